@@ -1,0 +1,89 @@
+# Burrow: a Kafka consumer inside PostgreSQL.
+#
+# Two shared libraries: burrow (preloaded by the postmaster) and burrow_kafka
+# (librdkafka and what speaks to it; loaded only by the consumer process and by
+# backends that check properties).  See src/README.md.
+
+EXTENSION = burrow
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" burrow.control)
+MODULE_big = burrow
+
+CORE_OBJS = \
+	src/core/frame.o \
+	src/core/histogram.o \
+	src/core/offset_metadata.o \
+	src/core/offset_set.o \
+	src/core/scheduler.o \
+	src/core/start_position.o \
+	src/core/tracker.o
+
+OBJS = $(CORE_OBJS) \
+	src/burrow.o \
+	src/guc.o \
+	src/shmem/partitions.o \
+	src/shmem/registry.o \
+	src/shmem/transport.o \
+	src/catalog/options.o \
+	src/catalog/position.o \
+	src/catalog/subscription.o \
+	src/proc/bgw.o \
+	src/proc/consumer.o \
+	src/proc/database_hooks.o \
+	src/proc/discovery.o \
+	src/proc/handler.o \
+	src/proc/kafka_library.o \
+	src/proc/launcher.o \
+	src/proc/pool.o \
+	src/proc/worker.o \
+	src/api/subscribe.o \
+	src/api/views.o \
+	src/api/wait.o
+
+KAFKA_OBJS = \
+	src/kafka/client.o \
+	src/kafka/conf.o \
+	src/kafka/events.o \
+	src/kafka/functions.o
+
+DATA_built = sql/burrow--$(EXTVERSION).sql
+EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
+	-Wno-sign-compare -Wno-declaration-after-statement -Werror
+
+# `make TESTING=1` compiles the named crash points in; see test/README.md.
+ifdef TESTING
+PG_CPPFLAGS += -DBURROW_TESTING
+endif
+
+# The library is loaded once and lives in background workers: nothing that a
+# query's JIT could inline, so no bitcode.
+override with_llvm := no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+all: burrow_kafka.so
+
+burrow_kafka.so: $(KAFKA_OBJS)
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka
+
+install: install-kafka
+install-kafka: burrow_kafka.so
+	$(INSTALL_SHLIB) burrow_kafka.so '$(DESTDIR)$(pkglibdir)/burrow_kafka.so'
+
+uninstall: uninstall-kafka
+uninstall-kafka:
+	rm -f '$(DESTDIR)$(pkglibdir)/burrow_kafka.so'
+
+sql/burrow--$(EXTVERSION).sql: sql/burrow.sql
+	cp $< $@
+
+# Every object depends on every header: the tree is small, and a stale object
+# over shared memory is worse than a slow build.
+$(OBJS) $(KAFKA_OBJS): $(wildcard src/*.h src/*/*.h)
+
+.PHONY: install-kafka uninstall-kafka
+include $(srcdir)/test/test.mk

@@ -1,0 +1,176 @@
+/*
+ * frame.h
+ *	  What travels through the queues between consumer and worker.
+ *
+ * Pure: no PostgreSQL, no Kafka.  Both ends run the same build on the same
+ * machine, so fields are in host byte order; lengths and counts are checked all
+ * the same, and a frame that does not add up is rejected, never read beyond.
+ *
+ * Consumer -> worker: one queue message is one chunk:
+ *
+ *		BurrowChunkHeader, then per message, each at an 8-byte boundary:
+ *		BurrowMessageHeader, key, value, headers
+ *
+ * The consumer keeps each message encoded this way (header and payload in one
+ * piece of memory, padded to 8 bytes), so a chunk is sent by an I/O vector and
+ * nothing is copied in between.
+ *
+ * Headers: per header uint32 name length, int32 value length (-1: NULL value),
+ * name, value; no padding, no terminators.
+ *
+ * Worker -> consumer: a BurrowResult*, told apart by its first field.
+ */
+#ifndef BURROW_CORE_FRAME_H
+#define BURROW_CORE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BURROW_FRAME_ALIGN(n)	(((size_t) (n) + 7) & ~(size_t) 7)
+
+#define BURROW_CHUNK_MAGIC		UINT32_C(0x42554348)
+
+typedef struct BurrowChunkHeader
+{
+	uint32_t	magic;
+	uint32_t	nmessages;		/* at least 1 */
+	uint64_t	chunk;			/* number of the chunk, echoed in results */
+	uint32_t	partition_slot;	/* index in the shared partition array */
+	int32_t		partition;		/* Kafka's partition number */
+	uint32_t	topic_len;		/* topic follows the header, padded to 8 bytes */
+	uint32_t	flags;			/* BURROW_CHUNK_SINGLY: a transaction a message */
+} BurrowChunkHeader;
+
+#define BURROW_CHUNK_SINGLY		1
+
+#define BURROW_MESSAGE_HAS_KEY		1
+#define BURROW_MESSAGE_HAS_VALUE	2	/* otherwise a tombstone */
+#define BURROW_MESSAGE_HAS_TIME		4
+#define BURROW_MESSAGE_ORDERED		8	/* order is to be kept */
+
+typedef struct BurrowMessageHeader
+{
+	uint32_t	total;			/* bytes with this header, padded to 8 */
+	uint32_t	flags;
+	int64_t		offset;
+	int64_t		timestamp_ms;	/* Kafka's, milliseconds since 1970, UTC */
+	uint64_t	order;			/* see scheduler.h */
+	uint64_t	slots;			/* dsa_pointer of the tracker segment's slots */
+	uint32_t	slot;			/* index in it */
+	uint32_t	attempt;		/* from 1 */
+	uint32_t	key_len;
+	uint32_t	value_len;
+	uint32_t	nheaders;
+	uint32_t	headers_len;
+} BurrowMessageHeader;
+
+/* A decoded message: pointers into the frame. */
+typedef struct BurrowMessageView
+{
+	const BurrowMessageHeader *header;
+	const char *key;			/* NULL if there is none */
+	const char *value;			/* NULL: tombstone */
+	const char *headers;		/* encoded, header->headers_len bytes */
+} BurrowMessageView;
+
+typedef struct BurrowHeaderView
+{
+	const char *name;
+	uint32_t	name_len;
+	const char *value;			/* NULL if value_len is -1 */
+	int32_t		value_len;
+} BurrowHeaderView;
+
+/* Size of a message in the frame, padded; 0 if it would pass UINT32_MAX / 2. */
+extern size_t burrow_frame_message_size(size_t key_len, size_t value_len, size_t headers_len);
+
+/* Where the parts of a message go, in memory of that size whose header is filled in. */
+extern char *burrow_frame_key(BurrowMessageHeader *header);
+extern char *burrow_frame_value(BurrowMessageHeader *header);
+extern char *burrow_frame_headers(BurrowMessageHeader *header);
+
+/* Encoded size of one header, and its encoding at p; returns the byte after. */
+extern size_t burrow_frame_header_size(size_t name_len, int64_t value_len);
+extern char *burrow_frame_put_header(char *p, const char *name, size_t name_len,
+									 const char *value, int64_t value_len);
+
+/*
+ * Reads a chunk.  begin checks the chunk header; then next is called nmessages
+ * times.  False: malformed.  get_header reads the header at *p and moves *p on.
+ */
+typedef struct BurrowChunkReader
+{
+	const BurrowChunkHeader *header;
+	const char *topic;			/* topic_len bytes, not terminated */
+	const char *p;
+	const char *end;
+	uint32_t	left;
+} BurrowChunkReader;
+
+extern bool burrow_frame_read_chunk(BurrowChunkReader *r, const void *data, size_t len);
+extern bool burrow_frame_next_message(BurrowChunkReader *r, BurrowMessageView *m);
+extern bool burrow_frame_at_end(const BurrowChunkReader *r);	/* all read, nothing left over */
+extern bool burrow_frame_get_header(const char **p, const char *end, BurrowHeaderView *h);
+
+/* ---- results ---- */
+
+typedef enum BurrowResultKind
+{
+	BURROW_RESULT_CHUNK = 1,	/* the chunk is at its end; outcomes of all messages */
+	BURROW_RESULT_FAILURE		/* one message's error; sent before its chunk's end */
+} BurrowResultKind;
+
+typedef enum BurrowOutcome
+{
+	BURROW_OUTCOME_DONE = 1,	/* committed and marked */
+	BURROW_OUTCOME_FAILED,		/* a failure was sent for it */
+	BURROW_OUTCOME_RETURNED		/* not run to its end, and not at fault: run it again */
+} BurrowOutcome;
+
+typedef struct BurrowMessageResult
+{
+	uint32_t	outcome;
+	uint32_t	handler_us;		/* the handler's time, microseconds */
+} BurrowMessageResult;
+
+typedef struct BurrowResultChunk
+{
+	uint32_t	kind;			/* BURROW_RESULT_CHUNK */
+	uint32_t	nmessages;
+	uint64_t	chunk;
+	int64_t		committed_at;	/* time of the last commit, microseconds since 1970 */
+	BurrowMessageResult results[];
+} BurrowResultChunk;
+
+typedef struct BurrowResultFailure
+{
+	uint32_t	kind;			/* BURROW_RESULT_FAILURE */
+	uint32_t	index;			/* the message's place in its chunk */
+	uint64_t	chunk;
+	char		sqlstate[8];	/* five characters and a NUL */
+	uint32_t	message_len;
+	uint32_t	detail_len;
+	uint32_t	hint_len;
+	uint32_t	context_len;
+	char		text[];			/* message, detail, hint, context; no terminators */
+} BurrowResultFailure;
+
+/* Longest of each text; longer ones are cut when encoded (at a byte; the caller
+ * clips by character before). */
+#define BURROW_FAILURE_TEXT_MAX		2048
+
+/* Writes a failure to buf (of BURROW_FAILURE_SIZE_MAX bytes); returns its size.
+ * Texts may be NULL. */
+#define BURROW_FAILURE_SIZE_MAX		(sizeof(BurrowResultFailure) + 4 * BURROW_FAILURE_TEXT_MAX)
+extern size_t burrow_frame_put_failure(char *buf, uint64_t chunk, uint32_t index, const char *sqlstate,
+									   const char *message, const char *detail,
+									   const char *hint, const char *context);
+
+/* NULL: malformed. */
+extern const BurrowResultChunk *burrow_frame_read_result_chunk(const void *data, size_t len);
+extern const BurrowResultFailure *burrow_frame_read_failure(const void *data, size_t len);
+/* 0 if it is neither. */
+extern BurrowResultKind burrow_frame_result_kind(const void *data, size_t len);
+
+#endif							/* BURROW_CORE_FRAME_H */

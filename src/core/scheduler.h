@@ -1,0 +1,93 @@
+/*
+ * scheduler.h
+ *	  Which messages may run now, in which chunk.
+ *
+ * Pure: no PostgreSQL, no Kafka, no clock.  Memory comes from the two functions
+ * given at creation.  Messages are the caller's: each embeds a BurrowSchedItem.
+ *
+ * A message has an order: a 64-bit number within its partition (the hash of its
+ * key; one constant for the whole partition; or none, when it is free).  At most
+ * one chunk at a time holds messages of an order, and within an order messages
+ * are picked as they came.  Several messages of one order may share a chunk.
+ * A chunk stays within one partition.  Partitions take turns.
+ *
+ * An item is *ready* (could be picked now), *blocked* (its order is held by
+ * somebody, or waits for its first item's return) or *in hand* (picked).
+ */
+#ifndef BURROW_CORE_SCHEDULER_H
+#define BURROW_CORE_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct BurrowScheduler BurrowScheduler;
+typedef struct BurrowSchedPartition BurrowSchedPartition;
+
+typedef struct BurrowSchedItem
+{
+	/* set by the caller before burrow_sched_add() */
+	uint64_t	order;			/* looked at only if ordered */
+	bool		ordered;
+	uint32_t	bytes;			/* what it counts for in a chunk's byte limit */
+	/* the scheduler's */
+	struct BurrowSchedItem *next;
+	BurrowSchedPartition *partition;
+	uint64_t	arrival;
+} BurrowSchedItem;
+
+typedef struct BurrowSchedLimits
+{
+	uint32_t	messages;		/* most messages in the chunk, at least 1 */
+	uint64_t	bytes;			/* most bytes; one message is always allowed */
+} BurrowSchedLimits;
+
+/* allocate must not return NULL (it may leave by longjmp). */
+extern BurrowScheduler *burrow_sched_create(void *(*allocate) (size_t size),
+											void (*release) (void *pointer));
+extern void burrow_sched_destroy(BurrowScheduler *s);
+
+extern BurrowSchedPartition *burrow_sched_add_partition(BurrowScheduler *s);
+
+/* Unlinks every item that is not in hand and calls drop(arg, item) on each.  The
+ * partition itself is freed at once if nothing of it is in hand, else with the
+ * last burrow_sched_finish() of its items. */
+extern void burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartition *p,
+										  void (*drop) (void *arg, BurrowSchedItem *item), void *arg);
+
+/* A message has come. */
+extern void burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item);
+
+/* Pick a chunk: a list linked by next, oldest first, of one partition; NULL if
+ * nothing is ready.  Sets *n.  Items are in hand until finished, put back or
+ * parked. */
+extern BurrowSchedItem *burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n);
+
+/* In hand -> gone (done, dead-lettered, skipped).  Its order goes on. */
+extern void burrow_sched_finish(BurrowScheduler *s, BurrowSchedItem *item);
+
+/* In hand -> ready again, before all others of its order.  Items of one order
+ * must be put back newest first. */
+extern void burrow_sched_put_back(BurrowScheduler *s, BurrowSchedItem *item);
+
+/* What is waiting and what runs. */
+extern uint64_t burrow_sched_ready(const BurrowScheduler *s);
+extern uint64_t burrow_sched_blocked(const BurrowScheduler *s);
+extern uint64_t burrow_sched_in_hand(const BurrowScheduler *s);
+extern uint64_t burrow_sched_partition_in_hand(const BurrowSchedPartition *p);
+
+/*
+ * How many messages the next chunk may carry, so that no message waits behind a
+ * busy worker while another is idle, and a chunk takes about batch_time.
+ *
+ *	ready			messages ready, at least 1
+ *	idle			idle workers, at least 1, the one to be given work among them
+ *	handler_ns		measured mean handler time, 0 if not known yet
+ *	batch_time_ns, batch_size	the subscription's limits
+ *
+ * Returns 1..batch_size.  An unknown handler time gives 1.
+ */
+extern uint32_t burrow_sched_chunk_size(uint64_t ready, uint32_t idle, uint64_t handler_ns,
+										uint64_t batch_time_ns, uint32_t batch_size);
+
+#endif							/* BURROW_CORE_SCHEDULER_H */

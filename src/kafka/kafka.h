@@ -1,0 +1,232 @@
+/*
+ * kafka.h
+ *	  The Kafka side, as the rest of Burrow sees it: plain C, no librdkafka types.
+ *
+ * src/kafka/ is built into a library of its own, burrow_kafka, because librdkafka
+ * starts threads and must not be mapped into the postmaster.  The consumer, and
+ * backends that check properties, load it and get this table of functions, as the
+ * WAL receiver gets libpqwalreceiver's.
+ *
+ * Nothing here raises a PostgreSQL error or allocates by palloc: results and texts
+ * come back as values, so no longjmp ever crosses a frame of librdkafka's.  No
+ * function blocks but where it says so, and then not beyond the time given.
+ *
+ * Process: the consumer (all but the conf_ functions, which a backend may call).
+ * One thread.  Objects are freed by their _free/_close function only.
+ */
+#ifndef BURROW_KAFKA_KAFKA_H
+#define BURROW_KAFKA_KAFKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BURROW_KAFKA_ABI		1
+#define BURROW_KAFKA_TEXT_MAX	512
+
+/* Special offsets, as in Kafka's ListOffsets request. */
+#define BURROW_KAFKA_LATEST		INT64_C(-1)
+#define BURROW_KAFKA_EARLIEST	INT64_C(-2)
+#define BURROW_KAFKA_NONE_OFFSET	INT64_C(-1001)	/* no offset known */
+
+typedef struct BurrowKafkaConf BurrowKafkaConf;		/* properties, checked one by one */
+typedef struct BurrowKafkaClient BurrowKafkaClient;	/* a consumer: rd_kafka_t and its queues */
+typedef struct BurrowKafkaPartition BurrowKafkaPartition;	/* a partition queue, split off */
+
+/* Who may set a property, and where. */
+typedef enum BurrowKafkaPropertyClass
+{
+	BURROW_KAFKA_PROPERTY_UNKNOWN,		/* librdkafka has no such property */
+	BURROW_KAFKA_PROPERTY_SUBSCRIPTION, /* any role, option "kafka" */
+	BURROW_KAFKA_PROPERTY_SERVER,		/* option of the foreign server */
+	BURROW_KAFKA_PROPERTY_USER,			/* option of the user mapping; a secret or a name */
+	BURROW_KAFKA_PROPERTY_SUPERUSER,	/* superusers only */
+	BURROW_KAFKA_PROPERTY_NEVER			/* Burrow's own, or unsafe */
+} BurrowKafkaPropertyClass;
+
+/* One topic-partition in a list. */
+typedef struct BurrowKafkaTopicPartition
+{
+	char	   *topic;			/* NUL-terminated */
+	int32_t		partition;
+	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
+	int32_t		leader_epoch;	/* -1 if not known */
+	char	   *metadata;		/* of a commit; may hold any bytes; NULL if none */
+	size_t		metadata_len;
+	int			error;			/* 0, or librdkafka's code */
+	const char *error_text;		/* static text; NULL if error is 0 */
+} BurrowKafkaTopicPartition;
+
+typedef struct BurrowKafkaList
+{
+	int			n;
+	BurrowKafkaTopicPartition *items;
+} BurrowKafkaList;
+
+typedef enum BurrowKafkaEventType
+{
+	BURROW_KAFKA_NOTHING = 0,
+	BURROW_KAFKA_ASSIGN,		/* list: answer with assign(), at once or later */
+	BURROW_KAFKA_REVOKE,		/* list: answer with unassign(), at once or later */
+	BURROW_KAFKA_COMMITTED,		/* answer to commit(): list with a result each, error for all */
+	BURROW_KAFKA_FETCHED,		/* answer to fetch_committed(): list with offset and metadata */
+	BURROW_KAFKA_ERROR,			/* client-wide, or of one partition if topic is set */
+	BURROW_KAFKA_LOG			/* a log line */
+} BurrowKafkaEventType;
+
+typedef struct BurrowKafkaEvent
+{
+	BurrowKafkaEventType type;
+	BurrowKafkaList list;		/* valid until the next call of poll() */
+	bool		lost;			/* REVOKE: the assignment was lost: do not commit */
+	int			error;			/* librdkafka's code, 0 if none */
+	const char *error_name;		/* "UNKNOWN_TOPIC_OR_PART" */
+	bool		fatal;			/* the client is of no more use */
+	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
+	bool		authentication; /* authentication or authorization refused */
+	int			log_level;		/* LOG: syslog's, 0 to 7 */
+	char		topic[250];		/* ERROR of one partition, otherwise "" */
+	int32_t		partition;
+	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
+	char		text[BURROW_KAFKA_TEXT_MAX];	/* reason; secrets taken out */
+} BurrowKafkaEvent;
+
+typedef enum BurrowKafkaTake
+{
+	BURROW_KAFKA_EMPTY = 0,		/* nothing there: the pipe will tell when there is */
+	BURROW_KAFKA_MESSAGE,
+	BURROW_KAFKA_END,			/* end of partition, at offset */
+	BURROW_KAFKA_BROKEN			/* error of this partition: code, name, text, offset if known */
+} BurrowKafkaTake;
+
+/* What take() found; pointers are valid until the next take() or discard() on any partition. */
+typedef struct BurrowKafkaMessage
+{
+	int64_t		offset;
+	int64_t		timestamp_ms;	/* -1: none */
+	int32_t		leader_epoch;	/* -1: not known */
+	const void *key;			/* NULL: none */
+	size_t		key_len;
+	const void *value;			/* NULL: tombstone */
+	size_t		value_len;
+	size_t		nheaders;
+	int			error;
+	const char *error_name;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+} BurrowKafkaMessage;
+
+
+typedef struct BurrowKafkaFunctions
+{
+	int			abi;			/* BURROW_KAFKA_ABI */
+	const char *(*version) (void);	/* librdkafka's, "2.0.2" */
+	int			(*version_number) (void);	/* 0xMMmmrrxx */
+
+	/* ---- properties ---- */
+
+	BurrowKafkaPropertyClass (*classify) (const char *name);
+
+	/* NULL when out of memory.  Has Burrow's own fixed properties set already. */
+	BurrowKafkaConf *(*conf_new) (void);
+	void		(*conf_free) (BurrowKafkaConf *conf);
+	/* False: not valid; error (of BURROW_KAFKA_TEXT_MAX bytes) says why, without the value if it
+	 * is a secret.  Does not look at the class: the caller did. */
+	bool		(*conf_set) (BurrowKafkaConf *conf, const char *name, const char *value, char *error);
+	/* Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be
+	 * known without it: combinations such as session.timeout.ms > max.poll.interval.ms. */
+	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
+	/* the effective value; false if there is no such property */
+	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
+
+	/* ---- client ---- */
+
+	/*
+	 * Starts a client, subscribes to nothing yet.  Takes conf over on success; on
+	 * failure the caller still owns it.  wake_fd: the write end of a non-blocking
+	 * pipe, which must live as long as the process: each time a queue is no longer
+	 * empty, its 4-byte id is written there (0: the main queue; otherwise the id
+	 * given to split()).  A full pipe drops ids: whoever reads 4 kB at once must
+	 * look at every queue.
+	 */
+	BurrowKafkaClient *(*open) (BurrowKafkaConf *conf, const char *group, int wake_fd, char *error);
+
+	bool		(*subscribe) (BurrowKafkaClient *c, const char *topic, char *error);
+
+	/* The next event of the main queue or of the log queue; never waits.  Keeps the
+	 * membership alive.  True if there was one. */
+	bool		(*poll) (BurrowKafkaClient *c, BurrowKafkaEvent *event);
+
+	/*
+	 * Split a partition's queue off the main queue, to be done before assign() is
+	 * told of the partition.  id: not 0; what is written to wake_fd.  join() lets
+	 * go of it (after unassign(), or at the end).
+	 */
+	BurrowKafkaPartition *(*split) (BurrowKafkaClient *c, const char *topic, int32_t partition,
+									uint32_t id, char *error);
+	void		(*join) (BurrowKafkaPartition *p);
+	BurrowKafkaTake (*take) (BurrowKafkaPartition *p, BurrowKafkaMessage *m);
+	/* header i of the message taken last */
+	bool		(*header) (BurrowKafkaPartition *p, size_t i, const char **name,
+						   const void **value, size_t *value_len);	/* value NULL: NULL */
+	/* let go of the message taken last (take() does it too) */
+	void		(*discard) (BurrowKafkaPartition *p);
+
+	/* The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or
+	 * eager by the group's protocol.  An empty list is an answer too. */
+	bool		(*assign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+	/* The one answer to REVOKE. */
+	bool		(*unassign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+	bool		(*assignment_lost) (BurrowKafkaClient *c);
+	bool		(*cooperative) (BurrowKafkaClient *c);
+
+	/* Commit offsets (next to read) with metadata; the answer comes as COMMITTED. */
+	bool		(*commit) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+	/* Ask for the group's committed offsets; the answer comes as FETCHED. */
+	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, int timeout_ms, char *error);
+
+	/*
+	 * Offsets by time: list->items[i].offset is a time (milliseconds since 1970) or
+	 * BURROW_KAFKA_EARLIEST or _LATEST, and becomes a number; a time after the last
+	 * message gives the end.  Waits up to timeout_ms.  False: the whole failed.
+	 */
+	bool		(*resolve) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+
+	/* Low and end offset as cached by the fetcher; false if not known.  end is the last
+	 * stable offset under read_committed where librdkafka tells it. */
+	bool		(*cached_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
+								  int64_t *low, int64_t *end);
+	/* Asked from the broker, waits up to timeout_ms. */
+	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
+								 int timeout_ms, int64_t *low, int64_t *end, char *error);
+
+	/* The cluster's id; waits up to timeout_ms; NULL if not known.  Free by free_text(). */
+	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
+
+	/* Partitions of the topics that match topic (a name, or a regular expression beginning
+	 * with ^).  Waits up to timeout_ms.  -1: the broker did not answer. */
+	int			(*count_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
+
+	/*
+	 * Leaving, step by step, so that the caller serves its interrupts in between:
+	 * close_begin() once (all split queues joined before); then poll() and answer REVOKE
+	 * until closed() is true; then destroy(), which waits for librdkafka's threads
+	 * (seconds, when the broker is away).
+	 */
+	bool		(*close_begin) (BurrowKafkaClient *c, char *error);
+	bool		(*closed) (BurrowKafkaClient *c);
+	void		(*destroy) (BurrowKafkaClient *c);
+
+	/* Lists */
+	BurrowKafkaList *(*list_new) (int n);	/* zeroed items, offsets NONE; NULL: out of memory */
+	/* copies the strings; false: out of memory */
+	bool		(*list_set) (BurrowKafkaList *list, int i, const char *topic, int32_t partition,
+							 int64_t offset, const char *metadata, size_t metadata_len);
+	void		(*list_free) (BurrowKafkaList *list);
+	void		(*free_text) (char *text);
+} BurrowKafkaFunctions;
+
+/* The one function that burrow_kafka exports. */
+#define BURROW_KAFKA_ENTRY		"burrow_kafka_functions"
+typedef const BurrowKafkaFunctions *(*BurrowKafkaEntry) (void);
+
+#endif							/* BURROW_KAFKA_KAFKA_H */
