@@ -1,0 +1,22 @@
+/*
+ * burrow.h
+ *	  Names, limits and constants that PostgreSQL-side code shares.
+ */
+#ifndef BURROW_BURROW_H
+#define BURROW_BURROW_H
+
+#define BURROW_LIBRARY			"burrow"
+#define BURROW_KAFKA_LIBRARY	"$libdir/burrow_kafka"
+#define BURROW_EXTENSION		"burrow"
+#define BURROW_SCHEMA			"burrow"
+#define BURROW_VERSION			"0.1.0"
+
+/* Bytes, without the terminating NUL.  Kafka's limit for topics; names of
+ * subscriptions may be as long, because the topic is their default. */
+#define BURROW_TOPIC_MAX		249
+#define BURROW_NAME_MAX			249
+
+/* Most workers of one subscription. */
+#define BURROW_MAX_WORKERS		1024
+
+#endif							/* BURROW_BURROW_H */

@@ -1,0 +1,67 @@
+/*
+ * subscription.h
+ *	  The catalog row of a subscription (burrow.subscription), in C.
+ *
+ * Process: any that is connected to the database, in a transaction with an active
+ * snapshot where it says so.
+ */
+#ifndef BURROW_CATALOG_SUBSCRIPTION_H
+#define BURROW_CATALOG_SUBSCRIPTION_H
+
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+
+#include "catalog/options.h"
+
+/* What the catalog wants; burrow.subscription.status. */
+typedef enum BurrowStatus
+{
+	BURROW_STATUS_ENABLED,		/* 'enabled' */
+	BURROW_STATUS_PAUSED,		/* 'paused': burrow.pause() */
+	BURROW_STATUS_HALTED,		/* 'halted': an error; burrow.resume() ends it */
+	BURROW_STATUS_DISABLED		/* 'disabled': enabled => false */
+} BurrowStatus;
+
+typedef struct BurrowSubscription
+{
+	int32		subid;
+	char	   *name;
+	Oid			owner;
+	char	   *topic;			/* or a regular expression beginning with ^ */
+	char	   *handler;		/* schema-qualified signature, as regprocedure prints it */
+	Oid			handler_owner;
+	char	   *consumer_group; /* resolved */
+	char		uuid[37];		/* text */
+	uint64		system_identifier;	/* of the server where it may run */
+	Oid			dboid;			/* and the database */
+	BurrowStatus status;
+	BurrowOptions options;
+	char	   *options_text;	/* canonical text of all options: for "has anything changed?" */
+} BurrowSubscription;
+
+/* The error that halted a subscription; NULL or -1 where not known. */
+typedef struct BurrowHalt
+{
+	const char *topic;
+	int32		partition;
+	int64		offset;
+	const char *sqlstate;
+	const char *message;
+	const char *detail;
+	const char *hint;
+	const char *context;
+} BurrowHalt;
+
+/* In the current memory context.  Needs a transaction; uses SPI (pushes its own snapshot).
+ * NULL: there is no such subscription (any more), or no extension. */
+extern BurrowSubscription *burrow_subscription_load(int32 subid);
+/* All of this database, a list of BurrowSubscription. */
+extern List *burrow_subscription_list(void);
+/* Is this the server and database that the subscription was made in? */
+extern bool burrow_subscription_at_home(const BurrowSubscription *sub);
+/* Sets status 'halted' and the error's columns. */
+extern void burrow_subscription_halt(int32 subid, const BurrowHalt *halt);
+/* Is the extension installed in this database? */
+extern bool burrow_extension_exists(void);
+
+#endif							/* BURROW_CATALOG_SUBSCRIPTION_H */

@@ -1,0 +1,19 @@
+/*
+ * guc.h
+ *	  Burrow's settings: sizes of shared memory and switches for the server.
+ *	  What belongs to one subscription is an option in the catalog.
+ */
+#ifndef BURROW_GUC_H
+#define BURROW_GUC_H
+
+extern int	burrow_max_subscriptions;	/* postmaster; slots */
+extern int	burrow_max_workers;		/* postmaster; worker slots of all subscriptions */
+extern int	burrow_max_partitions;	/* postmaster; partition slots of all subscriptions */
+extern bool burrow_enabled;			/* sighup; false: no consumer runs */
+extern char *burrow_bootstrap_servers;	/* sighup; "host:port,..." or "" */
+extern int	burrow_worker_queue_size;	/* sighup; kB */
+extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.message.max.bytes */
+
+extern void burrow_guc_define(void);
+
+#endif							/* BURROW_GUC_H */

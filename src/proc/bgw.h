@@ -1,0 +1,37 @@
+/*
+ * bgw.h
+ *	  The only place that fills a BackgroundWorker.
+ */
+#ifndef BURROW_PROC_BGW_H
+#define BURROW_PROC_BGW_H
+
+#include "postmaster/bgworker.h"
+
+#include "shmem/transport.h"
+
+/* From _PG_init: the static launcher. */
+extern void burrow_bgw_register_launcher(void);
+
+/* Dynamic ones: false when no background worker slot is free.  The caller is
+ * notified of start and end (bgw_notify_pid). */
+extern bool burrow_bgw_start_discovery(Oid dboid, BackgroundWorkerHandle **handle);
+extern bool burrow_bgw_start_consumer(int slot, uint32 generation, Oid dboid, int32 subid,
+									  const char *name, BackgroundWorkerHandle **handle);
+extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *name,
+									BackgroundWorkerHandle **handle);
+
+/* Arguments of a consumer, in bgw_extra; the slot is bgw_main_arg. */
+typedef struct BurrowConsumerArgs
+{
+	Oid			dboid;
+	int32		subid;
+	uint32		generation;
+} BurrowConsumerArgs;
+
+/* Entry points */
+extern PGDLLEXPORT void burrow_launcher_main(Datum arg);
+extern PGDLLEXPORT void burrow_discovery_main(Datum arg);	/* database OID */
+extern PGDLLEXPORT void burrow_consumer_main(Datum arg);
+extern PGDLLEXPORT void burrow_worker_main(Datum arg);
+
+#endif							/* BURROW_PROC_BGW_H */

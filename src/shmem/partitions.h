@@ -1,0 +1,49 @@
+/*
+ * partitions.h
+ *	  What everybody may know of the partitions that are consumed now.
+ *
+ * An array in main shared memory, sized by burrow.max_partitions.  A slot belongs
+ * to the consumer that reserved it; the consumer alone writes it.  Readers take
+ * no lock for the counters; identity changes under burrow->lock only.
+ */
+#ifndef BURROW_SHMEM_PARTITIONS_H
+#define BURROW_SHMEM_PARTITIONS_H
+
+#include "port/atomics.h"
+#include "utils/timestamp.h"
+
+#include "burrow.h"
+
+typedef struct BurrowPartitionSlot
+{
+	/* Identity; under burrow->lock. */
+	bool		in_use;
+	int			subscription;	/* slot number */
+	int32		partition;
+	uint32		epoch;			/* number of this assignment within the subscription */
+	char		topic[BURROW_TOPIC_MAX + 1];
+
+	/* Written by the consumer alone; no lock.  Offsets are "next to read"; -1: not known. */
+	pg_atomic_uint64 committed; /* acknowledged by Kafka */
+	pg_atomic_uint64 processed; /* done head */
+	pg_atomic_uint64 end;		/* end of the partition */
+	pg_atomic_uint64 end_checked_at;	/* TimestampTz of end */
+	pg_atomic_uint64 inflight;	/* taken, not done */
+	pg_atomic_uint64 oldest_pending;	/* offset; -1: none */
+	pg_atomic_uint64 oldest_pending_since;	/* TimestampTz when it was taken; 0: none */
+	pg_atomic_uint64 last_message_at;	/* TimestampTz: Kafka's timestamp of the newest done; 0: none */
+	pg_atomic_uint32 window_full;	/* 1: no more are taken until the oldest is done */
+} BurrowPartitionSlot;
+
+extern BurrowPartitionSlot *burrow_partitions;	/* burrow_max_partitions of them */
+
+extern Size burrow_partitions_shmem_size(void);
+extern void burrow_partitions_startup_shmem(void);	/* caller holds AddinShmemInitLock */
+
+/* -1: all are in use.  Process: consumer.  Locks: takes burrow->lock. */
+extern int	burrow_partitions_reserve(int subscription, const char *topic, int32 partition, uint32 epoch);
+extern void burrow_partitions_free(int slot);
+/* All slots of a subscription: at start and exit of its consumer. */
+extern void burrow_partitions_free_all(int subscription);
+
+#endif							/* BURROW_SHMEM_PARTITIONS_H */

@@ -1,0 +1,226 @@
+/*
+ * registry.h
+ *	  Who runs: subscription slots, worker slots, databases to look at, holds.
+ *
+ * Everything here is in PostgreSQL's main shared memory, sized at start by
+ * burrow.max_subscriptions and burrow.max_workers, and protected by one LWLock,
+ * burrow->lock, unless a field's comment says otherwise.  The lock is held for a
+ * few assignments only: never over a wait, a registration or catalog access.
+ *
+ * A *subscription slot* stands for one subscription of one database, whether it
+ * runs or not, from the time a discovery worker finds it until it is dropped; so
+ * counters outlive a pause.  A *worker slot* is reserved by the consumer, taken
+ * by the worker that it starts, and freed at that worker's exit; as long as a slot
+ * of an older generation is in use, a new consumer of the subscription waits.
+ */
+#ifndef BURROW_SHMEM_REGISTRY_H
+#define BURROW_SHMEM_REGISTRY_H
+
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+#include "burrow.h"
+#include "core/histogram.h"
+#include "shmem/counters.h"
+
+/* What a subscription does, as burrow.subscriptions shows it. */
+typedef enum BurrowState
+{
+	BURROW_STARTING = 0,		/* -> any */
+	BURROW_RUNNING,				/* -> RETRYING, and any of the ends below */
+	BURROW_RETRYING,			/* goes on by itself when what it waits for is over -> RUNNING */
+	BURROW_PAUSED,				/* consumer gone; resume -> STARTING */
+	BURROW_HALTED,				/* consumer gone; resume -> STARTING */
+	BURROW_DISABLED				/* copied, not enabled, burrow.enabled off, database held */
+} BurrowState;
+
+extern const char *const burrow_state_names[];
+
+/* An error that the views show.  Written by the consumer or the launcher. */
+typedef struct BurrowErrorInfo
+{
+	TimestampTz at;				/* 0: none */
+	char		sqlstate[6];
+	char		message[512];
+} BurrowErrorInfo;
+
+typedef struct BurrowSubscriptionSlot
+{
+	/* Identity: set when the slot is reserved, constant while in_use. */
+	bool		in_use;
+	Oid			dboid;
+	int32		subid;
+	/* Set by discovery. */
+	Oid			owner;
+	char		name[BURROW_NAME_MAX + 1];
+	bool		wanted;			/* the catalog says that it should run */
+
+	/* The launcher's: when to start the consumer (again). */
+	uint32		generation;		/* consumers started so far */
+	bool		starting;		/* registered, has not attached yet */
+	TimestampTz restart_at;		/* not before; 0: at once */
+	int			restart_delay_ms;	/* the last backoff; 0 after a good run */
+
+	/* The consumer's, set while it is attached. */
+	pid_t		consumer_pid;	/* 0: none */
+	PGPROC	   *consumer_proc;	/* for its latch; NULL: none */
+	BurrowState state;
+	BurrowErrorInfo last_error;
+	TimestampTz stats_reset;
+	int			workers_wanted; /* pool size that it would like now */
+	bool		short_of_workers;	/* no free background worker slot */
+
+	/* Requests to the consumer; no lock.  Any process sets bits and then its latch. */
+	pg_atomic_uint32 requests;
+
+	/* One bit a lane: this worker has sent a result.  No lock: the worker sets its
+	 * bit, then the consumer's latch; the consumer exchanges words with 0. */
+	pg_atomic_uint64 ready[BURROW_MAX_WORKERS / 64];
+
+	/* Written by the consumer alone, read by anybody; no lock. */
+	pg_atomic_uint64 counters[BURROW_NCOUNTERS];
+	pg_atomic_uint64 jobs_queued;	/* messages that could run or wait behind others */
+	pg_atomic_uint64 inflight;		/* messages in workers' hands */
+	pg_atomic_uint64 inflight_bytes;	/* bytes of all messages taken and not resolved */
+	BurrowHistogram handler_time;
+	BurrowHistogram end_to_end_time;
+} BurrowSubscriptionSlot;
+
+#define BURROW_REQUEST_RELOAD	1	/* the catalog row has changed, or is gone */
+#define BURROW_REQUEST_LEAVE	2	/* leave the database: drain and exit */
+
+typedef struct BurrowWorkerSlot
+{
+	/* Under the registry lock. */
+	bool		in_use;
+	int			subscription;	/* slot number */
+	uint32		generation;		/* of the consumer that reserved it */
+	int			lane;			/* 0 .. workers - 1 within the subscription */
+	pid_t		pid;			/* 0: reserved, not taken yet */
+	PGPROC	   *proc;
+
+	/* Cancel request of the consumer: the number of the attempt that it means; no lock. */
+	pg_atomic_uint64 cancel;
+
+	/*
+	 * What it does; written by the worker alone, read by views without a lock.  A
+	 * reader may see the offset of one message with the start of the next.
+	 */
+	pg_atomic_uint64 attempts;	/* handler calls so far: names the attempt in hand */
+	pg_atomic_uint64 running_since; /* TimestampTz; 0: idle */
+	pg_atomic_uint64 running_offset;
+	pg_atomic_uint32 running_partition; /* index of the partition slot */
+	pg_atomic_uint64 messages_processed;
+	pg_atomic_uint64 messages_failed;
+} BurrowWorkerSlot;
+
+/* A database that Burrow's processes have to stay out of. */
+typedef struct BurrowHold
+{
+	Oid			dboid;			/* InvalidOid: free */
+	pid_t		pid;			/* the backend whose command needs it */
+} BurrowHold;
+
+#define BURROW_MAX_HOLDS		32
+#define BURROW_MAX_LOOKS		64
+
+typedef struct BurrowShared
+{
+	LWLock	   *lock;
+
+	/* The launcher; under the lock. */
+	pid_t		launcher_pid;
+	PGPROC	   *launcher_proc;
+
+	/* Databases whose subscriptions a discovery worker should look at; under the
+	 * lock.  When the array is full, look_at_all stands for the rest. */
+	bool		look_at_all;
+	int			nlooks;
+	Oid			looks[BURROW_MAX_LOOKS];
+
+	BurrowHold	holds[BURROW_MAX_HOLDS];
+
+	/* Broadcast when a worker slot or a consumer's place gets free. */
+	ConditionVariable gone;
+
+	int			nsubscriptions; /* constant */
+	int			nworkers;		/* constant */
+	BurrowWorkerSlot *workers;	/* constant pointer */
+	BurrowSubscriptionSlot subscriptions[FLEXIBLE_ARRAY_MEMBER];
+} BurrowShared;
+
+extern BurrowShared *burrow;	/* NULL: the library was not preloaded */
+
+/* ---- set-up, from _PG_init ---- */
+extern void burrow_registry_request_shmem(void);	/* in shmem_request_hook */
+extern void burrow_registry_startup_shmem(void);	/* in shmem_startup_hook */
+
+/* Error OBJECT_NOT_IN_PREREQUISITE_STATE with a hint if the library is not preloaded. */
+extern void burrow_registry_require(void);
+
+/* ---- requests from backends ---- */
+
+/*
+ * At the end of this transaction, if it commits: have the launcher look at this
+ * database again, and consumers of it re-read their catalog rows.  Refuses PREPARE.
+ * Process: any backend, in a transaction.
+ */
+extern void burrow_registry_wake_at_commit(void);
+
+/* The same, now.  InvalidOid: every database. */
+extern void burrow_registry_look_at(Oid dboid);
+
+/* ---- slots ---- */
+
+/* Slot number, or -1.  Locks: caller holds burrow->lock. */
+extern int	burrow_registry_find(Oid dboid, int32 subid);
+/* Finds or reserves a slot; -1 when all are in use.  Locks: caller holds burrow->lock exclusively. */
+extern int	burrow_registry_reserve(Oid dboid, int32 subid);
+/* Free subscription slots.  Locks: takes burrow->lock. */
+extern int	burrow_registry_free_slots(void);
+
+/* Attach this process as the consumer of its slot; leaves with an error if the slot
+ * is not of this generation any more.  Registers the detaching at exit. */
+extern void burrow_registry_attach_consumer(int slot, uint32 generation);
+extern void burrow_registry_set_state(int slot, BurrowState state);
+extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message);
+extern void burrow_registry_request(int slot, uint32 bits);
+
+/* Waits (ConditionVariable) until no worker slot of another generation is in use. */
+extern void burrow_registry_wait_for_stragglers(int slot, uint32 generation);
+
+/* Reserve a worker slot; -1: none is free. */
+extern int	burrow_registry_reserve_worker(int slot, uint32 generation, int lane);
+/* Free a worker slot whose process never came or is gone. */
+extern void burrow_registry_free_worker(int worker);
+/* Process: worker.  False: the generation is old, leave.  Registers the freeing at exit. */
+extern bool burrow_registry_attach_worker(int worker, uint32 generation);
+/* Process: worker.  A result was sent: set the lane's bit and the consumer's latch. */
+extern void burrow_registry_result_ready(int slot, int lane);
+
+/* ---- holds ---- */
+
+/*
+ * Keep Burrow's processes out of a database until release or exit; asks those in it to
+ * leave, and waits until they are gone or the timeout (ms) is over.  False: timed out.
+ */
+extern bool burrow_registry_hold_database(Oid dboid, int timeout_ms);
+extern void burrow_registry_release_holds(void);
+/* Locks: caller holds burrow->lock. */
+extern bool burrow_registry_is_held(Oid dboid);
+
+static inline void
+burrow_count(int slot, BurrowCounter counter, uint64 n)
+{
+	pg_atomic_uint64 *c = &burrow->subscriptions[slot].counters[counter];
+
+	pg_atomic_write_u64(c, pg_atomic_read_u64(c) + n);
+}
+
+#define BURROW_COUNT(slot, field, n) burrow_count((slot), BURROW_COUNTER_##field, (n))
+
+#endif							/* BURROW_SHMEM_REGISTRY_H */
