@@ -42,8 +42,13 @@ OBJS = $(CORE_OBJS) \
 KAFKA_OBJS = \
 	src/kafka/client.o \
 	src/kafka/conf.o \
+	src/kafka/conf_check.o \
 	src/kafka/events.o \
-	src/kafka/functions.o
+	src/kafka/functions.o \
+	src/kafka/list.o \
+	src/kafka/partition.o \
+	src/kafka/query.o \
+	src/kafka/text.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
 EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)

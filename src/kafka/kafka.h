@@ -223,6 +223,16 @@ typedef struct BurrowKafkaFunctions
 							 int64_t offset, const char *metadata, size_t metadata_len);
 	void		(*list_free) (BurrowKafkaList *list);
 	void		(*free_text) (char *text);
+
+	/*
+	 * Leave the group for good, before close_begin(): a static member (group.instance.id)
+	 * that only closes stays in it, and its partitions with it, until session.timeout.ms has
+	 * passed.  Answer the REVOKE; then close.
+	 */
+	bool		(*leave) (BurrowKafkaClient *c, char *error);
+
+	/* False: take() says nheaders = 0 and saves the parsing, the larger part of its time. */
+	void		(*want_headers) (BurrowKafkaClient *c, bool want);
 } BurrowKafkaFunctions;
 
 /* The one function that burrow_kafka exports. */

@@ -1,0 +1,310 @@
+/*
+ * client.c
+ *	  The client's life: opened, in a group, assigned, committing, closed.
+ *
+ * Two queues.  The main queue is the consumer queue: rebalances, errors, answers.  The log
+ * queue is our own.  Both write id 0 to the wake-up pipe.
+ *
+ * What waits: subscribe(), assign(), unassign() and cooperative() hand a request to
+ * librdkafka's main thread and wait for its answer.  That thread never waits for the network,
+ * so these take microseconds.  commit() and fetch_committed() do not wait at all: their answers
+ * are events.
+ *
+ * Closing.  The consumer queue itself is given to rd_kafka_consumer_close_queue(), so the
+ * REVOKE comes where rebalances always come.  librdkafka's close never ends while a rebalance
+ * is unanswered, not even in rd_kafka_destroy(): so destroy() answers it when nobody did.
+ *
+ * A static member (group.instance.id) does not leave its group when it closes: its partitions
+ * wait for it until session.timeout.ms has passed.  Who wants to leave for good calls leave()
+ * first.
+ *
+ * Runs in: the consumer.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "kafka/internal.h"
+
+/* Writes an id to the pipe, as librdkafka does: when it is full, the id is dropped. */
+void
+burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id)
+{
+	ssize_t		done = write(c->wake_fd, &id, sizeof(id));
+
+	(void) done;
+}
+
+/* The queues, after rd_kafka_new(); what librdkafka had to say until then is still there. */
+static void
+connect_queues(BurrowKafkaClient *c)
+{
+	static const uint32_t main_id = 0;
+
+	/* Without it, errors pile up on a queue that nobody reads. */
+	(void) rd_kafka_poll_set_consumer(c->rk);
+	c->main = rd_kafka_queue_get_consumer(c->rk);
+	rd_kafka_queue_io_event_enable(c->main, c->wake_fd, &main_id, sizeof(main_id));
+
+	c->logs = rd_kafka_queue_new(c->rk);
+	rd_kafka_queue_io_event_enable(c->logs, c->wake_fd, &main_id, sizeof(main_id));
+	(void) rd_kafka_set_log_queue(c->rk, c->logs);
+}
+
+BurrowKafkaClient *
+burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *error)
+{
+	BurrowKafkaClient *c;
+	char		why[BURROW_KAFKA_TEXT_MAX];
+	char		servers[8];
+
+	if (!burrow_kafka_conf_get(conf, "bootstrap.servers", servers, sizeof(servers)) ||
+		servers[0] == '\0')
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "\"bootstrap.servers\" is not set");
+		return NULL;
+	}
+	if (!burrow_kafka_conf_finish(conf, group, error))
+		return NULL;
+
+	c = calloc(1, sizeof(BurrowKafkaClient));
+	if (c == NULL)
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		return NULL;
+	}
+
+#ifdef __GLIBC__
+	/* librdkafka makes a thread for each broker, and glibc an arena for each thread. */
+	(void) mallopt(M_ARENA_MAX, 2);
+#endif
+
+	c->wake_fd = wake_fd;
+	c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf->rk, why, sizeof(why));
+	if (c->rk == NULL)
+	{
+		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
+		free(c);
+		return NULL;
+	}
+	conf->rk = NULL;			/* the client's now */
+	c->conf = conf;
+	connect_queues(c);
+	return c;
+}
+
+bool
+burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error)
+{
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
+
+	rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+	code = rd_kafka_subscribe(c->rk, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+}
+
+/*
+ * Leaves the group, static member or not; the REVOKE has to be answered as always.
+ * librdkafka keeps a static member in the group only when it closes.
+ */
+bool
+burrow_kafka_leave(BurrowKafkaClient *c, char *error)
+{
+	rd_kafka_resp_err_t code = rd_kafka_unsubscribe(c->rk);
+
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+}
+
+bool
+burrow_kafka_assignment_lost(BurrowKafkaClient *c)
+{
+	return rd_kafka_assignment_lost(c->rk) != 0;
+}
+
+bool
+burrow_kafka_cooperative(BurrowKafkaClient *c)
+{
+	return strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0;
+}
+
+static bool
+no_memory(char *error)
+{
+	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+	return false;
+}
+
+bool
+burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error)
+{
+	rd_kafka_topic_partition_list_t *rd = burrow_kafka_list_to_rd(list);
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_error_t *why = NULL;
+
+	if (rd == NULL)
+		return no_memory(error);
+	if (burrow_kafka_cooperative(c))
+		why = rd_kafka_incremental_assign(c->rk, rd);
+	else
+		code = rd_kafka_assign(c->rk, rd);
+	rd_kafka_topic_partition_list_destroy(rd);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return burrow_kafka_fail(c, code, error);
+	return burrow_kafka_fail_error(c, why, error);
+}
+
+/* With the eager protocol all goes at once, whatever the list says: it says so too. */
+bool
+burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error)
+{
+	rd_kafka_topic_partition_list_t *rd;
+	rd_kafka_error_t *why;
+
+	if (!burrow_kafka_cooperative(c))
+	{
+		rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, NULL);
+
+		return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+	}
+
+	rd = burrow_kafka_list_to_rd(list);
+	if (rd == NULL)
+		return no_memory(error);
+	why = rd_kafka_incremental_unassign(c->rk, rd);
+	rd_kafka_topic_partition_list_destroy(rd);
+	return burrow_kafka_fail_error(c, why, error);
+}
+
+bool
+burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error)
+{
+	rd_kafka_topic_partition_list_t *rd;
+	rd_kafka_resp_err_t code;
+
+	if (list->n == 0)
+	{
+		c->owes_committed = true;
+		burrow_kafka_wake(c, 0);
+		return true;
+	}
+
+	rd = burrow_kafka_list_to_rd(list);
+	if (rd == NULL)
+		return no_memory(error);
+	code = rd_kafka_commit_queue(c->rk, rd, c->main, NULL, NULL);
+	rd_kafka_topic_partition_list_destroy(rd);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+}
+
+bool
+burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, int timeout_ms,
+							 char *error)
+{
+	rd_kafka_topic_partition_list_t *rd;
+	rd_kafka_ListConsumerGroupOffsets_t *request;
+	rd_kafka_AdminOptions_t *options;
+	rd_kafka_resp_err_t code;
+	char		why[BURROW_KAFKA_TEXT_MAX];
+	char		group[512];
+	size_t		size = sizeof(group);
+
+	if (list->n == 0)
+	{
+		c->owes_fetched = true;
+		burrow_kafka_wake(c, 0);
+		return true;
+	}
+
+	if (rd_kafka_conf_get(rd_kafka_conf(c->rk), "group.id", group, &size) != RD_KAFKA_CONF_OK)
+		return burrow_kafka_fail(c, RD_KAFKA_RESP_ERR__UNKNOWN_GROUP, error);
+	options = rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+	code = rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof(why));
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		rd_kafka_AdminOptions_destroy(options);
+		burrow_kafka_text_copy(error, BURROW_KAFKA_TEXT_MAX, why);
+		return false;
+	}
+	rd = burrow_kafka_list_to_rd(list);
+	if (rd == NULL)
+	{
+		rd_kafka_AdminOptions_destroy(options);
+		return no_memory(error);
+	}
+
+	request = rd_kafka_ListConsumerGroupOffsets_new(group, rd);
+	rd_kafka_ListConsumerGroupOffsets(c->rk, &request, 1, options, c->main);
+	rd_kafka_ListConsumerGroupOffsets_destroy(request);
+	rd_kafka_topic_partition_list_destroy(rd);
+	rd_kafka_AdminOptions_destroy(options);
+	return true;
+}
+
+bool
+burrow_kafka_close_begin(BurrowKafkaClient *c, char *error)
+{
+	rd_kafka_error_t *why;
+
+	if (c->closing)
+		return true;
+	c->closing = true;
+	why = rd_kafka_consumer_close_queue(c->rk, c->main);
+	if (why == NULL)
+		return true;
+
+	/* After a fatal error librdkafka has let go of the group by itself and closes no more. */
+	c->close_refused = true;
+	if (rd_kafka_error_is_fatal(why) ||
+		rd_kafka_error_code(why) == RD_KAFKA_RESP_ERR__DESTROY)
+	{
+		rd_kafka_error_destroy(why);
+		return true;
+	}
+	return burrow_kafka_fail_error(c, why, error);
+}
+
+bool
+burrow_kafka_closed(BurrowKafkaClient *c)
+{
+	return c->close_refused || rd_kafka_consumer_closed(c->rk) != 0;
+}
+
+void
+burrow_kafka_destroy(BurrowKafkaClient *c)
+{
+	int			flags = 0;
+
+	if (c == NULL)
+		return;
+
+	while (c->partitions != NULL)
+		burrow_kafka_join(c->partitions);
+	if (c->event != NULL)
+		rd_kafka_event_destroy(c->event);
+
+	if (!rd_kafka_consumer_closed(c->rk))
+	{
+		/* Not even NO_CONSUMER_CLOSE goes past a rebalance that waits for its answer
+		 * in a close begun before. */
+		if (c->closing && !c->close_refused)
+			(void) rd_kafka_assign(c->rk, NULL);
+		flags = RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
+	}
+
+	rd_kafka_queue_io_event_enable(c->main, -1, NULL, 0);
+	rd_kafka_queue_io_event_enable(c->logs, -1, NULL, 0);
+	rd_kafka_queue_destroy(c->main);
+	rd_kafka_queue_destroy(c->logs);
+	rd_kafka_destroy_flags(c->rk, flags);
+
+	burrow_kafka_conf_free(c->conf);
+	free(c->items);
+	free(c);
+}

@@ -1,0 +1,360 @@
+/*
+ * conf.c
+ *	  Properties: who may set them, setting them, and Burrow's own.
+ *
+ * librdkafka has some 150 properties and gets more with each version.  A name that
+ * is in none of the lists below is Burrow's business alone: what a new version adds
+ * is closed to users until somebody has looked at it.
+ *
+ * Whether a property exists is asked from the library that runs, never taken from
+ * its version: the lists may name what it has not, and distributions leave things out.
+ *
+ * Runs in: backends that check properties, and the consumer.  rd_kafka_conf_* start
+ * no thread and open no file; rd_kafka_new() is not called here.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kafka/internal.h"
+
+/* Which class a name has; a "*" stands for any run of characters. */
+typedef struct Rule
+{
+	BurrowKafkaPropertyClass class;
+	const char *pattern;
+} Rule;
+
+/*
+ * The first rule that matches decides.  So the superuser's patterns stand first:
+ * whatever opens a file stays theirs, whichever family it belongs to.
+ */
+static const Rule rules[] = {
+	{BURROW_KAFKA_PROPERTY_NEVER, "ssl.engine.*"},
+	{BURROW_KAFKA_PROPERTY_NEVER, "plugin.library.paths"},
+	{BURROW_KAFKA_PROPERTY_NEVER, "sasl.kerberos.kinit.cmd"},
+
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "*.location"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "*.file"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.keystore.*"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "debug"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "enable.ssl.certificate.verification"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.oauthbearer.token.endpoint.url"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.oauthbearer.metadata.authentication.type"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.kerberos.*"},
+
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.username"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.password"},
+	{BURROW_KAFKA_PROPERTY_USER, "ssl.certificate.pem"},
+	{BURROW_KAFKA_PROPERTY_USER, "ssl.key.pem"},
+	{BURROW_KAFKA_PROPERTY_USER, "ssl.key.password"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.oauthbearer.client.id"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.oauthbearer.client.secret"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.oauthbearer.client.credentials.client.id"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.oauthbearer.client.credentials.client.secret"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.oauthbearer.assertion.private.key.pem"},
+	{BURROW_KAFKA_PROPERTY_USER, "sasl.oauthbearer.assertion.private.key.passphrase"},
+
+	{BURROW_KAFKA_PROPERTY_SERVER, "bootstrap.servers"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "metadata.broker.list"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "security.protocol"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.mechanism"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.mechanisms"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "ssl.ca.pem"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "https.ca.pem"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "ssl.cipher.suites"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "ssl.curves.list"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "ssl.sigalgs.list"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "ssl.endpoint.identification.algorithm"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.method"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.grant.type"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.scope"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.extensions"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.sub.claim.name"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.assertion.algorithm"},
+	{BURROW_KAFKA_PROPERTY_SERVER, "sasl.oauthbearer.assertion.claim.*"},
+
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "client.id"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "client.rack"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "client.dns.lookup"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "group.instance.id"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "group.protocol"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "group.remote.assignor"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "partition.assignment.strategy"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "session.timeout.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "heartbeat.interval.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "max.poll.interval.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "isolation.level"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "check.crcs"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "fetch.*"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "max.partition.fetch.bytes"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "queued.*"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "message.max.bytes"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "receive.message.max.bytes"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "socket.timeout.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "socket.connection.setup.timeout.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "socket.keepalive.enable"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "socket.nagle.disable"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "connections.max.idle.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "reconnect.*"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "retry.backoff*"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "topic.metadata.refresh.interval.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "metadata.max.age.ms"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "metadata.recovery.*"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "topic.blacklist"},
+	{BURROW_KAFKA_PROPERTY_SUBSCRIPTION, "broker.address.*"},
+};
+
+/* Names of properties whose values are never shown. */
+static const char *const secret_names[] = {
+	"*password*", "*secret*", "*passphrase*", "*.key.pem", "sasl.oauthbearer.config",
+};
+
+/* What Burrow sets, and when. */
+typedef struct Fixed
+{
+	const char *name;
+	const char *value;
+	bool		optional;		/* not in every version */
+} Fixed;
+
+/* Burrow rests on these: set again before the client is made, whatever the caller set. */
+static const Fixed fixed[] = {
+	/* the tracker decides what is committed */
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	/* positions are given, never guessed */
+	{"auto.offset.reset", "error"},
+	/* the end of a partition is not the last message + 1 if transactions wrote it */
+	{"enable.partition.eof", "true"},
+	{"log.queue", "true"},
+	{"statistics.interval.ms", "0"},
+	/* a misspelt topic must be an error, not a new topic */
+	{"allow.auto.create.topics", "false"},
+	/* nothing is sent to the cluster's owner that the user did not ask for */
+	{"enable.metrics.push", "false", true},
+	/* srand() belongs to PostgreSQL */
+	{"enable.random.seed", "false", true},
+};
+
+/* Better defaults than librdkafka's, which a user may change. */
+static const Fixed defaults[] = {
+	/* after a queue was full, look again at once, not after a second */
+	{"fetch.queue.backoff.ms", "10", true},
+};
+
+/*
+ * A crashed consumer's partitions come back after this.  Not among the defaults,
+ * because group.protocol=consumer refuses the property, however it was set.
+ */
+#define SESSION_TIMEOUT_NAME	"session.timeout.ms"
+#define SESSION_TIMEOUT_VALUE	"10000"
+
+static bool
+matches(const char *pattern, const char *name)
+{
+	while (*pattern != '\0')
+	{
+		if (*pattern == '*')
+		{
+			do
+			{
+				if (matches(pattern + 1, name))
+					return true;
+			} while (*name++ != '\0');
+			return false;
+		}
+		if (*pattern++ != *name++)
+			return false;
+	}
+	return *name == '\0';
+}
+
+static bool
+is_secret(const char *name)
+{
+	for (size_t i = 0; i < sizeof(secret_names) / sizeof(secret_names[0]); i++)
+	{
+		if (matches(secret_names[i], name))
+			return true;
+	}
+	return false;
+}
+
+/* Does the library that runs have such a property, for clients or for topics? */
+static bool
+exists(const char *name)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
+	size_t		size = 0;
+	bool		found;
+
+	found = rd_kafka_conf_get(conf, name, NULL, &size) != RD_KAFKA_CONF_UNKNOWN ||
+		rd_kafka_topic_conf_get(topic_conf, name, NULL, &size) != RD_KAFKA_CONF_UNKNOWN;
+
+	rd_kafka_topic_conf_destroy(topic_conf);
+	rd_kafka_conf_destroy(conf);
+	return found;
+}
+
+BurrowKafkaPropertyClass
+burrow_kafka_classify(const char *name)
+{
+	if (!exists(name))
+		return BURROW_KAFKA_PROPERTY_UNKNOWN;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+	{
+		if (matches(rules[i].pattern, name))
+			return rules[i].class;
+	}
+	return BURROW_KAFKA_PROPERTY_NEVER;
+}
+
+/* False: a property that every version must have was refused. */
+static bool
+apply(rd_kafka_conf_t *rk, const Fixed *list, size_t n, char *error, size_t room)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		size_t		size = 0;
+
+		if (list[i].optional &&
+			rd_kafka_conf_get(rk, list[i].name, NULL, &size) == RD_KAFKA_CONF_UNKNOWN)
+			continue;
+		if (rd_kafka_conf_set(rk, list[i].name, list[i].value, error, room) != RD_KAFKA_CONF_OK)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * librdkafka's logs come through the log queue; what it still has to say when there
+ * is no queue yet, or no longer, would be written to stderr, PostgreSQL's log, in a
+ * form of its own.
+ */
+static void
+ignore_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+}
+
+BurrowKafkaConf *
+burrow_kafka_conf_new(void)
+{
+	BurrowKafkaConf *conf = calloc(1, sizeof(BurrowKafkaConf));
+	char		error[BURROW_KAFKA_TEXT_MAX];
+
+	if (conf == NULL)
+		return NULL;
+	conf->rk = rd_kafka_conf_new();
+	rd_kafka_conf_set_log_cb(conf->rk, ignore_log);
+	rd_kafka_conf_set_events(conf->rk,
+							 RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_FETCH |
+							 RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT |
+							 RD_KAFKA_EVENT_LOG);
+	if (!apply(conf->rk, fixed, sizeof(fixed) / sizeof(fixed[0]), error, sizeof(error)) ||
+		!apply(conf->rk, defaults, sizeof(defaults) / sizeof(defaults[0]), error, sizeof(error)))
+	{
+		burrow_kafka_conf_free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
+void
+burrow_kafka_conf_free(BurrowKafkaConf *conf)
+{
+	if (conf == NULL)
+		return;
+	if (conf->rk != NULL)
+		rd_kafka_conf_destroy(conf->rk);
+	burrow_kafka_text_clear(&conf->names);
+	burrow_kafka_text_clear(&conf->secrets);
+	free(conf);
+}
+
+bool
+burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name, const char *value, char *error)
+{
+	char		why[BURROW_KAFKA_TEXT_MAX];
+
+	/* Setting it is enough to load the libraries, as the server's user. */
+	if (strcmp(name, "plugin.library.paths") == 0)
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "property \"%s\" cannot be set", name);
+		return false;
+	}
+
+	if (is_secret(name) && value != NULL && !burrow_kafka_secret_add(&conf->secrets, value))
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		return false;
+	}
+	if (rd_kafka_conf_set(conf->rk, name, value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+	{
+		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
+		return false;
+	}
+	if (!burrow_kafka_text_has(&conf->names, name) &&
+		!burrow_kafka_text_add(&conf->names, name, strlen(name)))
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		return false;
+	}
+	return true;
+}
+
+/* Is the session's timeout Burrow's to choose? */
+static bool
+session_timeout_is_ours(const BurrowKafkaConf *conf)
+{
+	char		protocol[32] = "";
+	size_t		room = sizeof(protocol);
+
+	if (burrow_kafka_text_has(&conf->names, SESSION_TIMEOUT_NAME))
+		return false;
+	/* a version without the property knows the classic protocol only */
+	(void) rd_kafka_conf_get(conf->rk, "group.protocol", protocol, &room);
+	return strcmp(protocol, "consumer") != 0;
+}
+
+bool
+burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name, char *value, size_t room)
+{
+	size_t		size = room;
+	rd_kafka_conf_res_t res;
+
+	if (room == 0)
+		return false;
+	value[0] = '\0';
+
+	if (strcmp(name, SESSION_TIMEOUT_NAME) == 0 && session_timeout_is_ours(conf))
+	{
+		burrow_kafka_text_copy(value, room, SESSION_TIMEOUT_VALUE);
+		return true;
+	}
+
+	/* INVALID says that the property is there and has no value */
+	res = rd_kafka_conf_get(conf->rk, name, value, &size);
+	if (res == RD_KAFKA_CONF_UNKNOWN)
+		return false;
+	if (res != RD_KAFKA_CONF_OK)
+		value[0] = '\0';
+	if (value[0] != '\0' && is_secret(name))
+		burrow_kafka_text_copy(value, room, "***");
+	return true;
+}
+
+/* The last touch before a client is made of it. */
+bool
+burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error)
+{
+	if (!apply(conf->rk, fixed, sizeof(fixed) / sizeof(fixed[0]), error, BURROW_KAFKA_TEXT_MAX))
+		return false;
+	if (session_timeout_is_ours(conf) &&
+		rd_kafka_conf_set(conf->rk, SESSION_TIMEOUT_NAME, SESSION_TIMEOUT_VALUE,
+						  error, BURROW_KAFKA_TEXT_MAX) != RD_KAFKA_CONF_OK)
+		return false;
+	return rd_kafka_conf_set(conf->rk, "group.id", group,
+							 error, BURROW_KAFKA_TEXT_MAX) == RD_KAFKA_CONF_OK;
+}

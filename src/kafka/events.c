@@ -1,0 +1,378 @@
+/*
+ * events.c
+ *	  librdkafka's events as plain structs.
+ *
+ * Events only, no callbacks: a callback would run inside librdkafka's frames, and whoever
+ * raises an error there jumps over its locks.
+ *
+ * Each call of poll() reads the main queue first, then the log queue.  The main queue,
+ * because reading it is what keeps the membership: librdkafka counts polls, not liveness.
+ * The logs have a queue of their own, so that a noisy "debug" neither hides a rebalance nor
+ * ends up on stderr.
+ *
+ * Runs in: the consumer.
+ * Owns: the event returned last, until the next call: the list in the struct points into it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kafka/internal.h"
+
+/* Fills the event's list from librdkafka's, without copying strings; false: out of memory. */
+static bool
+fill_list(BurrowKafkaClient *c, BurrowKafkaEvent *event,
+		  const rd_kafka_topic_partition_list_t *rd)
+{
+	int			n = rd == NULL ? 0 : rd->cnt;
+
+	if (n > c->items_room)
+	{
+		BurrowKafkaTopicPartition *items = realloc(c->items, n * sizeof(*items));
+
+		if (items == NULL)
+			return false;
+		c->items = items;
+		c->items_room = n;
+	}
+	for (int i = 0; i < n; i++)
+		burrow_kafka_item_from_rd(&c->items[i], &rd->elems[i]);
+	event->list.n = n;
+	event->list.items = c->items;
+	return true;
+}
+
+static void
+fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
+		   const char *text)
+{
+	event->error = code;
+	event->error_name = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
+}
+
+/* The network, or the broker at its other end, is away: librdkafka goes on trying. */
+static bool
+is_transport(rd_kafka_resp_err_t code)
+{
+	switch (code)
+	{
+		case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+		case RD_KAFKA_RESP_ERR__TRANSPORT:
+		case RD_KAFKA_RESP_ERR__RESOLVE:
+		case RD_KAFKA_RESP_ERR__SSL:
+		case RD_KAFKA_RESP_ERR__TIMED_OUT:
+		case RD_KAFKA_RESP_ERR__WAIT_COORD:
+		case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+		case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+		case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_refusal(rd_kafka_resp_err_t code)
+{
+	switch (code)
+	{
+		case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+		case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+		case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+		case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+		case RD_KAFKA_RESP_ERR_SECURITY_DISABLED:
+		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Where an event belongs; false: to the client as a whole. */
+static bool
+fill_place(BurrowKafkaEvent *event, rd_kafka_event_t *rd)
+{
+	rd_kafka_topic_partition_t *where = rd_kafka_event_topic_partition(rd);
+
+	if (where == NULL)
+		return false;
+	burrow_kafka_text_copy(event->topic, sizeof(event->topic), where->topic);
+	event->partition = where->partition;
+	event->offset = where->offset >= 0 ? where->offset : BURROW_KAFKA_NONE_OFFSET;
+	rd_kafka_topic_partition_destroy(where);
+	return true;
+}
+
+static void
+on_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(rd);
+
+	event->type = BURROW_KAFKA_ERROR;
+	fill_error(c, event, code, rd_kafka_event_error_string(rd));
+	(void) fill_place(event, rd);
+	event->all_brokers_down = is_transport(code);
+	event->authentication = is_refusal(code);
+	event->fatal = rd_kafka_event_error_is_fatal(rd) || code == RD_KAFKA_RESP_ERR__FATAL;
+	if (event->fatal)
+	{
+		char		text[BURROW_KAFKA_TEXT_MAX];
+		rd_kafka_resp_err_t why = rd_kafka_fatal_error(c->rk, text, sizeof(text));
+
+		if (why != RD_KAFKA_RESP_ERR_NO_ERROR)
+			fill_error(c, event, why, text);
+	}
+}
+
+static void
+on_log(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
+{
+	const char *facility = "";
+	const char *line = "";
+	char	   *text;
+	size_t		room;
+
+	event->type = BURROW_KAFKA_LOG;
+	(void) rd_kafka_event_log(rd, &facility, &line, &event->log_level);
+
+	room = strlen(facility) + strlen(line) + 3;
+	text = malloc(room);
+	if (text == NULL)
+	{
+		burrow_kafka_redact(&c->conf->secrets, line, event->text, sizeof(event->text));
+		return;
+	}
+	snprintf(text, room, "%s: %s", facility, line);
+	burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
+	free(text);
+}
+
+/*
+ * False: out of memory.  A rebalance that came with an error of its own is answered like
+ * a lost assignment: librdkafka's documentation asks for unassign().
+ */
+static bool
+on_rebalance(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(rd);
+
+	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+		event->type = BURROW_KAFKA_ASSIGN;
+	else
+	{
+		event->type = BURROW_KAFKA_REVOKE;
+		event->lost = rd_kafka_assignment_lost(c->rk);
+		if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+		{
+			event->lost = true;
+			fill_error(c, event, code, rd_kafka_err2str(code));
+		}
+	}
+	return fill_list(c, event, rd_kafka_event_topic_partition_list(rd));
+}
+
+static bool
+on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(rd);
+	const rd_kafka_ListConsumerGroupOffsets_result_t *result;
+	const rd_kafka_group_result_t **groups;
+	const rd_kafka_error_t *error;
+	size_t		n = 0;
+
+	event->type = BURROW_KAFKA_FETCHED;
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		fill_error(c, event, code, rd_kafka_event_error_string(rd));
+		return true;
+	}
+
+	result = rd_kafka_event_ListConsumerGroupOffsets_result(rd);
+	groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &n);
+	if (n != 1)
+	{
+		fill_error(c, event, RD_KAFKA_RESP_ERR__BAD_MSG, "no group in the answer");
+		return true;
+	}
+	error = rd_kafka_group_result_error(groups[0]);
+	if (error != NULL)
+	{
+		fill_error(c, event, rd_kafka_error_code(error), rd_kafka_error_string(error));
+		return true;
+	}
+	return fill_list(c, event, rd_kafka_group_result_partitions(groups[0]));
+}
+
+/*
+ * A message, or the end of a partition, on the main queue.  True: its partition has it
+ * now.  If the partition is not split off, nobody will ever take it: that is told as an error,
+ * since librdkafka believes it delivered.
+ */
+static bool
+to_partition(BurrowKafkaClient *c, rd_kafka_event_t *rd, BurrowKafkaEvent *event)
+{
+	const rd_kafka_message_t *message = NULL;
+	BurrowKafkaPartition *p;
+
+	if (rd_kafka_event_type(rd) == RD_KAFKA_EVENT_FETCH)
+	{
+		/* Its topic is known only from the message, which can be asked for only once. */
+		message = rd_kafka_event_message_next(rd);
+		if (message == NULL)
+			return false;
+		burrow_kafka_text_copy(event->topic, sizeof(event->topic),
+							   rd_kafka_topic_name(message->rkt));
+		event->partition = message->partition;
+		event->offset = message->offset;
+	}
+	else if (!fill_place(event, rd))
+		return false;
+
+	p = burrow_kafka_find_partition(c, event->topic, event->partition);
+	if (p != NULL && burrow_kafka_add_stray(p, rd, message))
+		return true;
+
+	event->type = BURROW_KAFKA_ERROR;
+	fill_error(c, event, RD_KAFKA_RESP_ERR__STATE,
+			   p == NULL ? "message of a partition that is not assigned" : "out of memory");
+	return false;
+}
+
+/* Fills event from rd; false: nothing to tell, the event was taken over or is of no interest. */
+static bool
+translate(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd, bool *taken)
+{
+	bool		ok = true;
+
+	*taken = false;
+	switch (rd_kafka_event_type(rd))
+	{
+		case RD_KAFKA_EVENT_FETCH:
+			*taken = to_partition(c, rd, event);
+			return event->type != BURROW_KAFKA_NOTHING;
+
+		case RD_KAFKA_EVENT_ERROR:
+			if (rd_kafka_event_error(rd) == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+			{
+				*taken = to_partition(c, rd, event);
+				/* nobody misses the end of a partition that is not ours */
+				event->type = BURROW_KAFKA_NOTHING;
+				return false;
+			}
+			on_error(c, event, rd);
+			break;
+
+		case RD_KAFKA_EVENT_REBALANCE:
+			ok = on_rebalance(c, event, rd);
+			break;
+
+		case RD_KAFKA_EVENT_OFFSET_COMMIT:
+			event->type = BURROW_KAFKA_COMMITTED;
+			fill_error(c, event, rd_kafka_event_error(rd), rd_kafka_event_error_string(rd));
+			ok = fill_list(c, event, rd_kafka_event_topic_partition_list(rd));
+			break;
+
+		case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
+			ok = on_fetched(c, event, rd);
+			break;
+
+		case RD_KAFKA_EVENT_LOG:
+			on_log(c, event, rd);
+			break;
+
+		default:
+			return false;
+	}
+
+	if (!ok)
+	{
+		/* A rebalance without its list cannot be answered. */
+		event->type = BURROW_KAFKA_ERROR;
+		event->fatal = true;
+		fill_error(c, event, RD_KAFKA_RESP_ERR__FAIL, "out of memory");
+	}
+	return true;
+}
+
+static void
+clear(BurrowKafkaEvent *event)
+{
+	/* all but the text, which is long */
+	memset(event, 0, offsetof(BurrowKafkaEvent, text));
+	event->offset = BURROW_KAFKA_NONE_OFFSET;
+	event->text[0] = '\0';
+}
+
+/* The answer to a request for nothing. */
+static bool
+owed(BurrowKafkaClient *c, BurrowKafkaEvent *event)
+{
+	if (c->owes_committed)
+	{
+		c->owes_committed = false;
+		event->type = BURROW_KAFKA_COMMITTED;
+		return true;
+	}
+	if (c->owes_fetched)
+	{
+		c->owes_fetched = false;
+		event->type = BURROW_KAFKA_FETCHED;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * librdkafka returns nothing not only when the queue is empty but also when it met one of
+ * its own marks, which at close stands before events that we wait for.  The pipe would not
+ * tell of those: the queue was not empty.
+ */
+static rd_kafka_event_t *
+read_main(BurrowKafkaClient *c)
+{
+	rd_kafka_event_t *rd = rd_kafka_queue_poll(c->main, 0);
+
+	for (int i = 0; rd == NULL && i < 8 && rd_kafka_queue_length(c->main) > 0; i++)
+		rd = rd_kafka_queue_poll(c->main, 0);
+	return rd;
+}
+
+bool
+burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
+{
+	if (c->event != NULL)
+	{
+		rd_kafka_event_destroy(c->event);
+		c->event = NULL;
+	}
+
+	for (;;)
+	{
+		rd_kafka_event_t *rd = read_main(c);
+		bool		taken;
+		bool		told;
+
+		clear(event);
+		if (rd == NULL && owed(c, event))
+			return true;
+		if (rd == NULL)
+			rd = rd_kafka_queue_poll(c->logs, 0);
+		if (rd == NULL)
+			return false;
+
+		told = translate(c, event, rd, &taken);
+		if (told)
+		{
+			if (!taken)
+				c->event = rd;
+			return true;
+		}
+		if (!taken)
+			rd_kafka_event_destroy(rd);
+	}
+}

@@ -1,0 +1,66 @@
+/*
+ * functions.c
+ *	  The table of functions that burrow_kafka gives to whoever loads it.
+ *
+ * The only file of src/kafka/ that includes a header of PostgreSQL's: the library
+ * is loaded by load_external_function(), which asks for the module magic.
+ *
+ * Runs in: the consumer, and backends that check properties.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "kafka/internal.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT const BurrowKafkaFunctions *burrow_kafka_functions(void);
+
+static const BurrowKafkaFunctions functions = {
+	.abi = BURROW_KAFKA_ABI,
+	.version = rd_kafka_version_str,
+	.version_number = rd_kafka_version,
+
+	.classify = burrow_kafka_classify,
+	.conf_new = burrow_kafka_conf_new,
+	.conf_free = burrow_kafka_conf_free,
+	.conf_set = burrow_kafka_conf_set,
+	.conf_check = burrow_kafka_conf_check,
+	.conf_get = burrow_kafka_conf_get,
+
+	.open = burrow_kafka_open,
+	.subscribe = burrow_kafka_subscribe,
+	.poll = burrow_kafka_poll,
+	.split = burrow_kafka_split,
+	.join = burrow_kafka_join,
+	.take = burrow_kafka_take,
+	.header = burrow_kafka_header,
+	.discard = burrow_kafka_discard,
+	.assign = burrow_kafka_assign,
+	.unassign = burrow_kafka_unassign,
+	.assignment_lost = burrow_kafka_assignment_lost,
+	.cooperative = burrow_kafka_cooperative,
+	.commit = burrow_kafka_commit,
+	.fetch_committed = burrow_kafka_fetch_committed,
+	.resolve = burrow_kafka_resolve,
+	.cached_bounds = burrow_kafka_cached_bounds,
+	.query_bounds = burrow_kafka_query_bounds,
+	.cluster_id = burrow_kafka_cluster_id,
+	.count_partitions = burrow_kafka_count_partitions,
+	.close_begin = burrow_kafka_close_begin,
+	.closed = burrow_kafka_closed,
+	.destroy = burrow_kafka_destroy,
+	.list_new = burrow_kafka_list_new,
+	.list_set = burrow_kafka_list_set,
+	.list_free = burrow_kafka_list_free,
+	.free_text = burrow_kafka_free_text,
+	.leave = burrow_kafka_leave,
+	.want_headers = burrow_kafka_want_headers,
+};
+
+const BurrowKafkaFunctions *
+burrow_kafka_functions(void)
+{
+	return &functions;
+}

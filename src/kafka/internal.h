@@ -1,0 +1,171 @@
+/*
+ * internal.h
+ *	  What the files of src/kafka/ share, and nobody else includes.
+ *
+ * Everything here belongs to the one thread that calls the functions of kafka.h.
+ * librdkafka's own threads touch only librdkafka's objects: of ours they know no
+ * more than the file descriptor of the wake-up pipe.
+ */
+#ifndef BURROW_KAFKA_INTERNAL_H
+#define BURROW_KAFKA_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "kafka/kafka.h"
+
+/* librdkafka's version when it runs, which is not always the one of the headers */
+#define VERSION_2_10	0x020a0000
+#define VERSION_2_12	0x020c0000
+
+/* Leader epochs came with 2.1 (KIP-320). */
+#if RD_KAFKA_VERSION >= 0x02010000
+#define HAVE_LEADER_EPOCH 1
+#endif
+
+/* A few pieces of text, owned. */
+typedef struct TextList
+{
+	int			n;
+	int			room;
+	char	  **items;
+} TextList;
+
+struct BurrowKafkaConf
+{
+	rd_kafka_conf_t *rk;		/* NULL once a client has taken it over */
+	TextList	names;			/* properties that the caller has set */
+	TextList	secrets;		/* what must not appear in any text */
+};
+
+/* A message that came through the main queue although its partition is split off. */
+typedef struct Stray
+{
+	struct Stray *next;
+	rd_kafka_event_t *event;
+	const rd_kafka_message_t *message;	/* in event; NULL: it holds none */
+} Stray;
+
+struct BurrowKafkaPartition
+{
+	BurrowKafkaClient *client;
+	BurrowKafkaPartition *next; /* in the client's list */
+	BurrowKafkaPartition *prev;
+	rd_kafka_queue_t *queue;
+	Stray	   *strays;			/* oldest first; nearly always NULL */
+	Stray	  **strays_tail;
+	int64_t		last;			/* highest offset handed out; -1: none yet */
+	uint32_t	id;				/* what the pipe says for this queue */
+	int32_t		partition;
+	char		topic[];
+};
+
+struct BurrowKafkaClient
+{
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages */
+	rd_kafka_queue_t *logs;		/* our own, see open() */
+	BurrowKafkaConf *conf;		/* for its secrets */
+	int			wake_fd;
+
+	BurrowKafkaPartition *partitions;	/* all that are split off */
+
+	/* what poll() returned last: its list points into the event */
+	rd_kafka_event_t *event;
+	BurrowKafkaTopicPartition *items;
+	int			items_room;
+
+	/* what take() returned last, of whichever partition */
+	rd_kafka_event_t *message_event;
+	const rd_kafka_message_t *message;
+	rd_kafka_headers_t *headers;
+	const BurrowKafkaPartition *message_of;
+	bool		skip_headers;
+
+	/* answers to empty requests, which librdkafka would refuse */
+	bool		owes_committed;
+	bool		owes_fetched;
+
+	bool		closing;
+	bool		close_refused;	/* a fatal error: there is nothing left to close */
+};
+
+/* conf.c */
+extern BurrowKafkaPropertyClass burrow_kafka_classify(const char *name);
+extern BurrowKafkaConf *burrow_kafka_conf_new(void);
+extern void burrow_kafka_conf_free(BurrowKafkaConf *conf);
+extern bool burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name,
+								  const char *value, char *error);
+extern bool burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name,
+								  char *value, size_t room);
+extern bool burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error);
+
+/* conf_check.c */
+extern bool burrow_kafka_conf_check(const BurrowKafkaConf *conf, char *error);
+
+/* text.c */
+extern void burrow_kafka_free_text(char *text);
+extern bool burrow_kafka_text_add(TextList *list, const char *text, size_t len);
+extern bool burrow_kafka_text_has(const TextList *list, const char *text);
+extern void burrow_kafka_text_clear(TextList *list);
+extern void burrow_kafka_text_copy(char *dst, size_t room, const char *src);
+extern bool burrow_kafka_secret_add(TextList *secrets, const char *value);
+extern void burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t room);
+extern bool burrow_kafka_fail(const BurrowKafkaClient *c, rd_kafka_resp_err_t code, char *error);
+extern bool burrow_kafka_fail_error(const BurrowKafkaClient *c, rd_kafka_error_t *why, char *error);
+
+/* list.c */
+extern BurrowKafkaList *burrow_kafka_list_new(int n);
+extern bool burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topic,
+								  int32_t partition, int64_t offset,
+								  const char *metadata, size_t metadata_len);
+extern void burrow_kafka_list_free(BurrowKafkaList *list);
+extern rd_kafka_topic_partition_list_t *burrow_kafka_list_to_rd(const BurrowKafkaList *list);
+extern void burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item,
+									  const rd_kafka_topic_partition_t *rd);
+
+/* client.c */
+extern BurrowKafkaClient *burrow_kafka_open(BurrowKafkaConf *conf, const char *group,
+											int wake_fd, char *error);
+extern bool burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error);
+extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
+extern bool burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+extern bool burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+extern bool burrow_kafka_assignment_lost(BurrowKafkaClient *c);
+extern bool burrow_kafka_cooperative(BurrowKafkaClient *c);
+extern bool burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+extern bool burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list,
+										 int timeout_ms, char *error);
+extern bool burrow_kafka_close_begin(BurrowKafkaClient *c, char *error);
+extern bool burrow_kafka_closed(BurrowKafkaClient *c);
+extern void burrow_kafka_destroy(BurrowKafkaClient *c);
+extern void burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id);
+
+/* partition.c */
+extern BurrowKafkaPartition *burrow_kafka_split(BurrowKafkaClient *c, const char *topic,
+												int32_t partition, uint32_t id, char *error);
+extern void burrow_kafka_join(BurrowKafkaPartition *p);
+extern BurrowKafkaTake burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMessage *m);
+extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
+								const void **value, size_t *value_len);
+extern void burrow_kafka_discard(BurrowKafkaPartition *p);
+extern void burrow_kafka_want_headers(BurrowKafkaClient *c, bool want);
+extern BurrowKafkaPartition *burrow_kafka_find_partition(const BurrowKafkaClient *c,
+														 const char *topic, int32_t partition);
+extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *event,
+								   const rd_kafka_message_t *message);
+
+/* events.c */
+extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
+
+/* query.c */
+extern bool burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
+								 char *error);
+extern bool burrow_kafka_cached_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
+									   int64_t *low, int64_t *end);
+extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
+									  int timeout_ms, int64_t *low, int64_t *end, char *error);
+extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
+extern int	burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic,
+										  int timeout_ms, char *error);
+
+#endif							/* BURROW_KAFKA_INTERNAL_H */

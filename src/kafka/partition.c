@@ -1,0 +1,332 @@
+/*
+ * partition.c
+ *	  Partition queues: split off, read message by message, let go.
+ *
+ * A partition's queue is split off the main queue (the consumer queue) so that it can
+ * be left unread: that is all the backpressure Burrow needs, and the main queue, with the
+ * rebalances in it, is served all the same.
+ *
+ * When the pipe says that a queue is no longer empty: librdkafka writes on the step from
+ * empty to not empty, once until the queue is read again.  Three rules follow.
+ * - A queue counts as read only when take() said EMPTY; until then nothing more is written.
+ * - In split() the pipe is set first and the queue emptied then.  The other way round,
+ *   what arrives in between would leave a queue that is not empty and has not told.
+ * - It has to be emptied: a queue outlives its assignment (librdkafka finds the same one
+ *   again, with the marks that stopping left in it), and what is left over would keep it from
+ *   ever being empty, so from telling.  What it holds belongs to no assignment of ours:
+ *   messages of the old one are outdated by their version, but old errors have none.
+ *
+ * Forwarding a queue to NULL marks it as the application's, and assign() then leaves it
+ * alone: so it is done before assign(), or the first messages run through the main queue.
+ * join() does not forward it back: an unassigned partition gets no messages.
+ *
+ * Runs in: the consumer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kafka/internal.h"
+
+#if defined(__GNUC__)
+#define unlikely(x) __builtin_expect((x) != 0, 0)
+#else
+#define unlikely(x) ((x) != 0)
+#endif
+
+/* Lets go of the message taken last, of whichever partition. */
+static inline void
+let_go(BurrowKafkaClient *c)
+{
+	if (c->message_event != NULL)
+	{
+		rd_kafka_event_destroy(c->message_event);
+		c->message_event = NULL;
+		c->message = NULL;
+		c->headers = NULL;
+		c->message_of = NULL;
+	}
+}
+
+/* Throws away what is in the queue, but not for ever, should it be filled meanwhile. */
+static void
+empty(rd_kafka_queue_t *queue)
+{
+	for (size_t n = rd_kafka_queue_length(queue) + 1; n > 0; n--)
+	{
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
+
+		if (event == NULL)
+			return;
+		rd_kafka_event_destroy(event);
+	}
+}
+
+BurrowKafkaPartition *
+burrow_kafka_split(BurrowKafkaClient *c, const char *topic, int32_t partition,
+				   uint32_t id, char *error)
+{
+	size_t		len = strlen(topic) + 1;
+	BurrowKafkaPartition *p = calloc(1, sizeof(BurrowKafkaPartition) + len);
+
+	if (p == NULL)
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		return NULL;
+	}
+	p->queue = rd_kafka_queue_get_partition(c->rk, topic, partition);
+	if (p->queue == NULL)
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "there is no queue for partition %d", partition);
+		free(p);
+		return NULL;
+	}
+
+	p->client = c;
+	p->id = id;
+	p->last = -1;
+	p->strays_tail = &p->strays;
+	p->partition = partition;
+	memcpy(p->topic, topic, len);
+	p->next = c->partitions;
+	if (p->next != NULL)
+		p->next->prev = p;
+	c->partitions = p;
+
+	rd_kafka_queue_forward(p->queue, NULL);
+	rd_kafka_queue_io_event_enable(p->queue, c->wake_fd, &p->id, sizeof(p->id));
+	empty(p->queue);
+	return p;
+}
+
+void
+burrow_kafka_join(BurrowKafkaPartition *p)
+{
+	BurrowKafkaClient *c = p->client;
+
+	if (c->message_of == p)
+		let_go(c);
+	while (p->strays != NULL)
+	{
+		Stray	   *stray = p->strays;
+
+		p->strays = stray->next;
+		rd_kafka_event_destroy(stray->event);
+		free(stray);
+	}
+
+	/* Disabled before the handle goes: librdkafka keeps the queue, and the number of the
+	 * file descriptor with it. */
+	rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+	/* Each message left pins a whole response of the broker's. */
+	empty(p->queue);
+	rd_kafka_queue_destroy(p->queue);
+
+	if (p->next != NULL)
+		p->next->prev = p->prev;
+	if (p->prev != NULL)
+		p->prev->next = p->next;
+	else
+		c->partitions = p->next;
+	free(p);
+}
+
+/* NULL: not split off.  A list is enough: asked for strays, and now and then for bounds. */
+BurrowKafkaPartition *
+burrow_kafka_find_partition(const BurrowKafkaClient *c, const char *topic, int32_t partition)
+{
+	for (BurrowKafkaPartition *p = c->partitions; p != NULL; p = p->next)
+	{
+		if (p->partition == partition && strcmp(p->topic, topic) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/*
+ * Keeps an event of this partition that came through the main queue; take() returns
+ * strays first, and the pipe is told here, since librdkafka has not done it for this queue.
+ * Takes the event over, unless there is no memory.  message: an event gives its message
+ * once, and whoever looked where it belongs has had it.
+ */
+bool
+burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *event,
+					   const rd_kafka_message_t *message)
+{
+	Stray	   *stray = malloc(sizeof(Stray));
+
+	if (stray == NULL)
+		return false;
+	stray->next = NULL;
+	stray->event = event;
+	stray->message = message;
+	*p->strays_tail = stray;
+	p->strays_tail = &stray->next;
+	burrow_kafka_wake(p->client, p->id);
+	return true;
+}
+
+static rd_kafka_event_t *
+next_stray(BurrowKafkaPartition *p, const rd_kafka_message_t **message)
+{
+	Stray	   *stray = p->strays;
+	rd_kafka_event_t *event = stray->event;
+
+	*message = stray->message;
+	p->strays = stray->next;
+	if (p->strays == NULL)
+		p->strays_tail = &p->strays;
+	free(stray);
+	return event;
+}
+
+/*
+ * What take() makes of an event that is not a message; BURROW_KAFKA_EMPTY if it is
+ * nothing to tell.
+ */
+static BurrowKafkaTake
+not_a_message(BurrowKafkaPartition *p, rd_kafka_event_t *event, BurrowKafkaMessage *m)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+	rd_kafka_topic_partition_t *where;
+
+	if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_ERROR)
+		return BURROW_KAFKA_EMPTY;
+
+	m->offset = BURROW_KAFKA_NONE_OFFSET;
+	where = rd_kafka_event_topic_partition(event);
+	if (where != NULL)
+	{
+		m->offset = where->offset;
+		rd_kafka_topic_partition_destroy(where);
+	}
+	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+		return BURROW_KAFKA_END;
+
+	/* "unknown" comes from the metadata, without an offset: 0 means nothing there */
+	if (m->offset < 0 ||
+		(m->offset == 0 && (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+							code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+							code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)))
+		m->offset = BURROW_KAFKA_NONE_OFFSET;
+	m->error = code;
+	m->error_name = rd_kafka_err2name(code);
+	burrow_kafka_redact(&p->client->conf->secrets, rd_kafka_event_error_string(event),
+						m->text, sizeof(m->text));
+	return BURROW_KAFKA_BROKEN;
+}
+
+/* A message that is an error itself; later versions might send it. */
+static BurrowKafkaTake
+message_error(BurrowKafkaPartition *p, const rd_kafka_message_t *message, BurrowKafkaMessage *m)
+{
+	m->offset = message->offset;
+	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+		return BURROW_KAFKA_END;
+	m->error = message->err;
+	m->error_name = rd_kafka_err2name(message->err);
+	burrow_kafka_redact(&p->client->conf->secrets, rd_kafka_message_errstr(message),
+						m->text, sizeof(m->text));
+	return BURROW_KAFKA_BROKEN;
+}
+
+static inline void
+fill(BurrowKafkaClient *c, const rd_kafka_message_t *message, BurrowKafkaMessage *m)
+{
+	rd_kafka_timestamp_type_t type;
+
+	m->offset = message->offset;
+	m->timestamp_ms = rd_kafka_message_timestamp(message, &type);
+#ifdef HAVE_LEADER_EPOCH
+	m->leader_epoch = rd_kafka_message_leader_epoch(message);
+#else
+	m->leader_epoch = -1;
+#endif
+	m->key = message->key;
+	m->key_len = message->key_len;
+	m->value = message->payload;
+	m->value_len = message->len;
+	m->nheaders = 0;
+	m->error = 0;
+	m->error_name = NULL;
+	m->text[0] = '\0';
+
+	/* Counting them means parsing them, and costs as much as all the rest. */
+	if (!c->skip_headers &&
+		rd_kafka_message_headers(message, &c->headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		m->nheaders = rd_kafka_header_cnt(c->headers);
+}
+
+/* The hot path: called once for each message that Burrow handles. */
+BurrowKafkaTake
+burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMessage *m)
+{
+	BurrowKafkaClient *c = p->client;
+
+	let_go(c);
+	for (;;)
+	{
+		rd_kafka_event_t *event;
+		const rd_kafka_message_t *message = NULL;
+		BurrowKafkaTake what;
+
+		if (unlikely(p->strays != NULL))
+			event = next_stray(p, &message);
+		else
+		{
+			event = rd_kafka_queue_poll(p->queue, 0);
+			if (event == NULL)
+				return BURROW_KAFKA_EMPTY;
+			if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH)
+				message = rd_kafka_event_message_next(event);
+		}
+
+		if (unlikely(message == NULL || message->err != RD_KAFKA_RESP_ERR_NO_ERROR))
+		{
+			what = message == NULL ? not_a_message(p, event, m) : message_error(p, message, m);
+			rd_kafka_event_destroy(event);
+			if (what == BURROW_KAFKA_EMPTY)
+				continue;
+			return what;
+		}
+
+		/* A pause inside librdkafka, as at a rebalance, may fetch what we have had already. */
+		if (unlikely(message->offset <= p->last))
+		{
+			rd_kafka_event_destroy(event);
+			continue;
+		}
+
+		p->last = message->offset;
+		c->message_event = event;
+		c->message = message;
+		c->message_of = p;
+		fill(c, message, m);
+		return BURROW_KAFKA_MESSAGE;
+	}
+}
+
+bool
+burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
+					const void **value, size_t *value_len)
+{
+	BurrowKafkaClient *c = p->client;
+
+	if (c->message_of != p || c->headers == NULL)
+		return false;
+	return rd_kafka_header_get_all(c->headers, i, name, value, value_len) ==
+		RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void
+burrow_kafka_discard(BurrowKafkaPartition *p)
+{
+	if (p->client->message_of == p)
+		let_go(p->client);
+}
+
+void
+burrow_kafka_want_headers(BurrowKafkaClient *c, bool want)
+{
+	c->skip_headers = !want;
+}

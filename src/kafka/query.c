@@ -1,0 +1,239 @@
+/*
+ * query.c
+ *	  Questions to the cluster that are waited for, with a limit.
+ *
+ * The limit is why query_bounds() does not use rd_kafka_query_watermark_offsets(): up to 2.2
+ * that takes a timeout and waits longer, as long as the broker's connection lives
+ * (socket.timeout.ms, a minute).  rd_kafka_offsets_for_times() keeps its limit, passes Kafka's
+ * special times through to the broker, and the broker answers "latest" by the isolation
+ * level: under read_committed, the last stable offset.
+ *
+ * Runs in: the consumer.
+ */
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kafka/internal.h"
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int
+remaining(int64_t until)
+{
+	int64_t		left = until - now_ms();
+
+	return left > 0 ? (int) left : 0;
+}
+
+/* Asks for the offsets at the times in rd, and puts them there. */
+static bool
+ask(BurrowKafkaClient *c, rd_kafka_topic_partition_list_t *rd, int64_t until, char *error)
+{
+	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, rd, remaining(until));
+
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+}
+
+/*
+ * Which items have no message at or after their time?  Kafka says -1, and means the end: not
+ * the end of now, in case one came meanwhile, but the one that a second question tells, which is
+ * at or after it.
+ */
+static rd_kafka_topic_partition_list_t *
+beyond_the_end(const rd_kafka_topic_partition_list_t *rd)
+{
+	rd_kafka_topic_partition_list_t *ends = NULL;
+
+	for (int i = 0; i < rd->cnt; i++)
+	{
+		if (rd->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR || rd->elems[i].offset >= 0)
+			continue;
+		if (ends == NULL)
+			ends = rd_kafka_topic_partition_list_new(rd->cnt);
+		rd_kafka_topic_partition_list_add(ends, rd->elems[i].topic, rd->elems[i].partition)
+			->offset = BURROW_KAFKA_LATEST;
+	}
+	return ends;
+}
+
+/* Puts the answers in rd into the list. */
+static void
+collect(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowKafkaTopicPartition *item = &list->items[i];
+		rd_kafka_topic_partition_t *found;
+
+		found = rd_kafka_topic_partition_list_find(rd, item->topic, item->partition);
+		if (found == NULL)
+			continue;
+		item->error = found->err;
+		item->error_text = found->err == RD_KAFKA_RESP_ERR_NO_ERROR ?
+			NULL : rd_kafka_err2str(found->err);
+		item->offset = found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset >= 0 ?
+			found->offset : BURROW_KAFKA_NONE_OFFSET;
+	}
+}
+
+bool
+burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
+{
+	int64_t		until = now_ms() + timeout_ms;
+	rd_kafka_topic_partition_list_t *rd;
+	rd_kafka_topic_partition_list_t *ends = NULL;
+	bool		ok;
+
+	if (list->n == 0)
+		return true;
+	rd = burrow_kafka_list_to_rd(list);
+	if (rd == NULL)
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		return false;
+	}
+
+	ok = ask(c, rd, until, error);
+	if (ok)
+		ends = beyond_the_end(rd);
+	if (ends != NULL)
+		ok = ask(c, ends, until, error);
+	if (ok)
+		collect(list, rd);
+	if (ok && ends != NULL)
+		collect(list, ends);
+
+	if (ends != NULL)
+		rd_kafka_topic_partition_list_destroy(ends);
+	rd_kafka_topic_partition_list_destroy(rd);
+	return ok;
+}
+
+/*
+ * As the fetcher saw them last.  end is the high watermark: librdkafka keeps the last stable
+ * offset as well, but shows it in its statistics only.
+ *
+ * Only for partitions that are split off: for any other, asking would make librdkafka
+ * believe that the partition is wanted.
+ */
+bool
+burrow_kafka_cached_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
+						   int64_t *low, int64_t *end)
+{
+	if (burrow_kafka_find_partition(c, topic, partition) == NULL)
+		return false;
+	if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, low, end) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	return *low >= 0 && *end >= 0;
+}
+
+/* One of the two bounds. */
+static bool
+query_bound(BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t which,
+			int64_t until, int64_t *offset, char *error)
+{
+	rd_kafka_topic_partition_list_t *rd = rd_kafka_topic_partition_list_new(1);
+	bool		ok;
+
+	rd_kafka_topic_partition_list_add(rd, topic, partition)->offset = which;
+	ok = ask(c, rd, until, error);
+	if (ok && rd->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		ok = burrow_kafka_fail(c, rd->elems[0].err, error);
+	else if (ok && rd->elems[0].offset < 0)
+		ok = burrow_kafka_fail(c, RD_KAFKA_RESP_ERR__NO_OFFSET, error);
+	if (ok)
+		*offset = rd->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(rd);
+	return ok;
+}
+
+bool
+burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
+						  int timeout_ms, int64_t *low, int64_t *end, char *error)
+{
+	int64_t		until = now_ms() + timeout_ms;
+
+	return query_bound(c, topic, partition, BURROW_KAFKA_EARLIEST, until, low, error) &&
+		query_bound(c, topic, partition, BURROW_KAFKA_LATEST, until, end, error);
+}
+
+char *
+burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
+{
+	return rd_kafka_clusterid(c->rk, timeout_ms);
+}
+
+/* Counts the partitions in the answer; each topic that pattern matches, or all if it is NULL. */
+static int
+count(const rd_kafka_metadata_t *metadata, const regex_t *pattern)
+{
+	int			n = 0;
+
+	for (int i = 0; i < metadata->topic_cnt; i++)
+	{
+		const rd_kafka_metadata_topic_t *topic = &metadata->topics[i];
+
+		if (pattern != NULL && regexec(pattern, topic->topic, 0, NULL, 0) != 0)
+			continue;
+		n += topic->partition_cnt;
+	}
+	return n;
+}
+
+int
+burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error)
+{
+	const rd_kafka_metadata_t *metadata;
+	rd_kafka_topic_t *only = NULL;
+	rd_kafka_resp_err_t code;
+	bool		is_pattern = topic[0] == '^';
+	regex_t		pattern;
+	int			n = -1;
+
+	if (is_pattern)
+	{
+		/* as librdkafka reads it */
+		int			why = regcomp(&pattern, topic, REG_EXTENDED | REG_NOSUB);
+
+		if (why != 0)
+		{
+			regerror(why, &pattern, error, BURROW_KAFKA_TEXT_MAX);
+			return -1;
+		}
+	}
+	else
+	{
+		only = rd_kafka_topic_new(c->rk, topic, NULL);
+		if (only == NULL)
+		{
+			(void) burrow_kafka_fail(c, rd_kafka_last_error(), error);
+			return -1;
+		}
+	}
+
+	code = rd_kafka_metadata(c->rk, is_pattern, only, &metadata, timeout_ms);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		n = count(metadata, is_pattern ? &pattern : NULL);
+		rd_kafka_metadata_destroy(metadata);
+	}
+	else
+		(void) burrow_kafka_fail(c, code, error);
+
+	if (is_pattern)
+		regfree(&pattern);
+	else
+		rd_kafka_topic_destroy(only);
+	return n;
+}
