@@ -1,0 +1,111 @@
+# What scripts/setup, scripts/test and scripts/demo share; sourced, not run.
+#
+# Names that are set here and exported:
+#   BURROW_ROOT    the checkout
+#   BURROW_CACHE   what was fetched once and is used by every run
+#   BURROW_PYTHON  the Python with hypothesis, pytest and confluent-kafka
+#   BURROW_KAFKA   the folder with Apache Kafka's jars
+#
+# PostgreSQL's server refuses to run as root.  When the caller is root, what
+# needs a server runs as the user "postgres", who may not be able to read the
+# checkout or root's home: so everything happens in a work folder of that
+# user's, and the cache is not below a home.
+
+set -euo pipefail
+
+BURROW_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+if [ "$(id -u)" = 0 ]; then
+	BURROW_CACHE=${BURROW_CACHE:-/var/cache/burrow}
+	test_user=${BURROW_TEST_USER:-postgres}
+else
+	BURROW_CACHE=${BURROW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/burrow}
+	test_user=$(id -un)
+fi
+
+# The name of a cached folder tells what it was made from, so that a change of
+# a version makes a new one and two checkouts do not disturb each other.
+fingerprint() { sha256sum "$@" | cut -c1-64 | sha256sum | cut -c1-12; }
+BURROW_KAFKA=$BURROW_CACHE/kafka-$(fingerprint "$BURROW_ROOT/test/kafka/pom.xml")
+burrow_venv=$BURROW_CACHE/python-$(fingerprint "$BURROW_ROOT/test/requirements.txt")
+BURROW_PYTHON=$burrow_venv/bin/python
+export BURROW_ROOT BURROW_CACHE BURROW_PYTHON BURROW_KAFKA
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "cannot run \"$*\": neither root nor sudo is at hand"
+	fi
+}
+
+# Run a command as the user that PostgreSQL runs as.
+as_tester() {
+	if [ "$(id -u)" = 0 ]; then
+		runuser -u "$test_user" -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# Set "work" to a fresh folder of the test user's, with a short name: the path
+# of a Unix socket has to fit into 107 bytes.  BURROW_WORK names one to be used
+# again and kept, which saves most of the build.
+make_work_folder() {
+	if [ -n "${BURROW_WORK:-}" ]; then
+		work=$BURROW_WORK
+		mkdir -p "$work"
+	else
+		work=$(mktemp -d "${TMPDIR:-/tmp}/burrow.XXXXXX")
+	fi
+	chmod 755 "$work"
+	[ "$(id -u)" != 0 ] || chown "$test_user" "$work"
+}
+
+# Copy the checkout into $1, without what was built in it and without the
+# repository.  Times are kept, so that make builds only what changed.
+copy_tree() {
+	local to=$1
+	as_tester mkdir -p "$to"
+	tar -C "$BURROW_ROOT" -c --exclude=./.git --exclude=./build --exclude=./tmp_check \
+		--exclude=./results --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
+		--exclude='*.gcda' --exclude='*.gcno' --exclude=__pycache__ \
+		--exclude=.hypothesis --exclude=.pytest_cache . |
+		as_tester tar -C "$to" -x --no-same-owner
+}
+
+# The PostgreSQL to build and test with, as its own pg_config says.
+find_postgres() {
+	local config=${PG_CONFIG:-pg_config}
+	command -v "$config" >/dev/null || die "no pg_config found: run scripts/setup, or set PG_CONFIG"
+	PG_CONFIG=$("$config" --bindir)/pg_config
+	[ -x "$PG_CONFIG" ] || PG_CONFIG=$config
+	export PG_CONFIG
+}
+
+# Make a copy of the PostgreSQL installation in $1 and set "pg_private" to its
+# pg_config.  The server finds its files relative to its own place, so the copy
+# is complete: the extension can be installed into it by an ordinary user,
+# two runs do not disturb each other, and the system's installation is left
+# as it is.
+copy_postgres() {
+	local to=$1 bindir libdir sharedir
+	bindir=$("$PG_CONFIG" --bindir) libdir=$("$PG_CONFIG" --pkglibdir) sharedir=$("$PG_CONFIG" --sharedir)
+	if [ ! -e "$to/.complete" ]; then
+		as_tester mkdir -p "$to$bindir" "$to$libdir" "$to$sharedir"
+		as_tester cp -R "$bindir/." "$to$bindir"
+		as_tester cp -R "$libdir/." "$to$libdir"
+		as_tester cp -R "$sharedir/." "$to$sharedir"
+		as_tester mkdir -p "$to$(dirname "$("$PG_CONFIG" --includedir-server)")"
+		as_tester ln -sfn "$("$PG_CONFIG" --includedir-server)" "$to$("$PG_CONFIG" --includedir-server)"
+		as_tester touch "$to/.complete"
+	fi
+	pg_private=$to$bindir/pg_config
+	[ "$("$pg_private" --sharedir)" = "$to$sharedir" ] ||
+		die "the copy of PostgreSQL in \"$to\" does not find its own files"
+}

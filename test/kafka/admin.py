@@ -1,0 +1,237 @@
+"""Ask and change a Kafka cluster: one JSON request a line in, one answer a line out.
+
+    admin.py --bootstrap HOST:PORT
+
+A request is {"do": NAME, ...}; the names are the functions marked with
+@request below, the rest are their arguments.  The answer is {"result": ...} or
+{"error": "..."}.  It stays for as long as its standard input is open: a test
+asks often, and starting Python costs more than asking.
+"""
+
+import argparse
+import base64
+import json
+import sys
+import time
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+TIMEOUT = 30  # seconds
+PASSING_ERRORS = {
+    "NOT_LEADER_FOR_PARTITION",
+    "LEADER_NOT_AVAILABLE",
+    "NOT_COORDINATOR",
+    "COORDINATOR_NOT_AVAILABLE",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+}
+requests = {}
+
+
+def request(function):
+    requests[function.__name__] = function
+    return function
+
+
+def only(futures):
+    """The result of an operation on one thing."""
+    (future,) = futures.values()
+    return future.result(TIMEOUT)
+
+
+def patiently(function, *args, **kwargs):
+    """Call a function again while the cluster says that it is about to be ready."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return function(*args, **kwargs)
+        except KafkaException as error:
+            if error.args[0].name() not in PASSING_ERRORS or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
+
+
+class Cluster:
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+    def partitions(self, topic):
+        description = only(self.admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT))
+        return [TopicPartition(topic, partition.id) for partition in description.partitions]
+
+    def offsets(self, topic, spec):
+        wanted = {partition: spec for partition in self.partitions(topic)}
+        futures = self.admin.list_offsets(wanted, request_timeout=TIMEOUT)
+        return {tp.partition: future.result(TIMEOUT).offset for tp, future in futures.items()}
+
+
+@request
+def create_topic(cluster, topic, partitions=1, replicas=-1, config=None):
+    new = NewTopic(topic, partitions, replication_factor=replicas, config=config or {})
+    only(cluster.admin.create_topics([new], operation_timeout=TIMEOUT))
+    patiently(cluster.offsets, topic, OffsetSpec.latest())  # until every partition has its leader
+
+
+@request
+def delete_topic(cluster, topic):
+    only(cluster.admin.delete_topics([topic], operation_timeout=TIMEOUT))
+
+
+@request
+def add_partitions(cluster, topic, partitions):
+    only(cluster.admin.create_partitions([NewPartitions(topic, partitions)], operation_timeout=TIMEOUT))
+
+
+@request
+def alter_topic(cluster, topic, config):
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in config.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    only(cluster.admin.incremental_alter_configs([resource]))
+
+
+@request
+def begin_offsets(cluster, topic):
+    return cluster.offsets(topic, OffsetSpec.earliest())
+
+
+@request
+def end_offsets(cluster, topic):
+    return cluster.offsets(topic, OffsetSpec.latest())
+
+
+@request
+def committed(cluster, group, topic):
+    """What the group committed: {partition: [offset, metadata]}, without those that have none."""
+    wanted = ConsumerGroupTopicPartitions(group, cluster.partitions(topic))
+    answer = only(cluster.admin.list_consumer_group_offsets([wanted], request_timeout=TIMEOUT))
+    return {
+        tp.partition: [tp.offset, tp.metadata] for tp in answer.topic_partitions if tp.offset >= 0
+    }
+
+
+@request
+def commit(cluster, group, topic, offsets):
+    """Set a group's committed offsets, as an administrator's reset does."""
+    wanted = [TopicPartition(topic, int(partition), offset) for partition, offset in offsets.items()]
+    only(cluster.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)]))
+
+
+@request
+def delete_group(cluster, group):
+    only(cluster.admin.delete_consumer_groups([group]))
+
+
+@request
+def delete_records(cluster, topic, before):
+    """Remove the records below the given offsets, as retention does."""
+    wanted = [TopicPartition(topic, int(partition), offset) for partition, offset in before.items()]
+    for future in cluster.admin.delete_records(wanted).values():
+        future.result(TIMEOUT)
+
+
+@request
+def group(cluster, group):
+    """The group's state and members."""
+    description = only(cluster.admin.describe_consumer_groups([group], request_timeout=TIMEOUT))
+    return {
+        "state": description.state.name,
+        "assignor": description.partition_assignor,
+        "members": [
+            {
+                "member_id": member.member_id,
+                "instance_id": member.group_instance_id,
+                "client_id": member.client_id,
+                "host": member.host,
+                "partitions": [
+                    [tp.topic, tp.partition] for tp in (member.assignment.topic_partitions if member.assignment else [])
+                ],
+            }
+            for member in description.members
+        ],
+    }
+
+
+def as_text(data):
+    if data is None:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+@request
+def read(cluster, topic, isolation="read_committed"):
+    """All messages of a topic up to its end as it is now."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": cluster.bootstrap,
+            "group.id": "burrow-test-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": isolation,
+            "log_level": 0,
+        }
+    )
+    try:
+        open_partitions = {tp.partition for tp in cluster.partitions(topic)}
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in sorted(open_partitions)])
+        messages = []
+        while open_partitions:
+            message = consumer.poll(TIMEOUT)
+            if message is None:
+                raise TimeoutError(f"no message and no end of topic {topic} in {TIMEOUT} s")
+            if message.error():
+                if message.error().name() != "_PARTITION_EOF":
+                    raise KafkaException(message.error())
+                open_partitions.discard(message.partition())
+                continue
+            messages.append(
+                {
+                    "partition": message.partition(),
+                    "offset": message.offset(),
+                    "timestamp": message.timestamp()[1],
+                    "key": as_text(message.key()),
+                    "value": as_text(message.value()),
+                    "headers": [[name, as_text(value)] for name, value in message.headers() or []],
+                }
+            )
+        return sorted(messages, key=lambda m: (m["partition"], m["offset"]))
+    finally:
+        consumer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="ask and change a Kafka cluster")
+    parser.add_argument("--bootstrap", required=True)
+    cluster = Cluster(parser.parse_args().bootstrap)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            answer = {"result": patiently(requests[asked.pop("do")], cluster, **asked)}
+        except Exception as error:  # the test that asked decides what an error means
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+# A real Apache Kafka for a TAP test, and an independent client of it.
+
+package BurrowTest::Kafka;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
+use IPC::Run ();
+use JSON::PP ();
+use Time::HiRes ();
+
+my $programs = abs_path(dirname(__FILE__) . '/../../kafka');
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+my @all;
+
+sub _python { return $ENV{BURROW_PYTHON} // croak 'BURROW_PYTHON is not set: run scripts/test tap' }
+
+# BurrowTest::Kafka->create($name, brokers => 1, config => { name => value })
+#
+# A new cluster that runs.  It is gone when the test ends.
+sub create
+{
+	my ($class, $name, %options) = @_;
+	my $test = basename($0) =~ s/\.[^.]+$//r;
+	my $self = bless {
+		name => $name,
+		brokers => $options{brokers} // 1,
+		dir => "$PostgreSQL::Test::Utils::tmp_check/t_${test}_$name",
+		owner => $$,
+	}, $class;
+	push @all, $self;
+	system('rm', '-rf', $self->{dir});    # of an earlier run
+
+	my $config = $options{config} // {};
+	my $out = $self->_broker('start', '--brokers', $self->{brokers}, map { "$_=$config->{$_}" } sort keys %$config);
+	$out =~ /^bootstrap (\S+)/m or croak "no bootstrap address in: $out";
+	$self->{bootstrap} = $1;
+	for my $id (1 .. $self->{brokers})
+	{
+		my $link = "$PostgreSQL::Test::Utils::log_path/${test}_${name}_$id.log";
+		unlink $link;
+		symlink(abs_path("$self->{dir}/node-$id/server.log"), $link) or croak "cannot link $link: $!";
+	}
+	return $self;
+}
+
+sub bootstrap { return $_[0]{bootstrap} }
+sub dir { return $_[0]{dir} }
+
+# The brokers' life.  $id is a broker's number (from 1); all of them without it.
+# "stop" is orderly, "kill" is kill -9; "start" starts what is down, on the same
+# port and with the same data.
+sub stop { my ($self, @id) = @_; $self->_broker('stop', @id); return }
+sub kill { my ($self, @id) = @_; $self->_broker('kill', @id); return }
+sub start { my ($self) = @_; $self->_broker('start'); return }
+sub restart { my ($self, @id) = @_; $self->_broker('restart', @id); return }
+sub suspend { my ($self, @id) = @_; $self->_broker('suspend', @id); return }
+sub continue { my ($self, @id) = @_; $self->_broker('continue', @id); return }
+
+sub _broker
+{
+	my ($self, $verb, @args) = @_;
+	my ($out, $err) = ('', '');
+	# The broker must not hold our pipes open: it has its own log.
+	IPC::Run::run(["$programs/run_broker", $verb, $self->{dir}, @args], '<', \undef, '>', \$out, '2>', \$err)
+	  or croak "run_broker $verb failed: $out$err";
+	return $out;
+}
+
+# The end of each broker's log.
+sub log_tail
+{
+	my ($self, $lines) = @_;
+	$lines //= 20;
+	return join '', map { "--- broker $_:\n" . `tail -n $lines '$self->{dir}/node-$_/server.log'` } 1 .. $self->{brokers};
+}
+
+# ---------------------------------------------------------------- topics
+
+# $kafka->create_topic($name, $partitions, 'cleanup.policy' => 'compact', ...)
+sub create_topic
+{
+	my ($self, $topic, $partitions, %config) = @_;
+	return $self->ask(create_topic => topic => $topic, partitions => ($partitions // 1) + 0, config => \%config);
+}
+
+sub delete_topic { my ($self, $topic) = @_; return $self->ask(delete_topic => topic => $topic) }
+
+sub add_partitions
+{
+	my ($self, $topic, $total) = @_;
+	return $self->ask(add_partitions => topic => $topic, partitions => $total + 0);
+}
+
+sub alter_topic
+{
+	my ($self, $topic, %config) = @_;
+	return $self->ask(alter_topic => topic => $topic, config => \%config);
+}
+
+# $kafka->delete_records($topic, { 0 => 100 }): what retention does to the offsets below.
+sub delete_records
+{
+	my ($self, $topic, $before) = @_;
+	return $self->ask(delete_records => topic => $topic, before => { map { $_ => $before->{$_} + 0 } keys %$before });
+}
+
+# ---------------------------------------------------------------- messages
+
+# $kafka->produce($topic, @messages)
+#
+# A message is a hash of: key, value, key_base64, value_base64, headers => [[name, value], ...],
+# partition, timestamp (ms), topic.  A key or value that is missing or undef is null.
+# Returns for each message { partition, offset }, in the same order.
+sub produce
+{
+	my ($self, $topic, @messages) = @_;
+	return $self->_produce_lines([ '--topic', $topic ], @messages);
+}
+
+# The same through a transactional producer; { transaction => 'begin' } (or 'commit',
+# or 'abort') stand between the messages.  Nothing is begun or committed by itself.
+sub produce_transactions
+{
+	my ($self, $topic, @messages) = @_;
+	my $id = 'tx-' . ++$self->{transactional_ids};
+	return $self->_produce_lines([ '--topic', $topic, '--transactional-id', $id ], @messages);
+}
+
+sub _produce_lines
+{
+	my ($self, $args, @messages) = @_;
+	for my $message (@messages)
+	{
+		# Numbers have to be numbers in JSON.
+		$_ += 0 foreach grep { defined } @$message{ grep { exists $message->{$_} } qw(partition timestamp) };
+	}
+	my $in = join '', map { $json->encode($_) . "\n" } @messages;
+	my $out = _run([ $self->_producer_command(@$args) ], $in);
+	return map { $json->decode($_) } split /\n/, $out;
+}
+
+# $kafka->produce_many($topic, count => N, keys => K, size => S, first => I, partition => P, rate => R)
+#
+# N messages made by the producer, always the same ones: message i has the key
+# "key-<i mod K>" (none with keys => 0) and the value {"n": i, "key": <i mod K>, "seq": <i div K>},
+# filled up to S bytes.  "transactional_id" puts them into one transaction.
+sub produce_many
+{
+	my ($self, $topic, %options) = @_;
+	_run([ $self->_many_command($topic, %options) ], '');
+	return;
+}
+
+# The same in the background; returns a handle for finish_producing.
+sub start_producing
+{
+	my ($self, $topic, %options) = @_;
+	my $job = { out => '', err => '' };
+	$job->{run} = IPC::Run::start([ $self->_many_command($topic, %options) ], '<', \undef, '>', \$job->{out}, '2>', \$job->{err});
+	return $job;
+}
+
+# Wait for the producer in the background to have sent everything.
+sub finish_producing
+{
+	my ($self, $job) = @_;
+	$job->{run}->finish or croak "the producer failed: $job->{err}";
+	return;
+}
+
+sub _many_command
+{
+	my ($self, $topic, %options) = @_;
+	my @args = ('--topic', $topic);
+	for my $name (sort keys %options)
+	{
+		next unless defined $options{$name};
+		push @args, '--' . ($name =~ tr/_/-/r), $options{$name};
+	}
+	return $self->_producer_command(@args);
+}
+
+sub _producer_command
+{
+	my ($self, @args) = @_;
+	return (_python(), "$programs/producer.py", '--bootstrap', $self->{bootstrap}, @args);
+}
+
+# All messages of a topic as it is now, in order: hashes of partition, offset, timestamp,
+# key, value, headers => [[name, value], ...].  Bytes that are no UTF-8 come as { base64 => ... }.
+sub read_topic
+{
+	my ($self, $topic) = @_;
+	return @{ $self->ask(read => topic => $topic) };
+}
+
+# ---------------------------------------------------------------- offsets and groups
+
+# { partition => offset } that comes next, after the last message.
+sub end_offsets { my ($self, $topic) = @_; return $self->ask(end_offsets => topic => $topic) }
+sub begin_offsets { my ($self, $topic) = @_; return $self->ask(begin_offsets => topic => $topic) }
+
+# { partition => offset } that the group committed, without partitions that have none.
+sub committed
+{
+	my ($self, $group, $topic) = @_;
+	my $answer = $self->ask(committed => group => $group, topic => $topic);
+	return { map { $_ => $answer->{$_}[0] } keys %$answer };
+}
+
+# { partition => metadata } of those commits.
+sub committed_metadata
+{
+	my ($self, $group, $topic) = @_;
+	my $answer = $self->ask(committed => group => $group, topic => $topic);
+	return { map { $_ => $answer->{$_}[1] } keys %$answer };
+}
+
+# Set a group's offsets, as an administrator does; only while it has no members.
+sub commit
+{
+	my ($self, $group, $topic, $offsets) = @_;
+	return $self->ask(commit => group => $group, topic => $topic, offsets => { map { $_ => $offsets->{$_} + 0 } keys %$offsets });
+}
+
+sub delete_group { my ($self, $group) = @_; return $self->ask(delete_group => group => $group) }
+
+# { state => 'STABLE', assignor => ..., members => [{ member_id, instance_id, client_id, host, partitions => [[topic, n], ...] }] }
+sub group { my ($self, $group) = @_; return $self->ask(group => group => $group) }
+
+sub group_members { my ($self, $group) = @_; return @{ $self->group($group)->{members} } }
+
+# Messages that the group has not committed, over all partitions of the topic.
+sub lag
+{
+	my ($self, $group, $topic) = @_;
+	my ($committed, $begin, $end) = ($self->committed($group, $topic), $self->begin_offsets($topic), $self->end_offsets($topic));
+	my $lag = 0;
+	$lag += $end->{$_} - ($committed->{$_} // $begin->{$_}) foreach keys %$end;
+	return $lag;
+}
+
+# Wait until the group has committed everything that is in the topic.
+sub wait_until_committed
+{
+	my ($self, $group, $topic, %options) = @_;
+	my $lag;
+	BurrowTest::wait_until(
+		"group $group to have committed all of topic $topic",
+		sub { $lag = $self->lag($group, $topic); return $lag == 0 },
+		%options,
+		diagnose => sub { return "lag $lag; " . $json->encode($self->committed($group, $topic)) . ($options{diagnose} ? "\n" . $options{diagnose}->() : '') });
+	return;
+}
+
+# The same two questions put to Kafka's own programs.  A JVM starts for each:
+# for the checks that count, not for waiting.
+sub end_offsets_by_kafka
+{
+	my ($self, $topic) = @_;
+	my $out = $self->tool('org.apache.kafka.tools.GetOffsetShell', '--bootstrap-server', $self->{bootstrap}, '--topic', $topic);
+	return { map { /^\Q$topic\E:(\d+):(\d+)$/ ? ($1 => $2 + 0) : () } split /\n/, $out };
+}
+
+sub committed_by_kafka
+{
+	my ($self, $group, $topic) = @_;
+	my $out = $self->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
+		'--bootstrap-server', $self->{bootstrap}, '--describe', '--offsets', '--group', $group);
+	my %committed;
+	for my $line (split /\n/, $out)
+	{
+		my ($its_group, $its_topic, $partition, $offset) = split ' ', $line;
+		next unless defined $offset && $its_group eq $group && $its_topic eq $topic && $offset =~ /^\d+$/;
+		$committed{$partition} = $offset + 0;
+	}
+	return \%committed;
+}
+
+# Run one of Kafka's own programs and return what it prints.
+sub tool
+{
+	my ($self, $program, @args) = @_;
+	return _run([ "$programs/run_broker", 'tool', $self->{dir}, $program, @args ], '');
+}
+
+# ---------------------------------------------------------------- the rest
+
+# Put one request to admin.py, which stays for as long as the test.
+sub ask
+{
+	my ($self, $what, %args) = @_;
+	my $admin = $self->{admin} //= $self->_start_admin;
+	$admin->{in} .= $json->encode({ do => $what, %args }) . "\n";
+	my $deadline = Time::HiRes::time() + 120;
+	my $end;
+	while (($end = index($admin->{out}, "\n")) < 0)
+	{
+		$admin->{run}->pump_nb;
+		Time::HiRes::sleep(0.002);
+		croak "admin.py has ended: $admin->{err}" if !$admin->{run}->pumpable;
+		croak "admin.py gave no answer to $what: $admin->{err}" if Time::HiRes::time() > $deadline;
+	}
+	my $answer = $json->decode(substr($admin->{out}, 0, $end + 1, ''));
+	croak "Kafka, asked for $what: $answer->{error}" if defined $answer->{error};
+	return $answer->{result};
+}
+
+sub _start_admin
+{
+	my ($self) = @_;
+	my $admin = { in => '', out => '', err => '' };
+	$admin->{run} = IPC::Run::start([ _python(), "$programs/admin.py", '--bootstrap', $self->{bootstrap} ],
+		'<', \$admin->{in}, '>', \$admin->{out}, '2>', \$admin->{err});
+	return $admin;
+}
+
+sub _run
+{
+	my ($command, $in) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run($command, '<', \$in, '>', \$out, '2>', \$err) or croak "@$command[0 .. 1] failed: $out$err";
+	return $out;
+}
+
+END
+{
+	my $status = $?;
+	for my $self (grep { $_->{owner} == $$ } @all)
+	{
+		$self->{admin}{run}->kill_kill if $self->{admin};
+		eval { $self->_broker('kill') };
+		system('rm', '-rf', "$self->{dir}/node-$_/data") foreach 1 .. $self->{brokers};
+	}
+	$? = $status;
+}
+
+1;

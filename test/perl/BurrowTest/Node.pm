@@ -1,0 +1,190 @@
+# A PostgreSQL server with Burrow preloaded, for a TAP test: everything that
+# PostgreSQL::Test::Cluster can do, and what is below.
+
+package BurrowTest::Node;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use Test::More ();
+use parent -norequire, 'PostgreSQL::Test::Cluster';
+
+# BurrowTest::Node->create($name, kafka => $kafka, conf => "text", init => [...], extension => 1, preload => 1)
+#
+# A new server that runs.  "kafka" becomes burrow.bootstrap_servers; "conf" is
+# added to postgresql.conf; "init" are further arguments of Cluster's init (such
+# as allows_streaming => 1); the extension is created in database postgres unless
+# extension => 0.  preload => 0 leaves the library out of shared_preload_libraries.
+sub create
+{
+	my ($class, $name, %options) = @_;
+	my $self = $class->prepare($name, %options);
+	$self->start;
+	$self->sql('CREATE EXTENSION burrow') if $options{extension} // 1;
+	return $self;
+}
+
+# The same, but not started and without the extension.
+sub prepare
+{
+	my ($class, $name, %options) = @_;
+	my $self = $class->new($name);
+	$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
+	$self->configure(%options);
+	return $self;
+}
+
+# Settings that every server here gets.  Kill -9 takes nothing that was written
+# back from the kernel, so fsync stays off as Cluster.pm has it; what a crash
+# loses is what was not yet written, and that is the same without fsync.
+sub configure
+{
+	my ($self, %options) = @_;
+	my $preload = ($options{preload} // 1) ? "shared_preload_libraries = 'burrow'" : '';
+	my $bootstrap = $options{kafka} ? "burrow.bootstrap_servers = '" . $options{kafka}->bootstrap . "'" : '';
+	$self->append_conf('postgresql.conf', <<"END");
+$preload
+$bootstrap
+restart_after_crash = on
+log_statement = none
+log_line_prefix = '%m [%p] %b %d '
+max_worker_processes = 40
+max_connections = 60
+shared_buffers = 64MB
+autovacuum_naptime = 5s
+END
+	$self->append_conf('postgresql.conf', $options{conf}) if defined $options{conf};
+	return;
+}
+
+# ---------------------------------------------------------------- SQL
+
+# Run SQL and return its output; an error ends the test.
+# $node->sql($sql, $database)
+sub sql
+{
+	my ($self, $sql, $database) = @_;
+	return $self->safe_psql($database // 'postgres', $sql);
+}
+
+# Run SQL that has to fail and return the whole error text.
+sub sql_error
+{
+	my ($self, $sql, $database) = @_;
+	my ($status, $out, $err) = $self->psql($database // 'postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	croak "this did not fail: $sql\n$out" if $status == 0;
+	return $err;
+}
+
+# Wait until a query returns true: $node->wait_for($description, $sql or sub, timeout => s, database => name)
+#
+# When it does not, the test ends with a picture of what Burrow and the server
+# were doing.  A query that cannot be run (the server restarts) counts as false.
+sub wait_for
+{
+	my ($self, $description, $condition, %options) = @_;
+	my $database = delete $options{database} // 'postgres';
+	my $last = '';
+	my $check = ref $condition ? $condition : sub {
+		my ($status, $out, $err) = $self->psql($database, $condition);
+		$last = "$out$err";
+		return defined $status && $status == 0 && $out eq 't';
+	};
+	return BurrowTest::wait_until($description, $check, %options,
+		diagnose => sub {
+			return (ref $condition ? '' : "last answer to $condition: $last\n") . $self->diagnostics($database);
+		});
+}
+
+# Wait until a subscription is in a state (running, halted, paused, ...).
+sub wait_for_state
+{
+	my ($self, $subscription, $state, %options) = @_;
+	return $self->wait_for("subscription $subscription to be $state",
+		"SELECT state = '$state' FROM burrow.subscriptions WHERE subscription = '$subscription'", %options);
+}
+
+# What is going on, as text for a test's output.
+sub diagnostics
+{
+	my ($self, $database) = @_;
+	my $text = '';
+	for my $query (
+		'TABLE burrow.subscriptions',
+		'TABLE burrow.stats',
+		'TABLE burrow.partitions',
+		'TABLE burrow.workers',
+		'SELECT pid, backend_type, datname, state, wait_event_type, wait_event, left(query, 100) AS query FROM pg_stat_activity WHERE pid <> pg_backend_pid()')
+	{
+		my ($status, $out, $err) = $self->psql($database // 'postgres', $query, extra_params => [ '-x', '--no-align', '-P', 'tuples_only=off' ], timeout => 20, timed_out => \my $late);
+		$text .= "--- $query:\n" . ($out // '') . ($err // '') . "\n";
+	}
+	return $text . "--- server log:\n" . $self->log_tail(60);
+}
+
+sub log_tail
+{
+	my ($self, $lines) = @_;
+	return `tail -n @{[ $lines // 60 ]} '@{[ $self->logfile ]}'`;
+}
+
+# The server log from a position on; $node->log_position gives one.
+sub log_position { my ($self) = @_; return -s $self->logfile // 0 }
+
+sub log_since
+{
+	my ($self, $position) = @_;
+	return PostgreSQL::Test::Utils::slurp_file($self->logfile, $position // 0);
+}
+
+sub wait_for_log_line
+{
+	my ($self, $pattern, $position, %options) = @_;
+	return $self->wait_for("log line $pattern", sub { return $self->log_since($position) =~ $pattern }, %options);
+}
+
+# ---------------------------------------------------------------- processes
+
+# The pids of Burrow's processes: $node->pids('worker', $subscription).  The kind is
+# launcher, consumer or worker; all kinds when it is left out.
+sub pids
+{
+	my ($self, $kind, $subscription) = @_;
+	my $type = defined $kind ? "burrow $kind" : 'burrow';
+	my $query = "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE '$type%'";
+	if (defined $subscription)
+	{
+		my $table = $kind eq 'worker' ? 'burrow.workers' : 'burrow.subscriptions';
+		my $column = $kind eq 'worker' ? 'pid' : 'consumer_pid';
+		$query = "SELECT $column FROM $table WHERE subscription = '$subscription' AND $column IS NOT NULL";
+	}
+	return split /\n/, $self->sql("$query ORDER BY 1");
+}
+
+sub postmaster_pid
+{
+	my ($self) = @_;
+	my ($pid) = split /\n/, PostgreSQL::Test::Utils::slurp_file($self->data_dir . '/postmaster.pid');
+	return $pid;
+}
+
+# kill -9 the postmaster and wait until all of the server is gone.
+sub crash
+{
+	my ($self) = @_;
+	my $postmaster = $self->postmaster_pid;
+	my @children = BurrowTest::child_pids($postmaster);
+	$self->kill9;
+	BurrowTest::wait_gone($_) foreach $postmaster, @children;
+	return;
+}
+
+# The consumer group of a subscription.
+sub group_of
+{
+	my ($self, $subscription, $database) = @_;
+	return $self->sql("SELECT consumer_group FROM burrow.subscriptions WHERE subscription = '$subscription'", $database);
+}
+
+1;
