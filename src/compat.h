@@ -17,4 +17,39 @@
 #define burrow_create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, (nevents))
 #endif
 
+/* 16: one function checks the ownership of all kinds of objects. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_database_ownercheck(dboid, role) object_ownercheck(DatabaseRelationId, (dboid), (role))
+#else
+#define burrow_database_ownercheck(dboid, role) pg_database_ownercheck((dboid), (role))
+#endif
+
+/* 17: one more timeout that Burrow's own processes must be spared. */
+#if PG_VERSION_NUM >= 170000
+#define BURROW_TRANSACTION_TIMEOUT_OVERRIDE {"transaction_timeout", "0"},
+#else
+#define BURROW_TRANSACTION_TIMEOUT_OVERRIDE
+#endif
+
+/* 16: one function checks the privileges on all kinds of objects. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_function_aclcheck(funcoid, role, mode) object_aclcheck(ProcedureRelationId, (funcoid), (role), (mode))
+#else
+#define burrow_function_aclcheck(funcoid, role, mode) pg_proc_aclcheck((funcoid), (role), (mode))
+#endif
+
+/* 16: errors can be soft. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_qualified_name_list(name) stringToQualifiedNameList((name), NULL)
+#else
+#define burrow_qualified_name_list(name) stringToQualifiedNameList(name)
+#endif
+
+/* 17: a role that may not log in can still own a background worker. */
+#if PG_VERSION_NUM >= 170000
+#define BURROW_WORKER_CONNECTION_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
+#else
+#define BURROW_WORKER_CONNECTION_FLAGS 0
+#endif
+
 #endif							/* BURROW_COMPAT_H */

@@ -20,6 +20,10 @@ extern bool burrow_bgw_start_consumer(int slot, uint32 generation, Oid dboid, in
 extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *name,
 									BackgroundWorkerHandle **handle);
 
+/* Settings that Burrow's own processes (not the workers) need whatever the database's
+ * are.  Process: launcher, discovery, consumer, once connected. */
+extern void burrow_bgw_set_overrides(void);
+
 /* Arguments of a consumer, in bgw_extra; the slot is bgw_main_arg. */
 typedef struct BurrowConsumerArgs
 {

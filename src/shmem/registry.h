@@ -40,6 +40,18 @@ typedef enum BurrowState
 
 extern const char *const burrow_state_names[];
 
+/*
+ * How a consumer's end is meant.  The consumer says so before it exits
+ * (burrow_registry_leave); one that says nothing has died.
+ */
+typedef enum BurrowLeave
+{
+	BURROW_LEAVE_DIED = 0,		/* started again after a backoff */
+	BURROW_LEAVE_RESTART,		/* started again at once: options have changed */
+	BURROW_LEAVE_STOPPED		/* by itself or on request: a discovery worker reads the
+								 * catalog once more and says whether it should run */
+} BurrowLeave;
+
 /* An error that the views show.  Written by the consumer or the launcher. */
 typedef struct BurrowErrorInfo
 {
@@ -57,13 +69,22 @@ typedef struct BurrowSubscriptionSlot
 	/* Set by discovery. */
 	Oid			owner;
 	char		name[BURROW_NAME_MAX + 1];
-	bool		wanted;			/* the catalog says that it should run */
+	bool		wanted;			/* the catalog says that it should run; a consumer that
+								 * stops clears it until the catalog was read again */
+	bool		dropped;		/* not in the catalog any more: the launcher frees the slot
+								 * when no process refers to it */
 
 	/* The launcher's: when to start the consumer (again). */
-	uint32		generation;		/* consumers started so far */
+	uint32		generation;		/* of the consumer started last, unique in the server, so
+								 * that worker slots cannot be mixed up; 0: none */
 	bool		starting;		/* registered, has not attached yet */
+	TimestampTz started_at;		/* when it was registered */
 	TimestampTz restart_at;		/* not before; 0: at once */
 	int			restart_delay_ms;	/* the last backoff; 0 after a good run */
+
+	/* Set at the consumer's exit, for the launcher to deal with. */
+	bool		ended;
+	BurrowLeave leave;			/* reset at each start */
 
 	/* The consumer's, set while it is attached. */
 	pid_t		consumer_pid;	/* 0: none */
@@ -125,8 +146,19 @@ typedef struct BurrowHold
 	pid_t		pid;			/* the backend whose command needs it */
 } BurrowHold;
 
+/* A discovery worker at work.  The launcher makes the entry, the worker fills in who
+ * it is, and removes that at its exit. */
+typedef struct BurrowProbe
+{
+	Oid			dboid;			/* InvalidOid: free */
+	pid_t		launcher_pid;	/* that started it: under another launcher it changes nothing */
+	PGPROC	   *proc;			/* NULL: not there yet, or gone */
+	bool		done;			/* the registry says what the catalog says */
+} BurrowProbe;
+
 #define BURROW_MAX_HOLDS		32
 #define BURROW_MAX_LOOKS		64
+#define BURROW_MAX_PROBES		3	/* discovery workers at a time */
 
 typedef struct BurrowShared
 {
@@ -135,6 +167,10 @@ typedef struct BurrowShared
 	/* The launcher; under the lock. */
 	pid_t		launcher_pid;
 	PGPROC	   *launcher_proc;
+
+	uint32		last_generation;	/* under the lock */
+	bool		short_of_slots; /* a subscription found no slot; told in the log; under the lock */
+	BurrowProbe probes[BURROW_MAX_PROBES];	/* under the lock */
 
 	/* Databases whose subscriptions a discovery worker should look at; under the
 	 * lock.  When the array is full, look_at_all stands for the rest. */
@@ -171,8 +207,9 @@ extern void burrow_registry_require(void);
  */
 extern void burrow_registry_wake_at_commit(void);
 
-/* The same, now.  InvalidOid: every database. */
+/* Have the launcher look at a database now.  InvalidOid: every database. */
 extern void burrow_registry_look_at(Oid dboid);
+extern void burrow_registry_wake_launcher(void);
 
 /* ---- slots ---- */
 
@@ -183,21 +220,40 @@ extern int	burrow_registry_reserve(Oid dboid, int32 subid);
 /* Free subscription slots.  Locks: takes burrow->lock. */
 extern int	burrow_registry_free_slots(void);
 
+/* Has neither a consumer nor a worker.  Locks: caller holds burrow->lock. */
+extern bool burrow_registry_is_idle(int slot);
+
 /* Attach this process as the consumer of its slot; leaves with an error if the slot
- * is not of this generation any more.  Registers the detaching at exit. */
+ * is not of this generation any more.  Registers the detaching at exit, which also
+ * frees the partition slots and the worker slots that nobody has taken. */
 extern void burrow_registry_attach_consumer(int slot, uint32 generation);
+/* Process: consumer, before it exits. */
+extern void burrow_registry_leave(int slot, BurrowLeave how);
 extern void burrow_registry_set_state(int slot, BurrowState state);
 extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message);
 extern void burrow_registry_request(int slot, uint32 bits);
 
-/* Waits (ConditionVariable) until no worker slot of another generation is in use. */
-extern void burrow_registry_wait_for_stragglers(int slot, uint32 generation);
+/*
+ * Waits until no worker slot of another generation is in use: true.  False: the
+ * process latch was set for another reason; look at requests and signals, and
+ * call it again.
+ */
+pg_nodiscard extern bool burrow_registry_wait_for_stragglers(int slot, uint32 generation);
 
 /* Reserve a worker slot; -1: none is free. */
 extern int	burrow_registry_reserve_worker(int slot, uint32 generation, int lane);
-/* Free a worker slot whose process never came or is gone. */
-extern void burrow_registry_free_worker(int worker);
-/* Process: worker.  False: the generation is old, leave.  Registers the freeing at exit. */
+/*
+ * The consumer's view of a worker slot that it reserved, which may have been freed by
+ * the worker and be another's since: each does nothing, or says false, if so.
+ */
+/* Has the worker taken the slot, and not left it yet? */
+extern bool burrow_registry_worker_attached(int worker, int slot, uint32 generation, int lane);
+/* Send a signal to the worker, if it has taken the slot. */
+extern void burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane, int signo);
+/* Free the slot of a process that never came or is gone. */
+extern void burrow_registry_free_worker(int worker, int slot, uint32 generation, int lane);
+/* Process: worker.  False: the generation is old or the consumer gone, leave.  Registers
+ * the freeing at exit. */
 extern bool burrow_registry_attach_worker(int worker, uint32 generation);
 /* Process: worker.  A result was sent: set the lane's bit and the consumer's latch. */
 extern void burrow_registry_result_ready(int slot, int lane);
@@ -209,9 +265,21 @@ extern void burrow_registry_result_ready(int slot, int lane);
  * leave, and waits until they are gone or the timeout (ms) is over.  False: timed out.
  */
 extern bool burrow_registry_hold_database(Oid dboid, int timeout_ms);
+/* SIGTERM to the workers in it: their messages roll back, and nothing is waited for. */
+extern void burrow_registry_terminate_workers(Oid dboid);
 extern void burrow_registry_release_holds(void);
 /* Locks: caller holds burrow->lock. */
 extern bool burrow_registry_is_held(Oid dboid);
+
+/* ---- launcher and discovery ---- */
+
+/* Process: launcher.  Takes over from a launcher before it. */
+extern void burrow_registry_attach_launcher(void);
+/* Process: discovery worker.  False: the database is held, or the launcher that started
+ * it is gone. */
+extern bool burrow_registry_attach_probe(Oid dboid);
+/* Locks: caller holds burrow->lock.  NULL: this worker's launcher is gone. */
+extern BurrowProbe *burrow_registry_my_probe(void);
 
 static inline void
 burrow_count(int slot, BurrowCounter counter, uint64 n)

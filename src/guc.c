@@ -1,0 +1,70 @@
+/*
+ * guc.c
+ *	  Burrow's settings.
+ *
+ * Runs in: the postmaster, from _PG_init; other processes inherit the values.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "burrow.h"
+#include "guc.h"
+
+int			burrow_max_subscriptions = 64;
+int			burrow_max_workers = 1024;
+int			burrow_max_partitions = 4096;
+bool		burrow_enabled = true;
+char	   *burrow_bootstrap_servers = "";
+int			burrow_worker_queue_size = 64;
+int			burrow_max_receive_message_bytes = 100000000;
+
+/* Sizes of shared memory: they cannot change while the server runs. */
+static void
+define_sizes(void)
+{
+	DefineCustomIntVariable("burrow.max_subscriptions",
+							"Sets the maximum number of subscriptions in all databases together.",
+							"Each takes about 4 kB of shared memory, whether it runs or not.",
+							&burrow_max_subscriptions, 64, 1, 1000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_workers",
+							"Sets the maximum number of workers of all subscriptions together.",
+							"Workers are background workers, so max_worker_processes limits them too.",
+							&burrow_max_workers, 1024, 1, 10000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_partitions",
+							"Sets the maximum number of partitions that are consumed at a time.",
+							"Each takes about 400 bytes of shared memory.",
+							&burrow_max_partitions, 4096, 1, 100000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+void
+burrow_guc_define(void)
+{
+	define_sizes();
+	DefineCustomBoolVariable("burrow.enabled",
+							 "Runs the subscriptions of this server.",
+							 "Turn it off on a copy of a server that must not consume what the original consumes.",
+							 &burrow_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("burrow.bootstrap_servers",
+							   "Sets the Kafka brokers of subscriptions that name no foreign server.",
+							   "A list of host:port, separated by commas.",
+							   &burrow_bootstrap_servers, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.worker_queue_size",
+							"Sets the size of each of the two queues between a consumer and a worker.",
+							"A larger message goes through in pieces.",
+							&burrow_worker_queue_size, 64, 16, 16384,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_receive_message_bytes",
+							"Sets the upper limit of the Kafka property receive.message.max.bytes.",
+							NULL,
+							&burrow_max_receive_message_bytes, 100000000, 1048576, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("burrow");
+}

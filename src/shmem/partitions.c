@@ -1,0 +1,102 @@
+/*
+ * partitions.c
+ *	  The array of partition slots; see partitions.h.
+ *
+ * Runs in: the consumer, but for the views' readers.
+ * Locking: burrow->lock for who owns a slot; the figures in it need none.
+ *
+ * A search is linear: a partition comes and goes with a rebalance, not with a
+ * message.
+ */
+#include "postgres.h"
+
+#include "storage/shmem.h"
+
+#include "guc.h"
+#include "shmem/partitions.h"
+#include "shmem/registry.h"
+
+BurrowPartitionSlot *burrow_partitions = NULL;
+
+Size
+burrow_partitions_shmem_size(void)
+{
+	return mul_size(burrow_max_partitions, sizeof(BurrowPartitionSlot));
+}
+
+void
+burrow_partitions_startup_shmem(void)
+{
+	bool		found;
+
+	burrow_partitions = ShmemInitStruct("burrow partitions", burrow_partitions_shmem_size(), &found);
+	if (found)
+		return;
+	memset(burrow_partitions, 0, burrow_partitions_shmem_size());
+	for (int i = 0; i < burrow_max_partitions; i++)
+	{
+		BurrowPartitionSlot *part = &burrow_partitions[i];
+
+		pg_atomic_init_u64(&part->committed, 0);
+		pg_atomic_init_u64(&part->processed, 0);
+		pg_atomic_init_u64(&part->end, 0);
+		pg_atomic_init_u64(&part->end_checked_at, 0);
+		pg_atomic_init_u64(&part->inflight, 0);
+		pg_atomic_init_u64(&part->oldest_pending, 0);
+		pg_atomic_init_u64(&part->oldest_pending_since, 0);
+		pg_atomic_init_u64(&part->last_message_at, 0);
+		pg_atomic_init_u32(&part->window_full, 0);
+	}
+}
+
+int
+burrow_partitions_reserve(int subscription, const char *topic, int32 partition, uint32 epoch)
+{
+	int			found = -1;
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < burrow_max_partitions && found < 0; i++)
+	{
+		BurrowPartitionSlot *part = &burrow_partitions[i];
+
+		if (part->in_use)
+			continue;
+		part->subscription = subscription;
+		part->partition = partition;
+		part->epoch = epoch;
+		strlcpy(part->topic, topic, sizeof(part->topic));
+		pg_atomic_write_u64(&part->committed, (uint64) -1);
+		pg_atomic_write_u64(&part->processed, (uint64) -1);
+		pg_atomic_write_u64(&part->end, (uint64) -1);
+		pg_atomic_write_u64(&part->end_checked_at, 0);
+		pg_atomic_write_u64(&part->inflight, 0);
+		pg_atomic_write_u64(&part->oldest_pending, (uint64) -1);
+		pg_atomic_write_u64(&part->oldest_pending_since, 0);
+		pg_atomic_write_u64(&part->last_message_at, 0);
+		pg_atomic_write_u32(&part->window_full, 0);
+		part->in_use = true;
+		found = i;
+	}
+	LWLockRelease(burrow->lock);
+	return found;
+}
+
+void
+burrow_partitions_free(int slot)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow_partitions[slot].in_use = false;
+	LWLockRelease(burrow->lock);
+}
+
+void
+burrow_partitions_free_all(int subscription)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < burrow_max_partitions; i++)
+	{
+		if (burrow_partitions[i].in_use && burrow_partitions[i].subscription == subscription)
+			burrow_partitions[i].in_use = false;
+	}
+	LWLockRelease(burrow->lock);
+}

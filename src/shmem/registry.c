@@ -1,0 +1,935 @@
+/*
+ * registry.c
+ *	  Who runs: subscription slots, worker slots, databases to look at, holds.
+ *
+ * Runs in: every process.  Each function says who may call it.
+ * Owns: the struct BurrowShared in main shared memory.
+ * Locking: burrow->lock, for a few assignments at a time.  What is done with a
+ * process that was found there (SetLatch, kill) is done after the lock is let go:
+ * a PGPROC's memory stays what it is for the server's life, so at worst a process
+ * that got the same place since is woken for nothing.
+ *
+ * How a change in the catalog takes effect: the SQL function notes that there
+ * will be one (burrow_registry_wake_at_commit); the commit callback puts the
+ * database on the list of those to look at, and wakes the launcher and the
+ * consumers of the database.  The launcher sends a discovery worker, which makes
+ * the slots say what the catalog says; consumers read their own row again.  So
+ * nothing happens for a transaction that is rolled back, and nobody polls.
+ *
+ * Alternatives rejected: NOTIFY (needs a listener connected to each database), and
+ * a heavyweight lock to know who is alive (an abort releases it, see
+ * docs/architecture.md).
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/wait_event.h"
+
+#include "guc.h"
+#include "shmem/partitions.h"
+#include "shmem/registry.h"
+
+BurrowShared *burrow = NULL;
+
+const char *const burrow_state_names[] = {
+	[BURROW_STARTING] = "starting",
+	[BURROW_RUNNING] = "running",
+	[BURROW_RETRYING] = "retrying",
+	[BURROW_PAUSED] = "paused",
+	[BURROW_HALTED] = "halted",
+	[BURROW_DISABLED] = "disabled",
+};
+
+/* What this process is: slot numbers, or -1. */
+static int	my_slot = -1;
+static int	my_worker = -1;
+
+static bool wake_pending = false;	/* something was changed in this transaction */
+static bool holding = false;		/* this process has a hold */
+
+/* ---- set-up ---- */
+
+static Size
+registry_size(void)
+{
+	Size		size = offsetof(BurrowShared, subscriptions);
+
+	size = add_size(size, mul_size(burrow_max_subscriptions, sizeof(BurrowSubscriptionSlot)));
+	return MAXALIGN(size);
+}
+
+void
+burrow_registry_request_shmem(void)
+{
+	RequestAddinShmemSpace(add_size(registry_size(),
+									mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot))));
+	RequestAddinShmemSpace(burrow_partitions_shmem_size());
+	RequestNamedLWLockTranche(BURROW_LIBRARY, 1);
+}
+
+/* Forget what another subscription has counted. */
+static void
+reset_stats(BurrowSubscriptionSlot *sub)
+{
+	for (int i = 0; i < BURROW_NCOUNTERS; i++)
+		pg_atomic_write_u64(&sub->counters[i], 0);
+	pg_atomic_write_u64(&sub->jobs_queued, 0);
+	pg_atomic_write_u64(&sub->inflight, 0);
+	pg_atomic_write_u64(&sub->inflight_bytes, 0);
+	burrow_histogram_reset(&sub->handler_time);
+	burrow_histogram_reset(&sub->end_to_end_time);
+}
+
+static void
+init_subscription(BurrowSubscriptionSlot *sub)
+{
+	pg_atomic_init_u32(&sub->requests, 0);
+	for (int i = 0; i < lengthof(sub->ready); i++)
+		pg_atomic_init_u64(&sub->ready[i], 0);
+	for (int i = 0; i < BURROW_NCOUNTERS; i++)
+		pg_atomic_init_u64(&sub->counters[i], 0);
+	pg_atomic_init_u64(&sub->jobs_queued, 0);
+	pg_atomic_init_u64(&sub->inflight, 0);
+	pg_atomic_init_u64(&sub->inflight_bytes, 0);
+	burrow_histogram_reset(&sub->handler_time);
+	burrow_histogram_reset(&sub->end_to_end_time);
+}
+
+static void
+init_worker(BurrowWorkerSlot *worker)
+{
+	pg_atomic_init_u64(&worker->cancel, 0);
+	pg_atomic_init_u64(&worker->attempts, 0);
+	pg_atomic_init_u64(&worker->running_since, 0);
+	pg_atomic_init_u64(&worker->running_offset, 0);
+	pg_atomic_init_u32(&worker->running_partition, 0);
+	pg_atomic_init_u64(&worker->messages_processed, 0);
+	pg_atomic_init_u64(&worker->messages_failed, 0);
+}
+
+void
+burrow_registry_startup_shmem(void)
+{
+	Size		size = add_size(registry_size(),
+								mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot)));
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	burrow = ShmemInitStruct("burrow", size, &found);
+	if (!found)
+	{
+		memset(burrow, 0, size);
+		burrow->lock = &GetNamedLWLockTranche(BURROW_LIBRARY)[0].lock;
+		ConditionVariableInit(&burrow->gone);
+		burrow->nsubscriptions = burrow_max_subscriptions;
+		burrow->nworkers = burrow_max_workers;
+		burrow->workers = (BurrowWorkerSlot *) ((char *) burrow + registry_size());
+		for (int i = 0; i < burrow->nsubscriptions; i++)
+			init_subscription(&burrow->subscriptions[i]);
+		for (int i = 0; i < burrow->nworkers; i++)
+			init_worker(&burrow->workers[i]);
+	}
+	burrow_partitions_startup_shmem();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+burrow_registry_require(void)
+{
+	if (burrow == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("burrow must be loaded via shared_preload_libraries"),
+				 errhint("Add \"burrow\" to shared_preload_libraries in postgresql.conf and restart the server.")));
+}
+
+/* ---- requests ---- */
+
+static void
+wake(PGPROC *proc)
+{
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+}
+
+void
+burrow_registry_wake_launcher(void)
+{
+	PGPROC	   *proc;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	proc = burrow->launcher_proc;
+	LWLockRelease(burrow->lock);
+	wake(proc);
+}
+
+/* Locks: caller holds burrow->lock exclusively, and wakes the launcher afterwards. */
+static void
+add_look(Oid dboid)
+{
+	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
+
+	for (int i = 0; i < burrow->nlooks; i++)
+	{
+		if (burrow->looks[i] == dboid)
+			return;
+	}
+	if (!OidIsValid(dboid) || burrow->nlooks == BURROW_MAX_LOOKS)
+		burrow->look_at_all = true;
+	else
+		burrow->looks[burrow->nlooks++] = dboid;
+}
+
+void
+burrow_registry_look_at(Oid dboid)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	add_look(dboid);
+	LWLockRelease(burrow->lock);
+	burrow_registry_wake_launcher();
+}
+
+void
+burrow_registry_request(int slot, uint32 bits)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+	PGPROC	   *proc;
+
+	pg_atomic_fetch_or_u32(&sub->requests, bits);
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	proc = sub->consumer_proc;
+	LWLockRelease(burrow->lock);
+	wake(proc);
+}
+
+/*
+ * The catalog of this database has changed.  Runs in the commit callback: neither
+ * raises nor allocates.
+ */
+static void
+announce_change(void)
+{
+	burrow_registry_look_at(MyDatabaseId);
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+		bool		affected = false;
+
+		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+		if (sub->in_use && sub->dboid == MyDatabaseId)
+		{
+			affected = sub->starting || sub->consumer_proc != NULL;
+			/* one that waits to be started again: the change may be what it needed */
+			sub->restart_at = 0;
+		}
+		LWLockRelease(burrow->lock);
+		if (affected)
+			burrow_registry_request(i, BURROW_REQUEST_RELOAD);
+	}
+}
+
+static void
+wake_callback(XactEvent event, void *arg)
+{
+	if (!wake_pending)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			wake_pending = false;
+			announce_change();
+			break;
+		case XACT_EVENT_ABORT:
+			wake_pending = false;
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			/* COMMIT PREPARED may run anywhere and calls nothing of ours */
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has changed a burrow subscription")));
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * A subtransaction that is rolled back does not take the note back: looking once
+ * too often does no harm.
+ */
+void
+burrow_registry_wake_at_commit(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(wake_callback, NULL);
+		registered = true;
+	}
+	wake_pending = true;
+}
+
+/* ---- subscription slots ---- */
+
+int
+burrow_registry_find(Oid dboid, int32 subid)
+{
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+
+		if (sub->in_use && sub->dboid == dboid && sub->subid == subid)
+			return i;
+	}
+	return -1;
+}
+
+int
+burrow_registry_reserve(Oid dboid, int32 subid)
+{
+	int			slot = burrow_registry_find(dboid, subid);
+
+	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
+
+	for (int i = 0; i < burrow->nsubscriptions && slot < 0; i++)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+
+		if (sub->in_use)
+			continue;
+		sub->in_use = true;
+		sub->dboid = dboid;
+		sub->subid = subid;
+		sub->owner = InvalidOid;
+		sub->name[0] = '\0';
+		sub->wanted = false;
+		sub->dropped = false;
+		sub->generation = 0;
+		sub->starting = false;
+		sub->started_at = 0;
+		sub->restart_at = 0;
+		sub->restart_delay_ms = 0;
+		sub->ended = false;
+		sub->leave = BURROW_LEAVE_DIED;
+		sub->consumer_pid = 0;
+		sub->consumer_proc = NULL;
+		sub->state = BURROW_STARTING;
+		memset(&sub->last_error, 0, sizeof(sub->last_error));
+		sub->stats_reset = GetCurrentTimestamp();
+		sub->workers_wanted = 0;
+		sub->short_of_workers = false;
+		pg_atomic_write_u32(&sub->requests, 0);
+		reset_stats(sub);
+		slot = i;
+	}
+	return slot;
+}
+
+int
+burrow_registry_free_slots(void)
+{
+	int			n = 0;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+		n += !burrow->subscriptions[i].in_use;
+	LWLockRelease(burrow->lock);
+	return n;
+}
+
+bool
+burrow_registry_is_idle(int slot)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	if (sub->starting || sub->consumer_pid != 0)
+		return false;
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		if (burrow->workers[i].in_use && burrow->workers[i].subscription == slot)
+			return false;
+	}
+	return true;
+}
+
+void
+burrow_registry_set_state(int slot, BurrowState state)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	/* what has stopped starts anew before it runs */
+	Assert((state != BURROW_RUNNING && state != BURROW_RETRYING) ||
+		   sub->state == BURROW_STARTING || sub->state == BURROW_RUNNING ||
+		   sub->state == BURROW_RETRYING);
+	sub->state = state;
+	LWLockRelease(burrow->lock);
+}
+
+void
+burrow_registry_set_error(int slot, const char *sqlstate, const char *message)
+{
+	BurrowErrorInfo *error = &burrow->subscriptions[slot].last_error;
+	TimestampTz now = GetCurrentTimestamp();
+	int			len = pg_mbcliplen(message, strlen(message), sizeof(error->message) - 1);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	error->at = now;
+	strlcpy(error->sqlstate, sqlstate, sizeof(error->sqlstate));
+	memcpy(error->message, message, len);
+	error->message[len] = '\0';
+	LWLockRelease(burrow->lock);
+}
+
+/* ---- the consumer ---- */
+
+/* before_shmem_exit; must work whatever state the process is in. */
+static void
+detach_consumer(int code, Datum arg)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[my_slot];
+	PGPROC	   *launcher;
+
+	burrow_partitions_free_all(my_slot);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+
+		/* its process has not come yet, and will find that the slot is not its own */
+		if (worker->in_use && worker->generation == sub->generation && worker->pid == 0)
+			worker->in_use = false;
+	}
+	sub->consumer_pid = 0;
+	sub->consumer_proc = NULL;
+	sub->ended = true;
+	sub->workers_wanted = 0;
+	sub->short_of_workers = false;
+	if (sub->leave == BURROW_LEAVE_STOPPED)
+	{
+		/*
+		 * Whether it should run is for the catalog to say, which may have changed
+		 * again since the consumer read it.
+		 */
+		sub->wanted = false;
+		add_look(sub->dboid);
+		if (burrow_registry_is_held(sub->dboid))
+			sub->state = BURROW_DISABLED;	/* no discovery worker can say so */
+	}
+	launcher = burrow->launcher_proc;
+	LWLockRelease(burrow->lock);
+
+	ConditionVariableBroadcast(&burrow->gone);
+	wake(launcher);
+}
+
+void
+burrow_registry_attach_consumer(int slot, uint32 generation)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+	bool		mine;
+
+	Assert(my_slot < 0 && my_worker < 0);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	mine = sub->in_use && sub->starting && sub->generation == generation;
+	if (mine)
+	{
+		sub->starting = false;
+		sub->consumer_pid = MyProcPid;
+		sub->consumer_proc = MyProc;
+		my_slot = slot;
+	}
+	LWLockRelease(burrow->lock);
+
+	if (!mine)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("consumer in slot %d is not wanted any more", slot)));
+	before_shmem_exit(detach_consumer, (Datum) 0);
+}
+
+void
+burrow_registry_leave(int slot, BurrowLeave how)
+{
+	Assert(slot == my_slot);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow->subscriptions[slot].leave = how;
+	LWLockRelease(burrow->lock);
+}
+
+static bool
+has_stragglers(int slot, uint32 generation)
+{
+	bool		found = false;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nworkers && !found; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+
+		found = worker->in_use && worker->subscription == slot && worker->generation != generation;
+	}
+	LWLockRelease(burrow->lock);
+	return found;
+}
+
+/*
+ * Waits on the process latch, which the exit of a worker sets, rather than on the
+ * condition variable: a sleep there would swallow requests and SIGTERM.
+ */
+bool
+burrow_registry_wait_for_stragglers(int slot, uint32 generation)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!has_stragglers(slot, generation))
+		return true;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return !has_stragglers(slot, generation);
+}
+
+/* ---- worker slots ---- */
+
+int
+burrow_registry_reserve_worker(int slot, uint32 generation, int lane)
+{
+	int			found = -1;
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < burrow->nworkers && found < 0; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+
+		if (worker->in_use)
+			continue;
+		worker->in_use = true;
+		worker->subscription = slot;
+		worker->generation = generation;
+		worker->lane = lane;
+		worker->pid = 0;
+		worker->proc = NULL;
+		pg_atomic_write_u64(&worker->cancel, 0);
+		pg_atomic_write_u64(&worker->attempts, 0);
+		pg_atomic_write_u64(&worker->running_since, 0);
+		pg_atomic_write_u64(&worker->running_offset, 0);
+		pg_atomic_write_u32(&worker->running_partition, 0);
+		pg_atomic_write_u64(&worker->messages_processed, 0);
+		pg_atomic_write_u64(&worker->messages_failed, 0);
+		found = i;
+	}
+	LWLockRelease(burrow->lock);
+	return found;
+}
+
+/* Locks: caller holds burrow->lock. */
+static bool
+is_workers(int worker, int slot, uint32 generation, int lane)
+{
+	const BurrowWorkerSlot *w = &burrow->workers[worker];
+
+	Assert(LWLockHeldByMe(burrow->lock));
+	return w->in_use && w->subscription == slot && w->generation == generation && w->lane == lane;
+}
+
+bool
+burrow_registry_worker_attached(int worker, int slot, uint32 generation, int lane)
+{
+	bool		attached;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	attached = is_workers(worker, slot, generation, lane) && burrow->workers[worker].pid != 0;
+	LWLockRelease(burrow->lock);
+	return attached;
+}
+
+void
+burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane, int signo)
+{
+	pid_t		pid = 0;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	if (is_workers(worker, slot, generation, lane))
+		pid = burrow->workers[worker].pid;
+	LWLockRelease(burrow->lock);
+	if (pid != 0)
+		(void) kill(pid, signo);
+}
+
+void
+burrow_registry_free_worker(int worker, int slot, uint32 generation, int lane)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+	PGPROC	   *consumer;
+	PGPROC	   *launcher = NULL;
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	if (is_workers(worker, slot, generation, lane))
+	{
+		burrow->workers[worker].in_use = false;
+		burrow->workers[worker].pid = 0;
+		burrow->workers[worker].proc = NULL;
+	}
+	/* that of a later generation may be waiting for this */
+	consumer = sub->consumer_proc;
+	/* and the launcher, to free the subscription's slot */
+	if (sub->dropped)
+		launcher = burrow->launcher_proc;
+	LWLockRelease(burrow->lock);
+
+	ConditionVariableBroadcast(&burrow->gone);
+	wake(consumer);
+	wake(launcher);
+}
+
+/*
+ * before_shmem_exit.  The slot says "may still commit something", so the
+ * transaction ends first; PostgreSQL's own callback for that runs after this one.
+ */
+static void
+detach_worker(int code, Datum arg)
+{
+	BurrowWorkerSlot *worker = &burrow->workers[my_worker];
+
+	AbortOutOfAnyTransaction();
+	/* constant as long as the slot is ours */
+	burrow_registry_free_worker(my_worker, worker->subscription, worker->generation, worker->lane);
+}
+
+bool
+burrow_registry_attach_worker(int worker, uint32 generation)
+{
+	BurrowWorkerSlot *slot = &burrow->workers[worker];
+	bool		mine;
+
+	Assert(my_slot < 0 && my_worker < 0);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	mine = slot->in_use && slot->pid == 0 && slot->generation == generation &&
+		burrow->subscriptions[slot->subscription].generation == generation &&
+		burrow->subscriptions[slot->subscription].consumer_pid != 0;
+	if (mine)
+	{
+		slot->pid = MyProcPid;
+		slot->proc = MyProc;
+		my_worker = worker;
+	}
+	LWLockRelease(burrow->lock);
+
+	if (mine)
+		before_shmem_exit(detach_worker, (Datum) 0);
+	return mine;
+}
+
+/*
+ * The pointer is read without the lock, once for each chunk: it is either NULL or
+ * points to a PGPROC, whose memory is there as long as the server, so the worst is
+ * to wake a process for nothing.  A consumer that comes after this one waits until
+ * this worker is gone, and so needs none of its results.
+ */
+void
+burrow_registry_result_ready(int slot, int lane)
+{
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+
+	/* a full barrier: the consumer that is woken sees the bit */
+	pg_atomic_fetch_or_u64(&sub->ready[lane / 64], UINT64CONST(1) << (lane % 64));
+	wake(*(PGPROC *volatile *) &sub->consumer_proc);
+}
+
+/* ---- the launcher and its discovery workers ---- */
+
+static void
+detach_launcher(int code, Datum arg)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	if (burrow->launcher_pid == MyProcPid)
+	{
+		burrow->launcher_pid = 0;
+		burrow->launcher_proc = NULL;
+	}
+	LWLockRelease(burrow->lock);
+}
+
+/*
+ * Consumers that run stay: they will tell this launcher of their end.  Those that
+ * the launcher before has registered and that have not come are not waited for:
+ * nobody would tell if they never came.  Without a generation they find that they
+ * are not wanted.  Discovery workers of another launcher change nothing any more.
+ */
+void
+burrow_registry_attach_launcher(void)
+{
+	before_shmem_exit(detach_launcher, (Datum) 0);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow->launcher_pid = MyProcPid;
+	burrow->launcher_proc = MyProc;
+	burrow->look_at_all = true;
+	memset(burrow->probes, 0, sizeof(burrow->probes));
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+
+		if (sub->in_use && sub->starting)
+		{
+			sub->starting = false;
+			sub->generation = 0;
+		}
+	}
+	LWLockRelease(burrow->lock);
+}
+
+BurrowProbe *
+burrow_registry_my_probe(void)
+{
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	for (int i = 0; i < BURROW_MAX_PROBES; i++)
+	{
+		BurrowProbe *probe = &burrow->probes[i];
+
+		if (OidIsValid(probe->dboid) && probe->proc == MyProc)
+			return probe;
+	}
+	return NULL;
+}
+
+static void
+detach_probe(int code, Datum arg)
+{
+	BurrowProbe *probe;
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	probe = burrow_registry_my_probe();
+	if (probe != NULL)
+		probe->proc = NULL;
+	LWLockRelease(burrow->lock);
+	ConditionVariableBroadcast(&burrow->gone);
+}
+
+bool
+burrow_registry_attach_probe(Oid dboid)
+{
+	bool		attached = false;
+
+	before_shmem_exit(detach_probe, (Datum) 0);
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < BURROW_MAX_PROBES && !burrow_registry_is_held(dboid); i++)
+	{
+		BurrowProbe *probe = &burrow->probes[i];
+
+		if (probe->dboid == dboid && probe->proc == NULL && !probe->done &&
+			probe->launcher_pid == MyBgworkerEntry->bgw_notify_pid)
+		{
+			probe->proc = MyProc;
+			attached = true;
+			break;
+		}
+	}
+	LWLockRelease(burrow->lock);
+	return attached;
+}
+
+/* ---- holds ---- */
+
+bool
+burrow_registry_is_held(Oid dboid)
+{
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	for (int i = 0; i < BURROW_MAX_HOLDS; i++)
+	{
+		if (burrow->holds[i].dboid == dboid)
+			return true;
+	}
+	return false;
+}
+
+/* Locks: caller holds burrow->lock exclusively.  False: all entries are taken. */
+static bool
+add_hold(Oid dboid)
+{
+	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
+
+	for (int i = 0; i < BURROW_MAX_HOLDS; i++)
+	{
+		BurrowHold *hold = &burrow->holds[i];
+
+		if (!OidIsValid(hold->dboid) || (hold->dboid == dboid && hold->pid == MyProcPid))
+		{
+			hold->dboid = dboid;
+			hold->pid = MyProcPid;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+release_at_exit(int code, Datum arg)
+{
+	burrow_registry_release_holds();
+}
+
+/*
+ * Is one of Burrow's processes connected to the database?  Those on their way in do
+ * not count: they may be waiting for the very lock that the command holds, and will
+ * find that they are not wanted, or that the database is gone.  Reading databaseId
+ * needs no ProcArrayLock: it is set once, before the process can do anything there.
+ *
+ * Locks: caller holds burrow->lock.
+ */
+static bool
+is_occupied(Oid dboid)
+{
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		PGPROC	   *proc = burrow->subscriptions[i].consumer_proc;
+
+		if (proc != NULL && proc->databaseId == dboid)
+			return true;
+	}
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+
+		if (worker->in_use && worker->proc != NULL && worker->proc->databaseId == dboid)
+			return true;
+	}
+	for (int i = 0; i < BURROW_MAX_PROBES; i++)
+	{
+		PGPROC	   *proc = burrow->probes[i].proc;
+
+		if (proc != NULL && proc->databaseId == dboid)
+			return true;
+	}
+	return false;
+}
+
+static void
+ask_to_leave(Oid dboid)
+{
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+		bool		there;
+
+		LWLockAcquire(burrow->lock, LW_SHARED);
+		there = sub->in_use && sub->dboid == dboid && (sub->starting || sub->consumer_proc != NULL);
+		LWLockRelease(burrow->lock);
+		if (there)
+			burrow_registry_request(i, BURROW_REQUEST_LEAVE);
+	}
+}
+
+bool
+burrow_registry_hold_database(Oid dboid, int timeout_ms)
+{
+	static bool registered = false;
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	bool		held = false;
+	bool		free = false;
+
+	if (!registered)
+	{
+		before_shmem_exit(release_at_exit, (Datum) 0);
+		registered = true;
+	}
+	holding = true;
+
+	ConditionVariablePrepareToSleep(&burrow->gone);
+	for (;;)
+	{
+		long		left;
+
+		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+		if (!held)
+		{
+			held = add_hold(dboid);
+			if (held)
+			{
+				LWLockRelease(burrow->lock);
+				ask_to_leave(dboid);
+				continue;
+			}
+		}
+		free = held && !is_occupied(dboid);
+		LWLockRelease(burrow->lock);
+
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		if (free || left <= 0)
+			break;
+		(void) ConditionVariableTimedSleep(&burrow->gone, left, PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+	return free;
+}
+
+void
+burrow_registry_release_holds(void)
+{
+	bool		released = false;
+
+	if (!holding)
+		return;
+	holding = false;
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < BURROW_MAX_HOLDS; i++)
+	{
+		BurrowHold *hold = &burrow->holds[i];
+
+		if (OidIsValid(hold->dboid) && hold->pid == MyProcPid)
+		{
+			add_look(hold->dboid);
+			hold->dboid = InvalidOid;
+			hold->pid = 0;
+			released = true;
+		}
+	}
+	LWLockRelease(burrow->lock);
+
+	if (released)
+	{
+		/* another command may be waiting for an entry */
+		ConditionVariableBroadcast(&burrow->gone);
+		burrow_registry_wake_launcher();
+	}
+}
+
+void
+burrow_registry_terminate_workers(Oid dboid)
+{
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+		pid_t		pid = 0;
+
+		LWLockAcquire(burrow->lock, LW_SHARED);
+		if (worker->in_use && worker->proc != NULL && worker->proc->databaseId == dboid)
+			pid = worker->pid;
+		LWLockRelease(burrow->lock);
+		if (pid != 0)
+			(void) kill(pid, SIGTERM);
+	}
+}
