@@ -10,7 +10,12 @@ lint:
 	test/lint/run
 
 coverage:
-	scripts/coverage
+	scripts/test --coverage
+
+# An embedded broker, for the demo and for quick tests.
+build/mock_cluster: $(srcdir)/test/kafka/mock_cluster.c
+	@mkdir -p build
+	$(CC) -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror $< -o $@ -lrdkafka
 
 # scripts/test asks for the names of the cases.
 list-regress:

@@ -44,10 +44,11 @@ as_root() {
 	fi
 }
 
-# Run a command as the user that PostgreSQL runs as.
+# Run a command as the user that PostgreSQL runs as.  No process stands between,
+# so that a background command's pid is its own.
 as_tester() {
 	if [ "$(id -u)" = 0 ]; then
-		runuser -u "$test_user" -- "$@"
+		setpriv --reuid "$test_user" --regid "$(id -g "$test_user")" --init-groups -- "$@"
 	else
 		"$@"
 	fi
