@@ -59,7 +59,6 @@ extern BurrowTransport *burrow_transport_attach(dsm_handle segment);
 /* Both: lets the other side see that we are gone.  The memory is freed. */
 extern void burrow_transport_detach(BurrowTransport *t);
 
-/* shm_mq_sendv's signature differs between majors */
 extern shm_mq_result burrow_transport_send(shm_mq_handle *queue, shm_mq_iovec *iov, int iovcnt, bool nowait);
 
 #endif							/* BURROW_SHMEM_TRANSPORT_H */

@@ -1,0 +1,854 @@
+/*
+ * assignment.c
+ *	  Partitions come and go.
+ *
+ * Runs in: the consumer.
+ *
+ * Each assignment of a partition is an epoch with a tracker of its own (BurrowPart),
+ * so a mark from an older epoch cannot reach a newer one, and a partition that comes
+ * back waits until no worker holds a message of its old epoch.
+ *
+ * Coming: the group's committed offsets are asked for, the database's rows are read,
+ * and core/start_position decides where each partition starts.  What remains to be
+ * looked up (the log's start or end, a time) is asked of the broker.  Then the
+ * partition queues are split off and the assignment is answered with explicit
+ * offsets.  No message is taken before the start is stored here and acknowledged by
+ * Kafka: otherwise a crash or a hand-over would lose what came in between.
+ *
+ * Going: nothing more is taken or given out, what workers have in hand is waited for,
+ * what is done is flushed and committed, then the assignment is let go.  After the
+ * deadline what still runs is cancelled, and after another one terminated; a
+ * partition is never given up while a worker has a message of it, unless it was lost
+ * anyway.
+ *
+ * Each rebalance event is answered by exactly one assign or unassign.  Meanwhile the
+ * main queue is polled as ever.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "catalog/position.h"
+#include "proc/consumer.h"
+
+/* Asks again after a failure. */
+#define ASK_AGAIN_US		INT64CONST(1000000)
+
+/* Longest wait for an answer of the broker's within one turn. */
+#define ASK_TIMEOUT_MS		1000
+
+/* The committed offsets are asked for without waiting; librdkafka's own limit. */
+#define FETCH_TIMEOUT_MS	10000
+
+/* From cancelling what runs to terminating its worker. */
+#define KILL_AFTER_US		INT64CONST(2000000)
+
+/* The partition's end as librdkafka last heard of it is asked for anew after this. */
+#define END_STALE_US		INT64CONST(10000000)
+#define END_CACHED_US		INT64CONST(1000000)
+
+/* ---- one epoch of one partition ---- */
+
+static BurrowPart *
+part_new(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	BurrowPart *part = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPart));
+	uint32		i;
+
+	strlcpy(part->topic, topic, sizeof(part->topic));
+	part->partition = partition;
+	part->state = BURROW_PART_LOCATING;
+	part->slot = -1;
+	part->start = -1;
+	part->committed = -1;
+	part->sent = -1;
+	part->end = -1;
+	burrow_offset_set_init_palloc(&part->skip);
+
+	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
+		;
+	if (i == c->nids)
+	{
+		uint32		nids = Max(16, c->nids * 2);
+
+		c->part_by_id = c->part_by_id == NULL
+			? MemoryContextAllocZero(TopMemoryContext, nids * sizeof(BurrowPart *))
+			: repalloc(c->part_by_id, nids * sizeof(BurrowPart *));
+		memset(c->part_by_id + c->nids, 0, (nids - c->nids) * sizeof(BurrowPart *));
+		c->nids = nids;
+	}
+	c->part_by_id[i] = part;
+	part->id = i + 1;
+	dlist_push_tail(&c->parts, &part->node);
+	return part;
+}
+
+/* The epoch is over and no worker holds a message of it. */
+static void
+part_free(BurrowConsumer *c, BurrowPart *part)
+{
+	BurrowTrackerSegment *segment;
+
+	Assert(part->held == 0 && part->queue == NULL);
+	burrow_tracker_close(&part->tracker);
+	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
+	{
+		dsa_free(c->area, segment->handle);
+		pfree(segment);
+	}
+	if (part->moving)
+		dlist_delete(&part->moving_node);
+	dlist_delete(&part->node);
+	c->part_by_id[part->id - 1] = NULL;
+	burrow_offset_set_reset(&part->skip);
+	pfree(part);
+}
+
+static void
+drop_item(void *arg, BurrowSchedItem *item)
+{
+	burrow_message_free(arg, (BurrowMessage *) item);
+}
+
+/* Takes no more of it, and drops what no worker has. */
+static void
+part_stop(BurrowConsumer *c, BurrowPart *part)
+{
+	if (part->state == BURROW_PART_ACTIVE)
+		part->state = BURROW_PART_CLOSING;
+	if (part->readable)
+	{
+		part->readable = false;
+		dlist_delete(&part->readable_node);
+	}
+	if (part->sched != NULL)
+	{
+		burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
+		part->sched = NULL;
+	}
+}
+
+/* The partition is no longer ours. */
+static void
+part_close(BurrowConsumer *c, BurrowPart *part)
+{
+	part_stop(c, part);
+	part->state = BURROW_PART_CLOSED;
+	if (part->queue != NULL)
+	{
+		c->kafka->join(part->queue);
+		part->queue = NULL;
+	}
+	if (part->slot >= 0)
+	{
+		burrow_partitions_free(part->slot);
+		part->slot = -1;
+	}
+	if (part->held == 0)
+		part_free(c, part);
+}
+
+void
+burrow_part_release(BurrowConsumer *c, BurrowPart *part)
+{
+	part->held--;
+	if (part->state != BURROW_PART_CLOSED)
+		burrow_commit_moved(c, part);
+	else if (part->held == 0)
+		part_free(c, part);
+}
+
+BurrowPart *
+burrow_assignment_find(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state != BURROW_PART_CLOSED && part->partition == partition &&
+			strcmp(part->topic, topic) == 0)
+			return part;
+	}
+	return NULL;
+}
+
+/* Does a worker still hold a message of an older epoch of this partition? */
+static bool
+has_straggler(BurrowConsumer *c, const BurrowPart *part)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPart *other = dlist_container(BurrowPart, node, iter.cur);
+
+		if (other != part && other->state == BURROW_PART_CLOSED &&
+			other->partition == part->partition && strcmp(other->topic, part->topic) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- what others see ---- */
+
+void
+burrow_part_publish(BurrowConsumer *c, BurrowPart *part)
+{
+	BurrowPartitionSlot *slot;
+	int64		head;
+	int64		oldest;
+
+	part->dirty = false;
+	if (part->slot < 0)
+		return;
+	slot = &burrow_partitions[part->slot];
+	head = burrow_tracker_head(&part->tracker);
+
+	if (part->bounds_at + END_CACHED_US <= c->now)
+	{
+		int64		low;
+		int64		end;
+
+		if (c->kafka->cached_bounds(c->client, part->topic, part->partition, &low, &end) && end > part->end)
+		{
+			part->end = end;
+			part->bounds_at = c->now;
+		}
+	}
+	/* what was handled was there */
+	part->end = Max(part->end, head);
+
+	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
+	pg_atomic_write_u64(&slot->processed, (uint64) head);
+	pg_atomic_write_u64(&slot->end, (uint64) part->end);
+	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
+	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
+	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
+	if (part->newest_done_ms > 0)
+		pg_atomic_write_u64(&slot->last_message_at,
+							(uint64) (part->newest_done_ms * 1000 -
+									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY));
+	if (burrow_tracker_oldest_pending(&part->tracker, &oldest))
+	{
+		BurrowSegment *segment = (BurrowSegment *) part->tracker.first;
+
+		pg_atomic_write_u64(&slot->oldest_pending_since,
+							(uint64) segment->taken_at[part->tracker.head - segment->tracker.base]);
+		pg_atomic_write_u64(&slot->oldest_pending, (uint64) oldest);
+	}
+	else
+	{
+		pg_atomic_write_u64(&slot->oldest_pending, (uint64) -1);
+		pg_atomic_write_u64(&slot->oldest_pending_since, 0);
+	}
+}
+
+/*
+ * The end that librdkafka knows stands still while a queue is full, so one that is
+ * old is asked for.  One partition a turn, because it waits for the broker.
+ */
+static void
+refresh_ends(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	if (c->troubled && !c->refresh_ends)
+		return;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+		int64		low;
+		int64		end;
+		char		text[BURROW_KAFKA_TEXT_MAX];
+
+		if (part->state != BURROW_PART_ACTIVE || part->bounds_at > c->refreshed_at ||
+			(!c->refresh_ends && !(part->readable && part->bounds_at + END_STALE_US <= c->now)))
+			continue;
+		if (c->kafka->query_bounds(c->client, part->topic, part->partition, ASK_TIMEOUT_MS, &low, &end, text))
+			part->end = end;
+		else
+			ereport(DEBUG1,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("could not get the end of topic \"%s\" partition %d: %s",
+							part->topic, part->partition, text)));
+		part->bounds_at = c->now;
+		burrow_part_publish(c, part);
+		return;
+	}
+	c->refresh_ends = false;
+}
+
+/* ---- partitions come ---- */
+
+void
+burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	BURROW_COUNT(c->slot, rebalances, 1);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
+	c->epoch++;
+	c->assign_unanswered = true;
+	c->assign_step = BURROW_ASSIGN_ASK;
+	c->locate_again_at = 0;
+	for (int i = 0; i < list->n; i++)
+		part_new(c, list->items[i].topic, list->items[i].partition);
+}
+
+/* A list of the partitions that are being located; those with a start only, or all. */
+static BurrowKafkaList *
+locating_list(BurrowConsumer *c, bool unlocated_only)
+{
+	BurrowKafkaList *list;
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		n += part->state == BURROW_PART_LOCATING && !(unlocated_only && part->located) ? 1 : 0;
+	}
+	list = c->kafka->list_new(n);
+	if (list == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while assigning %d partitions.", n)));
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state != BURROW_PART_LOCATING || (unlocated_only && part->located))
+			continue;
+		if (!c->kafka->list_set(list, n++, part->topic, part->partition, part->start, NULL, 0))
+		{
+			c->kafka->list_free(list);
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory"),
+					 errdetail("Failed while assigning %d partitions.", n)));
+		}
+	}
+	return list;
+}
+
+static void
+ask_again(BurrowConsumer *c, BurrowAssignStep step, const char *what, const char *reason)
+{
+	c->assign_step = step;
+	c->locate_again_at = c->now + ASK_AGAIN_US;
+	burrow_consumer_trouble(c, "08006", psprintf("%s: %s", what, reason));
+}
+
+/* Asks for the group's committed offsets. */
+static void
+ask_committed(BurrowConsumer *c)
+{
+	BurrowKafkaList *list;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		ok;
+	dlist_iter	iter;
+
+	/* an epoch that is over must be so for the workers too */
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state == BURROW_PART_LOCATING && has_straggler(c, part))
+			return;
+	}
+	list = locating_list(c, false);
+	ok = c->kafka->fetch_committed(c->client, list, FETCH_TIMEOUT_MS, text);
+	c->kafka->list_free(list);
+	if (ok)
+		c->assign_step = BURROW_ASSIGN_ASKED;
+	else
+		ask_again(c, BURROW_ASSIGN_ASK, "could not ask for committed offsets", text);
+}
+
+/* Where start_from says that a partition without a history starts; a special offset or
+ * a time in milliseconds to be looked up, or an offset (*is_offset). */
+static int64
+option_start(const BurrowConsumer *c, const BurrowPart *part, bool *is_offset)
+{
+	const BurrowStart *s = &c->start;
+
+	*is_offset = false;
+	switch (s->kind)
+	{
+		case BURROW_START_EARLIEST:
+			break;
+		case BURROW_START_LATEST:
+			return BURROW_KAFKA_LATEST;
+		case BURROW_START_TIME:
+			return s->time_ms;
+		case BURROW_START_OFFSETS:
+			for (int i = 0; i < s->noffsets; i++)
+				if (s->partitions[i] == part->partition)
+				{
+					*is_offset = true;
+					return s->offsets[i];
+				}
+			break;
+	}
+	return BURROW_KAFKA_EARLIEST;
+}
+
+/* The commit lies below what the database has done: an administrator has to say which
+ * is meant. */
+static void
+halt_behind(BurrowConsumer *c, const BurrowPart *part, int64 committed, int64 low)
+{
+	MemoryContext old = MemoryContextSwitchTo(c->halt_cxt);
+
+	c->halt.topic = pstrdup(part->topic);
+	c->halt.partition = part->partition;
+	c->halt.offset = committed;
+	c->halt.sqlstate = "55000";
+	c->halt.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
+							   (long long) committed, part->topic, part->partition, (long long) low);
+	c->halt.detail = pstrdup("The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.");
+	c->halt.hint = pstrdup("Reset the group to the position of the database or beyond, then call burrow.resume().");
+	c->halt.context = NULL;
+	MemoryContextSwitchTo(old);
+	burrow_consumer_end(c, BURROW_ENDING_HALT);
+}
+
+/* Decides where one partition starts; see core/start_position.h. */
+static void
+locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *item,
+	   int64 low, bool group_has_others)
+{
+	BurrowOffsetMetadata metadata;
+	BurrowOffsetSet runs;
+	BurrowStartPositionInput in;
+	BurrowStartPosition start;
+	bool		has_commit = item->offset >= 0;
+	bool		ours;
+
+	burrow_offset_set_init_palloc(&runs);
+	ours = has_commit && item->metadata != NULL &&
+		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
+	in.commit = burrow_start_position_classify(has_commit, ours ? &metadata : NULL, c->sub->uuid);
+	in.committed = item->offset;
+	in.has_row = low >= 0;
+	in.low = low;
+	in.delivery = c->sub->options.delivery;
+	in.group_has_others = group_has_others;
+	start = burrow_start_position_decide(&in);
+
+	part->located = true;
+	switch (start.decision)
+	{
+		case BURROW_START_BY_OPTION:
+			part->start = option_start(c, part, &part->located);
+			break;
+		case BURROW_START_AT_BEGINNING:
+			part->located = false;
+			part->start = BURROW_KAFKA_EARLIEST;
+			break;
+		case BURROW_START_HALT:
+			halt_behind(c, part, item->offset, low);
+			break;
+		default:
+			part->start = start.offset;
+			break;
+	}
+	if (start.log)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": topic \"%s\" partition %d starts at offset %lld of Kafka's",
+						c->sub->name, part->topic, part->partition, (long long) start.offset),
+				 low >= 0 ? errdetail("The database's position was %lld.", (long long) low) :
+				 errdetail("The database has no position.")));
+	if (start.kafka_runs)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		burrow_offset_set_union(&part->skip, &runs);
+		MemoryContextSwitchTo(old);
+	}
+	burrow_offset_set_reset(&runs);
+
+	/* Kafka and the database say so already? */
+	if (in.commit == BURROW_START_COMMIT_OWN_AT_LEAST_ONCE &&
+		item->offset == part->start && low == part->start)
+	{
+		part->start_acked = true;
+		part->committed = part->start;
+	}
+}
+
+/* Is this the answer for all partitions that are being located? */
+static bool
+answers_all(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	dlist_iter	iter;
+	int			n = 0;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (part == NULL || part->state != BURROW_PART_LOCATING)
+			return false;
+	}
+	dlist_foreach(iter, &c->parts)
+		n += dlist_container(BurrowPart, node, iter.cur)->state == BURROW_PART_LOCATING ? 1 : 0;
+	return n == list->n;
+}
+
+/* The group's committed offsets have come. */
+void
+burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const BurrowKafkaList *list = &event->list;
+	BurrowPosition *positions;
+	const char *reason = event->error != 0 ? event->text : NULL;
+	bool		others;
+
+	for (int i = 0; i < list->n && reason == NULL; i++)
+		if (list->items[i].error != 0)
+			reason = list->items[i].error_text;
+	if (reason == NULL)
+		burrow_consumer_trouble_over(c);
+	if (c->assign_step != BURROW_ASSIGN_ASKED || (reason == NULL && !answers_all(c, list)))
+		return;					/* asked in another matter, or for an assignment that is over */
+	if (reason != NULL)
+	{
+		ask_again(c, BURROW_ASSIGN_ASK, "could not get committed offsets", reason);
+		return;
+	}
+
+	positions = palloc(sizeof(BurrowPosition) * Max(list->n, 1));
+	for (int i = 0; i < list->n; i++)
+	{
+		positions[i].topic = list->items[i].topic;
+		positions[i].partition = list->items[i].partition;
+		positions[i].low = -1;
+	}
+	burrow_consumer_start_transaction(c);
+	burrow_position_load(c->subid, positions, list->n);
+	/* a partition that comes later than the first is new: none of it may be missed */
+	others = burrow_position_exists(c->subid);
+	burrow_consumer_commit_transaction(c);
+
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (part != NULL && part->state == BURROW_PART_LOCATING)
+			locate(c, part, &list->items[i], positions[i].low, others);
+	}
+	c->assign_step = BURROW_ASSIGN_RESOLVE;
+	c->locate_again_at = 0;
+}
+
+/* Looks up the log's start or end, or a time.  False: not all are known yet. */
+static bool
+resolve(BurrowConsumer *c)
+{
+	BurrowKafkaList *list = locating_list(c, true);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	const char *reason = NULL;
+
+	if (list->n > 0 && !c->kafka->resolve(c->client, list, ASK_TIMEOUT_MS, text))
+		reason = text;
+	for (int i = 0; i < list->n && reason == NULL; i++)
+	{
+		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (list->items[i].error != 0 || list->items[i].offset < 0)
+			reason = list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned";
+		else
+		{
+			part->start = list->items[i].offset;
+			part->located = true;
+		}
+	}
+	c->kafka->list_free(list);
+	if (reason != NULL)
+		ask_again(c, BURROW_ASSIGN_RESOLVE, "could not look up starting offsets", reason);
+	return reason == NULL;
+}
+
+/* Everything that a partition needs before its messages may come. */
+static void
+part_open(BurrowConsumer *c, BurrowPart *part)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	part->slot = burrow_partitions_reserve(c->slot, part->topic, part->partition, c->epoch);
+	if (part->slot < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many partitions for subscription \"%s\"", c->sub->name),
+				 errhint("Consider increasing the configuration parameter \"burrow.max_partitions\".")));
+	burrow_tracker_init(&part->tracker, part->start, c->sub->options.window);
+	part->sched = burrow_sched_add_partition(c->sched);
+	part->queue = c->kafka->split(c->client, part->topic, part->partition, part->id, text);
+	if (part->queue == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not get the queue of topic \"%s\" partition %d: %s",
+						part->topic, part->partition, text)));
+}
+
+/* All starts are known: answer the assignment. */
+static void
+answer_assign(BurrowConsumer *c)
+{
+	BurrowKafkaList *list;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		ok;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state == BURROW_PART_LOCATING)
+			part_open(c, part);
+	}
+	list = locating_list(c, false);
+	ok = c->kafka->assign(c->client, list, text);
+	c->kafka->list_free(list);
+	c->assign_step = BURROW_ASSIGN_NONE;
+	c->assign_unanswered = false;
+
+	dlist_foreach_modify(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state != BURROW_PART_LOCATING)
+			continue;
+		if (!ok)
+		{
+			part_close(c, part);
+			continue;
+		}
+		part->state = BURROW_PART_ACTIVE;
+		if (!part->start_acked)
+		{
+			/* stored here and in Kafka before its first message */
+			c->commit_now = true;
+			c->owing = true;
+		}
+		burrow_intake_readable(c, part);
+		burrow_part_publish(c, part);
+	}
+	if (!ok)
+	{
+		burrow_consumer_trouble(c, "08006", psprintf("could not take over the assignment: %s", text));
+		return;
+	}
+	c->joined = true;
+	burrow_consumer_trouble_over(c);
+	burrow_registry_set_state(c->slot, BURROW_RUNNING);
+}
+
+/* ---- partitions go ---- */
+
+void
+burrow_assignment_stop(BurrowConsumer *c)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state == BURROW_PART_LOCATING)
+			part_close(c, part);
+		else
+			part_stop(c, part);
+	}
+	c->assign_step = BURROW_ASSIGN_NONE;
+}
+
+
+/* Answers the revocation; the partitions are not ours from here on. */
+static void
+answer_revoke(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state == BURROW_PART_CLOSING && part->revoked)
+			part_close(c, part);
+	}
+	if (!c->kafka->unassign(c->client, c->revoked, text))
+		burrow_consumer_trouble(c, "08006", psprintf("could not give up the assignment: %s", text));
+	c->kafka->list_free(c->revoked);
+	c->revoked = NULL;
+	c->revoke_lost = false;
+}
+
+/* Lets go of everything, and answers what was not answered yet. */
+void
+burrow_assignment_close(BurrowConsumer *c)
+{
+	dlist_mutable_iter iter;
+
+	if (c->revoked != NULL)
+		answer_revoke(c);
+	if (c->assign_unanswered)
+	{
+		BurrowKafkaList none = {0};
+		char		text[BURROW_KAFKA_TEXT_MAX];
+
+		(void) c->kafka->assign(c->client, &none, text);
+		c->assign_unanswered = false;
+	}
+	dlist_foreach_modify(iter, &c->parts)
+		part_close(c, dlist_container(BurrowPart, node, iter.cur));
+}
+
+void
+burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost)
+{
+	int64		timeout_us = Min(c->sub->options.shutdown_timeout_us, c->max_poll_us / 2);
+
+	BURROW_COUNT(c->slot, rebalances, 1);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" gives up %d partitions", c->sub->name, list->n),
+			 lost ? errdetail("The assignment was lost: messages in hand may be handled again by another member.") : 0));
+
+	/* our own copy: the event's does not live until the answer */
+	c->revoked = c->kafka->list_new(list->n);
+	for (int i = 0; c->revoked != NULL && i < list->n; i++)
+		if (!c->kafka->list_set(c->revoked, i, list->items[i].topic, list->items[i].partition,
+								BURROW_KAFKA_NONE_OFFSET, NULL, 0))
+		{
+			c->kafka->list_free(c->revoked);
+			c->revoked = NULL;
+		}
+	if (c->revoked == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while giving up %d partitions.", list->n)));
+
+	/* an assignment that was not answered yet has nothing to give up */
+	c->assign_step = BURROW_ASSIGN_NONE;
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (part == NULL)
+			continue;
+		if (part->state == BURROW_PART_LOCATING)
+		{
+			part_close(c, part);
+			continue;
+		}
+		part_stop(c, part);
+		part->revoked = true;
+	}
+	c->assign_unanswered = false;
+	c->revoke_lost = lost;
+	c->revoke_deadline = c->now + timeout_us;
+	c->kill_deadline = 0;
+	c->revoke_flushed = false;
+	if (lost)
+		answer_revoke(c);
+}
+
+/* Messages of the revoked partitions in workers' hands. */
+static uint64
+revoked_in_hand(BurrowConsumer *c)
+{
+	uint64		n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state == BURROW_PART_CLOSING)
+			n += part->held;
+	}
+	return n;
+}
+
+/*
+ * Cancels what is still in hand after the deadline, then terminates its workers.
+ * Waits for their answer or exit in any case.
+ */
+void
+burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline)
+{
+	if (c->now < deadline)
+		return;
+	if (c->kill_deadline == 0)
+	{
+		ereport(LOG,
+				(errmsg("subscription \"%s\": cancelling messages that are still being handled", c->sub->name)));
+		c->kill_deadline = c->now + KILL_AFTER_US;
+		burrow_pool_cancel(c);
+	}
+	else if (c->now >= c->kill_deadline)
+	{
+		c->kill_deadline = c->now + KILL_AFTER_US;
+		burrow_pool_terminate(c);
+	}
+}
+
+/* One step of a revocation. */
+static void
+advance_revoke(BurrowConsumer *c)
+{
+	if (revoked_in_hand(c) > 0)
+	{
+		burrow_assignment_enforce(c, c->revoke_deadline);
+		return;
+	}
+	if (!c->revoke_flushed)
+	{
+		burrow_commit_flush(c);
+		c->revoke_flushed = true;
+		c->commit_now = true;
+		burrow_commit_run(c);
+	}
+	if (burrow_commit_settled(c, true) || c->now >= c->revoke_deadline)
+		answer_revoke(c);
+}
+
+void
+burrow_assignment_advance(BurrowConsumer *c)
+{
+	if (c->client == NULL || c->ending != BURROW_ENDING_NOT)
+		return;
+	if (c->revoked != NULL)
+		advance_revoke(c);
+	else if (c->assign_step != BURROW_ASSIGN_NONE && c->locate_again_at <= c->now)
+	{
+		if (c->assign_step == BURROW_ASSIGN_ASK)
+			ask_committed(c);
+		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_ENDING_NOT && resolve(c))
+			answer_assign(c);
+	}
+	refresh_ends(c);
+}
+
+/* When burrow_assignment_advance() has something to do; 0: not by time. */
+TimestampTz
+burrow_assignment_next(const BurrowConsumer *c)
+{
+	TimestampTz next = 0;
+
+	if (c->revoked != NULL)
+		next = c->kill_deadline != 0 ? c->kill_deadline : c->revoke_deadline;
+	else if (c->assign_step == BURROW_ASSIGN_ASK || c->assign_step == BURROW_ASSIGN_RESOLVE)
+		next = c->locate_again_at;
+	if (c->refresh_ends)
+		next = c->now;
+	return next;
+}

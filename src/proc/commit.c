@@ -1,0 +1,447 @@
+/*
+ * commit.c
+ *	  What is durable, and telling Kafka.
+ *
+ * Runs in: the consumer.
+ *
+ * The rule: Kafka's offset moves only to an offset below which every message is done
+ * and its commit is flushed to disk, here and, where synchronous replication is
+ * configured, on the standbys that the level asks for.  So workers may commit
+ * asynchronously, and Kafka still has every message whose transaction a crash can
+ * take back.  This file only looks at what is flushed; it flushes by itself at a
+ * pause, a revocation, a stop, and when a commit is overdue.
+ *
+ * One commit is under way at a time.  Whatever is wrong with it, all of it counts as
+ * not acknowledged and is sent again when due.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "utils/memutils.h"
+
+#include "catalog/position.h"
+#include "core/offset_metadata.h"
+#include "proc/consumer.h"
+
+/* Looks again for what the walwriter has flushed, while a commit is owed. */
+#define FLUSH_LOOK_US		INT64CONST(200000)
+
+/* A commit that waits for a flush longer than this after it was due flushes itself. */
+#define OVERDUE_US			INT64CONST(1000000)
+
+/* After a failure. */
+#define COMMIT_RETRY_US		INT64CONST(1000000)
+
+/* Kafka's default for offset.metadata.max.bytes is 4096; beyond three quarters of it
+ * the runs are left out. */
+#define METADATA_ROOM		3072
+
+/* The level of synchronous replication that the subscription asks for; -1: none. */
+static int
+standby_mode(const BurrowConsumer *c)
+{
+	switch (c->sub->options.synchronous_commit)
+	{
+		case SYNCHRONOUS_COMMIT_LOCAL_FLUSH:
+			return -1;
+		case SYNCHRONOUS_COMMIT_REMOTE_WRITE:
+			return SYNC_REP_WAIT_WRITE;
+		case SYNCHRONOUS_COMMIT_REMOTE_APPLY:
+			return SYNC_REP_WAIT_APPLY;
+		default:
+			/* off: the workers do not wait, but Kafka's offset does */
+			return SYNC_REP_WAIT_FLUSH;
+	}
+}
+
+/*
+ * The LSN up to which commits are durable.  Never waits.
+ *
+ * Locks: takes SyncRepLock shared for one read, if standbys are configured.
+ */
+uint64
+burrow_durable_lsn(const BurrowConsumer *c)
+{
+	XLogRecPtr	lsn = GetFlushRecPtr(NULL);
+	int			mode = standby_mode(c);
+
+	if (mode >= 0 && max_wal_senders > 0 &&
+		SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0')
+	{
+		XLogRecPtr	confirmed;
+
+		LWLockAcquire(SyncRepLock, LW_SHARED);
+		confirmed = WalSndCtl->lsn[mode];
+		LWLockRelease(SyncRepLock);
+		lsn = Min(lsn, confirmed);
+	}
+	return lsn;
+}
+
+void
+burrow_commit_moved(BurrowConsumer *c, BurrowPart *part)
+{
+	part->dirty = true;
+	if (part->moving)
+		return;
+	part->moving = true;
+	dlist_push_tail(&c->moving, &part->moving_node);
+}
+
+static void
+release_segments(BurrowConsumer *c, BurrowPart *part)
+{
+	BurrowTrackerSegment *segment;
+
+	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
+	{
+		dsa_free(c->area, segment->handle);
+		pfree(segment);
+	}
+}
+
+/* Can what is done in this part be told to Kafka? */
+static inline bool
+committable(const BurrowPart *part)
+{
+	return part->queue != NULL &&
+		(part->state == BURROW_PART_ACTIVE || part->state == BURROW_PART_CLOSING);
+}
+
+static inline bool
+owes(const BurrowPart *part)
+{
+	return committable(part) &&
+		(!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed);
+}
+
+/* Moves the heads of what has changed. */
+static void
+advance_heads(BurrowConsumer *c)
+{
+	uint64		durable = burrow_durable_lsn(c);
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->moving)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, moving_node, iter.cur);
+
+		burrow_tracker_advance(&part->tracker, durable);
+		release_segments(c, part);
+		if (owes(part))
+			c->owing = true;
+		if (part->dirty)
+			burrow_part_publish(c, part);
+		/* what is not durable yet is looked at again */
+		if (burrow_tracker_flush_target(&part->tracker) == 0)
+		{
+			part->moving = false;
+			dlist_delete(&part->moving_node);
+		}
+	}
+}
+
+static bool
+waits_for_flush(BurrowConsumer *c)
+{
+	return !dlist_is_empty(&c->moving);
+}
+
+void
+burrow_commit_flush(BurrowConsumer *c)
+{
+	uint64		target = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->moving)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, moving_node, iter.cur);
+
+		/* what was marked since the last look counts too */
+		burrow_tracker_advance(&part->tracker, 0);
+		target = Max(target, burrow_tracker_flush_target(&part->tracker));
+	}
+	if (target > 0)
+		XLogFlush(target);
+}
+
+static TimestampTz
+due_at(const BurrowConsumer *c)
+{
+	const BurrowOptions *o = &c->sub->options;
+	TimestampTz at = c->commit_answered_at + o->commit_interval_us;
+
+	if (c->commit_now || (o->commit_batch_size > 0 && c->done_since_commit >= (uint64) o->commit_batch_size))
+		at = c->now;
+	return Max(at, c->commit_not_before);
+}
+
+static void
+add_run(void *arg, int64_t offset)
+{
+	burrow_offset_set_add((BurrowOffsetSet *) arg, offset, offset);
+}
+
+static void *
+resize(void *pointer, size_t size)
+{
+	if (size == 0)
+	{
+		if (pointer != NULL)
+			pfree(pointer);
+		return NULL;
+	}
+	return pointer == NULL ? palloc(size) : repalloc(pointer, size);
+}
+
+void
+burrow_offset_set_init_palloc(BurrowOffsetSet *set)
+{
+	burrow_offset_set_init(set, resize);
+}
+
+/* The commit's metadata: mode, UUID, and what is done beyond the offset. */
+static void
+put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint64 durable)
+{
+	char		text[METADATA_ROOM + 1];
+	BurrowOffsetMetadata metadata;
+	BurrowOffsetSet done;
+	int64		offset = burrow_tracker_committable(&part->tracker);
+	bool		with_runs;
+	size_t		len;
+
+	metadata.delivery = c->sub->options.delivery;
+	strlcpy(metadata.uuid, c->sub->uuid, sizeof(metadata.uuid));
+	burrow_offset_set_init_palloc(&done);
+	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
+	len = burrow_offset_metadata_encode(&metadata, &done, offset, text, sizeof(text), &with_runs);
+	burrow_offset_set_reset(&done);
+
+	if (!c->kafka->list_set(list, i, part->topic, part->partition, offset, text, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while building a commit of %d partitions.", list->n)));
+	part->sent = offset;
+}
+
+/*
+ * The position goes into the database before it goes to Kafka, which forgets a group
+ * that is empty for long.  False: somebody has locked the table (VACUUM FULL, say);
+ * that is waited for without stopping anything else.
+ */
+static bool
+store_positions(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	BurrowPosition *positions = palloc(sizeof(BurrowPosition) * list->n);
+	bool		stored = true;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		positions[i].topic = list->items[i].topic;
+		positions[i].partition = list->items[i].partition;
+		positions[i].low = list->items[i].offset;
+	}
+	PG_TRY();
+	{
+		burrow_consumer_start_transaction(c);
+		burrow_position_store(c->subid, positions, list->n);
+		burrow_consumer_commit_transaction(c);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(c->turn_cxt);
+		error = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_trouble(c, "55P03", error->message);
+		stored = false;
+	}
+	PG_END_TRY();
+	return stored;
+}
+
+/* Sends what is owed. */
+static void
+send_commit(BurrowConsumer *c)
+{
+	uint64		durable = burrow_durable_lsn(c);
+	BurrowKafkaList *list;
+	dlist_iter	iter;
+	int			n = 0;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	MemoryContext old;
+
+	c->owing = false;
+	dlist_foreach(iter, &c->parts)
+		n += owes(dlist_container(BurrowPart, node, iter.cur)) ? 1 : 0;
+	if (n == 0)
+	{
+		c->commit_now = false;
+		return;
+	}
+
+	list = c->kafka->list_new(n);
+	if (list == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while building a commit of %d partitions.", n)));
+	/* the list is malloc'd: an error on the way must not leak it */
+	old = MemoryContextSwitchTo(c->turn_cxt);
+	PG_TRY();
+	{
+		n = 0;
+		dlist_foreach(iter, &c->parts)
+		{
+			BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+			part->sent = -1;
+			if (owes(part))
+				put_item(c, list, n++, part, durable);
+		}
+		if (!store_positions(c, list))
+			strlcpy(text, "could not store positions in the database", sizeof(text));
+		else
+			c->committing = c->kafka->commit(c->client, list, text);
+	}
+	PG_FINALLY();
+	{
+		c->kafka->list_free(list);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+
+	c->commit_sent_at = c->now;
+	if (c->committing)
+	{
+		c->commit_now = false;
+		c->done_since_commit = 0;
+	}
+	else
+	{
+		BURROW_COUNT(c->slot, commits_failed, 1);
+		c->commit_not_before = c->now + COMMIT_RETRY_US;
+		c->owing = true;
+		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
+	}
+}
+
+void
+burrow_commit_run(BurrowConsumer *c)
+{
+	TimestampTz due;
+
+	if (c->client == NULL)
+		return;
+	advance_heads(c);
+	if (c->committing || c->revoke_lost)
+		return;
+
+	due = due_at(c);
+	if (due > c->now)
+		return;
+	if (waits_for_flush(c) && due + OVERDUE_US <= c->now)
+	{
+		burrow_commit_flush(c);
+		advance_heads(c);
+	}
+	if (c->owing)
+		send_commit(c);
+}
+
+/* Takes over what Kafka acknowledged for one partition. */
+static void
+acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
+{
+	BurrowPart *part = burrow_assignment_find(c, item->topic, item->partition);
+
+	if (part == NULL || part->sent != item->offset)
+		return;					/* of an older epoch */
+	if (part->committed >= 0 && part->sent > part->committed)
+		BURROW_COUNT(c->slot, offsets_committed, part->sent - part->committed);
+	part->committed = part->sent;
+	part->sent = -1;
+	part->start_acked = true;
+	burrow_part_publish(c, part);
+	/* it may have waited for its starting position to be acknowledged */
+	burrow_intake_readable(c, part);
+}
+
+/* Kafka has answered. */
+void
+burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const char *reason = event->error != 0 ? event->text : NULL;
+
+	c->committing = false;
+	c->commit_answered_at = c->now;
+	for (int i = 0; i < event->list.n && reason == NULL; i++)
+		if (event->list.items[i].error != 0)
+			reason = event->list.items[i].error_text;
+
+	if (reason == NULL)
+	{
+		/* commits by count may take a tenth of the time */
+		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
+		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
+		for (int i = 0; i < event->list.n; i++)
+			acknowledge(c, &event->list.items[i]);
+		BURROW_COUNT(c->slot, commits, 1);
+		burrow_consumer_trouble_over(c);
+	}
+	else
+	{
+		BURROW_COUNT(c->slot, commits_failed, 1);
+		c->owing = true;
+		c->commit_not_before = c->now + COMMIT_RETRY_US;
+		/* a rebalance is no trouble: the commit is sent again after it */
+		if (strcmp(event->error_name, "REBALANCE_IN_PROGRESS") != 0 &&
+			strcmp(event->error_name, "ILLEGAL_GENERATION") != 0)
+			burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
+	}
+}
+
+/* Nothing more can be told to Kafka of what is done. */
+bool
+burrow_commit_settled(BurrowConsumer *c, bool closing_only)
+{
+	dlist_iter	iter;
+
+	if (c->client == NULL || c->revoke_lost)
+		return true;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (closing_only && part->state != BURROW_PART_CLOSING)
+			continue;
+		if (owes(part) || (c->committing && part->sent >= 0))
+			return false;
+	}
+	return true;
+}
+
+/* When burrow_commit_run() has something to do; 0: not by time. */
+TimestampTz
+burrow_commit_next(BurrowConsumer *c)
+{
+	if (c->client == NULL || c->committing)
+		return 0;
+	if (c->owing)
+		return due_at(c);
+	if (waits_for_flush(c))
+		return c->now + FLUSH_LOOK_US;
+	return 0;
+}

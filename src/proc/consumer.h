@@ -1,0 +1,335 @@
+/*
+ * consumer.h
+ *	  The consumer process's own state, shared by the files that make it up:
+ *
+ *		consumer.c		start, main loop, stop
+ *		assignment.c	partitions come and go: starting positions, rebalances
+ *		intake.c		messages out of Kafka's queues into the scheduler
+ *		pool.c			workers: start, give chunks, read results
+ *		commit.c		what is durable, and telling Kafka
+ *
+ * All of it is private to one process and one thread; what others may see is in
+ * shmem/.  Times are TimestampTz (microseconds) read once a turn of the loop.
+ */
+#ifndef BURROW_PROC_CONSUMER_H
+#define BURROW_PROC_CONSUMER_H
+
+#include "lib/ilist.h"
+#include "postmaster/bgworker.h"
+#include "storage/latch.h"
+#include "utils/dsa.h"
+#include "utils/timestamp.h"
+
+#include "catalog/subscription.h"
+#include "core/frame.h"
+#include "core/offset_set.h"
+#include "core/scheduler.h"
+#include "core/start_position.h"
+#include "core/tracker.h"
+#include "kafka/kafka.h"
+#include "shmem/partitions.h"
+#include "shmem/registry.h"
+#include "shmem/transport.h"
+
+typedef struct BurrowConsumer BurrowConsumer;
+typedef struct BurrowPart BurrowPart;
+
+/* A tracker segment with what only the consumer needs to know of its slots. */
+typedef struct BurrowSegment
+{
+	BurrowTrackerSegment tracker;	/* must be first */
+	TimestampTz taken_at[BURROW_TRACKER_SEGMENT_SLOTS];
+} BurrowSegment;
+
+/* A message that was taken and is not resolved: one palloc with its frame. */
+typedef struct BurrowMessage
+{
+	BurrowSchedItem item;		/* must be first */
+	BurrowTrackerRef ref;
+	BurrowPart *part;
+	BurrowMessageHeader frame;	/* key, value and headers follow */
+} BurrowMessage;
+
+typedef enum BurrowPartState
+{
+	BURROW_PART_LOCATING,		/* start not known yet -> ACTIVE, CLOSED */
+	BURROW_PART_ACTIVE,			/* -> CLOSING */
+	BURROW_PART_CLOSING,		/* being revoked: nothing new is taken -> CLOSED */
+	BURROW_PART_CLOSED			/* epoch over; kept while a worker holds a message of it */
+} BurrowPartState;
+
+/* One epoch of one partition. */
+struct BurrowPart
+{
+	dlist_node	node;			/* in consumer->parts */
+	dlist_node	readable_node;	/* in consumer->readable, if readable */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	BurrowPartState state;
+	bool		revoked;		/* closing because of a rebalance */
+	uint32		id;				/* wake-up id, not 0 */
+	int			slot;			/* shared partition slot */
+	BurrowKafkaPartition *queue;	/* NULL before the assign and after the revoke */
+	BurrowSchedPartition *sched;
+	BurrowTracker tracker;
+	uint64		held;			/* messages in workers' hands */
+	bool		readable;		/* the queue may hold something */
+	bool		dirty;			/* shared slot is to be brought up to date */
+	bool		moving;			/* in consumer->moving: heads may move */
+	dlist_node	moving_node;
+	bool		window_full;
+	int64		end;			/* end of the partition; -1: not known */
+	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
+
+	/* Where it starts; see assignment.c. */
+	bool		located;
+	int64		start;
+	bool		start_acked;	/* the database and Kafka have it, with our tag */
+
+	/* Commits; next to read, -1: none. */
+	int64		committed;		/* acknowledged, by this epoch */
+	int64		sent;			/* in the commit under way; -1: not part of it */
+
+	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
+	TimestampTz bounds_at;		/* when its end was last asked for */
+};
+
+typedef enum BurrowLaneState
+{
+	BURROW_LANE_FREE,			/* -> STARTING */
+	BURROW_LANE_STARTING,		/* -> IDLE, LEAVING */
+	BURROW_LANE_IDLE,			/* -> BUSY, LEAVING */
+	BURROW_LANE_BUSY,			/* -> IDLE, LEAVING */
+	BURROW_LANE_LEAVING			/* its queue is detached -> FREE when the process is gone */
+} BurrowLaneState;
+
+/* One worker, seen from the consumer. */
+typedef struct BurrowLane
+{
+	dlist_node	idle_node;		/* in pool->idle, if idle */
+	BurrowLaneState state;
+	int			lane;
+	int			worker;			/* worker slot */
+	BackgroundWorkerHandle *handle;
+	BurrowTransport *transport;
+	bool		retire;			/* let it go when its chunk is done */
+	bool		cancelled;		/* its messages were cancelled: see pool.c */
+	TimestampTz idle_since;
+
+	/* The chunk in hand. */
+	uint64		chunk;
+	int			nmessages;
+	int			capacity;		/* of the three arrays below, in messages */
+	BurrowMessage **messages;
+	bool	   *failed;			/* a failure came for it */
+	bool		sending;		/* not all of it fits into the queue yet */
+	int			iovcnt;
+	shm_mq_iovec *iov;
+	BurrowChunkHeader header;	/* followed by the topic */
+	char		topic[BURROW_FRAME_ALIGN(BURROW_TOPIC_MAX)];
+} BurrowLane;
+
+typedef struct BurrowPool
+{
+	BurrowWorkerSetup *setup;
+	int			nlanes;			/* not FREE */
+	int			nstarting;
+	int			nidle;
+	int			nbusy;
+	int			nleaving;
+	int			nsending;
+	uint64		chunk;			/* number of the last chunk */
+	uint64		handler_ns;		/* running mean of the handler's time */
+	dlist_head	idle;			/* used last first, so that the rest can leave */
+	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
+	bool		told_short;		/* the log knows that slots are missing */
+	BurrowLane *lanes[BURROW_MAX_WORKERS];	/* NULL: never used */
+} BurrowPool;
+
+/* An assignment, from its event to its answer. */
+typedef enum BurrowAssignStep
+{
+	BURROW_ASSIGN_NONE,
+	BURROW_ASSIGN_ASK,			/* committed offsets are to be asked for -> ASKED */
+	BURROW_ASSIGN_ASKED,		/* -> ASK after an error, RESOLVE */
+	BURROW_ASSIGN_RESOLVE		/* starts are to be looked up -> NONE when answered */
+} BurrowAssignStep;
+
+/* Why the consumer is on its way out. */
+typedef enum BurrowEnding
+{
+	BURROW_ENDING_NOT = 0,
+	BURROW_ENDING_CATALOG,		/* paused, disabled or dropped */
+	BURROW_ENDING_RESTART,		/* options changed: start anew at once */
+	BURROW_ENDING_LEAVE,		/* database is wanted, or burrow.enabled is off */
+	BURROW_ENDING_HALT,			/* a message failed for good */
+	BURROW_ENDING_SHUTDOWN		/* SIGTERM */
+} BurrowEnding;
+
+/* How far the end has come. */
+typedef enum BurrowEndPhase
+{
+	BURROW_END_NOT,				/* -> DRAINING */
+	BURROW_END_DRAINING,		/* messages in hand are waited for -> COMMITTING */
+	BURROW_END_COMMITTING,		/* the final commit is waited for -> CLOSING, OVER */
+	BURROW_END_CLOSING,			/* the group is being left -> OVER */
+	BURROW_END_OVER
+} BurrowEndPhase;
+
+struct BurrowConsumer
+{
+	/* who we are */
+	int			slot;			/* subscription slot */
+	uint32		generation;
+	int32		subid;
+	Oid			dboid;
+	BurrowSubscription *sub;
+	MemoryContext sub_cxt;		/* owns sub */
+	BurrowStart start;
+
+	/* Kafka */
+	const BurrowKafkaFunctions *kafka;
+	char	   *bootstrap_servers;	/* that the client was made with */
+	BurrowKafkaClient *client;	/* NULL: not connected yet */
+	BurrowKafkaClient *scout;	/* asks for the number of partitions before that */
+	int			wake_read;
+	int			wake_write;
+	int64		poll_interval_us;	/* keeps the membership */
+
+	/* messages */
+	BurrowScheduler *sched;
+	dsa_area   *area;			/* tracker segments */
+	MemoryContext message_cxt;	/* messages and tracker segments */
+	MemoryContext turn_cxt;		/* reset each turn of the loop */
+	dlist_head	parts;			/* all epochs that still matter */
+	dlist_head	readable;		/* parts whose queue may hold something */
+	dlist_head	moving;			/* parts whose heads may move, or whose slot is dirty */
+	BurrowPart **part_by_id;	/* index id - 1; NULL: free */
+	uint32		nids;
+	uint32		epoch;			/* last given */
+	uint64		bytes;			/* of all messages taken and not resolved */
+
+	BurrowPool	pool;
+
+	/* partitions come: see assignment.c */
+	BurrowAssignStep assign_step;
+	bool		assign_unanswered;	/* librdkafka waits for assign() */
+	TimestampTz locate_again_at;	/* not before; 0: at once */
+	bool		joined;			/* an assignment was answered once */
+
+	/* partitions go */
+	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
+	bool		revoke_lost;	/* the assignment was lost: nothing may be committed */
+	bool		revoke_flushed;
+	TimestampTz revoke_deadline;	/* cancel what is in hand after it */
+	TimestampTz kill_deadline;	/* and terminate its workers after this; 0: not cancelled yet */
+	int64		max_poll_us;	/* max.poll.interval.ms */
+
+	/* ends of partitions */
+	bool		refresh_ends;	/* ask for all that were not since refreshed_at */
+	TimestampTz refreshed_at;
+
+	/* commits */
+	bool		committing;		/* one is under way */
+	TimestampTz commit_sent_at;
+	TimestampTz commit_answered_at; /* or the start */
+	TimestampTz commit_not_before;	/* by count, or after a failure */
+	uint64		done_since_commit;	/* messages */
+	bool		commit_now;		/* asked for */
+	bool		owing;			/* something is done that Kafka does not know */
+
+	/* trouble */
+	bool		troubled;		/* state is retrying */
+	int			log_lines;		/* librdkafka's lines shown since the last change */
+	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
+	TimestampTz probe_at;		/* when to look whether the trouble is over */
+
+	/* the end */
+	BurrowEnding ending;
+	BurrowEndPhase end_phase;
+	TimestampTz end_deadline;	/* of this phase */
+	BurrowHalt	halt;
+	MemoryContext halt_cxt;
+
+	TimestampTz now;			/* this turn's */
+};
+
+/* a - b in whole milliseconds, rounded up, not negative; for timeouts */
+static inline long
+burrow_ms_until(TimestampTz at, TimestampTz now)
+{
+	return at <= now ? 0 : (long) ((at - now + 999) / 1000);
+}
+
+/* The earlier of two points in time, where 0 means never. */
+static inline TimestampTz
+burrow_earlier(TimestampTz a, TimestampTz b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return Min(a, b);
+}
+
+/* ---- consumer.c ---- */
+extern void burrow_consumer_end(BurrowConsumer *c, BurrowEnding ending);
+extern void burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *text);
+extern void burrow_consumer_trouble_over(BurrowConsumer *c);
+/* A short transaction with a snapshot; the turn's memory context is current after it. */
+extern void burrow_consumer_start_transaction(BurrowConsumer *c);
+extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
+
+/* ---- assignment.c ---- */
+extern void burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list);
+extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
+extern void burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event);
+/* Moves on what waits for time or for workers; called each turn. */
+extern void burrow_assignment_advance(BurrowConsumer *c);
+extern TimestampTz burrow_assignment_next(const BurrowConsumer *c);
+/* Cancels, then terminates, what is in hand of closing partitions after the deadline. */
+extern void burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline);
+/* Takes no more messages of any partition; drops what no worker has. */
+extern void burrow_assignment_stop(BurrowConsumer *c);
+/* Lets go of all partitions and their queues. */
+extern void burrow_assignment_close(BurrowConsumer *c);
+extern BurrowPart *burrow_assignment_find(BurrowConsumer *c, const char *topic, int32 partition);
+/* A worker has let go of a message of this part, which may have been freed by it afterwards. */
+extern void burrow_part_release(BurrowConsumer *c, BurrowPart *part);
+/* Bring the shared slot up to date. */
+extern void burrow_part_publish(BurrowConsumer *c, BurrowPart *part);
+
+/* ---- intake.c ---- */
+extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);
+/* Takes what there is room for; true if it stopped early and should be called again soon. */
+extern bool burrow_intake_run(BurrowConsumer *c);
+extern void burrow_message_free(BurrowConsumer *c, BurrowMessage *m);
+
+/* ---- pool.c ---- */
+extern void burrow_pool_init(BurrowConsumer *c);
+/* New setup: workers leave after what they have in hand, and others start. */
+extern void burrow_pool_replace(BurrowConsumer *c);
+/* Reads results and notices workers that came or went. */
+extern void burrow_pool_collect(BurrowConsumer *c);
+/* Gives chunks to idle workers; starts workers that are missing, ends idle ones. */
+extern void burrow_pool_dispatch(BurrowConsumer *c);
+extern TimestampTz burrow_pool_next(const BurrowConsumer *c);
+/* Cancels (SIGINT) or terminates (SIGTERM) the workers that hold a message of a
+ * closing partition. */
+extern void burrow_pool_cancel(BurrowConsumer *c);
+extern void burrow_pool_terminate(BurrowConsumer *c);
+extern void burrow_pool_detach_all(BurrowConsumer *c);
+
+/* ---- commit.c ---- */
+/* Something of the part was taken or done: look at its heads this turn. */
+extern void burrow_offset_set_init_palloc(BurrowOffsetSet *set);
+extern void burrow_commit_moved(BurrowConsumer *c, BurrowPart *part);
+extern uint64 burrow_durable_lsn(const BurrowConsumer *c);
+/* Moves the durable heads; sends a commit if one is due. */
+extern void burrow_commit_run(BurrowConsumer *c);
+extern void burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event);
+extern TimestampTz burrow_commit_next(BurrowConsumer *c);
+/* Flush the log up to what the done heads of closing (or all) parts count on. */
+extern void burrow_commit_flush(BurrowConsumer *c);
+/* Is all that could be committed acknowledged; of the closing parts only, or of all? */
+extern bool burrow_commit_settled(BurrowConsumer *c, bool closing_only);
+
+#endif							/* BURROW_PROC_CONSUMER_H */

@@ -1,0 +1,367 @@
+/*
+ * intake.c
+ *	  Messages out of Kafka's queues into the scheduler.
+ *
+ * Runs in: the consumer.
+ *
+ * Each partition has a queue of librdkafka's own.  A queue that may hold something
+ * is on the readable list: put there when its number comes through the wake-up
+ * pipe, taken off when it is found empty.  When there is no room (messages, bytes
+ * or the partition's window) it simply stays unread and on the list: librdkafka
+ * stops fetching when its queue is full, and the group membership is kept by the
+ * main queue.  Nothing is paused, so nothing fetched is thrown away.
+ *
+ * A message is copied at once, with its header, into one piece of our memory in the
+ * form in which it is sent to a worker; librdkafka's copy is let go before the next
+ * is taken, because it would pin the whole fetch response.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "proc/consumer.h"
+
+/* Messages taken from one partition before the next has its turn. */
+#define INTAKE_TURN		256
+
+static bool
+has_room(const BurrowConsumer *c)
+{
+	const BurrowOptions *o = &c->sub->options;
+
+	/*
+	 * Only what runs or could run counts in max_inflight: were messages behind a
+	 * stuck key counted, that key would fill the pool's place with messages that
+	 * cannot run.  They count in bytes and in the window.
+	 */
+	return burrow_sched_ready(c->sched) + burrow_sched_in_hand(c->sched) < (uint64) o->max_inflight &&
+		c->bytes < (uint64) o->max_inflight_bytes;
+}
+
+/* The partition's queue may hold something. */
+void
+burrow_intake_readable(BurrowConsumer *c, BurrowPart *part)
+{
+	if (part->readable)
+		return;
+	part->readable = true;
+	dlist_push_tail(&c->readable, &part->readable_node);
+}
+
+static void
+set_unreadable(BurrowPart *part)
+{
+	part->readable = false;
+	dlist_delete(&part->readable_node);
+}
+
+/* More slots for the partition's tracker; false: no dynamic shared memory. */
+static bool
+add_segment(BurrowConsumer *c, BurrowPart *part)
+{
+	dsa_pointer handle;
+	BurrowSegment *segment;
+
+	handle = dsa_allocate_extended(c->area, BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot),
+								   DSA_ALLOC_NO_OOM);
+	if (!DsaPointerIsValid(handle))
+	{
+		burrow_consumer_trouble(c, "53200", "could not allocate dynamic shared memory for a tracker segment");
+		return false;
+	}
+	segment = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowSegment));
+	segment->tracker.slots = dsa_get_address(c->area, handle);
+	segment->tracker.handle = handle;
+	burrow_tracker_add_segment(&part->tracker, &segment->tracker);
+	return true;
+}
+
+/* Bytes of the message's headers as they are sent. */
+static size_t
+headers_size(BurrowConsumer *c, BurrowPart *part, size_t nheaders)
+{
+	size_t		size = 0;
+
+	for (size_t i = 0; i < nheaders; i++)
+	{
+		const char *name;
+		const void *value;
+		size_t		value_len;
+
+		if (!c->kafka->header(part->queue, i, &name, &value, &value_len))
+			break;
+		size += burrow_frame_header_size(strlen(name), value == NULL ? -1 : (int64_t) value_len);
+	}
+	return size;
+}
+
+static void
+copy_headers(BurrowConsumer *c, BurrowPart *part, size_t nheaders, char *p)
+{
+	for (size_t i = 0; i < nheaders; i++)
+	{
+		const char *name;
+		const void *value;
+		size_t		value_len;
+
+		if (!c->kafka->header(part->queue, i, &name, &value, &value_len))
+			break;
+		p = burrow_frame_put_header(p, name, strlen(name), value,
+									value == NULL ? -1 : (int64_t) value_len);
+	}
+}
+
+/* Which messages it has to keep its order with. */
+static void
+set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem *item)
+{
+	switch (c->sub->options.ordering)
+	{
+		case BURROW_ORDER_KEY:
+			item->ordered = km->key != NULL;
+			/* a collision only makes two keys wait for each other */
+			item->order = item->ordered ? hash_bytes_extended(km->key, (int) km->key_len, 0) : 0;
+			break;
+		case BURROW_ORDER_PARTITION:
+			item->ordered = true;
+			item->order = 0;
+			break;
+		case BURROW_ORDER_NONE:
+			item->ordered = false;
+			item->order = 0;
+			break;
+	}
+}
+
+/* Our copy of the message; NULL if it is too large to be sent to a worker. */
+static BurrowMessage *
+copy_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref)
+{
+	size_t		hsize = km->nheaders > 0 ? headers_size(c, part, km->nheaders) : 0;
+	size_t		size = burrow_frame_message_size(km->key_len, km->value_len, hsize);
+	size_t		total = offsetof(BurrowMessage, frame) + size;
+	BurrowMessage *m;
+	BurrowMessageHeader *h;
+
+	if (size == 0 || !AllocSizeIsValid(total))
+		return NULL;
+	m = MemoryContextAlloc(c->message_cxt, total);
+	m->part = part;
+	m->ref = ref;
+	set_order(c, km, &m->item);
+	m->item.bytes = (uint32) total;
+
+	h = &m->frame;
+	h->total = (uint32) size;
+	h->flags = (km->key != NULL ? BURROW_MESSAGE_HAS_KEY : 0) |
+		(km->value != NULL ? BURROW_MESSAGE_HAS_VALUE : 0) |
+		(km->timestamp_ms >= 0 ? BURROW_MESSAGE_HAS_TIME : 0) |
+		(m->item.ordered ? BURROW_MESSAGE_ORDERED : 0);
+	h->offset = km->offset;
+	h->timestamp_ms = km->timestamp_ms;
+	h->order = m->item.order;
+	h->slots = ref.segment->handle;
+	h->slot = ref.index;
+	h->attempt = 1;
+	h->key_len = (uint32) km->key_len;
+	h->value_len = (uint32) km->value_len;
+	h->nheaders = (uint32) km->nheaders;
+	h->headers_len = (uint32) hsize;
+	if (km->key_len > 0)
+		memcpy(burrow_frame_key(h), km->key, km->key_len);
+	if (km->value_len > 0)
+		memcpy(burrow_frame_value(h), km->value, km->value_len);
+	if (hsize > 0)
+		copy_headers(c, part, km->nheaders, burrow_frame_headers(h));
+	return m;
+}
+
+/* The message is resolved, or dropped. */
+void
+burrow_message_free(BurrowConsumer *c, BurrowMessage *m)
+{
+	c->bytes -= m->item.bytes;
+	pfree(m);
+}
+
+/* Halts the subscription because of what Kafka said of this partition. */
+static void
+halt_partition(BurrowConsumer *c, BurrowPart *part, int64 offset, const char *sqlstate,
+			   const char *message, const char *detail, const char *hint)
+{
+	MemoryContext old;
+
+	if (c->ending != BURROW_ENDING_NOT)
+		return;
+	old = MemoryContextSwitchTo(c->halt_cxt);
+	c->halt.topic = pstrdup(part->topic);
+	c->halt.partition = part->partition;
+	c->halt.offset = offset;
+	c->halt.sqlstate = sqlstate;
+	c->halt.message = pstrdup(message);
+	c->halt.detail = detail == NULL ? NULL : pstrdup(detail);
+	c->halt.hint = hint;
+	c->halt.context = NULL;
+	MemoryContextSwitchTo(old);
+	burrow_consumer_end(c, BURROW_ENDING_HALT);
+}
+
+/*
+ * The queue gave an error instead of a message.  Where librdkafka says that it would
+ * skip data, the subscription halts: nothing is skipped silently.  Anything else is
+ * trouble that librdkafka goes on trying to overcome.
+ */
+static void
+take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
+{
+	if (strcmp(km->error_name, "_AUTO_OFFSET_RESET") == 0 ||
+		strcmp(km->error_name, "OFFSET_OUT_OF_RANGE") == 0)
+	{
+		int64		position = part->tracker.last_offset + 1;
+		int64		low = -1;
+		int64		end = -1;
+		char		text[BURROW_KAFKA_TEXT_MAX];
+
+		if (c->kafka->query_bounds(c->client, part->topic, part->partition, 1000, &low, &end, text))
+			halt_partition(c, part, position, "22003",
+						   psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
+									(long long) position, part->topic, part->partition),
+						   psprintf("The topic holds offsets %lld to %lld of this partition.",
+									(long long) low, (long long) end - 1),
+						   "Check the topic's retention, or whether it was made anew.");
+		else
+			halt_partition(c, part, position, "22003",
+						   psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
+									(long long) position, part->topic, part->partition),
+						   NULL, "Check the topic's retention, or whether it was made anew.");
+		return;
+	}
+	if (km->offset >= 0)
+	{
+		halt_partition(c, part, km->offset, "XX001",
+					   psprintf("could not read offset %lld of topic \"%s\" partition %d: %s",
+								(long long) km->offset, part->topic, part->partition, km->text),
+					   NULL, NULL);
+		return;
+	}
+	burrow_consumer_trouble(c, "08006",
+							psprintf("topic \"%s\" partition %d: %s",
+									 part->topic, part->partition, km->text));
+}
+
+/* Enters a message in the tracker and the scheduler.  False: it cannot be taken now,
+ * and is halted for. */
+static bool
+take_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
+{
+	BurrowTrackerRef ref;
+	BurrowMessage *m;
+	BurrowTrackerBegin begun = burrow_tracker_begin(&part->tracker, km->offset, &ref);
+
+	/* redelivered after a pause of librdkafka's own */
+	if (begun == BURROW_TRACKER_REPEATED)
+		return true;
+	/* room and segment were seen to before the message was taken */
+	if (begun != BURROW_TRACKER_TAKEN)
+		elog(ERROR, "tracker refused offset " INT64_FORMAT " of topic \"%s\" partition %d",
+			 km->offset, part->topic, part->partition);
+
+	((BurrowSegment *) ref.segment)->taken_at[ref.index] = c->now;
+	BURROW_COUNT(c->slot, messages_received, 1);
+
+	if (part->skip.nruns > 0 && burrow_offset_set_contains(&part->skip, km->offset))
+	{
+		/* done before the last restart, says the commit's metadata */
+		burrow_tracker_complete(burrow_tracker_slot(ref), BURROW_SLOT_DONE);
+		burrow_commit_moved(c, part);
+		return true;
+	}
+
+	m = copy_message(c, part, km, ref);
+	if (m == NULL)
+	{
+		halt_partition(c, part, km->offset, "54000",
+					   psprintf("message at offset %lld of topic \"%s\" partition %d is too large",
+								(long long) km->offset, part->topic, part->partition),
+					   psprintf("It has %zu bytes of key and %zu bytes of value.", km->key_len, km->value_len),
+					   NULL);
+		return false;
+	}
+	c->bytes += m->item.bytes;
+	BURROW_COUNT(c->slot, bytes_received, km->key_len + km->value_len + m->frame.headers_len);
+	burrow_sched_add(c->sched, part->sched, &m->item);
+	return true;
+}
+
+/* Takes up to a turn of messages from one partition. */
+static void
+run_part(BurrowConsumer *c, BurrowPart *part)
+{
+	BurrowKafkaMessage km;
+
+	for (int i = 0; i < INTAKE_TURN && c->ending == BURROW_ENDING_NOT && has_room(c); i++)
+	{
+		bool		room = burrow_tracker_has_room(&part->tracker);
+
+		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !add_segment(c, part)))
+		{
+			part->window_full = !room;
+			break;
+		}
+		part->window_full = false;
+		switch (c->kafka->take(part->queue, &km))
+		{
+			case BURROW_KAFKA_EMPTY:
+				set_unreadable(part);
+				goto done;
+			case BURROW_KAFKA_MESSAGE:
+				if (!take_message(c, part, &km))
+					goto done;
+				break;
+			case BURROW_KAFKA_END:
+				burrow_tracker_note_end(&part->tracker, km.offset);
+				part->end = km.offset;
+				part->bounds_at = c->now;
+				burrow_commit_moved(c, part);
+				break;
+			case BURROW_KAFKA_BROKEN:
+				take_error(c, part, &km);
+				break;
+		}
+		part->dirty = true;
+	}
+done:
+	/* lets go of the last message, and with it of its fetch response */
+	c->kafka->discard(part->queue);
+	if (part->dirty)
+		burrow_commit_moved(c, part);
+}
+
+/* One turn for every readable partition. */
+bool
+burrow_intake_run(BurrowConsumer *c)
+{
+	int			turns = 0;
+	dlist_node *stop = dlist_is_empty(&c->readable) ? NULL : dlist_tail_node(&c->readable);
+
+	while (stop != NULL && c->ending == BURROW_ENDING_NOT && has_room(c))
+	{
+		BurrowPart *part = dlist_head_element(BurrowPart, readable_node, &c->readable);
+		bool		last = &part->readable_node == stop;
+
+		/* to the end of the list, so that the others have their turn next time too */
+		dlist_delete(&part->readable_node);
+		dlist_push_tail(&c->readable, &part->readable_node);
+		if (part->state == BURROW_PART_ACTIVE && part->start_acked)
+		{
+			run_part(c, part);
+			if (part->readable && !part->window_full)
+				turns++;
+		}
+		if (last)
+			break;
+	}
+	return turns > 0 && has_room(c);
+}
