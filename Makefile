@@ -27,10 +27,13 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/position.o \
 	src/catalog/subscription.o \
 	src/proc/bgw.o \
+	src/proc/chunk.o \
 	src/proc/consumer.o \
 	src/proc/database_hooks.o \
 	src/proc/discovery.o \
 	src/proc/handler.o \
+	src/proc/handler_lookup.o \
+	src/proc/handler_values.o \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
 	src/proc/pool.o \

@@ -45,6 +45,8 @@
 #define burrow_qualified_name_list(name) stringToQualifiedNameList(name)
 #endif
 
+#define BURROW_HAVE_TRANSACTION_TIMEOUT (PG_VERSION_NUM >= 170000)
+
 /* 17: a role that may not log in can still own a background worker. */
 #if PG_VERSION_NUM >= 170000
 #define BURROW_WORKER_CONNECTION_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK

@@ -1,0 +1,639 @@
+/*
+ * chunk.c
+ *	  Runs a chunk's messages in transactions, marks them, tells the consumer.
+ *
+ * Runs in: workers.
+ * Owns: the chunk in hand.
+ * Locking: none.  Marks are atomic stores into slots that no other process writes
+ * while this one has the message.
+ *
+ * A transaction takes messages until the chunk is at its end or batch_time is over.
+ * Its commit callback stores the marks: interrupts are held there since before the
+ * commit record, so there is no moment at which the transaction is committed and
+ * its worker can be ended before the consumer can see it.
+ *
+ * When a transaction of several messages fails, nobody knows whose fault it was (an
+ * error at commit belongs to all of them), and they share what was rolled back.  So
+ * they are run again, each alone: only one that fails alone has failed.  An array
+ * handler's chunk is halved instead, which finds one culprit among n in log n calls.
+ * After a failure the later messages of the same order go back unexecuted; the
+ * others go on.
+ *
+ * A cancelled message is at fault without being run again: whoever cancelled it
+ * waits for this worker.  For the same reason all of the chunk that is not done goes
+ * back then.
+ *
+ * The whole transaction runs within PG_TRY, as in PostgreSQL's own apply workers, and
+ * is aborted there as a whole; subtransactions, one a message, would cost an xid
+ * each, and could not protect against an error at commit.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "jit/jit.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "guc.h"
+#include "proc/chunk.h"
+
+typedef struct Chunk
+{
+	BurrowWorker *w;
+	const BurrowChunkHeader *header;
+	const BurrowWorkerSetup *setup;
+	char		topic[BURROW_TOPIC_MAX + 1];
+	BurrowMessageView *messages;
+	BurrowTrackerSlot **slots;	/* where each one's mark goes */
+	BurrowResultChunk *result;	/* outcome 0: not known yet */
+	Size		result_size;
+	char		activity[BURROW_TOPIC_MAX + 80];	/* for pg_stat_activity, up to the offset */
+	int			activity_len;
+
+	/* The transaction: its messages, in order, whose handler was called or is in hand. */
+	uint32	   *members;
+	uint32		nmembers;
+	uint32		current;		/* the message in hand */
+	uint32		next;			/* the one after the last member */
+	bool		array;			/* all members in one call */
+	bool		committed;		/* and marked */
+	ErrorData  *error;			/* why it failed */
+
+	bool		stopped;		/* what is not done goes back */
+	bool		gone;			/* the consumer is */
+} Chunk;
+
+/* The chunk whose transaction is being committed; NULL: none, other commits are not ours. */
+static Chunk *committing = NULL;
+
+/* ---- the mark ---- */
+
+/*
+ * Neither raises nor allocates.  Whether there is an xid is asked here, not before
+ * the commit: a NOTIFY takes one as late as that.  Without one there is no commit
+ * record, and XactLastCommitEnd is some earlier transaction's.
+ */
+static void
+mark_at_commit(XactEvent event, void *arg)
+{
+	Chunk	   *c = committing;
+	uint64		mark;
+
+	if (event != XACT_EVENT_COMMIT || c == NULL)
+		return;
+
+	mark = TransactionIdIsValid(GetTopTransactionIdIfAny()) ? XactLastCommitEnd : BURROW_SLOT_DONE;
+	for (uint32 i = 0; i < c->nmembers; i++)
+		burrow_tracker_complete(c->slots[c->members[i]], mark);
+	c->committed = true;
+
+	/* at the chunk's end its result will wake the consumer */
+	if (c->next < c->header->nmessages)
+		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
+}
+
+void
+burrow_chunk_init(BurrowWorker *w)
+{
+	RegisterXactCallback(mark_at_commit, NULL);
+}
+
+/* ---- what others see ---- */
+
+static void
+error_context(void *arg)
+{
+	Chunk	   *c = arg;
+	const BurrowMessageView *message = &c->messages[c->current];
+
+	if (c->w->phase != BURROW_WORKER_RUNNING)
+		return;
+	if (c->array && c->nmembers > 1)
+		errcontext("handling %u messages from topic \"%s\" partition %d offset %lld to %lld for subscription \"%s\"",
+				   c->nmembers, c->topic, c->header->partition,
+				   (long long) message->header->offset,
+				   (long long) c->messages[c->members[c->nmembers - 1]].header->offset,
+				   c->setup->subscription);
+	else
+		errcontext("handling message from topic \"%s\" partition %d offset %lld for subscription \"%s\"",
+				   c->topic, c->header->partition, (long long) message->header->offset,
+				   c->setup->subscription);
+}
+
+/*
+ * From now on this message is in hand.  The attempt's number comes last: a consumer
+ * that reads it twice around the offset knows which message it is the number of, and
+ * a cancel of an earlier attempt does not hit this one.
+ */
+static void
+begin_attempt(Chunk *c, uint32 index)
+{
+	BurrowWorker *w = c->w;
+	int64		offset = c->messages[index].header->offset;
+	uint64		attempt = pg_atomic_read_u64(&w->slot->attempts) + 1;
+
+	c->current = index;
+	SetCurrentStatementStartTimestamp();
+	pg_atomic_write_u32(&w->slot->running_partition, c->header->partition_slot);
+	pg_atomic_write_u64(&w->slot->running_offset, (uint64) offset);
+	pg_atomic_write_u64(&w->slot->running_since, (uint64) GetCurrentStatementStartTimestamp());
+	pg_write_barrier();
+	pg_atomic_write_u64(&w->slot->attempts, attempt);
+
+	if (w->cancelled != 0 && w->cancelled != attempt)
+		QueryCancelPending = false;
+
+	pg_lltoa(offset, c->activity + c->activity_len);
+	pgstat_report_activity(STATE_RUNNING, c->activity);
+}
+
+static void
+end_attempts(Chunk *c)
+{
+	c->w->phase = BURROW_WORKER_BETWEEN;
+	QueryCancelPending = false;
+	pg_atomic_write_u64(&c->w->slot->running_since, 0);
+}
+
+/* ---- calling the handler ---- */
+
+static void
+drop_handler(BurrowWorker *w)
+{
+	w->handler = NULL;
+	MemoryContextReset(w->handler_cxt);
+}
+
+static BurrowHandler *
+ready_handler(Chunk *c)
+{
+	BurrowWorker *w = c->w;
+
+	if (w->handler != NULL && !burrow_handler_stale(w->handler))
+		return w->handler;
+	drop_handler(w);
+	w->handler = burrow_handler_prepare(c->setup->handler, c->setup->handler_owner, w->args.owner, w->handler_cxt);
+	return w->handler;
+}
+
+/* Each message sees what the one before it has done, and what others have committed since. */
+static void
+begin_call(Chunk *c)
+{
+	CHECK_FOR_INTERRUPTS();
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(c->w->message_cxt);
+}
+
+static void
+end_call(Chunk *c)
+{
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(c->w->chunk_cxt);
+	MemoryContextReset(c->w->message_cxt);
+}
+
+static void
+call_one(Chunk *c, uint32 index)
+{
+	BurrowHandler *handler;
+
+	begin_attempt(c, index);
+	begin_call(c);
+	handler = ready_handler(c);
+	burrow_handler_call(handler, c->topic, c->header->topic_len, c->header->partition, &c->messages[index]);
+	end_call(c);
+}
+
+static void
+call_array(Chunk *c)
+{
+	BurrowHandler *handler;
+	BurrowMessageView *messages;
+
+	begin_attempt(c, c->members[0]);
+	begin_call(c);
+	handler = ready_handler(c);
+	messages = palloc(sizeof(BurrowMessageView) * c->nmembers);
+	for (uint32 i = 0; i < c->nmembers; i++)
+		messages[i] = c->messages[c->members[i]];
+	burrow_handler_call_array(handler, c->topic, c->header->topic_len, c->header->partition, messages, c->nmembers);
+	end_call(c);
+}
+
+/* Microseconds since then; *then becomes now. */
+static uint32
+elapsed_us(instr_time *then)
+{
+	instr_time	now;
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(now);
+	elapsed = now;
+	INSTR_TIME_SUBTRACT(elapsed, *then);
+	*then = now;
+	return (uint32) Min(INSTR_TIME_GET_MICROSEC(elapsed), (uint64) PG_UINT32_MAX);
+}
+
+static void
+add_member(Chunk *c, uint32 index)
+{
+	c->members[c->nmembers++] = index;
+	c->next = index + 1;
+}
+
+static inline bool
+is_resolved(const Chunk *c, uint32 index)
+{
+	return c->result->results[index].outcome != 0;
+}
+
+/* Messages from first on, each in a call, until end or batch_time. */
+static void
+run_one_by_one(Chunk *c, uint32 first, uint32 end)
+{
+	instr_time	clock;
+	int64		used_us = 0;
+
+	INSTR_TIME_SET_CURRENT(clock);
+	for (uint32 i = first; i < end; i++)
+	{
+		uint32		us;
+
+		if (is_resolved(c, i))
+			continue;
+		/* known as a member before it runs: it may fail */
+		if (i > first)
+			add_member(c, i);
+		call_one(c, i);
+		us = elapsed_us(&clock);
+		c->result->results[i].handler_us = us;
+		used_us += us;
+		/* a SET LOCAL ROLE must not reach the next message either */
+		if (used_us >= c->setup->batch_time_us || GetUserId() != c->w->args.owner)
+			break;
+	}
+}
+
+static void
+run_array(Chunk *c, uint32 first, uint32 end)
+{
+	instr_time	clock;
+	uint32		us;
+
+	for (uint32 i = first + 1; i < end; i++)
+	{
+		if (!is_resolved(c, i))
+			add_member(c, i);
+	}
+	c->next = end;
+	INSTR_TIME_SET_CURRENT(clock);
+	call_array(c);
+	us = elapsed_us(&clock) / c->nmembers;
+	for (uint32 i = 0; i < c->nmembers; i++)
+		c->result->results[c->members[i]].handler_us = us;
+}
+
+/* ---- transactions ---- */
+
+/*
+ * In PG_CATCH: ends the transaction and keeps the error.  One of several messages'
+ * error is not worth a line in the log yet: the culprit's own will come.
+ */
+static void
+abort_transaction(Chunk *c)
+{
+	MemoryContextSwitchTo(c->w->chunk_cxt);
+	c->error = CopyErrorData();
+
+	HOLD_INTERRUPTS();
+	if (c->nmembers == 1 || c->committed || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		EmitErrorReport();
+	c->w->phase = BURROW_WORKER_BETWEEN;
+	AbortOutOfAnyTransaction();
+	FlushErrorState();
+	QueryCancelPending = false;
+	RESUME_INTERRUPTS();
+
+	/* a query of the handler's may have failed inside LLVM */
+	jit_reset_after_error();
+	MemoryContextSwitchTo(c->w->chunk_cxt);
+	MemoryContextReset(c->w->message_cxt);
+	drop_handler(c->w);
+}
+
+/*
+ * Runs messages from first (not resolved) to before end, or fewer, in a transaction.
+ * True: committed.  False: nothing of it has happened, and c->error says why.
+ */
+static bool
+run_transaction(Chunk *c, uint32 first, uint32 end)
+{
+	BurrowWorker *w = c->w;
+
+	c->nmembers = 0;
+	add_member(c, first);
+	c->current = first;
+	c->committed = false;
+	c->error = NULL;
+
+	PG_TRY();
+	{
+		w->cancelled = 0;
+		w->phase = BURROW_WORKER_RUNNING;
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		c->array = burrow_handler_form(ready_handler(c)) == BURROW_HANDLER_ARRAY;
+		if (c->array)
+			run_array(c, first, end);
+		else
+			run_one_by_one(c, first, end);
+		committing = c;
+		CommitTransactionCommand();
+		committing = NULL;
+		MemoryContextSwitchTo(w->chunk_cxt);
+	}
+	PG_CATCH();
+	{
+		committing = NULL;
+		abort_transaction(c);
+	}
+	PG_END_TRY();
+
+	end_attempts(c);
+	/* an error after the commit (of somebody else's callback) takes nothing back */
+	return c->committed;
+}
+
+/* ---- results ---- */
+
+/*
+ * Waits while the queue is full.  The consumer reads the queues of those lanes only
+ * that have set their bit, so that is done each time, also in the middle of a message.
+ */
+static void
+send_frame(Chunk *c, const void *data, Size len)
+{
+	BurrowWorker *w = c->w;
+	shm_mq_iovec iov = {.data = data, .len = len};
+
+	while (!c->gone)
+	{
+		shm_mq_result r = burrow_transport_send(w->transport->results, &iov, 1, true);
+
+		if (r == SHM_MQ_DETACHED)
+		{
+			c->gone = true;
+			return;
+		}
+		burrow_registry_result_ready(w->args.subscription, w->args.lane);
+		if (r == SHM_MQ_SUCCESS)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Cuts between characters; what is cut at a byte elsewhere would be broken text. */
+static char *
+clip(char *text)
+{
+	int			len;
+
+	if (text == NULL)
+		return NULL;
+	len = strlen(text);
+	if (len > BURROW_FAILURE_TEXT_MAX)
+		text[pg_mbcliplen(text, len, BURROW_FAILURE_TEXT_MAX)] = '\0';
+	return text;
+}
+
+/* The message has failed; those behind it in its order go back. */
+static void
+message_failed(Chunk *c, uint32 index)
+{
+	const BurrowMessageHeader *failed = c->messages[index].header;
+	ErrorData  *error = c->error;
+	char	   *frame = palloc(BURROW_FAILURE_SIZE_MAX);
+	size_t		len;
+
+	c->result->results[index].outcome = BURROW_OUTCOME_FAILED;
+	if (failed->flags & BURROW_MESSAGE_ORDERED)
+	{
+		for (uint32 i = index + 1; i < c->header->nmessages; i++)
+		{
+			const BurrowMessageHeader *other = c->messages[i].header;
+
+			if ((other->flags & BURROW_MESSAGE_ORDERED) && other->order == failed->order)
+				c->result->results[i].outcome = BURROW_OUTCOME_RETURNED;
+		}
+	}
+
+	pg_atomic_write_u64(&c->w->slot->messages_failed, pg_atomic_read_u64(&c->w->slot->messages_failed) + 1);
+	len = burrow_frame_put_failure(frame, c->header->chunk, index, unpack_sql_state(error->sqlerrcode),
+								   clip(error->message), clip(error->detail), clip(error->hint),
+								   clip(error->context));
+	send_frame(c, frame, len);
+	pfree(frame);
+}
+
+static void
+transaction_committed(Chunk *c)
+{
+	BurrowWorkerSlot *slot = c->w->slot;
+
+	for (uint32 i = 0; i < c->nmembers; i++)
+		c->result->results[c->members[i]].outcome = BURROW_OUTCOME_DONE;
+	c->result->committed_at = GetCurrentTimestamp() +
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	pg_atomic_write_u64(&slot->messages_processed, pg_atomic_read_u64(&slot->messages_processed) + c->nmembers);
+}
+
+static void
+send_result(Chunk *c)
+{
+	for (uint32 i = 0; i < c->header->nmessages; i++)
+	{
+		if (!is_resolved(c, i))
+			c->result->results[i].outcome = BURROW_OUTCOME_RETURNED;
+	}
+	send_frame(c, c->result, c->result_size);
+}
+
+/* ---- the chunk ---- */
+
+/*
+ * Is there a reason to give back what is left?  The consumer's slot is read without
+ * the lock: a consumer that goes just now is noticed a message later.
+ */
+static bool
+may_go_on(Chunk *c)
+{
+	const BurrowSubscriptionSlot *sub = &burrow->subscriptions[c->w->args.subscription];
+
+	CHECK_FOR_INTERRUPTS();
+	if (c->w->stop || GetUserId() != c->w->args.owner)
+		c->stopped = true;
+	if (*(volatile const uint32 *) &sub->generation != c->w->args.generation ||
+		*(volatile const pid_t *) &sub->consumer_pid == 0)
+		c->gone = true;
+	return !c->stopped && !c->gone;
+}
+
+static void run_messages(Chunk *c, uint32 first, uint32 end, bool alone);
+
+/* The transaction of the messages from first to before end was rolled back. */
+static void
+transaction_failed(Chunk *c, uint32 first, uint32 end)
+{
+	if (c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	{
+		message_failed(c, c->current);
+		c->stopped = true;
+	}
+	else if (c->nmembers == 1)
+		message_failed(c, first);
+	else
+	{
+		ereport(DEBUG1,
+				(errmsg_internal("transaction of %u messages was rolled back: %s", c->nmembers, c->error->message)));
+		if (c->array)
+		{
+			uint32		middle = first + (end - first) / 2;
+
+			run_messages(c, first, middle, false);
+			run_messages(c, middle, end, false);
+		}
+		else
+			run_messages(c, first, end, true);
+	}
+}
+
+/* Those from first to before end that are not resolved, several to a transaction or each alone. */
+static void
+run_messages(Chunk *c, uint32 first, uint32 end, bool alone)
+{
+	uint32		next;
+
+	for (uint32 i = first; i < end; i = next)
+	{
+		next = i + 1;
+		if (is_resolved(c, i))
+			continue;
+		if (!may_go_on(c))
+			return;
+		if (run_transaction(c, i, alone ? i + 1 : end))
+		{
+			next = c->next;
+			transaction_committed(c);
+		}
+		else
+		{
+			next = c->next;
+			transaction_failed(c, i, next);
+		}
+	}
+}
+
+static void pg_attribute_noreturn()
+report_malformed(void)
+{
+	elog(ERROR, "malformed chunk from the consumer");
+}
+
+/* Where the mark goes; the address is looked up now, because that may have to map memory. */
+static BurrowTrackerSlot *
+tracker_slot(BurrowWorker *w, const BurrowMessageHeader *message)
+{
+	BurrowTrackerSlot *slots = dsa_get_address(w->area, (dsa_pointer) message->slots);
+
+	if (slots == NULL || message->slot >= BURROW_TRACKER_SEGMENT_SLOTS ||
+		slots[message->slot].offset != message->offset)
+		report_malformed();
+	return &slots[message->slot];
+}
+
+/* All of the frame is checked before the first message runs. */
+static Chunk *
+decode(BurrowWorker *w, const void *data, Size len)
+{
+	Chunk	   *c = palloc0(sizeof(Chunk));
+	BurrowChunkReader reader;
+	uint32		n;
+
+	if (!burrow_frame_read_chunk(&reader, data, len))
+		report_malformed();
+	n = reader.header->nmessages;
+	if (n > len / sizeof(BurrowMessageHeader) || reader.header->topic_len > BURROW_TOPIC_MAX ||
+		reader.header->partition_slot >= (uint32) burrow_max_partitions)
+		report_malformed();
+
+	c->w = w;
+	c->setup = w->transport->setup;
+	c->header = reader.header;
+	memcpy(c->topic, reader.topic, reader.header->topic_len);
+	c->messages = palloc(sizeof(BurrowMessageView) * n);
+	c->slots = palloc(sizeof(BurrowTrackerSlot *) * n);
+	c->members = palloc(sizeof(uint32) * n);
+	c->result_size = offsetof(BurrowResultChunk, results) + sizeof(BurrowMessageResult) * n;
+	c->result = palloc0(c->result_size);
+	c->result->kind = BURROW_RESULT_CHUNK;
+	c->result->nmessages = n;
+	c->result->chunk = c->header->chunk;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (!burrow_frame_next_message(&reader, &c->messages[i]))
+			report_malformed();
+		c->slots[i] = tracker_slot(w, c->messages[i].header);
+	}
+	if (!burrow_frame_at_end(&reader))
+		report_malformed();
+
+	c->activity_len = snprintf(c->activity, sizeof(c->activity), "handling message from topic \"%s\" partition %d offset ",
+							   c->topic, c->header->partition);
+	return c;
+}
+
+bool
+burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
+{
+	MemoryContext old = MemoryContextSwitchTo(w->chunk_cxt);
+	ErrorContextCallback callback;
+	Chunk	   *c;
+	bool		gone;
+
+	c = decode(w, data, len);
+	callback.callback = error_context;
+	callback.arg = c;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	w->stop = false;
+	w->phase = BURROW_WORKER_BETWEEN;
+	run_messages(c, 0, c->header->nmessages, (c->header->flags & BURROW_CHUNK_SINGLY) != 0);
+	send_result(c);
+	w->phase = BURROW_WORKER_IDLE;
+
+	error_context_stack = callback.previous;
+	gone = c->gone;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(w->chunk_cxt);
+
+	/* checked after the chunk too, so that the next one is not given to this process */
+	if (GetUserId() != w->args.owner)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_ROLE_SPECIFICATION),
+				 errmsg("handler of subscription \"%s\" has changed the current role", w->transport->setup->subscription),
+				 errhint("Use SET LOCAL ROLE, or a function that is SECURITY DEFINER.")));
+	return !gone;
+}

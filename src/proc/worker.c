@@ -1,0 +1,226 @@
+/*
+ * worker.c
+ *	  A worker process: waits for chunks, runs them, leaves when its consumer does.
+ *
+ * Runs in: dynamic background workers, started by a subscription's consumer and
+ * connected as the subscription's owner.
+ * Owns: a worker slot, its end of two queues, and its lane.
+ * Locking: none; see registry.h for the fields of the slot.
+ *
+ * The process is the owner's session in all that matters to a handler: role and
+ * database settings apply, RESET SESSION AUTHORIZATION leads nowhere, and privileges
+ * and row security are the owner's.  Only what protects Burrow's promises is set
+ * here.
+ *
+ * It waits on its latch alone: a chunk, the consumer's end, a signal, a barrier all
+ * set it.  The one timed wait is the flush of statistics, once after the last chunk.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "storage/sinval.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "burrow.h"
+#include "compat.h"
+#include "proc/bgw.h"
+#include "proc/chunk.h"
+
+bool		burrow_am_worker = false;
+
+/* Statistics that are not flushed yet wait this long for more. */
+#define STATS_DELAY_MS		1000
+
+/*
+ * A session keeps what handlers leave behind: plans, caches of languages, temporary
+ * tables.  A worker of this age leaves when it is idle, and the consumer starts
+ * another; a chunk that was sent meanwhile goes to that one.
+ */
+#define MAX_AGE_US			USECS_PER_HOUR
+
+static BurrowWorker worker;
+
+/*
+ * SIGINT.  A consumer writes which attempt it means; then only that one is cancelled,
+ * however late the signal comes.  Without a number (pg_cancel_backend, lock_timeout)
+ * it is for what runs now.  The number is taken away, so that the next signal without
+ * one is not mistaken.
+ */
+static void
+handle_cancel(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+	uint64		meant = worker.slot != NULL ? pg_atomic_exchange_u64(&worker.slot->cancel, 0) : 0;
+
+	if (worker.phase == BURROW_WORKER_RUNNING &&
+		(meant == 0 || meant == pg_atomic_read_u64(&worker.slot->attempts)))
+	{
+		worker.cancelled = meant;
+		InterruptPending = true;
+		QueryCancelPending = true;
+	}
+	else if (worker.phase == BURROW_WORKER_BETWEEN && meant == 0)
+		worker.stop = true;
+
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+/* ---- start ---- */
+
+static void
+set_up_session(const BurrowWorkerSetup *setup)
+{
+	static const char *const levels[] = {
+		[SYNCHRONOUS_COMMIT_OFF] = "off",
+		[SYNCHRONOUS_COMMIT_LOCAL_FLUSH] = "local",
+		[SYNCHRONOUS_COMMIT_REMOTE_WRITE] = "remote_write",
+		[SYNCHRONOUS_COMMIT_REMOTE_FLUSH] = "on",
+		[SYNCHRONOUS_COMMIT_REMOTE_APPLY] = "remote_apply",
+	};
+
+	if (setup->synchronous_commit < 0 || setup->synchronous_commit >= (int) lengthof(levels))
+		elog(ERROR, "unexpected synchronous_commit level %d", setup->synchronous_commit);
+	SetConfigOption("synchronous_commit", levels[setup->synchronous_commit], PGC_SUSET, PGC_S_OVERRIDE);
+
+	/* a chunk's transaction is ours to end, and a message has handler_timeout */
+	if (BURROW_HAVE_TRANSACTION_TIMEOUT)
+		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * Everything that may be missing because the consumer is gone comes before the slot:
+ * a new consumer waits for as long as a slot is taken.  False: leave.
+ */
+static bool
+attach(BurrowWorker *w)
+{
+	MemoryContext old;
+
+	w->transport = burrow_transport_attach(w->args.segment);
+	if (w->transport == NULL)
+		return false;
+
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	w->area = dsa_attach(w->args.tracker_area);
+	MemoryContextSwitchTo(old);
+	dsa_pin_mapping(w->area);
+
+	if (!burrow_registry_attach_worker(w->args.worker, w->args.generation))
+		return false;
+	w->slot = &burrow->workers[w->args.worker];
+	return true;
+}
+
+static void
+make_contexts(BurrowWorker *w)
+{
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "burrow worker", ALLOCSET_SMALL_SIZES);
+
+	w->chunk_cxt = AllocSetContextCreate(cxt, "burrow chunk", ALLOCSET_DEFAULT_SIZES);
+	w->message_cxt = AllocSetContextCreate(cxt, "burrow message", ALLOCSET_DEFAULT_SIZES);
+	w->handler_cxt = AllocSetContextCreate(cxt, "burrow handler", ALLOCSET_SMALL_SIZES);
+}
+
+/* ---- loop ---- */
+
+/* What a backend does between two commands. */
+static void
+tend_session(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/*
+ * Nothing to do: sleeps until the latch is set.  The latch was reset before the
+ * queue was looked at, so a chunk that has come since ends the sleep at once.
+ */
+static void
+wait_for_work(TimestampTz started_at)
+{
+	bool		stats_pending;
+	int			events;
+
+	QueryCancelPending = false;
+	if (GetCurrentTimestamp() - started_at > MAX_AGE_US)
+		proc_exit(0);
+
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	stats_pending = pgstat_report_stat(false) > 0;
+	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (stats_pending ? WL_TIMEOUT : 0),
+					   STATS_DELAY_MS, PG_WAIT_EXTENSION);
+	if (events & WL_TIMEOUT)
+		pgstat_report_stat(true);
+}
+
+/* Returns when the consumer is gone. */
+static void
+work(BurrowWorker *w)
+{
+	TimestampTz started_at = GetCurrentTimestamp();
+
+	for (;;)
+	{
+		Size		len;
+		void	   *data;
+
+		ResetLatch(MyLatch);
+		tend_session();
+		switch (shm_mq_receive(w->transport->chunks, &len, &data, true))
+		{
+			case SHM_MQ_SUCCESS:
+				if (!burrow_chunk_run(w, data, len))
+					return;
+				pgstat_report_stat(false);
+				break;
+			case SHM_MQ_DETACHED:
+				return;
+			case SHM_MQ_WOULD_BLOCK:
+				wait_for_work(started_at);
+				break;
+		}
+	}
+}
+
+void
+burrow_worker_main(Datum arg)
+{
+	BurrowWorker *w = &worker;
+
+	memcpy(&w->args, MyBgworkerEntry->bgw_extra, sizeof(w->args));
+	burrow_am_worker = true;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, handle_cancel);
+	BackgroundWorkerUnblockSignals();
+
+	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, BURROW_WORKER_CONNECTION_FLAGS);
+	if (!attach(w))
+		proc_exit(0);
+	set_up_session(w->transport->setup);
+	make_contexts(w);
+	burrow_chunk_init(w);
+	ereport(DEBUG1,
+			(errmsg_internal("worker %d of subscription \"%s\" has started",
+							 w->args.lane + 1, w->transport->setup->subscription)));
+
+	work(w);
+	proc_exit(0);
+}
