@@ -26,14 +26,17 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/subscription.o \
+	src/proc/assignment.o \
 	src/proc/bgw.o \
 	src/proc/chunk.o \
+	src/proc/commit.o \
 	src/proc/consumer.o \
 	src/proc/database_hooks.o \
 	src/proc/discovery.o \
 	src/proc/handler.o \
 	src/proc/handler_lookup.o \
 	src/proc/handler_values.o \
+	src/proc/intake.o \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
 	src/proc/pool.o \
@@ -59,11 +62,6 @@ EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
 	-Wno-sign-compare -Wno-declaration-after-statement -Werror
-
-# `make TESTING=1` compiles the named crash points in; see test/README.md.
-ifdef TESTING
-PG_CPPFLAGS += -DBURROW_TESTING
-endif
 
 # The library is loaded once and lives in background workers: nothing that a
 # query's JIT could inline, so no bitcode.
