@@ -544,7 +544,6 @@ reap_consumers(TimestampTz now)
 {
 	for (int i = 0; i < burrow->nsubscriptions; i++)
 		reap_consumer(i, now);
-	free_dropped();
 }
 
 static void
@@ -666,6 +665,7 @@ burrow_launcher_main(Datum arg)
 		reap_probes(now);
 		reap_consumers(now);
 		start_probes(now);
+		free_dropped();
 		start_consumers(now);
 		sleep_until_due(now);
 	}
