@@ -15,7 +15,7 @@ coverage:
 # An embedded broker, for the demo and for quick tests.
 build/mock_cluster: $(srcdir)/test/kafka/mock_cluster.c
 	@mkdir -p build
-	$(CC) -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror $< -o $@ -lrdkafka
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror $< -o $@ -lrdkafka
 
 # scripts/test asks for the names of the cases.
 list-regress:
