@@ -125,4 +125,15 @@ burrow_bgw_set_overrides(void)
 
 	for (int i = 0; i < lengthof(overrides); i++)
 		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	burrow_bgw_show_name();
+}
+
+/*
+ * pg_stat_activity has bgw_type, which is the same for all processes of a kind; the
+ * name, with the subscription in it, would be seen by ps alone.
+ */
+void
+burrow_bgw_show_name(void)
+{
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_OVERRIDE);
 }
