@@ -567,9 +567,14 @@ burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane,
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	if (is_workers(worker, slot, generation, lane))
 		pid = burrow->workers[worker].pid;
-	LWLockRelease(burrow->lock);
+	/* which attempt is meant: the signal may arrive when the next is in hand */
+	if (pid != 0 && signo == SIGINT)
+		pg_atomic_write_u64(&burrow->workers[worker].cancel,
+							pg_atomic_read_u64(&burrow->workers[worker].attempts));
+	/* the process cannot leave its slot, and so not exit, while we hold the lock */
 	if (pid != 0)
 		(void) kill(pid, signo);
+	LWLockRelease(burrow->lock);
 }
 
 void
@@ -606,25 +611,33 @@ static void
 detach_worker(int code, Datum arg)
 {
 	BurrowWorkerSlot *worker = &burrow->workers[my_worker];
+	int			subscription;
+	int			lane;
 
 	AbortOutOfAnyTransaction();
 	/* constant as long as the slot is ours */
-	burrow_registry_free_worker(my_worker, worker->subscription, worker->generation, worker->lane);
+	subscription = worker->subscription;
+	lane = worker->lane;
+	burrow_registry_free_worker(my_worker, subscription, worker->generation, lane);
+	/* its consumer looks at the lane, and finds nobody there */
+	burrow_registry_result_ready(subscription, lane);
 }
 
 bool
 burrow_registry_attach_worker(int worker, uint32 generation)
 {
 	BurrowWorkerSlot *slot = &burrow->workers[worker];
-	bool		mine;
+	BurrowSubscriptionSlot *sub;
+	PGPROC	   *consumer = NULL;
 
 	Assert(my_slot < 0 && my_worker < 0);
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-	mine = slot->in_use && slot->pid == 0 && slot->generation == generation &&
-		burrow->subscriptions[slot->subscription].generation == generation &&
-		burrow->subscriptions[slot->subscription].consumer_pid != 0;
-	if (mine)
+	sub = &burrow->subscriptions[slot->subscription];
+	if (slot->in_use && slot->pid == 0 && slot->generation == generation &&
+		sub->generation == generation)
+		consumer = sub->consumer_proc;
+	if (consumer != NULL)
 	{
 		slot->pid = MyProcPid;
 		slot->proc = MyProc;
@@ -632,9 +645,11 @@ burrow_registry_attach_worker(int worker, uint32 generation)
 	}
 	LWLockRelease(burrow->lock);
 
-	if (mine)
-		before_shmem_exit(detach_worker, (Datum) 0);
-	return mine;
+	if (consumer == NULL)
+		return false;
+	before_shmem_exit(detach_worker, (Datum) 0);
+	wake(consumer);				/* it may give us work now */
+	return true;
 }
 
 /*
