@@ -20,6 +20,7 @@ CORE_OBJS = \
 OBJS = $(CORE_OBJS) \
 	src/burrow.o \
 	src/guc.o \
+	src/shmem/hold.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/transport.o \
