@@ -116,6 +116,8 @@ hold(Oid dboid)
 	register_end_of_transaction();
 	if (forced)
 	{
+		/* first the hold, so that what these had in hand is not given to others */
+		(void) burrow_registry_hold_database(dboid, 0);
 		burrow_registry_terminate_workers(dboid);
 		/* who is still there after that is terminated by the command */
 		(void) burrow_registry_hold_database(dboid, HOLD_TIMEOUT_FORCE_MS);
