@@ -33,6 +33,7 @@ typedef struct BurrowSchedItem
 	/* the scheduler's */
 	struct BurrowSchedItem *next;
 	BurrowSchedPartition *partition;
+	struct BurrowSchedOrder *record;	/* NULL if not ordered */
 	uint64_t	arrival;
 } BurrowSchedItem;
 
@@ -58,16 +59,19 @@ extern void burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartiti
 /* A message has come. */
 extern void burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item);
 
-/* Pick a chunk: a list linked by next, oldest first, of one partition; NULL if
- * nothing is ready.  Sets *n.  Items are in hand until finished, put back or
- * parked. */
+/* Pick a chunk: a list linked by next, of one partition; NULL if nothing is ready.
+ * Sets *n.  The oldest message ready comes first, and with it what waits in its
+ * order, as it came; then the oldest of the rest, up to the limits.  Items are in
+ * hand until finished or put back; one that waits for its retry stays in hand, and
+ * so holds its order. */
 extern BurrowSchedItem *burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n);
 
 /* In hand -> gone (done, dead-lettered, skipped).  Its order goes on. */
 extern void burrow_sched_finish(BurrowScheduler *s, BurrowSchedItem *item);
 
-/* In hand -> ready again, before all others of its order.  Items of one order
- * must be put back newest first. */
+/* In hand -> waiting again, in its old place: before all others of its order that
+ * wait, and (free or not) before what came later.  O(1) if the items of one order
+ * are put back newest first.  Not for items of a removed partition: finish those. */
 extern void burrow_sched_put_back(BurrowScheduler *s, BurrowSchedItem *item);
 
 /* What is waiting and what runs. */

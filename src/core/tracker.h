@@ -106,6 +106,9 @@ extern void burrow_tracker_init(BurrowTracker *t, int64_t start, uint64_t window
 /* Room for one more message within the window? */
 extern bool burrow_tracker_has_room(const BurrowTracker *t);
 
+/* Would the next message need another segment? */
+extern bool burrow_tracker_needs_segment(const BurrowTracker *t);
+
 /* Append an empty segment.  The tracker owns the descriptor until it comes
  * back through burrow_tracker_take_free(). */
 extern void burrow_tracker_add_segment(BurrowTracker *t, BurrowTrackerSegment *segment);

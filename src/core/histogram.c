@@ -1,0 +1,131 @@
+/*
+ * histogram.c
+ *	  Times in logarithmic buckets.
+ *
+ * Bucket i holds the times from 2^(i/4) up to, not including, 2^((i+1)/4)
+ * microseconds; the first also holds 0, the last everything longer.  The place
+ * within a doubling is found by comparing the number's leading bits with the three
+ * roots between, which is exact, needs no libm and takes about a nanosecond.
+ *
+ * Runs in: whichever process writes the times (one for each histogram), and the
+ * backends that show them.
+ *
+ * Locking: none.  One writer makes a plain load and store of an atomic enough; a
+ * read-modify-write would cost a locked instruction for each message.  A reader
+ * may see a time in its bucket and not yet in the sum.
+ */
+#include "core/histogram.h"
+
+#define BUCKETS_A_DOUBLING	4
+
+/* 2^(63 + i/4), rounded up: the least 64-bit number, its highest bit set, in quarter i */
+static const uint64_t quarter_start[BUCKETS_A_DOUBLING] = {
+	UINT64_C(0x8000000000000000),
+	UINT64_C(0x9837F0518DB8A970),
+	UINT64_C(0xB504F333F9DE6485),
+	UINT64_C(0xD744FCCAD69D6AF5)
+};
+
+/* 2^(i/4) */
+static const double quarter_root[BUCKETS_A_DOUBLING + 1] = {
+	1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429, 2.0
+};
+
+static unsigned
+bucket_of(uint64_t us)
+{
+	unsigned	doubling;
+	uint64_t	leading;
+	unsigned	bucket;
+
+	if (us <= 1)
+		return 0;
+	doubling = 63 - (unsigned) __builtin_clzll(us);
+	leading = us << (63 - doubling);
+	bucket = doubling * BUCKETS_A_DOUBLING
+		+ (leading >= quarter_start[1])
+		+ (leading >= quarter_start[2])
+		+ (leading >= quarter_start[3]);
+	return bucket < BURROW_HISTOGRAM_BUCKETS ? bucket : BURROW_HISTOGRAM_BUCKETS - 1;
+}
+
+static double
+bucket_end(unsigned bucket)
+{
+	return (double) (UINT64_C(1) << (bucket / BUCKETS_A_DOUBLING))
+		* quarter_root[bucket % BUCKETS_A_DOUBLING + 1];
+}
+
+static inline void
+add_to(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter,
+						  atomic_load_explicit(counter, memory_order_relaxed) + n,
+						  memory_order_relaxed);
+}
+
+void
+burrow_histogram_reset(BurrowHistogram *h)
+{
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+		atomic_store_explicit(&h->count[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&h->sum_us, 0, memory_order_relaxed);
+}
+
+void
+burrow_histogram_add(BurrowHistogram *h, uint64_t us)
+{
+	add_to(&h->count[bucket_of(us)], 1);
+	add_to(&h->sum_us, us);
+}
+
+/*
+ * The counts are copied first: with a writer at work the total must be the total of
+ * what is then walked, or the walk could run off the end.
+ */
+double
+burrow_histogram_percentile(const BurrowHistogram *h, double p)
+{
+	uint64_t	count[BURROW_HISTOGRAM_BUCKETS];
+	uint64_t	total = 0;
+	uint64_t	before = 0;
+	unsigned	bucket = 0;
+	double		rank;
+
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+	{
+		count[i] = atomic_load_explicit(&h->count[i], memory_order_relaxed);
+		total += count[i];
+	}
+	if (total == 0)
+		return -1;
+
+	/* the shortest time that at least p of all times do not pass; at p <= 0 the first */
+	rank = p * (double) total;
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+	{
+		if (count[i] == 0)
+			continue;
+		bucket = i;
+		before += count[i];
+		if ((double) before >= rank)
+			break;
+	}
+	return bucket_end(bucket);
+}
+
+uint64_t
+burrow_histogram_count(const BurrowHistogram *h)
+{
+	uint64_t	total = 0;
+
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+		total += atomic_load_explicit(&h->count[i], memory_order_relaxed);
+	return total;
+}
+
+uint64_t
+burrow_histogram_sum(const BurrowHistogram *h)
+{
+	return atomic_load_explicit(&h->sum_us, memory_order_relaxed);
+}

@@ -1,0 +1,272 @@
+"""The core modules, as the property tests call them: ctypes over libcore.so."""
+
+import ctypes as c
+import os
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+lib = c.CDLL(os.environ.get("BURROW_UNIT_LIBRARY",
+                            os.path.join(ROOT, "build", "unit", "libcore.so")))
+
+INT64_MAX = 2 ** 63 - 1
+
+
+def declare(result, name, *arguments):
+    function = getattr(lib, name)
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+# ---- tracker
+
+class Ref(c.Structure):
+    _fields_ = [("segment", c.c_void_p), ("index", c.c_uint32)]
+
+
+OFFSET_CALLBACK = c.CFUNCTYPE(None, c.c_void_p, c.c_int64)
+TAKEN, FULL, REPEATED, NEED_SEGMENT = range(4)
+SEGMENT_SLOTS = 256
+UNFLUSHED = 64
+DONE = 1
+
+tracker_new = declare(c.c_void_p, "shim_tracker_new", c.c_int64, c.c_uint64)
+tracker_init = declare(None, "burrow_tracker_init", c.c_void_p, c.c_int64, c.c_uint64)
+tracker_has_room = declare(c.c_bool, "burrow_tracker_has_room", c.c_void_p)
+tracker_add_segment = declare(None, "burrow_tracker_add_segment", c.c_void_p, c.c_void_p)
+tracker_begin = declare(c.c_int, "burrow_tracker_begin", c.c_void_p, c.c_int64, c.POINTER(Ref))
+tracker_hold = declare(None, "burrow_tracker_hold", c.c_void_p, Ref)
+tracker_release = declare(None, "burrow_tracker_release", c.c_void_p, Ref)
+tracker_complete = declare(None, "shim_tracker_complete", c.c_void_p, c.c_uint32, c.c_uint64)
+tracker_is_done = declare(c.c_bool, "shim_tracker_is_done", c.c_void_p, c.c_uint32)
+tracker_note_end = declare(None, "burrow_tracker_note_end", c.c_void_p, c.c_int64)
+tracker_advance = declare(c.c_bool, "burrow_tracker_advance", c.c_void_p, c.c_uint64)
+tracker_committable = declare(c.c_int64, "burrow_tracker_committable", c.c_void_p)
+tracker_head = declare(c.c_int64, "burrow_tracker_head", c.c_void_p)
+tracker_flush_target = declare(c.c_uint64, "burrow_tracker_flush_target", c.c_void_p)
+tracker_depth = declare(c.c_uint64, "burrow_tracker_depth", c.c_void_p)
+tracker_oldest_pending = declare(c.c_bool, "burrow_tracker_oldest_pending", c.c_void_p,
+                                 c.POINTER(c.c_int64))
+tracker_each_done = declare(None, "burrow_tracker_each_done", c.c_void_p, c.c_uint64,
+                            OFFSET_CALLBACK, c.c_void_p)
+tracker_take_free = declare(c.c_void_p, "burrow_tracker_take_free", c.c_void_p)
+tracker_close = declare(c.c_bool, "burrow_tracker_close", c.c_void_p)
+segment_new = declare(c.c_void_p, "shim_segment_new", c.c_uint64)
+segment_handle = declare(c.c_uint64, "shim_segment_handle", c.c_void_p)
+segment_free = declare(None, "shim_segment_free", c.c_void_p)
+
+# ---- scheduler
+
+
+class Item(c.Structure):
+    _fields_ = [("order", c.c_uint64), ("ordered", c.c_bool), ("bytes", c.c_uint32),
+                ("next", c.c_void_p), ("partition", c.c_void_p), ("record", c.c_void_p),
+                ("arrival", c.c_uint64)]
+
+
+class Limits(c.Structure):
+    _fields_ = [("messages", c.c_uint32), ("bytes", c.c_uint64)]
+
+
+DROP_CALLBACK = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p)
+
+sched_new = declare(c.c_void_p, "shim_sched_new")
+sched_destroy = declare(None, "burrow_sched_destroy", c.c_void_p)
+sched_add_partition = declare(c.c_void_p, "burrow_sched_add_partition", c.c_void_p)
+sched_remove_partition = declare(None, "burrow_sched_remove_partition", c.c_void_p, c.c_void_p,
+                                 DROP_CALLBACK, c.c_void_p)
+sched_add = declare(None, "burrow_sched_add", c.c_void_p, c.c_void_p, c.POINTER(Item))
+sched_pick = declare(c.c_void_p, "burrow_sched_pick", c.c_void_p, Limits, c.POINTER(c.c_uint32))
+sched_finish = declare(None, "burrow_sched_finish", c.c_void_p, c.POINTER(Item))
+sched_put_back = declare(None, "burrow_sched_put_back", c.c_void_p, c.POINTER(Item))
+sched_ready = declare(c.c_uint64, "burrow_sched_ready", c.c_void_p)
+sched_blocked = declare(c.c_uint64, "burrow_sched_blocked", c.c_void_p)
+sched_in_hand = declare(c.c_uint64, "burrow_sched_in_hand", c.c_void_p)
+sched_partition_in_hand = declare(c.c_uint64, "burrow_sched_partition_in_hand", c.c_void_p)
+sched_chunk_size = declare(c.c_uint32, "burrow_sched_chunk_size", c.c_uint64, c.c_uint32,
+                           c.c_uint64, c.c_uint64, c.c_uint32)
+
+# ---- histogram
+
+HISTOGRAM_BUCKETS = 160
+
+
+class Histogram(c.Structure):
+    _fields_ = [("count", c.c_uint64 * HISTOGRAM_BUCKETS), ("sum_us", c.c_uint64)]
+
+
+histogram_reset = declare(None, "burrow_histogram_reset", c.POINTER(Histogram))
+histogram_add = declare(None, "burrow_histogram_add", c.POINTER(Histogram), c.c_uint64)
+histogram_percentile = declare(c.c_double, "burrow_histogram_percentile", c.POINTER(Histogram),
+                               c.c_double)
+histogram_count = declare(c.c_uint64, "burrow_histogram_count", c.POINTER(Histogram))
+histogram_sum = declare(c.c_uint64, "burrow_histogram_sum", c.POINTER(Histogram))
+
+# ---- offset sets and metadata
+
+
+class Run(c.Structure):
+    _fields_ = [("first", c.c_int64), ("last", c.c_int64)]
+
+
+class SetStruct(c.Structure):
+    _fields_ = [("runs", c.POINTER(Run)), ("nruns", c.c_size_t), ("allocated", c.c_size_t),
+                ("resize", c.c_void_p)]
+
+
+SetPointer = c.POINTER(SetStruct)
+
+set_new = declare(SetPointer, "shim_offset_set_new")
+set_reset = declare(None, "burrow_offset_set_reset", SetPointer)
+set_add = declare(None, "burrow_offset_set_add", SetPointer, c.c_int64, c.c_int64)
+set_union = declare(None, "burrow_offset_set_union", SetPointer, SetPointer)
+set_remove_below = declare(None, "burrow_offset_set_remove_below", SetPointer, c.c_int64)
+set_contains = declare(c.c_bool, "burrow_offset_set_contains", SetPointer, c.c_int64)
+set_encoded_size = declare(c.c_size_t, "burrow_offset_set_encoded_size", SetPointer, c.c_int64)
+set_encode = declare(c.c_size_t, "burrow_offset_set_encode", SetPointer, c.c_int64, c.c_void_p,
+                     c.c_size_t)
+set_decode = declare(c.c_bool, "burrow_offset_set_decode", SetPointer, c.c_int64, c.c_char_p,
+                     c.c_size_t)
+set_check = declare(c.c_bool, "burrow_offset_set_check", c.c_int64, c.c_char_p, c.c_size_t)
+
+
+class OffsetSet:
+    """A set that frees itself."""
+
+    def __init__(self, runs=()):
+        self.p = set_new()
+        for first, last in runs:
+            set_add(self.p, first, last)
+
+    def __del__(self):
+        set_reset(self.p)
+        free(c.cast(self.p, c.c_void_p))
+
+    def runs(self):
+        s = self.p.contents
+        return [(s.runs[i].first, s.runs[i].last) for i in range(s.nruns)]
+
+    def encode(self, base):
+        size = set_encoded_size(self.p, base)
+        out = c.create_string_buffer(size + 1)
+        out[size] = b"\x5a"
+        assert set_encode(self.p, base, out, size) == size
+        assert out[size] == b"\x5a"
+        if size > 0:
+            assert set_encode(self.p, base, out, size - 1) == 0
+        return out.raw[:size]
+
+    def decode(self, base, data):
+        assert set_check(base, data, len(data)) == (
+            result := set_decode(self.p, base, data, len(data)))
+        return result
+
+
+AT_LEAST_ONCE, EXACTLY_ONCE = range(2)
+
+
+class Metadata(c.Structure):
+    _fields_ = [("delivery", c.c_int), ("uuid", c.c_char * 37)]
+
+
+METADATA_MIN = 49
+METADATA_MAX = 32767
+metadata_encode = declare(c.c_size_t, "burrow_offset_metadata_encode", c.POINTER(Metadata),
+                          SetPointer, c.c_int64, c.c_char_p, c.c_size_t, c.POINTER(c.c_bool))
+metadata_decode = declare(c.c_bool, "burrow_offset_metadata_decode", c.c_char_p, c.c_size_t,
+                          c.c_int64, c.POINTER(Metadata), SetPointer)
+
+# ---- start position
+
+
+class StartInput(c.Structure):
+    _fields_ = [("commit", c.c_int), ("committed", c.c_int64), ("has_row", c.c_bool),
+                ("low", c.c_int64), ("delivery", c.c_int), ("group_has_others", c.c_bool)]
+
+
+class Start(c.Structure):
+    _fields_ = [("decision", c.c_int), ("offset", c.c_int64), ("kafka_runs", c.c_bool),
+                ("log", c.c_bool)]
+
+
+(COMMIT_NONE, COMMIT_UNTAGGED, COMMIT_OWN_ALO, COMMIT_OWN_EO, COMMIT_OTHER) = range(5)
+(BY_OPTION, AT_BEGINNING, AT_DATABASE, AT_KAFKA, AT_LARGER, HALT) = range(6)
+
+start_classify = declare(c.c_int, "burrow_start_position_classify", c.c_bool,
+                         c.POINTER(Metadata), c.c_char_p)
+start_decide = declare(Start, "burrow_start_position_decide", c.POINTER(StartInput))
+
+# ---- frame
+
+
+class ChunkHeader(c.Structure):
+    _fields_ = [("magic", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
+                ("partition_slot", c.c_uint32), ("partition", c.c_int32),
+                ("topic_len", c.c_uint32), ("flags", c.c_uint32)]
+
+
+class MessageHeader(c.Structure):
+    _fields_ = [("total", c.c_uint32), ("flags", c.c_uint32), ("offset", c.c_int64),
+                ("timestamp_ms", c.c_int64), ("order", c.c_uint64), ("slots", c.c_uint64),
+                ("slot", c.c_uint32), ("attempt", c.c_uint32), ("key_len", c.c_uint32),
+                ("value_len", c.c_uint32), ("nheaders", c.c_uint32), ("headers_len", c.c_uint32)]
+
+
+class MessageView(c.Structure):
+    _fields_ = [("header", c.POINTER(MessageHeader)), ("key", c.c_void_p),
+                ("value", c.c_void_p), ("headers", c.c_void_p)]
+
+
+class HeaderView(c.Structure):
+    _fields_ = [("name", c.c_void_p), ("name_len", c.c_uint32), ("value", c.c_void_p),
+                ("value_len", c.c_int32)]
+
+
+class Reader(c.Structure):
+    _fields_ = [("header", c.POINTER(ChunkHeader)), ("topic", c.c_void_p), ("p", c.c_void_p),
+                ("end", c.c_void_p), ("left", c.c_uint32)]
+
+
+class ResultChunk(c.Structure):
+    _fields_ = [("kind", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
+                ("committed_at", c.c_int64)]
+
+
+class ResultFailure(c.Structure):
+    _fields_ = [("kind", c.c_uint32), ("index", c.c_uint32), ("chunk", c.c_uint64),
+                ("sqlstate", c.c_char * 8), ("message_len", c.c_uint32),
+                ("detail_len", c.c_uint32), ("hint_len", c.c_uint32), ("context_len", c.c_uint32)]
+
+
+CHUNK_MAGIC = 0x42554348
+HAS_KEY, HAS_VALUE, HAS_TIME, ORDERED = 1, 2, 4, 8
+RESULT_CHUNK, RESULT_FAILURE = 1, 2
+FAILURE_TEXT_MAX = 2048
+FAILURE_SIZE_MAX = c.sizeof(ResultFailure) + 4 * FAILURE_TEXT_MAX
+
+frame_message_size = declare(c.c_size_t, "burrow_frame_message_size", c.c_size_t, c.c_size_t,
+                             c.c_size_t)
+frame_key = declare(c.c_void_p, "burrow_frame_key", c.c_void_p)
+frame_value = declare(c.c_void_p, "burrow_frame_value", c.c_void_p)
+frame_headers = declare(c.c_void_p, "burrow_frame_headers", c.c_void_p)
+frame_header_size = declare(c.c_size_t, "burrow_frame_header_size", c.c_size_t, c.c_int64)
+frame_put_header = declare(c.c_void_p, "burrow_frame_put_header", c.c_void_p, c.c_char_p,
+                           c.c_size_t, c.c_char_p, c.c_int64)
+frame_read_chunk = declare(c.c_bool, "burrow_frame_read_chunk", c.POINTER(Reader), c.c_void_p,
+                           c.c_size_t)
+frame_next_message = declare(c.c_bool, "burrow_frame_next_message", c.POINTER(Reader),
+                             c.POINTER(MessageView))
+frame_at_end = declare(c.c_bool, "burrow_frame_at_end", c.POINTER(Reader))
+frame_get_header = declare(c.c_bool, "burrow_frame_get_header", c.POINTER(c.c_void_p),
+                           c.c_void_p, c.POINTER(HeaderView))
+frame_put_failure = declare(c.c_size_t, "burrow_frame_put_failure", c.c_void_p, c.c_uint64,
+                            c.c_uint32, c.c_char_p, c.c_char_p, c.c_char_p, c.c_char_p, c.c_char_p)
+frame_read_result_chunk = declare(c.c_void_p, "burrow_frame_read_result_chunk", c.c_void_p,
+                                  c.c_size_t)
+frame_read_failure = declare(c.c_void_p, "burrow_frame_read_failure", c.c_void_p, c.c_size_t)
+frame_result_kind = declare(c.c_int, "burrow_frame_result_kind", c.c_void_p, c.c_size_t)
+
+# ---- the shim's own
+
+outstanding = declare(c.c_long, "shim_outstanding")
+free = declare(None, "shim_free", c.c_void_p)
+shim_sizeof = declare(c.c_size_t, "shim_sizeof", c.c_int)

@@ -1,0 +1,189 @@
+/*
+ * core_bench.c
+ *	  What one operation of the tracker and of the scheduler costs.
+ *
+ * Not a test: `test/unit/run --bench` prints the numbers.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/histogram.h"
+#include "core/scheduler.h"
+#include "core/tracker.h"
+
+static double
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+static uint64_t
+mix(uint64_t n)
+{
+	n = (n ^ (n >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+	n = (n ^ (n >> 27)) * UINT64_C(0x94D049BB133111EB);
+	return n ^ (n >> 31);
+}
+
+/* A window kept full: each message taken, marked out of order, passed. */
+static void
+bench_tracker(uint64_t window)
+{
+	static BurrowTracker t;
+	BurrowTrackerRef *refs = malloc(window * sizeof(BurrowTrackerRef));
+	uint64_t	messages = 20 * 1000 * 1000;
+	uint64_t	taken = 0;
+	double		start = seconds();
+
+	burrow_tracker_init(&t, 0, window);
+	while (taken < messages)
+	{
+		uint64_t	from = taken;
+
+		for (;;)
+		{
+			BurrowTrackerBegin result = burrow_tracker_begin(&t, (int64_t) taken, &refs[taken % window]);
+
+			if (result == BURROW_TRACKER_FULL)
+				break;
+			if (result == BURROW_TRACKER_NEED_SEGMENT)
+			{
+				BurrowTrackerSegment *segment = burrow_tracker_take_free(&t);
+
+				if (segment == NULL)
+				{
+					segment = malloc(sizeof(BurrowTrackerSegment));
+					segment->slots = malloc(BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot));
+				}
+				burrow_tracker_add_segment(&t, segment);
+				continue;
+			}
+			taken++;
+		}
+		/* newest first, as bad as it gets; half of it then stays for the next round */
+		if (from == 0)
+			from = taken - window;
+		else
+			from -= window / 2;
+		for (uint64_t i = from + (window + 1) / 2; i-- > from;)
+			burrow_tracker_complete(burrow_tracker_slot(refs[i % window]), 2 + i / 100);
+		burrow_tracker_advance(&t, 2 + taken / 100);
+	}
+	printf("tracker, window %8llu: %6.1f ns a message (begin, complete, advance)\n",
+		   (unsigned long long) window, (seconds() - start) * 1e9 / (double) taken);
+	free(refs);
+}
+
+/*
+ * inflight messages of keys drawn from a universe; each round picks a chunk,
+ * finishes it and adds as many again.
+ */
+static void
+bench_scheduler(uint64_t keys, uint64_t inflight, uint32_t chunk)
+{
+	BurrowScheduler *s = burrow_sched_create(malloc, free);
+	BurrowSchedPartition *partitions[8];
+	BurrowSchedItem *items = calloc(inflight, sizeof(BurrowSchedItem));
+	uint64_t	messages = 5 * 1000 * 1000;
+	uint64_t	done = 0;
+	double		start;
+
+	for (int i = 0; i < 8; i++)
+		partitions[i] = burrow_sched_add_partition(s);
+	for (uint64_t i = 0; i < inflight; i++)
+	{
+		items[i].order = mix(mix(i) % keys);
+		items[i].ordered = true;
+		burrow_sched_add(s, partitions[items[i].order % 8], &items[i]);
+	}
+	start = seconds();
+	while (done < messages)
+	{
+		uint32_t	n;
+		BurrowSchedItem *item = burrow_sched_pick(s, (BurrowSchedLimits) {chunk, UINT64_MAX}, &n);
+
+		while (item != NULL)
+		{
+			BurrowSchedItem *next = item->next;
+
+			burrow_sched_finish(s, item);
+			item->order = mix(mix(inflight + done++) % keys);
+			burrow_sched_add(s, partitions[item->order % 8], item);
+			item = next;
+		}
+	}
+	printf("scheduler, %8llu keys, %8llu waiting, chunks of %3u: %6.1f ns a message (add, pick, finish)\n",
+		   (unsigned long long) keys, (unsigned long long) inflight, chunk,
+		   (seconds() - start) * 1e9 / (double) done);
+	burrow_sched_destroy(s);
+	free(items);
+}
+
+/* A backlog of nothing but different keys: all come, then all are done. */
+static void
+bench_backlog(uint64_t keys)
+{
+	BurrowScheduler *s = burrow_sched_create(malloc, free);
+	BurrowSchedPartition *p = burrow_sched_add_partition(s);
+	BurrowSchedItem *items = calloc(keys, sizeof(BurrowSchedItem));
+	BurrowSchedItem *item;
+	double		start = seconds();
+	double		added;
+	uint32_t	n;
+
+	for (uint64_t i = 0; i < keys; i++)
+	{
+		items[i].order = mix(i);
+		items[i].ordered = true;
+		burrow_sched_add(s, p, &items[i]);
+	}
+	added = seconds();
+	while ((item = burrow_sched_pick(s, (BurrowSchedLimits) {100, UINT64_MAX}, &n)) != NULL)
+	{
+		while (item != NULL)
+		{
+			BurrowSchedItem *next = item->next;
+
+			burrow_sched_finish(s, item);
+			item = next;
+		}
+	}
+	printf("scheduler, %8llu different keys: %6.1f ns to add, %6.1f ns to pick and finish\n",
+		   (unsigned long long) keys, (added - start) * 1e9 / (double) keys,
+		   (seconds() - added) * 1e9 / (double) keys);
+	burrow_sched_destroy(s);
+	free(items);
+}
+
+static void
+bench_histogram(void)
+{
+	static BurrowHistogram h;
+	uint64_t	n = 50 * 1000 * 1000;
+	double		start = seconds();
+
+	for (uint64_t i = 0; i < n; i++)
+		burrow_histogram_add(&h, i * 2654435761u % 100000);
+	printf("histogram: %.1f ns a time\n", (seconds() - start) * 1e9 / (double) n);
+}
+
+int
+main(void)
+{
+	for (uint64_t window = 100; window <= 1000 * 1000; window *= 10)
+		bench_tracker(window);
+	bench_scheduler(1000 * 1000, 1000, 1);
+	bench_scheduler(1000 * 1000, 1000, 100);
+	bench_scheduler(1000 * 1000, 10000, 100);
+	bench_scheduler(1000 * 1000, 1000 * 1000, 100);
+	bench_scheduler(1000, 10000, 10);
+	bench_scheduler(1, 10000, 10);
+	bench_backlog(10 * 1000);
+	bench_backlog(1000 * 1000);
+	bench_histogram();
+	return 0;
+}

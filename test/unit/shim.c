@@ -1,0 +1,155 @@
+/*
+ * shim.c
+ *	  What the property tests need beside the core's own functions: inline ones as
+ *	  symbols, objects whose size Python need not know, and memory that counts.
+ *
+ * Part of build/unit/libcore.so, never of the extension.
+ */
+#include <stdlib.h>
+
+#include "core/frame.h"
+#include "core/histogram.h"
+#include "core/offset_set.h"
+#include "core/scheduler.h"
+#include "core/tracker.h"
+
+/* Pieces of memory handed out and not given back. */
+static long outstanding;
+
+long
+shim_outstanding(void)
+{
+	return outstanding;
+}
+
+static void *
+allocate(size_t size)
+{
+	outstanding++;
+	return malloc(size);
+}
+
+static void
+release(void *pointer)
+{
+	outstanding--;
+	free(pointer);
+}
+
+static void *
+resize(void *pointer, size_t size)
+{
+	if (size == 0)
+	{
+		release(pointer);
+		return NULL;
+	}
+	if (pointer == NULL)
+		return allocate(size);
+	return realloc(pointer, size);
+}
+
+void
+shim_free(void *pointer)
+{
+	release(pointer);
+}
+
+/* ---- tracker ---- */
+
+BurrowTracker *
+shim_tracker_new(int64_t start, uint64_t window)
+{
+	BurrowTracker *t = allocate(sizeof(BurrowTracker));
+
+	burrow_tracker_init(t, start, window);
+	return t;
+}
+
+/* A segment as the consumer makes one: its slots hold what was there before. */
+BurrowTrackerSegment *
+shim_segment_new(uint64_t handle)
+{
+	BurrowTrackerSegment *segment = allocate(sizeof(BurrowTrackerSegment));
+
+	segment->slots = allocate(BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot));
+	segment->handle = handle;
+	for (int i = 0; i < BURROW_TRACKER_SEGMENT_SLOTS; i++)
+	{
+		segment->slots[i].offset = -7;
+		atomic_store(&segment->slots[i].state, UINT64_C(0x4242424242424242));
+	}
+	return segment;
+}
+
+uint64_t
+shim_segment_handle(const BurrowTrackerSegment *segment)
+{
+	return segment->handle;
+}
+
+void
+shim_segment_free(BurrowTrackerSegment *segment)
+{
+	release(segment->slots);
+	release(segment);
+}
+
+void
+shim_tracker_complete(BurrowTrackerSegment *segment, uint32_t index, uint64_t lsn)
+{
+	BurrowTrackerRef ref = {segment, index};
+
+	burrow_tracker_complete(burrow_tracker_slot(ref), lsn);
+}
+
+bool
+shim_tracker_is_done(BurrowTrackerSegment *segment, uint32_t index)
+{
+	BurrowTrackerRef ref = {segment, index};
+
+	return burrow_tracker_is_done(burrow_tracker_slot(ref));
+}
+
+/* ---- scheduler ---- */
+
+BurrowScheduler *
+shim_sched_new(void)
+{
+	return burrow_sched_create(allocate, release);
+}
+
+/* ---- offset_set ---- */
+
+BurrowOffsetSet *
+shim_offset_set_new(void)
+{
+	BurrowOffsetSet *s = allocate(sizeof(BurrowOffsetSet));
+
+	burrow_offset_set_init(s, resize);
+	return s;
+}
+
+/* ---- frame: sizes, so that the tests' idea of the layout is checked ---- */
+
+size_t
+shim_sizeof(int which)
+{
+	switch (which)
+	{
+		case 0:
+			return sizeof(BurrowChunkHeader);
+		case 1:
+			return sizeof(BurrowMessageHeader);
+		case 2:
+			return sizeof(BurrowResultChunk);
+		case 3:
+			return sizeof(BurrowResultFailure);
+		case 4:
+			return sizeof(BurrowSchedItem);
+		case 5:
+			return sizeof(BurrowTrackerSlot);
+		default:
+			return sizeof(BurrowHistogram);
+	}
+}

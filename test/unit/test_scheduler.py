@@ -1,0 +1,500 @@
+"""The scheduler against a naive one made of lists of lists."""
+
+import ctypes as c
+
+from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+import core
+
+MANY = core.Limits(2 ** 32 - 1, 2 ** 64 - 1)
+
+
+class Message:
+    """An item; order None is a free one."""
+
+    def __init__(self, partition, order, size, arrival):
+        self.partition = partition
+        self.order = order
+        self.arrival = arrival
+        self.item = core.Item(order or 0, order is not None, size)
+        self.address = c.addressof(self.item)
+
+    def __repr__(self):
+        return f"<{self.arrival} of {self.order}>"
+
+
+class Partition:
+    def __init__(self, handle):
+        self.handle = handle
+        self.waiting = []           # by arrival
+        self.in_hand = []
+        self.removed = False
+
+    def held(self):
+        return {m.order for m in self.in_hand if m.order is not None}
+
+    def ready(self):
+        held = self.held()
+        return [m for m in self.waiting if m.order not in held]
+
+
+class Scheduler:
+    """The real one and its model, kept side by side."""
+
+    def __init__(self):
+        self.pieces = core.outstanding()
+        self.s = core.sched_new()
+        self.partitions = []
+        self.ring = []              # partitions with something ready, next one first
+        self.by_address = {}
+        self.arrivals = 0
+        self.added = self.gone = 0
+
+    def add_partition(self):
+        p = Partition(core.sched_add_partition(self.s))
+        self.partitions.append(p)
+        return p
+
+    def add(self, p, order, size=1):
+        m = Message(p, order, size, self.arrivals)
+        self.arrivals += 1
+        self.added += 1
+        self.by_address[m.address] = m
+        core.sched_add(self.s, p.handle, c.byref(m.item))
+        p.waiting.append(m)
+        self.turn(p)
+        return m
+
+    def turn(self, p):
+        if not p.ready():
+            if p in self.ring:
+                self.ring.remove(p)
+        elif p not in self.ring:
+            self.ring.append(p)
+
+    def expected(self, messages, size):
+        """The oldest, then the rest of its order, then the oldest of the others ..."""
+        if not self.ring:
+            return []
+        ready = self.ring[0].ready()
+        chunk, total = [], 0
+
+        def fits(m):
+            return not chunk or (len(chunk) < messages and total + m.item.bytes <= size)
+
+        while ready:
+            first = ready[0]
+            group = [m for m in ready if m.order == first.order] if first.order is not None \
+                else [first]
+            if not fits(first):
+                break
+            for m in group:
+                if not fits(m):
+                    break
+                chunk.append(m)
+                total += m.item.bytes
+            ready = [m for m in ready if m not in group]
+        return chunk
+
+    def pick(self, messages=2 ** 32 - 1, size=2 ** 64 - 1):
+        expected = self.expected(messages, size)
+        n = c.c_uint32(77)
+        address = core.sched_pick(self.s, core.Limits(messages, size), c.byref(n))
+        chunk = []
+        while address:
+            chunk.append(self.by_address[address])
+            address = chunk[-1].item.next
+        assert len(chunk) == n.value
+        assert chunk == expected
+
+        if chunk:
+            p = self.ring.pop(0)
+            # what is promised, said without the model's way of choosing
+            assert all(m.partition is p for m in chunk)
+            assert not p.held() & {m.order for m in chunk}
+            for order in {m.order for m in chunk} - {None}:
+                mine = [m for m in p.waiting if m.order == order]
+                taken = [m for m in chunk if m.order == order]
+                assert taken == mine[:len(taken)]
+            for m in chunk:
+                p.waiting.remove(m)
+                p.in_hand.append(m)
+            self.turn(p)
+        return chunk
+
+    def finish(self, m):
+        core.sched_finish(self.s, c.byref(m.item))
+        m.partition.in_hand.remove(m)
+        self.gone += 1
+        del self.by_address[m.address]
+        if not m.partition.removed:
+            self.turn(m.partition)
+        elif not m.partition.in_hand:
+            self.partitions.remove(m.partition)
+
+    def put_back(self, m):
+        core.sched_put_back(self.s, c.byref(m.item))
+        m.partition.in_hand.remove(m)
+        m.partition.waiting.append(m)
+        m.partition.waiting.sort(key=lambda m: m.arrival)
+        self.turn(m.partition)
+
+    def remove(self, p):
+        dropped = []
+        callback = core.DROP_CALLBACK(
+            lambda arg, item: dropped.append(self.by_address.pop(item)))
+        p.removed = True
+        core.sched_remove_partition(self.s, p.handle, callback, None)
+        assert sorted(dropped, key=lambda m: m.arrival) == p.waiting
+        self.gone += len(dropped)
+        p.waiting = []
+        if p in self.ring:
+            self.ring.remove(p)
+        if not p.in_hand:
+            self.partitions.remove(p)
+
+    def check(self):
+        live = [p for p in self.partitions if not p.removed]
+        ready = sum(len(p.ready()) for p in live)
+        waiting = sum(len(p.waiting) for p in live)
+        in_hand = sum(len(p.in_hand) for p in self.partitions)
+        assert core.sched_ready(self.s) == ready
+        assert core.sched_blocked(self.s) == waiting - ready
+        assert core.sched_in_hand(self.s) == in_hand
+        for p in self.partitions:
+            assert core.sched_partition_in_hand(p.handle) == len(p.in_hand)
+        assert self.added == self.gone + waiting + in_hand    # nothing lost, nothing twice
+
+    def destroy(self):
+        core.sched_destroy(self.s)
+        assert core.outstanding() == self.pieces
+
+
+# ---- single rules
+
+
+def test_layout():
+    assert core.shim_sizeof(4) == c.sizeof(core.Item)
+
+
+def test_empty():
+    s = Scheduler()
+    assert s.pick() == []
+    s.add_partition()
+    assert s.pick() == []
+    s.destroy()
+
+
+def test_key_is_held_until_its_last_message_is_finished():
+    s = Scheduler()
+    p = s.add_partition()
+    a1, a2, a3, b = s.add(p, 1), s.add(p, 1), s.add(p, 1), s.add(p, 2)
+    assert s.pick(2) == [a1, a2]
+    assert s.pick(1) == [b]
+    assert s.pick() == []                       # a3 is blocked
+    assert core.sched_blocked(s.s) == 1
+    s.finish(a2)
+    assert s.pick() == []                       # a1 is in hand still
+    s.finish(a1)
+    assert s.pick() == [a3]
+    s.finish(a3)
+    s.finish(b)
+    s.check()
+    s.destroy()
+
+
+def test_put_back_comes_first():
+    s = Scheduler()
+    p = s.add_partition()
+    messages = [s.add(p, 1) for _ in range(4)]
+    assert s.pick(3) == messages[:3]
+    s.put_back(messages[2])
+    s.put_back(messages[1])
+    assert s.pick() == []                       # the first waits for its retry, in hand
+    s.put_back(messages[0])
+    assert s.pick() == messages
+    for m in messages:                          # oldest first works too
+        s.put_back(m)
+    assert s.pick() == messages
+    s.destroy()
+
+
+def test_free_messages_block_nobody():
+    s = Scheduler()
+    p = s.add_partition()
+    a, b, d = s.add(p, None), s.add(p, 0), s.add(p, None)
+    assert s.pick(1) == [a]
+    assert s.pick(1) == [b]
+    assert s.pick(1) == [d]
+    s.put_back(d)
+    s.put_back(a)
+    later = s.add(p, None)
+    assert s.pick() == [a, d, later]            # by age
+    s.destroy()
+
+
+def test_a_released_key_takes_its_place_by_age():
+    """Neither behind all that came later, nor before what came earlier."""
+    s = Scheduler()
+    p = s.add_partition()
+    busy1 = s.add(p, 9)
+    first = s.add(p, 1)
+    busy2 = s.add(p, 9)
+    second = s.add(p, 2)
+    assert s.pick(1) == [busy1]
+    s.finish(busy1)
+    assert [s.pick(1) for _ in range(3)] == [[first], [busy2], [second]]
+    s.destroy()
+
+
+def test_byte_limit():
+    s = Scheduler()
+    p = s.add_partition()
+    big, small, a, b = s.add(p, None, 1000), s.add(p, None, 10), s.add(p, 5, 20), s.add(p, 5, 30)
+    assert s.pick(100, 100) == [big]            # one is always allowed
+    assert s.pick(100, 59) == [small, a]
+    assert s.pick(100, 0) == []                 # b's key is held
+    s.finish(a)
+    assert s.pick(0, 0) == [b]
+    s.destroy()
+
+
+def test_partitions_take_turns():
+    s = Scheduler()
+    partitions = [s.add_partition() for _ in range(3)]
+    for p, n in zip(partitions, (6, 3, 9)):
+        for _ in range(n):
+            s.add(p, None)
+    turns = [partitions.index(s.pick(1)[0].partition) for _ in range(18)]
+    assert turns[:9] == [0, 1, 2] * 3
+    assert turns[9:15] == [0, 2] * 3
+    assert turns[15:] == [2] * 3
+    s.destroy()
+
+
+def test_same_order_in_two_partitions():
+    s = Scheduler()
+    a = s.add(s.add_partition(), 7)
+    b = s.add(s.add_partition(), 7)
+    assert s.pick() == [a]
+    assert s.pick() == [b]
+    s.destroy()
+
+
+def test_remove_partition_with_work_in_hand():
+    s = Scheduler()
+    p, other = s.add_partition(), s.add_partition()
+    for order in (1, 1, 2, None, None, 3):
+        s.add(p, order)
+    kept = s.add(other, 1)
+    chunk = s.pick(3)
+    returned = s.add(p, 2)
+    s.put_back(chunk[2])
+    assert returned in p.waiting
+    s.remove(p)
+    s.check()
+    assert s.pick() == [kept]
+    for m in chunk[:2]:
+        s.finish(m)
+    s.check()
+    s.destroy()
+
+
+def test_many_keys_come_and_go():
+    """The table and the heap grow, and shrink, and are given back."""
+    s = core.sched_new()
+    pieces = core.outstanding()
+    p = core.sched_add_partition(s)
+    items = [core.Item(i * 2 ** 32, True, 1) for i in range(20_000)]
+    again = [core.Item(i * 2 ** 32, True, 1) for i in range(20_000)]
+    n = c.c_uint32()
+    for _ in range(2):
+        for item in items:
+            core.sched_add(s, p, c.byref(item))
+        core.sched_pick(s, MANY, c.byref(n))
+        assert n.value == len(items)
+        for item in again:
+            core.sched_add(s, p, c.byref(item))
+        assert core.sched_blocked(s) == len(again)
+        for item in items[:3000]:               # returns to a held table
+            core.sched_put_back(s, c.byref(item))
+        for item in items[3000:]:
+            core.sched_finish(s, c.byref(item))
+        assert core.sched_ready(s) == len(again) + 3000
+        while core.sched_ready(s):
+            address = core.sched_pick(s, core.Limits(700, 2 ** 40), c.byref(n))
+            while address:
+                item = core.Item.from_address(address)
+                address = item.next
+                core.sched_finish(s, c.byref(item))
+        assert core.sched_in_hand(s) == 0
+    assert core.outstanding() - pieces < 5000
+    for _ in range(20):                         # the table shrinks while few keys pass
+        core.sched_add(s, p, c.byref(items[0]))
+        core.sched_pick(s, MANY, c.byref(n))
+        core.sched_finish(s, c.byref(items[0]))
+    core.sched_destroy(s)
+
+
+# ---- anything goes
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.s = Scheduler()
+        self.s.add_partition()
+        self.chunks = []
+
+    def live(self):
+        return [p for p in self.s.partitions if not p.removed]
+
+    @rule(which=st.integers(0, 3), sizes=st.lists(st.integers(0, 50), min_size=1, max_size=6),
+          order=st.one_of(st.none(), st.integers(0, 4), st.just(2 ** 64 - 1)))
+    def add(self, which, sizes, order):
+        live = self.live()
+        if live:
+            for size in sizes:
+                self.s.add(live[which % len(live)], order, size)
+
+    @rule(which=st.integers(0, 3),
+          orders=st.lists(st.one_of(st.none(), st.integers(0, 30)), min_size=1, max_size=12))
+    def add_mixed(self, which, orders):
+        live = self.live()
+        if live:
+            for order in orders:
+                self.s.add(live[which % len(live)], order)
+
+    @rule(messages=st.one_of(st.integers(1, 4), st.just(100)),
+          size=st.sampled_from([0, 10, 60, 2 ** 64 - 1]))
+    def pick(self, messages, size):
+        chunk = self.s.pick(messages, size)
+        if chunk:
+            self.chunks.append(chunk)
+        self.s.check()
+
+    @precondition(lambda self: self.chunks)
+    @rule(which=st.integers(0, 50))
+    def finish_chunk(self, which):
+        for m in self.chunks.pop(which % len(self.chunks)):
+            self.s.finish(m)
+        self.s.check()
+
+    @precondition(lambda self: self.chunks)
+    @rule(which=st.integers(0, 50), ok=st.integers(0, 12), retry=st.booleans(),
+          newest_first=st.booleans())
+    def chunk_fails(self, which, ok, retry, newest_first):
+        """Some were done; the failed one waits for its retry in hand, or comes back with
+        the others."""
+        chunk = self.chunks.pop(which % len(self.chunks))
+        if chunk[0].partition.removed:
+            ok = len(chunk)
+        for m in chunk[:ok]:
+            self.s.finish(m)
+        rest = chunk[ok:]
+        if retry and rest:
+            self.chunks.append(rest[:1])
+            rest = rest[1:]
+        for m in reversed(rest) if newest_first else rest:
+            self.s.put_back(m)
+        self.s.check()
+
+    @precondition(lambda self: len(self.s.partitions) < 5)
+    @rule()
+    def add_partition(self):
+        self.s.add_partition()
+
+    @rule(which=st.integers(0, 3))
+    def remove_partition(self, which):
+        live = self.live()
+        if len(live) > 1:
+            self.s.remove(live[which % len(live)])
+        self.s.check()
+
+    @rule()
+    def run_dry(self):
+        """Everything that is ready is picked, and everything in hand finished."""
+        while self.chunks or self.s.ring:
+            chunk = self.s.pick(3)
+            if chunk:
+                self.chunks.append(chunk)
+            if len(self.chunks) > 2 or not chunk:
+                for m in self.chunks.pop(0):
+                    self.s.finish(m)
+        self.s.check()
+        assert core.sched_ready(self.s.s) == core.sched_blocked(self.s.s) == 0
+
+    def teardown(self):
+        self.s.check()
+        self.s.destroy()
+
+
+TestScheduler = SchedulerMachine.TestCase
+TestScheduler.settings = settings(max_examples=200, stateful_step_count=50, deadline=None,
+                                  suppress_health_check=list(HealthCheck))
+
+
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=6), st.integers(1, 5))
+def test_no_partition_is_passed_over(loads, messages):
+    """Between two turns of one partition, every other one with work has exactly one."""
+    s = Scheduler()
+    partitions = [s.add_partition() for _ in loads]
+    for p, n in zip(partitions, loads):
+        for _ in range(n):
+            s.add(p, None)
+    turns = []
+    while chunk := s.pick(messages):
+        turns.append((chunk[0].partition, {p for p in partitions if p.waiting}))
+    for i, (p, _) in enumerate(turns):
+        between = []
+        for q, _ in turns[i + 1:]:
+            if q is p:
+                break
+            between.append(q)
+        else:
+            continue
+        assert len(between) == len(set(between))
+        assert set(between) >= turns[i][1] - {p}
+    s.destroy()
+
+
+# ---- the size of chunks
+
+
+def share(ready, idle):
+    return core.sched_chunk_size(ready, idle, 1000, 10_000_000, 100)
+
+
+def test_chunk_size():
+    assert core.sched_chunk_size(1000, 1, 0, 10_000_000, 100) == 1       # not known yet
+    assert core.sched_chunk_size(1000, 1, 50_000_000, 10_000_000, 100) == 1   # a slow handler
+    assert core.sched_chunk_size(1000, 1, 50_000, 10_000_000, 1000) == 200    # fills the time
+    assert core.sched_chunk_size(1000, 1, 50_000, 10_000_000, 100) == 100     # the limit
+    assert core.sched_chunk_size(1000, 1, 1, 10_000_000, 1) == 1
+    assert core.sched_chunk_size(1000, 0, 1, 10_000_000, 100) == 100
+    assert core.sched_chunk_size(0, 1, 1, 10_000_000, 0) == 1
+    assert share(100, 4) == 25
+    assert share(5, 4) == 1
+    assert share(3, 4) == 1
+
+
+@given(st.integers(1, 10_000), st.integers(1, 64))
+def test_no_worker_is_left_idle_while_a_message_waits_behind_another(ready, idle):
+    for left in range(idle, 0, -1):
+        if ready == 0:
+            break
+        size = share(ready, left)
+        assert 1 <= size <= 100
+        ready -= size
+        # every other idle worker still finds a message, if there were enough
+        assert ready >= left - 1 or size == 1
+
+
+@given(st.integers(1, 2 ** 40), st.integers(0, 2 ** 31), st.integers(0, 2 ** 62),
+       st.integers(0, 2 ** 62), st.integers(0, 2 ** 31))
+def test_chunk_size_in_range(ready, idle, handler, batch_time, batch):
+    size = core.sched_chunk_size(ready, idle, handler, batch_time, batch)
+    assert 1 <= size <= max(batch, 1)
+    assert size <= ready
+    assert size == 1 or size * handler <= batch_time
