@@ -24,8 +24,13 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/transport.o \
+	src/catalog/access.o \
+	src/catalog/names.o \
+	src/catalog/nearest.o \
+	src/catalog/option_values.o \
 	src/catalog/options.o \
 	src/catalog/position.o \
+	src/catalog/start_from.o \
 	src/catalog/subscription.o \
 	src/proc/assignment.o \
 	src/proc/bgw.o \
@@ -42,6 +47,10 @@ OBJS = $(CORE_OBJS) \
 	src/proc/launcher.o \
 	src/proc/pool.o \
 	src/proc/worker.o \
+	src/api/alter.o \
+	src/api/call.o \
+	src/api/kafka_properties.o \
+	src/api/option_views.o \
 	src/api/subscribe.o \
 	src/api/views.o \
 	src/api/wait.o
@@ -53,11 +62,13 @@ KAFKA_OBJS = \
 	src/kafka/events.o \
 	src/kafka/functions.o \
 	src/kafka/list.o \
+	src/kafka/names.o \
 	src/kafka/partition.o \
 	src/kafka/query.o \
 	src/kafka/text.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
+ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 
 PG_CPPFLAGS = -I$(srcdir)/src

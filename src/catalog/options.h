@@ -9,6 +9,8 @@
 #ifndef BURROW_CATALOG_OPTIONS_H
 #define BURROW_CATALOG_OPTIONS_H
 
+#include "utils/array.h"
+
 #include "core/offset_metadata.h"
 
 typedef enum BurrowOrdering
@@ -38,6 +40,7 @@ typedef struct BurrowKafkaProperty
 	char	   *value;
 } BurrowKafkaProperty;
 
+/* What subscribe, the views and the consumer need of an option. */
 typedef struct BurrowOptions
 {
 	char	   *server;			/* NULL: burrow.bootstrap_servers */
@@ -92,5 +95,118 @@ typedef struct BurrowStart
 } BurrowStart;
 
 extern void burrow_start_parse(const char *text, BurrowStart *start);
+/* The text to be stored: means the same in every session.  Errors as above. */
+extern char *burrow_start_normalize(const char *text);
+
+/*
+ * The table.  An option's value travels as canonical text ("10 ms", "true"), which is
+ * what is stored; NULL: has no value.
+ */
+typedef enum BurrowOptionKind
+{
+	BURROW_KIND_BOOLEAN,
+	BURROW_KIND_INTEGER,
+	BURROW_KIND_BYTES,
+	BURROW_KIND_INTERVAL,
+	BURROW_KIND_CHOICE,			/* one of several words */
+	BURROW_KIND_SERVER,
+	BURROW_KIND_GROUP,
+	BURROW_KIND_START,			/* start_from */
+	BURROW_KIND_TOPIC,
+	BURROW_KIND_SQLSTATES,
+	BURROW_KIND_KAFKA			/* properties */
+} BurrowOptionKind;
+
+/* In the order of the arguments of burrow.subscribe(). */
+typedef enum BurrowOptionId
+{
+	BURROW_OPTION_SERVER,
+	BURROW_OPTION_CONSUMER_GROUP,
+	BURROW_OPTION_START_FROM,
+	BURROW_OPTION_DELIVERY,
+	BURROW_OPTION_ORDERING,
+	BURROW_OPTION_WORKERS,
+	BURROW_OPTION_MIN_WORKERS,
+	BURROW_OPTION_BATCH_SIZE,
+	BURROW_OPTION_BATCH_TIME,
+	BURROW_OPTION_MAX_INFLIGHT,
+	BURROW_OPTION_MAX_INFLIGHT_BYTES,
+	BURROW_OPTION_QUEUE_MEMORY,
+	BURROW_OPTION_WINDOW,
+	BURROW_OPTION_COMMIT_INTERVAL,
+	BURROW_OPTION_COMMIT_BATCH_SIZE,
+	BURROW_OPTION_MAX_RETRIES,
+	BURROW_OPTION_RETRY_STRATEGY,
+	BURROW_OPTION_RETRY_BACKOFF,
+	BURROW_OPTION_RETRY_BACKOFF_MAX,
+	BURROW_OPTION_PERMANENT_ERRORS,
+	BURROW_OPTION_ON_FAILURE,
+	BURROW_OPTION_DEAD_LETTER_TOPIC,
+	BURROW_OPTION_ON_GAP,
+	BURROW_OPTION_MAX_CONSECUTIVE_ERRORS,
+	BURROW_OPTION_HANDLER_TIMEOUT,
+	BURROW_OPTION_SHUTDOWN_TIMEOUT,
+	BURROW_OPTION_SYNCHRONOUS_COMMIT,
+	BURROW_OPTION_ENABLED,
+	BURROW_OPTION_KAFKA,
+	BURROW_NOPTIONS
+} BurrowOptionId;
+
+typedef struct BurrowOptionChoice
+{
+	const char *word;
+	int			value;
+} BurrowOptionChoice;
+
+typedef struct BurrowOption
+{
+	const char *name;
+	BurrowOptionKind kind;
+	const char *default_value;	/* canonical; NULL: none */
+	const char *description;
+	int64		min;			/* INTEGER, BYTES; INTERVAL: microseconds */
+	int64		max;
+	const BurrowOptionChoice *choices;	/* ends with a NULL word */
+	bool		own_column;		/* not in subscription.options: has its own column */
+	bool		later;			/* only the default is supported yet */
+	size_t		field;			/* in BurrowOptions, and its size; size 0: none */
+	size_t		field_size;
+} BurrowOption;
+
+extern const BurrowOption burrow_options[BURROW_NOPTIONS];
+
+/* NULL: there is none of this name */
+extern const BurrowOption *burrow_option_find(const char *name);
+/* Type of the argument of burrow.subscribe(). */
+extern const char *burrow_option_sql_type(const BurrowOption *option);
+/* What values are allowed: continues "Valid values are ". */
+extern char *burrow_option_allowed(const BurrowOption *option);
+
+/* Error INVALID_PARAMETER_VALUE that names option, value and what is allowed. */
+extern void burrow_option_reject(const BurrowOption *option, const char *value,
+								 const char *nearest) pg_attribute_noreturn();
+
+/* Canonical text of an SQL argument of the option's type; errors as above. */
+extern char *burrow_option_from_datum(const BurrowOption *option, Datum value);
+
+/*
+ * All options together; values are indexed by BurrowOptionId.  check: do they fit each
+ * other (INVALID_PARAMETER_VALUE), are they supported yet (FEATURE_NOT_SUPPORTED)?
+ */
+extern void burrow_options_set_defaults(const char **values);
+extern void burrow_options_check(const char *const *values);
+extern ArrayType *burrow_options_to_array(const char *const *values);
+extern void burrow_options_from_array(ArrayType *array, const char **values);
+extern void burrow_options_decode(const char *const *values, BurrowOptions *options);
+
+/* max_inflight when it is not given */
+extern int	burrow_options_max_inflight(int workers, int batch_size);
+
+/* Properties in the form that is stored, a JSON object; *properties is palloc'd. */
+extern int	burrow_kafka_properties_parse(const char *json, BurrowKafkaProperty **properties);
+/* Is the value of this property never to be shown? */
+extern bool burrow_kafka_property_is_secret(const char *name);
+/* The same JSON with "********" for the values of secrets. */
+extern char *burrow_kafka_properties_mask(const char *json);
 
 #endif							/* BURROW_CATALOG_OPTIONS_H */

@@ -21,6 +21,8 @@ typedef struct BurrowPosition
 
 /* Fills in low of each. */
 extern void burrow_position_load(int32 subid, BurrowPosition *positions, int n);
+/* Has the subscription any row, of any topic? */
+extern bool burrow_position_exists(int32 subid);
 /* Inserts or updates; never asks whether low moves back (a seek does). */
 extern void burrow_position_store(int32 subid, const BurrowPosition *positions, int n);
 

@@ -35,9 +35,13 @@ typedef struct BurrowSubscription
 	uint64		system_identifier;	/* of the server where it may run */
 	Oid			dboid;			/* and the database */
 	BurrowStatus status;
+	bool		changed_here;	/* the row was written by the current transaction */
+	const char *values[BURROW_NOPTIONS];	/* canonical texts; own_column options: NULL */
 	BurrowOptions options;
 	char	   *options_text;	/* canonical text of all options: for "has anything changed?" */
 } BurrowSubscription;
+
+extern const char *const burrow_status_names[];
 
 /* The error that halted a subscription; NULL or -1 where not known. */
 typedef struct BurrowHalt
@@ -55,6 +59,9 @@ typedef struct BurrowHalt
 /* In the current memory context.  Needs a transaction; uses SPI (pushes its own snapshot).
  * NULL: there is no such subscription (any more), or no extension. */
 extern BurrowSubscription *burrow_subscription_load(int32 subid);
+/* The same by name; lock: keeps others from changing it until the end of the transaction.
+ * The extension must be there. */
+extern BurrowSubscription *burrow_subscription_find(const char *name, bool lock);
 /* All of this database, a list of BurrowSubscription. */
 extern List *burrow_subscription_list(void);
 /* Is this the server and database that the subscription was made in? */

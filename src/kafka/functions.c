@@ -57,6 +57,7 @@ static const BurrowKafkaFunctions functions = {
 	.free_text = burrow_kafka_free_text,
 	.leave = burrow_kafka_leave,
 	.want_headers = burrow_kafka_want_headers,
+	.property_name = burrow_kafka_property_name,
 };
 
 const BurrowKafkaFunctions *

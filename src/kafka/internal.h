@@ -99,6 +99,9 @@ extern bool burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name,
 								  char *value, size_t room);
 extern bool burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error);
 
+/* names.c */
+extern const char *burrow_kafka_property_name(int i);
+
 /* conf_check.c */
 extern bool burrow_kafka_conf_check(const BurrowKafkaConf *conf, char *error);
 

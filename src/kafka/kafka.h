@@ -233,6 +233,10 @@ typedef struct BurrowKafkaFunctions
 
 	/* False: take() says nheaders = 0 and saves the parsing, the larger part of its time. */
 	void		(*want_headers) (BurrowKafkaClient *c, bool want);
+
+	/* Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For
+	 * hints only: properties that have no default may be missing. */
+	const char *(*property_name) (int i);
 } BurrowKafkaFunctions;
 
 /* The one function that burrow_kafka exports. */

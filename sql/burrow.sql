@@ -1,0 +1,469 @@
+/*
+ * burrow.sql
+ *	  Every SQL object of Burrow, as it is now.  `make` copies this file to
+ *	  burrow--<version>.sql; a release adds burrow--<old>--<new>.sql beside it.
+ *
+ * Everything is in schema burrow, which CREATE EXTENSION makes.  What users call
+ * is not executable by PUBLIC; what the views need is, and tells a role no more
+ * than the views do: functions in a view are called as the user of the view.
+ */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION burrow" to load this file. \quit
+
+GRANT USAGE ON SCHEMA burrow TO PUBLIC;
+
+-- ---------------------------------------------------------------- messages
+
+CREATE TYPE burrow.header AS (
+	name text,
+	value bytea
+);
+COMMENT ON TYPE burrow.header IS 'a header of a Kafka message';
+
+CREATE TYPE burrow.message AS (
+	topic text,
+	partition int,
+	"offset" bigint,
+	key bytea,
+	value bytea,
+	headers burrow.header[],
+	"timestamp" timestamptz,
+	attempt int
+);
+COMMENT ON TYPE burrow.message IS 'a Kafka message, as a handler gets it';
+
+-- ---------------------------------------------------------------- tables
+
+CREATE SEQUENCE burrow.subscription_subid_seq AS int;
+COMMENT ON SEQUENCE burrow.subscription_subid_seq IS 'numbers of subscriptions';
+
+-- No foreign keys to system catalogs: a role or function may be dropped while a
+-- subscription names it, and the subscription then says so in its state.
+CREATE TABLE burrow.subscription (
+	subid int PRIMARY KEY DEFAULT pg_catalog.nextval('burrow.subscription_subid_seq'),
+	name text NOT NULL UNIQUE,
+	owner regrole NOT NULL,
+	system_identifier bigint NOT NULL,
+	dboid oid NOT NULL,
+	topic text NOT NULL,
+	handler text NOT NULL,
+	handler_owner regrole NOT NULL,
+	consumer_group text NOT NULL,
+	uuid uuid NOT NULL,
+	status text NOT NULL CHECK (status IN ('enabled', 'paused', 'halted', 'disabled')),
+	options text[] NOT NULL,
+	error_topic text,
+	error_partition int,
+	error_offset bigint,
+	error_sqlstate text,
+	error_message text,
+	error_detail text,
+	error_hint text,
+	error_context text,
+	error_at timestamptz
+);
+ALTER SEQUENCE burrow.subscription_subid_seq OWNED BY burrow.subscription.subid;
+COMMENT ON TABLE burrow.subscription IS 'subscriptions of this database; changed by Burrow''s functions only';
+COMMENT ON COLUMN burrow.subscription.owner IS 'role that the handler runs as';
+COMMENT ON COLUMN burrow.subscription.system_identifier IS 'server where the subscription runs: a copy elsewhere does not start by itself';
+COMMENT ON COLUMN burrow.subscription.dboid IS 'database where the subscription runs';
+COMMENT ON COLUMN burrow.subscription.topic IS 'topic, or a regular expression that begins with ^';
+COMMENT ON COLUMN burrow.subscription.handler IS 'schema-qualified signature of the function that is called';
+COMMENT ON COLUMN burrow.subscription.handler_owner IS 'owner of the handler when it was looked up';
+COMMENT ON COLUMN burrow.subscription.uuid IS 'tells in Kafka''s commits which subscription made them';
+COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
+COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
+COMMENT ON COLUMN burrow.subscription.error_at IS 'when the error halted the subscription that the other error_ columns describe';
+
+-- Rows are updated all the time and never indexed anew: room for HOT updates.
+CREATE TABLE burrow.progress (
+	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
+	topic text NOT NULL,
+	partition int NOT NULL,
+	lane int NOT NULL,
+	low bigint NOT NULL,
+	done bytea NOT NULL DEFAULT '',
+	PRIMARY KEY (subid, topic, partition, lane)
+) WITH (fillfactor = 20);
+COMMENT ON TABLE burrow.progress IS 'how far each partition is handled; changed by Burrow only';
+COMMENT ON COLUMN burrow.progress.lane IS 'number of the worker that writes the row; -1: the consumer';
+COMMENT ON COLUMN burrow.progress.low IS 'all messages below this offset are handled';
+COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded';
+
+SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
+SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('burrow.progress', '');
+
+-- ---------------------------------------------------------------- subscriptions
+
+-- The defaults are those of the one option table in C; see burrow.options().
+CREATE FUNCTION burrow.subscribe(
+	topic text,
+	handler text,
+	subscription text DEFAULT NULL,
+	server name DEFAULT NULL,
+	consumer_group text DEFAULT NULL,
+	start_from text DEFAULT 'earliest',
+	delivery text DEFAULT 'at_least_once',
+	ordering text DEFAULT 'key',
+	workers bigint DEFAULT 4,
+	min_workers bigint DEFAULT 1,
+	batch_size bigint DEFAULT 100,
+	batch_time interval DEFAULT '10 ms',
+	max_inflight bigint DEFAULT NULL,
+	max_inflight_bytes bigint DEFAULT 67108864,
+	queue_memory bigint DEFAULT 67108864,
+	"window" bigint DEFAULT 100000,
+	commit_interval interval DEFAULT '5 s',
+	commit_batch_size bigint DEFAULT 1000,
+	max_retries bigint DEFAULT 3,
+	retry_strategy text DEFAULT 'exponential',
+	retry_backoff interval DEFAULT '100 ms',
+	retry_backoff_max interval DEFAULT '1 min',
+	permanent_errors text[] DEFAULT '{22,23,42}',
+	on_failure text DEFAULT 'halt',
+	dead_letter_topic text DEFAULT NULL,
+	on_gap text DEFAULT 'halt',
+	max_consecutive_errors bigint DEFAULT 10,
+	handler_timeout interval DEFAULT NULL,
+	shutdown_timeout interval DEFAULT '30 s',
+	synchronous_commit text DEFAULT 'off',
+	enabled boolean DEFAULT true,
+	kafka jsonb DEFAULT '{}'
+) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_subscribe';
+COMMENT ON FUNCTION burrow.subscribe IS 'have a function called for each message of a Kafka topic; returns the name of the subscription';
+
+CREATE FUNCTION burrow.alter(
+	subscription text,
+	topic text DEFAULT NULL,
+	handler text DEFAULT NULL,
+	server name DEFAULT NULL,
+	consumer_group text DEFAULT NULL,
+	start_from text DEFAULT NULL,
+	delivery text DEFAULT NULL,
+	ordering text DEFAULT NULL,
+	workers bigint DEFAULT NULL,
+	min_workers bigint DEFAULT NULL,
+	batch_size bigint DEFAULT NULL,
+	batch_time interval DEFAULT NULL,
+	max_inflight bigint DEFAULT NULL,
+	max_inflight_bytes bigint DEFAULT NULL,
+	queue_memory bigint DEFAULT NULL,
+	"window" bigint DEFAULT NULL,
+	commit_interval interval DEFAULT NULL,
+	commit_batch_size bigint DEFAULT NULL,
+	max_retries bigint DEFAULT NULL,
+	retry_strategy text DEFAULT NULL,
+	retry_backoff interval DEFAULT NULL,
+	retry_backoff_max interval DEFAULT NULL,
+	permanent_errors text[] DEFAULT NULL,
+	on_failure text DEFAULT NULL,
+	dead_letter_topic text DEFAULT NULL,
+	on_gap text DEFAULT NULL,
+	max_consecutive_errors bigint DEFAULT NULL,
+	handler_timeout interval DEFAULT NULL,
+	shutdown_timeout interval DEFAULT NULL,
+	synchronous_commit text DEFAULT NULL,
+	enabled boolean DEFAULT NULL,
+	kafka jsonb DEFAULT NULL
+) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_alter';
+COMMENT ON FUNCTION burrow.alter IS 'change options of a subscription; what is NULL is left as it is';
+
+CREATE FUNCTION burrow.unsubscribe(subscription text) RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_unsubscribe';
+COMMENT ON FUNCTION burrow.unsubscribe IS 'end a subscription and forget its progress';
+
+CREATE FUNCTION burrow.pause(subscription text) RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_pause';
+COMMENT ON FUNCTION burrow.pause IS 'stop a subscription until burrow.resume()';
+
+CREATE FUNCTION burrow.resume(subscription text) RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_resume';
+COMMENT ON FUNCTION burrow.resume IS 'have a paused, halted, disabled or copied subscription go on';
+
+CREATE FUNCTION burrow.wait_until_caught_up(
+	subscription text,
+	timeout interval DEFAULT '1 min'
+) RETURNS boolean
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_wait_until_caught_up';
+COMMENT ON FUNCTION burrow.wait_until_caught_up IS 'wait until all messages that are in the topic now are handled and committed; false: the time was over';
+
+CREATE FUNCTION burrow.options(
+	OUT name text,
+	OUT type text,
+	OUT default_value text,
+	OUT allowed text,
+	OUT description text
+) RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_options';
+COMMENT ON FUNCTION burrow.options IS 'the options of burrow.subscribe() and burrow.alter()';
+
+-- ---------------------------------------------------------------- behind the views
+
+-- These read shared memory, and show a role the subscriptions that it owns, or
+-- all of this database's to members of pg_monitor.
+
+CREATE FUNCTION burrow._subscription_slots(
+	OUT subid int,
+	OUT state text,
+	OUT consumer_pid int,
+	OUT last_error text,
+	OUT last_error_sqlstate text,
+	OUT last_error_at timestamptz,
+	OUT stats_reset timestamptz,
+	OUT workers_wanted int,
+	OUT short_of_workers boolean,
+	OUT jobs_queued bigint,
+	OUT inflight bigint,
+	OUT inflight_bytes bigint,
+	OUT handler_ms_p50 float8,
+	OUT handler_ms_p95 float8,
+	OUT handler_ms_p99 float8,
+	OUT end_to_end_ms_p50 float8,
+	OUT end_to_end_ms_p95 float8,
+	OUT end_to_end_ms_p99 float8,
+	-- the counters of src/shmem/counters.h, in its order
+	OUT messages_received bigint,
+	OUT bytes_received bigint,
+	OUT messages_processed bigint,
+	OUT messages_failed bigint,
+	OUT messages_retried bigint,
+	OUT messages_dead_lettered bigint,
+	OUT chunks bigint,
+	OUT offsets_committed bigint,
+	OUT commits bigint,
+	OUT commits_failed bigint,
+	OUT rebalances bigint
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'burrow_sql_subscription_slots';
+COMMENT ON FUNCTION burrow._subscription_slots IS 'for internal use: what shared memory knows of subscriptions';
+
+CREATE FUNCTION burrow._partition_slots(
+	OUT subid int,
+	OUT topic text,
+	OUT partition int,
+	OUT epoch bigint,
+	OUT committed bigint,
+	OUT processed bigint,
+	OUT end_offset bigint,
+	OUT end_checked_at timestamptz,
+	OUT inflight bigint,
+	OUT oldest_pending bigint,
+	OUT oldest_pending_since timestamptz,
+	OUT last_message_at timestamptz,
+	OUT window_full boolean
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'burrow_sql_partition_slots';
+COMMENT ON FUNCTION burrow._partition_slots IS 'for internal use: what shared memory knows of partitions';
+
+CREATE FUNCTION burrow._worker_slots(
+	OUT subid int,
+	OUT worker int,
+	OUT pid int,
+	OUT state text,
+	OUT topic text,
+	OUT partition int,
+	OUT "offset" bigint,
+	OUT since timestamptz,
+	OUT messages_processed bigint,
+	OUT messages_failed bigint
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20
+AS 'MODULE_PATHNAME', 'burrow_sql_worker_slots';
+COMMENT ON FUNCTION burrow._worker_slots IS 'for internal use: what shared memory knows of workers';
+
+CREATE FUNCTION burrow._state(
+	status text,
+	system_identifier bigint,
+	dboid oid,
+	slot_state text,
+	consumer_pid int
+) RETURNS text
+LANGUAGE C STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_state';
+COMMENT ON FUNCTION burrow._state IS 'for internal use: the state that burrow.subscriptions shows';
+
+CREATE FUNCTION burrow._options(
+	options text[],
+	OUT server name,
+	OUT start_from text,
+	OUT delivery text,
+	OUT ordering text,
+	OUT workers int,
+	OUT min_workers int,
+	OUT batch_size int,
+	OUT batch_time interval,
+	OUT max_inflight int,
+	OUT max_inflight_bytes bigint,
+	OUT queue_memory bigint,
+	OUT "window" int,
+	OUT commit_interval interval,
+	OUT commit_batch_size int,
+	OUT max_retries int,
+	OUT retry_strategy text,
+	OUT retry_backoff interval,
+	OUT retry_backoff_max interval,
+	OUT permanent_errors text[],
+	OUT on_failure text,
+	OUT dead_letter_topic text,
+	OUT on_gap text,
+	OUT max_consecutive_errors int,
+	OUT handler_timeout interval,
+	OUT shutdown_timeout interval,
+	OUT synchronous_commit text,
+	OUT kafka jsonb
+) RETURNS record
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_option_columns';
+COMMENT ON FUNCTION burrow._options IS 'for internal use: stored options as columns, without secrets';
+
+-- ---------------------------------------------------------------- views
+
+CREATE VIEW burrow.subscriptions WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	burrow._state(s.status, s.system_identifier, s.dboid, r.state, r.consumer_pid) AS state,
+	s.topic,
+	s.handler,
+	s.consumer_group,
+	s.owner,
+	r.consumer_pid,
+	coalesce(s.error_message, r.last_error) AS last_error,
+	CASE WHEN s.error_message IS NULL THEN r.last_error_at ELSE s.error_at END AS last_error_at,
+	s.error_topic,
+	s.error_partition,
+	s.error_offset,
+	s.error_sqlstate,
+	s.error_message,
+	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_detail END AS error_detail,
+	s.error_hint,
+	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_context END AS error_context,
+	s.uuid,
+	o.*
+FROM burrow.subscription s
+	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
+	CROSS JOIN LATERAL burrow._options(s.options) o
+WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW burrow.subscriptions IS 'subscriptions of this database: state, last error and options';
+
+CREATE VIEW burrow.partitions WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	p.topic,
+	p.partition,
+	p.epoch,
+	p.committed,
+	p.processed,
+	p.end_offset,
+	CASE WHEN p.end_offset < p.committed THEN 0 ELSE p.end_offset - p.committed END AS lag,
+	p.inflight,
+	p.oldest_pending,
+	p.oldest_pending_since,
+	pg_catalog.clock_timestamp() - p.oldest_pending_since AS oldest_pending_age,
+	p.window_full,
+	p.last_message_at,
+	p.end_checked_at
+FROM burrow.subscription s
+	JOIN burrow._partition_slots() p ON p.subid = s.subid
+WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW burrow.partitions IS 'partitions that this server consumes now; offsets are those of the next message to read';
+
+CREATE VIEW burrow.workers WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	w.worker,
+	w.pid,
+	w.state,
+	w.topic,
+	w.partition,
+	w."offset",
+	w.since,
+	w.messages_processed,
+	w.messages_failed
+FROM burrow.subscription s
+	JOIN burrow._worker_slots() w ON w.subid = s.subid
+WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW burrow.workers IS 'worker processes and the messages in their hands';
+
+CREATE VIEW burrow.stats WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	coalesce(r.messages_processed, 0) AS messages_processed,
+	coalesce(r.messages_failed, 0) AS messages_failed,
+	coalesce(r.messages_retried, 0) AS messages_retried,
+	coalesce(r.messages_dead_lettered, 0) AS messages_dead_lettered,
+	coalesce(r.offsets_committed, 0) AS offsets_committed,
+	coalesce(w.workers, 0) AS workers,
+	coalesce(w.workers_active, 0) AS workers_active,
+	coalesce(r.workers_wanted, 0) AS workers_wanted,
+	coalesce(r.short_of_workers, false) AS short_of_workers,
+	coalesce(r.jobs_queued, 0) AS jobs_queued,
+	coalesce(r.inflight, 0) AS inflight,
+	coalesce(r.inflight_bytes, 0) AS inflight_bytes,
+	p.lag,
+	p.lag_seconds,
+	r.handler_ms_p50,
+	r.handler_ms_p95,
+	r.handler_ms_p99,
+	r.end_to_end_ms_p50,
+	r.end_to_end_ms_p95,
+	r.end_to_end_ms_p99,
+	coalesce(r.messages_received, 0) AS messages_received,
+	coalesce(r.bytes_received, 0) AS bytes_received,
+	coalesce(r.chunks, 0) AS chunks,
+	coalesce(r.commits, 0) AS commits,
+	coalesce(r.commits_failed, 0) AS commits_failed,
+	coalesce(r.rebalances, 0) AS rebalances,
+	r.stats_reset
+FROM burrow.subscription s
+	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
+	LEFT JOIN (
+		SELECT q.subid,
+			pg_catalog.sum(q.lag)::bigint AS lag,
+			pg_catalog.max(CASE
+				WHEN q.lag = 0 OR q.age < 0 THEN 0
+				ELSE q.age
+			END) AS lag_seconds
+		FROM (
+			SELECT v.subid,
+				CASE WHEN v.end_offset < v.committed THEN 0 ELSE v.end_offset - v.committed END AS lag,
+				pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - v.last_message_at) AS age
+			FROM burrow._partition_slots() v
+		) q
+		GROUP BY q.subid
+	) p ON p.subid = s.subid
+	LEFT JOIN (
+		SELECT v.subid,
+			pg_catalog.count(*) AS workers,
+			pg_catalog.count(*) FILTER (WHERE v.state = 'running') AS workers_active
+		FROM burrow._worker_slots() v
+		GROUP BY v.subid
+	) w ON w.subid = s.subid
+WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW burrow.stats IS 'what each subscription did since its statistics were reset, and what it does now';
+
+-- ---------------------------------------------------------------- privileges
+
+REVOKE ALL ON FUNCTION
+	burrow.subscribe,
+	burrow.alter,
+	burrow.unsubscribe,
+	burrow.pause,
+	burrow.resume,
+	burrow.wait_until_caught_up
+FROM PUBLIC;
+
+GRANT SELECT ON
+	burrow.subscriptions,
+	burrow.partitions,
+	burrow.workers,
+	burrow.stats
+TO PUBLIC;

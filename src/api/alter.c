@@ -1,0 +1,201 @@
+/*
+ * alter.c
+ *	  burrow.alter(), pause(), resume() and unsubscribe()
+ *
+ * They write the row and have the consumer read it again when the transaction
+ * commits.  None of them waits for a process: the caller holds locks that a message
+ * in a worker's hands may need, and may itself be a handler.
+ *
+ * A row that came with a copy of its database names another server or database and
+ * does not run.  resume() makes it a subscription of this database, with its consumer
+ * group and its UUID: so a database that was moved, restored or upgraded goes on
+ * exactly where its data stands.  Whoever wants the copy to run beside the original
+ * changes consumer_group first; that draws a new UUID, too, because Kafka's commits
+ * are told apart by it.
+ *
+ * Runs in: backends, and workers whose handler calls them.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "api/call.h"
+#include "catalog/access.h"
+#include "proc/handler.h"
+#include "shmem/registry.h"
+
+PG_FUNCTION_INFO_V1(burrow_sql_alter);
+PG_FUNCTION_INFO_V1(burrow_sql_pause);
+PG_FUNCTION_INFO_V1(burrow_sql_resume);
+PG_FUNCTION_INFO_V1(burrow_sql_unsubscribe);
+
+#define CLEAR_ERROR \
+	" error_topic = NULL, error_partition = NULL, error_offset = NULL, error_sqlstate = NULL," \
+	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL, error_at = NULL"
+
+/* One statement on the catalog that changes one row, and the wake-up at commit. */
+static void
+change_row(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	BurrowCatalogAccess access;
+
+	if (!burrow_catalog_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) < 0 || SPI_processed != 1)
+		elog(ERROR, "could not change the row of a subscription");
+	burrow_catalog_end(&access);
+	burrow_registry_wake_at_commit();
+}
+
+/* enabled => true ends a halt or a pause as little as anything else does but resume(). */
+static BurrowStatus
+altered_status(BurrowStatus status, const char *enabled)
+{
+	if (enabled == NULL)
+		return status;
+	if (strcmp(enabled, "true") != 0)
+		return BURROW_STATUS_DISABLED;
+	return status == BURROW_STATUS_DISABLED ? BURROW_STATUS_ENABLED : status;
+}
+
+static void
+update_row(const BurrowSubscription *sub, BurrowStatus status, bool new_uuid)
+{
+	Oid			types[] = {
+		INT4OID, TEXTOID, TEXTOID, REGROLEOID, TEXTOID, TEXTOID, TEXTARRAYOID, BOOLOID
+	};
+	Datum		row[] = {
+		Int32GetDatum(sub->subid),
+		CStringGetTextDatum(sub->topic),
+		CStringGetTextDatum(sub->handler),
+		ObjectIdGetDatum(sub->handler_owner),
+		CStringGetTextDatum(sub->consumer_group),
+		CStringGetTextDatum(burrow_status_names[status]),
+		PointerGetDatum(burrow_options_to_array(sub->values)),
+		BoolGetDatum(new_uuid),
+	};
+
+	change_row(psprintf("UPDATE burrow.subscription SET topic = $2, handler = $3, handler_owner = $4,"
+						" consumer_group = $5, status = $6, options = $7,"
+						" uuid = CASE WHEN $8 THEN pg_catalog.gen_random_uuid() ELSE uuid END%s"
+						" WHERE subid OPERATOR(pg_catalog.=) $1",
+						status == BURROW_STATUS_ENABLED ? "," CLEAR_ERROR : ""),
+			   lengthof(types), types, row);
+}
+
+Datum
+burrow_sql_alter(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowSubscription *sub;
+	BurrowHandlerInfo handler;
+	char	   *name;
+	char	   *topic;
+	char	   *handler_name;
+	const char *group;
+	bool		new_group;
+
+	burrow_call_begin(&call, fcinfo, "burrow.alter()");
+	name = burrow_call_text(&call, "subscription");
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("option \"%s\" must not be NULL", "subscription")));
+	sub = burrow_call_subscription(name, true);
+
+	topic = burrow_call_text(&call, "topic");
+	if (topic != NULL)
+	{
+		burrow_call_check_topic(topic);
+		sub->topic = topic;
+	}
+	burrow_call_options(&call, sub->values);
+	group = sub->values[BURROW_OPTION_CONSUMER_GROUP];
+	new_group = group != NULL && strcmp(group, sub->consumer_group) != 0;
+	if (new_group)
+		sub->consumer_group = pstrdup(group);
+	burrow_call_check_brokers();
+	handler_name = burrow_call_text(&call, "handler");
+	if (handler_name != NULL)
+	{
+		burrow_handler_lookup(handler_name, &handler);
+		sub->handler = handler.signature;
+		sub->handler_owner = handler.owner;
+	}
+	burrow_call_check_role(sub->owner, name);
+
+	update_row(sub, altered_status(sub->status, sub->values[BURROW_OPTION_ENABLED]), new_group);
+	PG_RETURN_VOID();
+}
+
+/* What is halted or disabled stands still already, and its state says more. */
+Datum
+burrow_sql_pause(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowSubscription *sub;
+	Oid			types[] = {INT4OID};
+	Datum		values[1];
+
+	burrow_call_begin(&call, fcinfo, "burrow.pause()");
+	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
+	if (sub->status != BURROW_STATUS_ENABLED)
+	{
+		ereport(NOTICE,
+				(errmsg("subscription \"%s\" is %s already", sub->name, burrow_status_names[sub->status])));
+		PG_RETURN_VOID();
+	}
+	values[0] = Int32GetDatum(sub->subid);
+	change_row("UPDATE burrow.subscription SET status = 'paused' WHERE subid OPERATOR(pg_catalog.=) $1",
+			   1, types, values);
+	PG_RETURN_VOID();
+}
+
+Datum
+burrow_sql_resume(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowSubscription *sub;
+	Oid			types[] = {INT4OID, INT8OID, OIDOID};
+	Datum		values[3];
+
+	burrow_call_begin(&call, fcinfo, "burrow.resume()");
+	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
+	burrow_call_check_brokers();
+	burrow_call_check_role(sub->owner, sub->name);
+	burrow_call_check_slot(sub->subid);
+	if (!burrow_subscription_at_home(sub))
+		ereport(WARNING,
+				(errmsg("subscription \"%s\" was copied from another server or database and goes on in its consumer group \"%s\"",
+						sub->name, sub->consumer_group),
+				 errdetail("If the original runs, too, the two share its messages."),
+				 errhint("To run both, change consumer_group with burrow.alter().")));
+
+	values[0] = Int32GetDatum(sub->subid);
+	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[2] = ObjectIdGetDatum(MyDatabaseId);
+	change_row("UPDATE burrow.subscription SET status = 'enabled',"
+			   " system_identifier = $2, dboid = $3," CLEAR_ERROR
+			   " WHERE subid OPERATOR(pg_catalog.=) $1",
+			   3, types, values);
+	PG_RETURN_VOID();
+}
+
+Datum
+burrow_sql_unsubscribe(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowSubscription *sub;
+	Oid			types[] = {INT4OID};
+	Datum		values[1];
+
+	burrow_call_begin(&call, fcinfo, "burrow.unsubscribe()");
+	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
+	values[0] = Int32GetDatum(sub->subid);
+	change_row("DELETE FROM burrow.subscription WHERE subid OPERATOR(pg_catalog.=) $1", 1, types, values);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,247 @@
+/*
+ * call.c
+ *	  What the SQL functions that change subscriptions have in common.
+ *
+ * Arguments are found by their names in pg_proc, so that neither their order in
+ * burrow.sql nor in the option table matters.
+ *
+ * Locking: burrow->lock, shared, to count slots.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_proc.h"
+#include "commands/dbcommands.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "api/call.h"
+#include "burrow.h"
+#include "catalog/access.h"
+#include "catalog/names.h"
+#include "catalog/nearest.h"
+#include "compat.h"
+#include "guc.h"
+#include "shmem/registry.h"
+
+static void
+check_version(void)
+{
+	BurrowCatalogAccess access;
+
+	if (!burrow_catalog_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	burrow_catalog_check_version();
+	burrow_catalog_end(&access);
+}
+
+void
+burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
+{
+	HeapTuple	tuple;
+	Oid		   *types;
+	char	   *modes;
+
+	burrow_registry_require();
+	PreventCommandIfReadOnly(function);
+	check_version();
+
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
+	call->fcinfo = fcinfo;
+	call->nargs = get_func_arg_info(tuple, &types, &call->names, &modes);
+	ReleaseSysCache(tuple);
+}
+
+bool
+burrow_call_argument(const BurrowCall *call, const char *name, Datum *value)
+{
+	for (int i = 0; i < call->nargs; i++)
+	{
+		if (strcmp(call->names[i], name) == 0)
+		{
+			*value = call->fcinfo->args[i].value;
+			return !call->fcinfo->args[i].isnull;
+		}
+	}
+	elog(ERROR, "function %u has no argument \"%s\"", call->fcinfo->flinfo->fn_oid, name);
+}
+
+char *
+burrow_call_text(const BurrowCall *call, const char *name)
+{
+	Datum		value;
+
+	return burrow_call_argument(call, name, &value) ? TextDatumGetCString(value) : NULL;
+}
+
+static void
+check_workers(const char *value)
+{
+	const BurrowOption *option = &burrow_options[BURROW_OPTION_WORKERS];
+
+	if (strtol(value, NULL, 10) <= burrow_max_workers)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+			 errdetail("This server has room for %d workers of all subscriptions together.", burrow_max_workers),
+			 errhint("Raise burrow.max_workers, and restart the server.")));
+}
+
+void
+burrow_call_options(const BurrowCall *call, const char **values)
+{
+	bool		given[BURROW_NOPTIONS];
+
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		Datum		value;
+
+		given[i] = burrow_call_argument(call, burrow_options[i].name, &value);
+		if (given[i])
+			values[i] = burrow_option_from_datum(&burrow_options[i], value);
+	}
+	burrow_options_check(values);
+
+	/* What depends on this server is asked of new values only. */
+	if (given[BURROW_OPTION_WORKERS])
+		check_workers(values[BURROW_OPTION_WORKERS]);
+	if (given[BURROW_OPTION_KAFKA])
+		burrow_call_check_kafka(values[BURROW_OPTION_KAFKA]);
+}
+
+/* ---------------------------------------------------------------- subscriptions */
+
+void
+burrow_call_subscription_missing(const char *name)
+{
+	BurrowNearest nearest;
+	ListCell   *cell;
+
+	burrow_nearest_init(&nearest, name);
+	foreach(cell, burrow_subscription_list())
+	{
+		BurrowSubscription *sub = lfirst(cell);
+
+		if (has_privs_of_role(GetUserId(), sub->owner))
+			burrow_nearest_offer(&nearest, sub->name);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("subscription \"%s\" does not exist", name),
+			 nearest.best != NULL ?
+			 errhint("Perhaps you meant \"%s\".", nearest.best) :
+			 errhint("The view burrow.subscriptions lists the subscriptions of this database.")));
+	pg_unreachable();
+}
+
+BurrowSubscription *
+burrow_call_subscription(const char *name, bool lock)
+{
+	BurrowSubscription *sub = burrow_subscription_find(name, lock);
+
+	if (sub == NULL)
+		burrow_call_subscription_missing(name);
+	if (!has_privs_of_role(GetUserId(), sub->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of subscription \"%s\"", name)));
+	return sub;
+}
+
+void
+burrow_call_check_topic(const char *topic)
+{
+	const char *detail;
+
+	if (!burrow_name_is_topic_or_pattern(topic, &detail))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "topic", topic),
+				 errdetail_internal("%s", detail)));
+}
+
+/* ---------------------------------------------------------------- surroundings */
+
+void
+burrow_call_check_role(Oid role, const char *subscription)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		can_login;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("owner of subscription \"%s\" does not exist any more", subscription),
+				 errhint("Use burrow.unsubscribe() and burrow.subscribe().")));
+	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	name = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	ReleaseSysCache(tuple);
+
+	if (!DatumGetBool(DirectFunctionCall3(has_database_privilege_id_id, ObjectIdGetDatum(role),
+										  ObjectIdGetDatum(MyDatabaseId),
+										  CStringGetTextDatum("CONNECT"))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not connect to database \"%s\"",
+						name, get_database_name(MyDatabaseId)),
+				 errdetail("The workers of subscription \"%s\" connect as this role.", subscription),
+				 errhint("Use GRANT CONNECT ON DATABASE.")));
+	if (!can_login && BURROW_WORKER_CONNECTION_FLAGS == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" is not permitted to log in", name),
+				 errdetail("The workers of subscription \"%s\" connect as this role.", subscription),
+				 errhint("Use ALTER ROLE ... LOGIN; a role without a password can still not log in from outside where one is asked for.")));
+}
+
+void
+burrow_call_check_brokers(void)
+{
+	if (burrow_bootstrap_servers == NULL || burrow_bootstrap_servers[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no Kafka brokers are configured"),
+				 errhint("Set burrow.bootstrap_servers to \"host:port\" of one or more brokers, and reload the configuration.")));
+}
+
+/*
+ * Subscriptions of this database that have no slot yet will need one as soon as
+ * their transactions have committed, and this transaction may have made several.
+ */
+void
+burrow_call_check_slot(int32 subid)
+{
+	List	   *subscriptions = burrow_subscription_list();
+	int			nfree = burrow_registry_free_slots();
+	int			nmissing = 0;
+	bool		missing = false;
+	ListCell   *cell;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	foreach(cell, subscriptions)
+	{
+		BurrowSubscription *sub = lfirst(cell);
+
+		if (burrow_registry_find(MyDatabaseId, sub->subid) >= 0)
+			continue;
+		nmissing++;
+		missing |= sub->subid == subid;
+	}
+	LWLockRelease(burrow->lock);
+
+	if (missing && nmissing > nfree)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many subscriptions"),
+				 errdetail("This server has room for %d subscriptions.", burrow_max_subscriptions),
+				 errhint("Raise burrow.max_subscriptions, and restart the server.")));
+}

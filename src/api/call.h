@@ -1,0 +1,53 @@
+/*
+ * call.h
+ *	  What the SQL functions that change subscriptions have in common: their
+ *	  arguments, and what is checked before anything is written.
+ *
+ * Process: backends and workers (a handler may call them), in a transaction.
+ */
+#ifndef BURROW_API_CALL_H
+#define BURROW_API_CALL_H
+
+#include "fmgr.h"
+
+#include "catalog/subscription.h"
+
+/* The arguments of a running SQL function, by name. */
+typedef struct BurrowCall
+{
+	FunctionCallInfo fcinfo;
+	int			nargs;
+	char	  **names;
+} BurrowCall;
+
+/*
+ * First thing in each function: the library is preloaded, the transaction may write,
+ * the extension's version is the library's.
+ */
+extern void burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function);
+
+/* False: it is NULL. */
+extern bool burrow_call_argument(const BurrowCall *call, const char *name, Datum *value);
+/* NULL: it is NULL. */
+extern char *burrow_call_text(const BurrowCall *call, const char *name);
+
+/* Puts the options that are given into values; checks each, and all together. */
+extern void burrow_call_options(const BurrowCall *call, const char **values);
+
+/* The subscription, locked against other changes.  Errors: UNDEFINED_OBJECT, and
+ * INSUFFICIENT_PRIVILEGE if the caller does not own it. */
+extern BurrowSubscription *burrow_call_subscription(const char *name, bool lock);
+extern void burrow_call_subscription_missing(const char *name) pg_attribute_noreturn();
+
+extern void burrow_call_check_topic(const char *topic);
+/* May workers connect as this role? */
+extern void burrow_call_check_role(Oid role, const char *subscription);
+extern void burrow_call_check_brokers(void);
+/* Is there a slot in shared memory for it, whose row has been written? */
+extern void burrow_call_check_slot(int32 subid);
+
+/* In kafka_properties.c: names and values of the option kafka, as stored.  Errors:
+ * INVALID_PARAMETER_VALUE, INSUFFICIENT_PRIVILEGE. */
+extern void burrow_call_check_kafka(const char *json);
+
+#endif							/* BURROW_API_CALL_H */

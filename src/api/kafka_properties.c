@@ -1,0 +1,138 @@
+/*
+ * kafka_properties.c
+ *	  The option kafka: who may set a property, and is its value one?
+ *
+ * librdkafka is asked, because names and limits differ between its versions.  It is
+ * loaded into the backend only when properties are given.
+ *
+ * Runs in: backends.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "api/call.h"
+#include "catalog/nearest.h"
+#include "guc.h"
+#include "proc/kafka_library.h"
+
+static void pg_attribute_noreturn()
+refuse_unknown(const BurrowKafkaFunctions *kafka, const char *name)
+{
+	BurrowNearest nearest;
+	const char *candidate;
+
+	burrow_nearest_init(&nearest, name);
+	for (int i = 0; (candidate = kafka->property_name(i)) != NULL; i++)
+		burrow_nearest_offer(&nearest, candidate);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized Kafka property \"%s\"", name),
+			 errdetail("The properties are those of librdkafka %s.", kafka->version()),
+			 nearest.best != NULL ? errhint("Perhaps you meant \"%s\".", nearest.best) : 0));
+	pg_unreachable();
+}
+
+static void pg_attribute_noreturn()
+refuse(const char *name, const char *why, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("Kafka property \"%s\" cannot be set for a subscription", name),
+			 errdetail_internal("%s", why),
+			 hint != NULL ? errhint("%s", hint) : 0));
+	pg_unreachable();
+}
+
+static void
+check_name(const BurrowKafkaFunctions *kafka, const char *name)
+{
+	switch (kafka->classify(name))
+	{
+		case BURROW_KAFKA_PROPERTY_SUBSCRIPTION:
+			return;
+		case BURROW_KAFKA_PROPERTY_UNKNOWN:
+			refuse_unknown(kafka, name);
+		case BURROW_KAFKA_PROPERTY_SERVER:
+			refuse(name, "It belongs to the connection with the Kafka cluster.",
+				   strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0 ?
+				   "Set burrow.bootstrap_servers." : NULL);
+		case BURROW_KAFKA_PROPERTY_USER:
+			refuse(name, "It belongs to the credentials for the Kafka cluster.", NULL);
+		case BURROW_KAFKA_PROPERTY_SUPERUSER:
+			if (superuser())
+				return;
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set Kafka property \"%s\"", name),
+					 errdetail("Only superusers may set it: it can open files of the server or lower its security.")));
+			break;
+		case BURROW_KAFKA_PROPERTY_NEVER:
+			refuse(name, "Burrow sets it itself, or it is not safe inside a database server.", NULL);
+	}
+}
+
+static void
+check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const BurrowKafkaProperty *property)
+{
+	char		reason[BURROW_KAFKA_TEXT_MAX];
+
+	if (!kafka->conf_set(conf, property->name, property->value, reason))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 burrow_kafka_property_is_secret(property->name) ?
+				 errmsg("invalid value for Kafka property \"%s\"", property->name) :
+				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
+				 errdetail_internal("%s.", reason)));
+
+	if (strcmp(property->name, "receive.message.max.bytes") == 0 &&
+		strtol(property->value, NULL, 10) > burrow_max_receive_message_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
+				 errdetail("This server allows at most %d.", burrow_max_receive_message_bytes),
+				 errhint("An administrator can raise burrow.max_receive_message_bytes.")));
+}
+
+/* Runs with conf open, so that the caller can free it whatever happens. */
+static void
+check_properties(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf,
+				 const BurrowKafkaProperty *properties, int n)
+{
+	char		reason[BURROW_KAFKA_TEXT_MAX];
+
+	for (int i = 0; i < n; i++)
+	{
+		check_name(kafka, properties[i].name);
+		check_value(kafka, conf, &properties[i]);
+	}
+	if (!kafka->conf_check(conf, reason))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid combination of Kafka properties: %s", reason)));
+}
+
+void
+burrow_call_check_kafka(const char *json)
+{
+	BurrowKafkaProperty *properties;
+	int			n = burrow_kafka_properties_parse(json, &properties);
+	const BurrowKafkaFunctions *kafka;
+	BurrowKafkaConf *conf;
+
+	if (n == 0)
+		return;
+	kafka = burrow_kafka_library();
+	conf = kafka->conf_new();
+	if (conf == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	PG_TRY();
+	{
+		check_properties(kafka, conf, properties, n);
+	}
+	PG_FINALLY();
+	{
+		kafka->conf_free(conf);
+	}
+	PG_END_TRY();
+}

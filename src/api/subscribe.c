@@ -1,0 +1,144 @@
+/*
+ * subscribe.c
+ *	  burrow.subscribe()
+ *
+ * All is checked here and now, because the user is there to read the answer; what
+ * then goes wrong in the background is only seen by those who look.  The row is all
+ * that is made: when the transaction commits, the launcher is told to look at this
+ * database, and when it does not, nothing has happened.
+ *
+ * Runs in: backends, and workers whose handler subscribes.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "api/call.h"
+#include "catalog/access.h"
+#include "catalog/names.h"
+#include "proc/handler.h"
+#include "shmem/registry.h"
+
+PG_FUNCTION_INFO_V1(burrow_sql_subscribe);
+
+static char *
+required_text(const BurrowCall *call, const char *name)
+{
+	char	   *value = burrow_call_text(call, name);
+
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("option \"%s\" must not be NULL", name)));
+	return value;
+}
+
+static char *
+subscription_name(const BurrowCall *call, const char *topic)
+{
+	char	   *name = burrow_call_text(call, "subscription");
+
+	if (name == NULL)
+		return pstrdup(topic);
+	if (!burrow_name_is_subscription(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "subscription", name),
+				 errdetail("Valid values are names of 1 to %d bytes without control characters.",
+						   BURROW_NAME_MAX)));
+	return name;
+}
+
+/* Returns subid.  Between burrow_catalog_begin() and _end(). */
+static int32
+insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerInfo *handler,
+		   const char *const *values)
+{
+	Oid			types[] = {
+		TEXTOID, REGROLEOID, INT8OID, OIDOID, TEXTOID,
+		TEXTOID, REGROLEOID, TEXTOID, TEXTOID, TEXTARRAYOID
+	};
+	Datum		row[] = {
+		CStringGetTextDatum(name),
+		ObjectIdGetDatum(owner),
+		Int64GetDatum((int64) GetSystemIdentifier()),
+		ObjectIdGetDatum(MyDatabaseId),
+		CStringGetTextDatum(topic),
+		CStringGetTextDatum(handler->signature),
+		ObjectIdGetDatum(handler->owner),
+		CStringGetTextDatum(values[BURROW_OPTION_CONSUMER_GROUP]),
+		CStringGetTextDatum(strcmp(values[BURROW_OPTION_ENABLED], "true") == 0 ? "enabled" : "disabled"),
+		PointerGetDatum(burrow_options_to_array(values)),
+	};
+	bool		isnull;
+
+	if (burrow_catalog_execute("INSERT INTO burrow.subscription"
+							   " (name, owner, system_identifier, dboid, topic,"
+							   " handler, handler_owner, consumer_group, status, options, uuid)"
+							   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.gen_random_uuid())"
+							   " ON CONFLICT (name) DO NOTHING RETURNING subid",
+							   lengthof(types), types, row, NULL, SPI_OK_INSERT_RETURNING) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("subscription \"%s\" already exists", name),
+				 errhint("Give it another name: subscription => '...'.")));
+	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/* Burrow's tables change with every message, and mean nothing on a subscriber's side. */
+static void
+warn_of_publication(void)
+{
+	if (burrow_catalog_execute("SELECT pubname FROM pg_catalog.pg_publication WHERE puballtables"
+							   " ORDER BY pubname LIMIT 1",
+							   0, NULL, NULL, NULL, SPI_OK_SELECT) == 0)
+		return;
+	ereport(WARNING,
+			(errmsg("publication \"%s\" publishes Burrow's own tables, too",
+					SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
+			 errdetail("It is FOR ALL TABLES, and the table burrow.progress is written all the time."),
+			 errhint("Publish the tables or schemas that are wanted instead.")));
+}
+
+Datum
+burrow_sql_subscribe(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowCatalogAccess access;
+	BurrowHandlerInfo handler;
+	Oid			owner = GetUserId();
+	const char *values[BURROW_NOPTIONS];
+	char	   *topic;
+	char	   *name;
+	char	   *handler_name;
+	int32		subid;
+
+	burrow_call_begin(&call, fcinfo, "burrow.subscribe()");
+	topic = required_text(&call, "topic");
+	handler_name = required_text(&call, "handler");
+	burrow_call_check_topic(topic);
+	name = subscription_name(&call, topic);
+	burrow_options_set_defaults(values);
+	burrow_call_options(&call, values);
+	if (values[BURROW_OPTION_CONSUMER_GROUP] == NULL)
+		values[BURROW_OPTION_CONSUMER_GROUP] =
+			burrow_name_default_group(GetSystemIdentifier(), get_database_name(MyDatabaseId), name);
+	burrow_call_check_brokers();
+	burrow_handler_lookup(handler_name, &handler);
+	burrow_call_check_role(owner, name);
+
+	if (!burrow_catalog_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	subid = insert_row(name, owner, topic, &handler, values);
+	warn_of_publication();
+	burrow_catalog_end(&access);
+	burrow_call_check_slot(subid);
+
+	burrow_registry_wake_at_commit();
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}

@@ -1,0 +1,468 @@
+/*
+ * views.c
+ *	  What the views get from shared memory.
+ *
+ * Each function copies under burrow->lock, shared, and builds its rows afterwards.
+ * Counters and gauges belong to processes that write them without the lock, so a row
+ * is true field by field, but not a picture of one moment.
+ *
+ * The functions can be called directly by everybody (a view's functions are called as
+ * its user), so they leave out what the views' WHERE clauses would: slots of roles that
+ * the caller is not a member of, and other databases.
+ *
+ * Runs in: backends.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "api/views.h"
+#include "guc.h"
+#include "shmem/partitions.h"
+
+PG_FUNCTION_INFO_V1(burrow_sql_subscription_slots);
+PG_FUNCTION_INFO_V1(burrow_sql_partition_slots);
+PG_FUNCTION_INFO_V1(burrow_sql_worker_slots);
+PG_FUNCTION_INFO_V1(burrow_sql_state);
+
+static bool
+may_see(Oid owner)
+{
+	return has_privs_of_role(GetUserId(), owner) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+}
+
+/* A row under construction. */
+typedef struct Row
+{
+	ReturnSetInfo *rsinfo;
+	int			n;
+	Datum		values[64];
+	bool		nulls[64];
+} Row;
+
+static void
+begin_rows(Row *row, FunctionCallInfo fcinfo)
+{
+	burrow_registry_require();
+	InitMaterializedSRF(fcinfo, 0);
+	row->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	row->n = 0;
+}
+
+static void
+put(Row *row, Datum value, bool isnull)
+{
+	row->values[row->n] = value;
+	row->nulls[row->n] = isnull;
+	row->n++;
+}
+
+static void
+put_int(Row *row, int value, bool isnull)
+{
+	put(row, Int32GetDatum(value), isnull);
+}
+
+static void
+put_bool(Row *row, bool value)
+{
+	put(row, BoolGetDatum(value), false);
+}
+
+static void
+put_int64(Row *row, int64 value)
+{
+	put(row, Int64GetDatum(value), false);
+}
+
+/* below 0: not known */
+static void
+put_offset(Row *row, int64 value)
+{
+	put(row, Int64GetDatum(value), value < 0);
+}
+
+/* 0: none */
+static void
+put_time(Row *row, TimestampTz value)
+{
+	put(row, TimestampTzGetDatum(value), value == 0);
+}
+
+/* "" or NULL: none */
+static void
+put_text(Row *row, const char *value)
+{
+	bool		isnull = value == NULL || value[0] == '\0';
+
+	put(row, isnull ? (Datum) 0 : CStringGetTextDatum(value), isnull);
+}
+
+static void
+end_row(Row *row)
+{
+	/* burrow.sql has other columns than this file */
+	if (row->n != row->rsinfo->setDesc->natts)
+		elog(ERROR, "row has %d columns instead of %d", row->n, row->rsinfo->setDesc->natts);
+	tuplestore_putvalues(row->rsinfo->setResult, row->rsinfo->setDesc, row->values, row->nulls);
+	row->n = 0;
+}
+
+/* ---------------------------------------------------------------- subscriptions */
+
+typedef struct SubscriptionCopy
+{
+	int32		subid;
+	Oid			owner;
+	BurrowState state;
+	pid_t		consumer_pid;
+	BurrowErrorInfo last_error;
+	TimestampTz stats_reset;
+	int			workers_wanted;
+	bool		short_of_workers;
+	uint64		jobs_queued;
+	uint64		inflight;
+	uint64		inflight_bytes;
+	uint64		counters[BURROW_NCOUNTERS];
+	BurrowHistogram handler_time;
+	BurrowHistogram end_to_end_time;
+} SubscriptionCopy;
+
+static void
+copy_histogram(BurrowHistogram *to, const BurrowHistogram *from)
+{
+	for (int i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+		atomic_init(&to->count[i], atomic_load_explicit(&from->count[i], memory_order_relaxed));
+	atomic_init(&to->sum_us, atomic_load_explicit(&from->sum_us, memory_order_relaxed));
+}
+
+static void
+copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
+{
+	to->subid = from->subid;
+	to->owner = from->owner;
+	to->state = from->state;
+	to->consumer_pid = from->consumer_pid;
+	to->last_error = from->last_error;
+	to->stats_reset = from->stats_reset;
+	to->workers_wanted = from->workers_wanted;
+	to->short_of_workers = from->short_of_workers;
+	to->jobs_queued = pg_atomic_read_u64(&from->jobs_queued);
+	to->inflight = pg_atomic_read_u64(&from->inflight);
+	to->inflight_bytes = pg_atomic_read_u64(&from->inflight_bytes);
+	for (int i = 0; i < BURROW_NCOUNTERS; i++)
+		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
+	copy_histogram(&to->handler_time, &from->handler_time);
+	copy_histogram(&to->end_to_end_time, &from->end_to_end_time);
+}
+
+/* In milliseconds. */
+static void
+put_percentiles(Row *row, const BurrowHistogram *h)
+{
+	static const double percentiles[] = {0.50, 0.95, 0.99};
+
+	for (int i = 0; i < lengthof(percentiles); i++)
+	{
+		double		us = burrow_histogram_percentile(h, percentiles[i]);
+
+		put(row, Float8GetDatum(us / 1000), us < 0);
+	}
+}
+
+Datum
+burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
+{
+	Row			row;
+	SubscriptionCopy *copies;
+	int			n = 0;
+
+	begin_rows(&row, fcinfo);
+	copies = palloc(sizeof(SubscriptionCopy) * burrow->nsubscriptions);
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];
+
+		if (slot->in_use && slot->dboid == MyDatabaseId)
+			copy_subscription(&copies[n++], slot);
+	}
+	LWLockRelease(burrow->lock);
+
+	for (SubscriptionCopy *c = copies; c < copies + n; c++)
+	{
+		if (!may_see(c->owner))
+			continue;
+		put_int(&row, c->subid, false);
+		put_text(&row, burrow_state_names[c->state]);
+		put_int(&row, c->consumer_pid, c->consumer_pid == 0);
+		put_text(&row, c->last_error.at != 0 ? c->last_error.message : NULL);
+		put_text(&row, c->last_error.at != 0 ? c->last_error.sqlstate : NULL);
+		put_time(&row, c->last_error.at);
+		put_time(&row, c->stats_reset);
+		put_int(&row, c->workers_wanted, false);
+		put_bool(&row, c->short_of_workers);
+		put_int64(&row, c->jobs_queued);
+		put_int64(&row, c->inflight);
+		put_int64(&row, c->inflight_bytes);
+		put_percentiles(&row, &c->handler_time);
+		put_percentiles(&row, &c->end_to_end_time);
+		for (int i = 0; i < BURROW_NCOUNTERS; i++)
+			put_int64(&row, c->counters[i]);
+		end_row(&row);
+	}
+	return (Datum) 0;
+}
+
+/* ---------------------------------------------------------------- partitions */
+
+typedef struct PartitionCopy
+{
+	int32		subid;
+	Oid			owner;
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	uint32		epoch;
+	int64		committed;
+	int64		processed;
+	int64		end;
+	TimestampTz end_checked_at;
+	int64		inflight;
+	int64		oldest_pending;
+	TimestampTz oldest_pending_since;
+	TimestampTz last_message_at;
+	bool		window_full;
+} PartitionCopy;
+
+static void
+copy_partition(PartitionCopy *to, BurrowPartitionSlot *from, const BurrowSubscriptionSlot *slot)
+{
+	to->subid = slot->subid;
+	to->owner = slot->owner;
+	strlcpy(to->topic, from->topic, sizeof(to->topic));
+	to->partition = from->partition;
+	to->epoch = from->epoch;
+	to->committed = (int64) pg_atomic_read_u64(&from->committed);
+	to->processed = (int64) pg_atomic_read_u64(&from->processed);
+	to->end = (int64) pg_atomic_read_u64(&from->end);
+	to->end_checked_at = (TimestampTz) pg_atomic_read_u64(&from->end_checked_at);
+	to->inflight = (int64) pg_atomic_read_u64(&from->inflight);
+	to->oldest_pending = (int64) pg_atomic_read_u64(&from->oldest_pending);
+	to->oldest_pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
+	to->last_message_at = (TimestampTz) pg_atomic_read_u64(&from->last_message_at);
+	to->window_full = pg_atomic_read_u32(&from->window_full) != 0;
+}
+
+/* The subscription slot of this database that a partition or worker slot belongs to;
+ * NULL: it is of another.  Locks: caller holds burrow->lock. */
+static const BurrowSubscriptionSlot *
+slot_here(bool in_use, int subscription)
+{
+	const BurrowSubscriptionSlot *slot;
+
+	Assert(LWLockHeldByMe(burrow->lock));
+	if (!in_use)
+		return NULL;
+	slot = &burrow->subscriptions[subscription];
+	return slot->in_use && slot->dboid == MyDatabaseId ? slot : NULL;
+}
+
+Datum
+burrow_sql_partition_slots(PG_FUNCTION_ARGS)
+{
+	Row			row;
+	PartitionCopy *copies;
+	int			n = 0;
+
+	begin_rows(&row, fcinfo);
+	copies = palloc(sizeof(PartitionCopy) * burrow_max_partitions);
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow_max_partitions; i++)
+	{
+		BurrowPartitionSlot *part = &burrow_partitions[i];
+		const BurrowSubscriptionSlot *slot = slot_here(part->in_use, part->subscription);
+
+		if (slot != NULL)
+			copy_partition(&copies[n++], part, slot);
+	}
+	LWLockRelease(burrow->lock);
+
+	for (PartitionCopy *c = copies; c < copies + n; c++)
+	{
+		if (!may_see(c->owner))
+			continue;
+		put_int(&row, c->subid, false);
+		put_text(&row, c->topic);
+		put_int(&row, c->partition, false);
+		put_int64(&row, c->epoch);
+		put_offset(&row, c->committed);
+		put_offset(&row, c->processed);
+		put_offset(&row, c->end);
+		put_time(&row, c->end_checked_at);
+		put_int64(&row, c->inflight);
+		put_offset(&row, c->oldest_pending);
+		put_time(&row, c->oldest_pending_since);
+		put_time(&row, c->last_message_at);
+		put_bool(&row, c->window_full);
+		end_row(&row);
+	}
+	return (Datum) 0;
+}
+
+/* ---------------------------------------------------------------- workers */
+
+typedef struct WorkerCopy
+{
+	int32		subid;
+	Oid			owner;
+	int			lane;
+	pid_t		pid;
+	TimestampTz since;			/* 0: idle */
+	char		topic[BURROW_TOPIC_MAX + 1];	/* "": not known */
+	int32		partition;
+	int64		offset;
+	int64		messages_processed;
+	int64		messages_failed;
+} WorkerCopy;
+
+static void
+copy_worker(WorkerCopy *to, BurrowWorkerSlot *from, const BurrowSubscriptionSlot *slot)
+{
+	uint32		index = pg_atomic_read_u32(&from->running_partition);
+
+	to->subid = slot->subid;
+	to->owner = slot->owner;
+	to->lane = from->lane;
+	to->pid = from->pid;
+	to->since = (TimestampTz) pg_atomic_read_u64(&from->running_since);
+	to->offset = (int64) pg_atomic_read_u64(&from->running_offset);
+	to->messages_processed = (int64) pg_atomic_read_u64(&from->messages_processed);
+	to->messages_failed = (int64) pg_atomic_read_u64(&from->messages_failed);
+
+	/* the partition may have gone while its message is still in the worker's hands */
+	to->topic[0] = '\0';
+	to->partition = -1;
+	if (index < (uint32) burrow_max_partitions)
+	{
+		const BurrowPartitionSlot *part = &burrow_partitions[index];
+
+		if (part->in_use && part->subscription == from->subscription)
+		{
+			strlcpy(to->topic, part->topic, sizeof(to->topic));
+			to->partition = part->partition;
+		}
+	}
+}
+
+static void
+put_worker(Row *row, const WorkerCopy *c)
+{
+	bool		running = c->since != 0;
+
+	put_int(row, c->subid, false);
+	put_int(row, c->lane, false);
+	put_int(row, c->pid, c->pid == 0);
+	put_text(row, c->pid == 0 ? "starting" : running ? "running" : "idle");
+	put_text(row, running ? c->topic : NULL);
+	put_int(row, c->partition, !running || c->partition < 0);
+	put_offset(row, running ? c->offset : -1);
+	put_time(row, c->since);
+	put_int64(row, c->messages_processed);
+	put_int64(row, c->messages_failed);
+	end_row(row);
+}
+
+Datum
+burrow_sql_worker_slots(PG_FUNCTION_ARGS)
+{
+	Row			row;
+	WorkerCopy *copies;
+	int			n = 0;
+
+	begin_rows(&row, fcinfo);
+	copies = palloc(sizeof(WorkerCopy) * burrow->nworkers);
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+		const BurrowSubscriptionSlot *slot = slot_here(worker->in_use, worker->subscription);
+
+		if (slot != NULL)
+			copy_worker(&copies[n++], worker, slot);
+	}
+	LWLockRelease(burrow->lock);
+
+	for (WorkerCopy *c = copies; c < copies + n; c++)
+	{
+		if (may_see(c->owner))
+			put_worker(&row, c);
+	}
+	return (Datum) 0;
+}
+
+/* ---------------------------------------------------------------- state */
+
+BurrowState
+burrow_state_shown(BurrowStatus status, bool at_home, bool has_slot, BurrowState state, bool attached)
+{
+	if (attached)
+		return state;
+	switch (status)
+	{
+		case BURROW_STATUS_PAUSED:
+			return BURROW_PAUSED;
+		case BURROW_STATUS_HALTED:
+			return BURROW_HALTED;
+		case BURROW_STATUS_DISABLED:
+			return BURROW_DISABLED;
+		case BURROW_STATUS_ENABLED:
+			break;
+	}
+	if (!at_home || !burrow_enabled)
+		return BURROW_DISABLED;
+	if (!has_slot || state == BURROW_PAUSED || state == BURROW_HALTED || state == BURROW_DISABLED)
+		return BURROW_STARTING;
+	return state;
+}
+
+/* -1: there is none of this name */
+static int
+find_name(const char *const *names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* _state(status, system_identifier, dboid, slot_state, consumer_pid) */
+Datum
+burrow_sql_state(PG_FUNCTION_ARGS)
+{
+	bool		has_slot = !PG_ARGISNULL(3);
+	bool		at_home;
+	int			status;
+	int			state = BURROW_STARTING;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	status = find_name(burrow_status_names, BURROW_STATUS_DISABLED + 1, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (has_slot)
+		state = find_name(burrow_state_names, BURROW_DISABLED + 1, text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	if (status < 0 || state < 0)
+		PG_RETURN_NULL();
+	at_home = (uint64) PG_GETARG_INT64(1) == GetSystemIdentifier() && PG_GETARG_OID(2) == MyDatabaseId;
+
+	PG_RETURN_TEXT_P(cstring_to_text(burrow_state_names[burrow_state_shown((BurrowStatus) status, at_home,
+																		   has_slot, (BurrowState) state,
+																		   !PG_ARGISNULL(4))]));
+}

@@ -1,0 +1,35 @@
+/*
+ * access.h
+ *	  Running SQL on Burrow's own tables.
+ */
+#ifndef BURROW_CATALOG_ACCESS_H
+#define BURROW_CATALOG_ACCESS_H
+
+#include "executor/spi.h"
+
+/* What burrow_catalog_end() puts back. */
+typedef struct BurrowCatalogAccess
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_nest_level;
+} BurrowCatalogAccess;
+
+/*
+ * Connects to SPI as the owner of Burrow's tables, with a search_path of pg_catalog
+ * alone.  False, and nothing done: the extension is not in this database.  Needs a
+ * transaction.  After an error the end of the (sub)transaction puts all back.
+ */
+extern bool burrow_catalog_begin(BurrowCatalogAccess *access);
+extern void burrow_catalog_end(BurrowCatalogAccess *access);
+
+/* SPI_execute_with_args(), which fails unless the result is `expected`; returns the
+ * number of rows. */
+extern uint64 burrow_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values,
+									 const char *nulls, int expected);
+
+/* Error OBJECT_NOT_IN_PREREQUISITE_STATE, with a hint, if the extension's SQL objects are of another
+ * version than the library.  Between begin and end. */
+extern void burrow_catalog_check_version(void);
+
+#endif							/* BURROW_CATALOG_ACCESS_H */

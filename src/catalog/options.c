@@ -1,0 +1,554 @@
+/*
+ * options.c
+ *	  The one table of a subscription's options, and their texts.
+ *
+ * An option has one canonical text for each value.  It is stored, compared to find
+ * out whether anything has changed, and read back by the consumer; so what can be
+ * written in several ways ("1000 ms", "1 s") is brought into one when it is given.
+ *
+ * Here is what each option may be by itself and beside the others.  What needs the
+ * server's settings or librdkafka is asked in api/, when the user gives it: a
+ * stored value that was fine must not become an error by itself.
+ *
+ * Runs in: backends, discovery workers, consumers.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "burrow.h"
+#include "catalog/names.h"
+#include "catalog/nearest.h"
+#include "catalog/option_values.h"
+#include "catalog/options.h"
+
+#define MS		INT64CONST(1000)
+#define SECOND	(1000 * MS)
+#define MINUTE	(60 * SECOND)
+#define HOUR	(60 * MINUTE)
+#define DAY		(24 * HOUR)
+#define KB		INT64CONST(1024)
+#define MB		(1024 * KB)
+#define GB		(1024 * MB)
+
+static const BurrowOptionChoice deliveries[] = {
+	{"at_least_once", BURROW_AT_LEAST_ONCE}, {"exactly_once", BURROW_EXACTLY_ONCE}, {NULL}
+};
+static const BurrowOptionChoice orderings[] = {
+	{"key", BURROW_ORDER_KEY}, {"partition", BURROW_ORDER_PARTITION},
+	{"unordered", BURROW_ORDER_NONE}, {NULL}
+};
+static const BurrowOptionChoice retry_strategies[] = {
+	{"exponential", BURROW_BACKOFF_EXPONENTIAL}, {"linear", BURROW_BACKOFF_LINEAR},
+	{"constant", BURROW_BACKOFF_CONSTANT}, {NULL}
+};
+static const BurrowOptionChoice failures[] = {
+	{"halt", BURROW_FAILURE_HALT}, {"dead_letter", BURROW_FAILURE_DEAD_LETTER},
+	{"skip", BURROW_FAILURE_SKIP}, {NULL}
+};
+static const BurrowOptionChoice gaps[] = {
+	{"halt", false}, {"skip", true}, {NULL}
+};
+static const BurrowOptionChoice commit_levels[] = {
+	{"off", SYNCHRONOUS_COMMIT_OFF}, {"local", SYNCHRONOUS_COMMIT_LOCAL_FLUSH},
+	{"remote_write", SYNCHRONOUS_COMMIT_REMOTE_WRITE}, {"on", SYNCHRONOUS_COMMIT_REMOTE_FLUSH},
+	{"remote_apply", SYNCHRONOUS_COMMIT_REMOTE_APPLY}, {NULL}
+};
+
+#define FIELD(name) \
+	.field = offsetof(BurrowOptions, name), .field_size = sizeof(((BurrowOptions *) 0)->name)
+
+const BurrowOption burrow_options[BURROW_NOPTIONS] = {
+	[BURROW_OPTION_SERVER] = {
+		"server", BURROW_KIND_SERVER, NULL,
+		"foreign server that names the Kafka cluster; otherwise the setting burrow.bootstrap_servers does",
+		.later = true, FIELD(server)
+	},
+	[BURROW_OPTION_CONSUMER_GROUP] = {
+		"consumer_group", BURROW_KIND_GROUP, NULL,
+		"Kafka's consumer group; by default one that no other subscription has",
+		.own_column = true
+	},
+	[BURROW_OPTION_START_FROM] = {
+		"start_from", BURROW_KIND_START, "earliest",
+		"where to start in partitions that have no progress yet", FIELD(start_from)
+	},
+	[BURROW_OPTION_DELIVERY] = {
+		"delivery", BURROW_KIND_CHOICE, "at_least_once",
+		"what a crash may do to a message that was handled",
+		.choices = deliveries, .later = true, FIELD(delivery)
+	},
+	[BURROW_OPTION_ORDERING] = {
+		"ordering", BURROW_KIND_CHOICE, "key",
+		"which messages are handled in order: those of a key, of a partition, or none",
+		.choices = orderings, FIELD(ordering)
+	},
+	[BURROW_OPTION_WORKERS] = {
+		"workers", BURROW_KIND_INTEGER, "4",
+		"most worker processes", 1, BURROW_MAX_WORKERS, FIELD(workers)
+	},
+	[BURROW_OPTION_MIN_WORKERS] = {
+		"min_workers", BURROW_KIND_INTEGER, "1",
+		"worker processes that stay when there is nothing to do", 1, BURROW_MAX_WORKERS, FIELD(min_workers)
+	},
+	[BURROW_OPTION_BATCH_SIZE] = {
+		"batch_size", BURROW_KIND_INTEGER, "100",
+		"most messages in one transaction", 1, 100000, FIELD(batch_size)
+	},
+	[BURROW_OPTION_BATCH_TIME] = {
+		"batch_time", BURROW_KIND_INTERVAL, "10 ms",
+		"a transaction takes no further message after this time", 1, MINUTE, FIELD(batch_time_us)
+	},
+	[BURROW_OPTION_MAX_INFLIGHT] = {
+		"max_inflight", BURROW_KIND_INTEGER, NULL,
+		"most messages that run or could run; by default the larger of 1000 and 2 * workers * batch_size",
+		1, 10000000, FIELD(max_inflight)
+	},
+	[BURROW_OPTION_MAX_INFLIGHT_BYTES] = {
+		"max_inflight_bytes", BURROW_KIND_BYTES, "67108864",
+		"most bytes of messages that were taken from Kafka and are not done", 64 * KB, 64 * GB,
+		FIELD(max_inflight_bytes)
+	},
+	[BURROW_OPTION_QUEUE_MEMORY] = {
+		"queue_memory", BURROW_KIND_BYTES, "67108864",
+		"bytes that are fetched ahead", 1 * MB, 64 * GB, FIELD(queue_memory)
+	},
+	[BURROW_OPTION_WINDOW] = {
+		"window", BURROW_KIND_INTEGER, "100000",
+		"most messages of a partition from the oldest that is not done to the newest taken", 1, 100000000,
+		FIELD(window)
+	},
+	[BURROW_OPTION_COMMIT_INTERVAL] = {
+		"commit_interval", BURROW_KIND_INTERVAL, "5 s",
+		"offsets are committed to Kafka after this time", 1 * MS, DAY, FIELD(commit_interval_us)
+	},
+	[BURROW_OPTION_COMMIT_BATCH_SIZE] = {
+		"commit_batch_size", BURROW_KIND_INTEGER, "1000",
+		"offsets are committed to Kafka after so many messages", 1, 100000000, FIELD(commit_batch_size)
+	},
+	[BURROW_OPTION_MAX_RETRIES] = {
+		"max_retries", BURROW_KIND_INTEGER, "3",
+		"attempts after the first", 0, 1000000, .later = true, FIELD(max_retries)
+	},
+	[BURROW_OPTION_RETRY_STRATEGY] = {
+		"retry_strategy", BURROW_KIND_CHOICE, "exponential",
+		"how the time between attempts grows",
+		.choices = retry_strategies, .later = true, FIELD(retry_strategy)
+	},
+	[BURROW_OPTION_RETRY_BACKOFF] = {
+		"retry_backoff", BURROW_KIND_INTERVAL, "100 ms",
+		"time before the second attempt", 1 * MS, DAY, .later = true, FIELD(retry_backoff_us)
+	},
+	[BURROW_OPTION_RETRY_BACKOFF_MAX] = {
+		"retry_backoff_max", BURROW_KIND_INTERVAL, "1 min",
+		"longest time between attempts", 1 * MS, DAY, .later = true, FIELD(retry_backoff_max_us)
+	},
+	[BURROW_OPTION_PERMANENT_ERRORS] = {
+		"permanent_errors", BURROW_KIND_SQLSTATES, "{22,23,42}",
+		"errors that another attempt would not cure", .later = true, FIELD(permanent_errors)
+	},
+	[BURROW_OPTION_ON_FAILURE] = {
+		"on_failure", BURROW_KIND_CHOICE, "halt",
+		"what happens to a message whose attempts are used up",
+		.choices = failures, .later = true, FIELD(on_failure)
+	},
+	[BURROW_OPTION_DEAD_LETTER_TOPIC] = {
+		"dead_letter_topic", BURROW_KIND_TOPIC, NULL,
+		"topic to which dead letters are sent", .later = true, FIELD(dead_letter_topic)
+	},
+	[BURROW_OPTION_ON_GAP] = {
+		"on_gap", BURROW_KIND_CHOICE, "halt",
+		"what happens when the topic no longer holds the messages that come next",
+		.choices = gaps, .later = true, FIELD(skip_gaps)
+	},
+	[BURROW_OPTION_MAX_CONSECUTIVE_ERRORS] = {
+		"max_consecutive_errors", BURROW_KIND_INTEGER, "10",
+		"failed attempts in a row that halt the subscription", 1, 1000000, .later = true,
+		FIELD(max_consecutive_errors)
+	},
+	[BURROW_OPTION_HANDLER_TIMEOUT] = {
+		"handler_timeout", BURROW_KIND_INTERVAL, NULL,
+		"the handler is cancelled after this time", 1 * MS, DAY, .later = true, FIELD(handler_timeout_us)
+	},
+	[BURROW_OPTION_SHUTDOWN_TIMEOUT] = {
+		"shutdown_timeout", BURROW_KIND_INTERVAL, "30 s",
+		"messages in hand are cancelled so long after a stop was asked for", 1 * MS, HOUR,
+		FIELD(shutdown_timeout_us)
+	},
+	[BURROW_OPTION_SYNCHRONOUS_COMMIT] = {
+		"synchronous_commit", BURROW_KIND_CHOICE, "off",
+		"synchronous_commit of the transactions that handlers run in; no message is lost either way",
+		.choices = commit_levels, FIELD(synchronous_commit)
+	},
+	[BURROW_OPTION_ENABLED] = {
+		"enabled", BURROW_KIND_BOOLEAN, "true",
+		"whether the subscription runs", .own_column = true
+	},
+	[BURROW_OPTION_KAFKA] = {
+		"kafka", BURROW_KIND_KAFKA, "{}",
+		"properties of librdkafka's consumer", FIELD(kafka)
+	},
+};
+
+StaticAssertDecl(sizeof(BurrowDelivery) == sizeof(int) && sizeof(BurrowOrdering) == sizeof(int) &&
+				 sizeof(BurrowRetryStrategy) == sizeof(int) && sizeof(BurrowOnFailure) == sizeof(int),
+				 "choices are stored as int");
+
+const BurrowOption *
+burrow_option_find(const char *name)
+{
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		if (strcmp(burrow_options[i].name, name) == 0)
+			return &burrow_options[i];
+	}
+	return NULL;
+}
+
+/*
+ * Integers are taken as bigint, so that a number that is far too large gets an answer
+ * that names the option, and not "function does not exist".
+ */
+const char *
+burrow_option_sql_type(const BurrowOption *option)
+{
+	switch (option->kind)
+	{
+		case BURROW_KIND_BOOLEAN:
+			return "boolean";
+		case BURROW_KIND_INTEGER:
+		case BURROW_KIND_BYTES:
+			return "bigint";
+		case BURROW_KIND_INTERVAL:
+			return "interval";
+		case BURROW_KIND_SERVER:
+			return "name";
+		case BURROW_KIND_SQLSTATES:
+			return "text[]";
+		case BURROW_KIND_KAFKA:
+			return "jsonb";
+		case BURROW_KIND_CHOICE:
+		case BURROW_KIND_GROUP:
+		case BURROW_KIND_START:
+		case BURROW_KIND_TOPIC:
+			break;
+	}
+	return "text";
+}
+
+static char *
+list_choices(const BurrowOptionChoice *choices)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (const BurrowOptionChoice *c = choices; c->word != NULL; c++)
+	{
+		if (c != choices)
+			appendStringInfoString(&text, c[1].word == NULL ? " and " : ", ");
+		appendStringInfo(&text, "\"%s\"", c->word);
+	}
+	return text.data;
+}
+
+char *
+burrow_option_allowed(const BurrowOption *option)
+{
+	switch (option->kind)
+	{
+		case BURROW_KIND_BOOLEAN:
+			return pstrdup("true and false");
+		case BURROW_KIND_INTEGER:
+			return psprintf("integers from " INT64_FORMAT " to " INT64_FORMAT, option->min, option->max);
+		case BURROW_KIND_BYTES:
+			return psprintf("numbers of bytes from " INT64_FORMAT " to " INT64_FORMAT, option->min, option->max);
+		case BURROW_KIND_INTERVAL:
+			return psprintf("intervals from %s to %s",
+							burrow_value_format_interval(option->min),
+							burrow_value_format_interval(option->max));
+		case BURROW_KIND_CHOICE:
+			return list_choices(option->choices);
+		case BURROW_KIND_SERVER:
+			return pstrdup("names of foreign servers");
+		case BURROW_KIND_GROUP:
+			return pstrdup("1 to 249 printable characters of ASCII, without spaces");
+		case BURROW_KIND_START:
+			return pstrdup("\"earliest\", \"latest\", a time since 1970, and a JSON object"
+						   " of partitions and their offsets, such as {\"0\": 42}");
+		case BURROW_KIND_TOPIC:
+			return pstrdup(BURROW_TOPIC_ALLOWED);
+		case BURROW_KIND_SQLSTATES:
+			return pstrdup("arrays of SQLSTATEs, of five or, for a whole class, two characters");
+		case BURROW_KIND_KAFKA:
+			return pstrdup("JSON objects whose values are strings, numbers and booleans");
+	}
+	pg_unreachable();
+}
+
+/* So much of a value is repeated in an error. */
+#define SHOWN_MAX	100
+
+static char *
+clip(const char *value)
+{
+	int			length = (int) strlen(value);
+
+	if (length <= SHOWN_MAX)
+		return pstrdup(value);
+	return psprintf("%.*s...", pg_mbcliplen(value, length, SHOWN_MAX), value);
+}
+
+void
+burrow_option_reject(const BurrowOption *option, const char *value, const char *nearest)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, clip(value)),
+			 errdetail("Valid values are %s.", burrow_option_allowed(option)),
+			 nearest != NULL ? errhint("Perhaps you meant \"%s\".", nearest) : 0));
+	pg_unreachable();
+}
+
+static char *
+choice_from_text(const BurrowOption *option, const char *word)
+{
+	BurrowNearest nearest;
+
+	burrow_nearest_init(&nearest, word);
+	for (const BurrowOptionChoice *c = option->choices; c->word != NULL; c++)
+	{
+		if (strcmp(c->word, word) == 0)
+			return pstrdup(word);
+		burrow_nearest_offer(&nearest, c->word);
+	}
+	burrow_option_reject(option, word, nearest.best);
+}
+
+static char *
+integer_from_datum(const BurrowOption *option, Datum value)
+{
+	int64		number = DatumGetInt64(value);
+	char	   *text = psprintf(INT64_FORMAT, number);
+
+	if (number < option->min || number > option->max)
+		burrow_option_reject(option, text, NULL);
+	return text;
+}
+
+static char *
+interval_from_datum(const BurrowOption *option, Datum value)
+{
+	int64		us;
+
+	if (!burrow_value_interval_us(DatumGetIntervalP(value), &us) ||
+		us < option->min || us > option->max)
+		burrow_option_reject(option, DatumGetCString(DirectFunctionCall1(interval_out, value)), NULL);
+	return burrow_value_format_interval(us);
+}
+
+char *
+burrow_option_from_datum(const BurrowOption *option, Datum value)
+{
+	char	   *word;
+
+	switch (option->kind)
+	{
+		case BURROW_KIND_BOOLEAN:
+			return pstrdup(DatumGetBool(value) ? "true" : "false");
+		case BURROW_KIND_INTEGER:
+		case BURROW_KIND_BYTES:
+			return integer_from_datum(option, value);
+		case BURROW_KIND_INTERVAL:
+			return interval_from_datum(option, value);
+		case BURROW_KIND_CHOICE:
+			return choice_from_text(option, TextDatumGetCString(value));
+		case BURROW_KIND_SERVER:
+			word = pstrdup(NameStr(*DatumGetName(value)));
+			if (word[0] == '\0')
+				burrow_option_reject(option, word, NULL);
+			return word;
+		case BURROW_KIND_GROUP:
+			word = TextDatumGetCString(value);
+			if (!burrow_name_is_group(word))
+				burrow_option_reject(option, word, NULL);
+			return word;
+		case BURROW_KIND_START:
+			return burrow_start_normalize(TextDatumGetCString(value));
+		case BURROW_KIND_TOPIC:
+			word = TextDatumGetCString(value);
+			if (!burrow_name_is_topic(word))
+				burrow_option_reject(option, word, NULL);
+			return word;
+		case BURROW_KIND_SQLSTATES:
+			return burrow_value_normalize_sqlstates(option, DatumGetArrayTypeP(value));
+		case BURROW_KIND_KAFKA:
+			return burrow_value_normalize_properties(option, value);
+	}
+	pg_unreachable();
+}
+
+void
+burrow_options_set_defaults(const char **values)
+{
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+		values[i] = burrow_options[i].default_value;
+}
+
+/* The number or time that the text means. */
+static int64
+value_of(const char *const *values, BurrowOptionId id)
+{
+	return burrow_options[id].kind == BURROW_KIND_INTERVAL ?
+		burrow_value_parse_interval(values[id]) : strtoll(values[id], NULL, 10);
+}
+
+/* a must not be greater than b, where both have a value */
+static void
+check_order(const char *const *values, BurrowOptionId a, BurrowOptionId b)
+{
+	if (values[a] == NULL || values[b] == NULL || value_of(values, a) <= value_of(values, b))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("option \"%s\" must not be greater than option \"%s\"",
+					burrow_options[a].name, burrow_options[b].name),
+			 errdetail("The value of \"%s\" is %s, that of \"%s\" is %s.",
+					   burrow_options[a].name, values[a], burrow_options[b].name, values[b])));
+}
+
+static void
+check_supported(const BurrowOption *option, const char *value)
+{
+	if (!option->later || value == NULL ||
+		(option->default_value != NULL && strcmp(value, option->default_value) == 0))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s \"%s\" is not supported yet", option->name, value),
+			 option->default_value != NULL ?
+			 errhint("For now the only value is \"%s\".", option->default_value) :
+			 errhint("For now this option cannot be set.")));
+}
+
+void
+burrow_options_check(const char *const *values)
+{
+	check_order(values, BURROW_OPTION_MIN_WORKERS, BURROW_OPTION_WORKERS);
+	check_order(values, BURROW_OPTION_WORKERS, BURROW_OPTION_MAX_INFLIGHT);
+	check_order(values, BURROW_OPTION_BATCH_SIZE, BURROW_OPTION_MAX_INFLIGHT);
+	check_order(values, BURROW_OPTION_RETRY_BACKOFF, BURROW_OPTION_RETRY_BACKOFF_MAX);
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+		check_supported(&burrow_options[i], values[i]);
+}
+
+ArrayType *
+burrow_options_to_array(const char *const *values)
+{
+	Datum		elements[BURROW_NOPTIONS];
+	int			n = 0;
+
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		if (values[i] != NULL && !burrow_options[i].own_column)
+			elements[n++] = CStringGetTextDatum(psprintf("%s=%s", burrow_options[i].name, values[i]));
+	}
+	return construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * What is not in the array has its default: an option that came with a later version
+ * is not in rows that were stored before.
+ */
+void
+burrow_options_from_array(ArrayType *array, const char **values)
+{
+	Datum	   *elements;
+	int			n;
+
+	burrow_options_set_defaults(values);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = TextDatumGetCString(elements[i]);
+		char	   *equals = strchr(name, '=');
+		const BurrowOption *option = NULL;
+
+		if (equals != NULL)
+		{
+			*equals = '\0';
+			option = burrow_option_find(name);
+		}
+		if (option == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("unknown option \"%s\" in table \"%s.%s\"", name, BURROW_SCHEMA, "subscription")));
+		values[option - burrow_options] = equals + 1;
+	}
+}
+
+int
+burrow_options_max_inflight(int workers, int batch_size)
+{
+	return Max(1000, 2 * workers * batch_size);
+}
+
+static int
+choice_value(const BurrowOption *option, const char *word)
+{
+	for (const BurrowOptionChoice *c = option->choices; c->word != NULL; c++)
+	{
+		if (strcmp(c->word, word) == 0)
+			return c->value;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("unknown value \"%s\" of option \"%s\" in table \"%s.%s\"",
+					word, option->name, BURROW_SCHEMA, "subscription")));
+}
+
+static void
+store_number(void *field, size_t size, int64 number)
+{
+	if (size == sizeof(int64))
+		*(int64 *) field = number;
+	else if (size == sizeof(int))
+		*(int *) field = (int) number;
+	else
+		*(bool *) field = number != 0;
+}
+
+void
+burrow_options_decode(const char *const *values, BurrowOptions *options)
+{
+	memset(options, 0, sizeof(BurrowOptions));
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		const BurrowOption *option = &burrow_options[i];
+		void	   *field = (char *) options + option->field;
+
+		if (values[i] == NULL || option->field_size == 0)
+			continue;
+		switch (option->kind)
+		{
+			case BURROW_KIND_INTEGER:
+			case BURROW_KIND_BYTES:
+			case BURROW_KIND_INTERVAL:
+				store_number(field, option->field_size, value_of(values, i));
+				break;
+			case BURROW_KIND_CHOICE:
+				store_number(field, option->field_size, choice_value(option, values[i]));
+				break;
+			case BURROW_KIND_KAFKA:
+				options->nkafka = burrow_kafka_properties_parse(values[i], &options->kafka);
+				break;
+			default:
+				*(char **) field = pstrdup(values[i]);
+				break;
+		}
+	}
+	if (options->max_inflight == 0)
+		options->max_inflight = burrow_options_max_inflight(options->workers, options->batch_size);
+}

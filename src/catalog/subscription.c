@@ -1,0 +1,239 @@
+/*
+ * subscription.c
+ *	  The catalog row of a subscription, read and halted.
+ *
+ * Runs in: backends, discovery workers and consumers; what users ask for is written
+ * in api/.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "burrow.h"
+#include "catalog/access.h"
+#include "catalog/subscription.h"
+
+const char *const burrow_status_names[] = {
+	[BURROW_STATUS_ENABLED] = "enabled",
+	[BURROW_STATUS_PAUSED] = "paused",
+	[BURROW_STATUS_HALTED] = "halted",
+	[BURROW_STATUS_DISABLED] = "disabled",
+};
+
+/* In the order that read_row() expects. */
+#define COLUMNS \
+	"s.subid, s.name, s.owner::oid, s.topic, s.handler, s.handler_owner::oid," \
+	" s.consumer_group, s.uuid::text, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
+
+enum
+{
+	COLUMN_SUBID = 1,
+	COLUMN_NAME,
+	COLUMN_OWNER,
+	COLUMN_TOPIC,
+	COLUMN_HANDLER,
+	COLUMN_HANDLER_OWNER,
+	COLUMN_CONSUMER_GROUP,
+	COLUMN_UUID,
+	COLUMN_SYSTEM_IDENTIFIER,
+	COLUMN_DBOID,
+	COLUMN_STATUS,
+	COLUMN_OPTIONS,
+	COLUMN_XMIN
+};
+
+/* None of the columns can be NULL. */
+static Datum
+column(uint64 row, int number)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull);
+}
+
+static char *
+column_text(uint64 row, int number)
+{
+	return TextDatumGetCString(column(row, number));
+}
+
+static BurrowStatus
+status_from_text(const char *text)
+{
+	for (int i = 0; i < lengthof(burrow_status_names); i++)
+	{
+		if (strcmp(burrow_status_names[i], text) == 0)
+			return (BurrowStatus) i;
+	}
+	elog(ERROR, "unknown status \"%s\"", text);
+}
+
+static char *
+options_text(const char *const *values)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		if (values[i] != NULL && !burrow_options[i].own_column)
+			appendStringInfo(&text, "%s=%s\n", burrow_options[i].name, values[i]);
+	}
+	return text.data;
+}
+
+/* Row number `row` of SPI's result, made in cxt. */
+static BurrowSubscription *
+read_row(uint64 row, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	BurrowSubscription *sub = palloc0(sizeof(BurrowSubscription));
+
+	sub->subid = DatumGetInt32(column(row, COLUMN_SUBID));
+	sub->name = column_text(row, COLUMN_NAME);
+	sub->owner = DatumGetObjectId(column(row, COLUMN_OWNER));
+	sub->topic = column_text(row, COLUMN_TOPIC);
+	sub->handler = column_text(row, COLUMN_HANDLER);
+	sub->handler_owner = DatumGetObjectId(column(row, COLUMN_HANDLER_OWNER));
+	sub->consumer_group = column_text(row, COLUMN_CONSUMER_GROUP);
+	strlcpy(sub->uuid, column_text(row, COLUMN_UUID), sizeof(sub->uuid));
+	sub->system_identifier = (uint64) DatumGetInt64(column(row, COLUMN_SYSTEM_IDENTIFIER));
+	sub->dboid = DatumGetObjectId(column(row, COLUMN_DBOID));
+	sub->status = status_from_text(column_text(row, COLUMN_STATUS));
+	sub->changed_here =
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(column(row, COLUMN_XMIN)));
+
+	burrow_options_from_array(DatumGetArrayTypePCopy(column(row, COLUMN_OPTIONS)), sub->values);
+	/* Only their columns know. */
+	sub->values[BURROW_OPTION_CONSUMER_GROUP] = NULL;
+	sub->values[BURROW_OPTION_ENABLED] = NULL;
+	burrow_options_decode(sub->values, &sub->options);
+	sub->options_text = options_text(sub->values);
+
+	MemoryContextSwitchTo(old);
+	return sub;
+}
+
+BurrowSubscription *
+burrow_subscription_load(int32 subid)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	BurrowCatalogAccess access;
+	BurrowSubscription *sub = NULL;
+	Oid			types[] = {INT4OID};
+	Datum		values[] = {Int32GetDatum(subid)};
+
+	if (!burrow_catalog_begin(&access))
+		return NULL;
+	if (burrow_catalog_execute("SELECT " COLUMNS " FROM burrow.subscription s"
+							   " WHERE s.subid OPERATOR(pg_catalog.=) $1",
+							   1, types, values, NULL, SPI_OK_SELECT) > 0)
+		sub = read_row(0, caller);
+	burrow_catalog_end(&access);
+	return sub;
+}
+
+BurrowSubscription *
+burrow_subscription_find(const char *name, bool lock)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	BurrowCatalogAccess access;
+	BurrowSubscription *sub = NULL;
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(name)};
+
+	if (!burrow_catalog_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	if (burrow_catalog_execute(lock ?
+							   "SELECT " COLUMNS " FROM burrow.subscription s"
+							   " WHERE s.name OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE" :
+							   "SELECT " COLUMNS " FROM burrow.subscription s"
+							   " WHERE s.name OPERATOR(pg_catalog.=) $1",
+							   1, types, values, NULL, SPI_OK_SELECT) > 0)
+		sub = read_row(0, caller);
+	burrow_catalog_end(&access);
+	return sub;
+}
+
+List *
+burrow_subscription_list(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	BurrowCatalogAccess access;
+	List	   *list = NIL;
+	uint64		n;
+
+	if (!burrow_catalog_begin(&access))
+		return NIL;
+	n = burrow_catalog_execute("SELECT " COLUMNS " FROM burrow.subscription s ORDER BY s.subid",
+							   0, NULL, NULL, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < n; i++)
+	{
+		BurrowSubscription *sub = read_row(i, caller);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		list = lappend(list, sub);
+		MemoryContextSwitchTo(old);
+	}
+	burrow_catalog_end(&access);
+	return list;
+}
+
+bool
+burrow_subscription_at_home(const BurrowSubscription *sub)
+{
+	return sub->system_identifier == GetSystemIdentifier() && sub->dboid == MyDatabaseId;
+}
+
+/* One that was disabled meanwhile stays so: it does not run, whatever went wrong. */
+void
+burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
+{
+	BurrowCatalogAccess access;
+	const char *texts[] = {
+		halt->topic, halt->sqlstate, halt->message, halt->detail, halt->hint, halt->context
+	};
+	Oid			types[9];
+	Datum		values[9];
+	char		nulls[9 + 1];
+
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		types[i] = TEXTOID;
+		nulls[i] = texts[i] != NULL ? ' ' : 'n';
+		values[i] = texts[i] != NULL ? CStringGetTextDatum(texts[i]) : (Datum) 0;
+	}
+	types[6] = INT4OID;
+	values[6] = Int32GetDatum(halt->partition);
+	nulls[6] = halt->partition >= 0 ? ' ' : 'n';
+	types[7] = INT8OID;
+	values[7] = Int64GetDatum(halt->offset);
+	nulls[7] = halt->offset >= 0 ? ' ' : 'n';
+	types[8] = INT4OID;
+	values[8] = Int32GetDatum(subid);
+	nulls[8] = ' ';
+	nulls[9] = '\0';
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	burrow_catalog_execute("UPDATE burrow.subscription SET status = 'halted',"
+						   " error_topic = $1, error_sqlstate = $2, error_message = $3,"
+						   " error_detail = $4, error_hint = $5, error_context = $6,"
+						   " error_partition = $7, error_offset = $8,"
+						   " error_at = pg_catalog.clock_timestamp()"
+						   " WHERE subid OPERATOR(pg_catalog.=) $9"
+						   " AND status OPERATOR(pg_catalog.<>) 'disabled'",
+						   9, types, values, nulls, SPI_OK_UPDATE);
+	burrow_catalog_end(&access);
+}
+
+bool
+burrow_extension_exists(void)
+{
+	return OidIsValid(get_extension_oid(BURROW_EXTENSION, true));
+}
