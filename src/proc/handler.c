@@ -156,6 +156,33 @@ call_function(BurrowHandler *h)
 	pgstat_end_function_usage(&usage, true);
 }
 
+static void
+argument_context(void *arg)
+{
+	errcontext("argument \"%s\"", burrow_handler_field_name(*(BurrowField *) arg));
+}
+
+/* Fills in the arguments of the forms NAMED and VALUE; true if one is NULL. */
+static bool
+fill_arguments(BurrowHandler *h, const BurrowSource *source, const BurrowMessageView *message)
+{
+	BurrowField field = 0;
+	ErrorContextCallback callback = {error_context_stack, argument_context, &field};
+	bool		any_null = false;
+
+	error_context_stack = &callback;
+	for (int i = 0; i < h->plan.nargs; i++)
+	{
+		NullableDatum *value = &h->call->args[i];
+
+		field = h->plan.args[i].field;
+		value->value = burrow_values_field(&h->layout, source, message, field, h->plan.args[i].type, &value->isnull);
+		any_null |= value->isnull;
+	}
+	error_context_stack = callback.previous;
+	return any_null;
+}
+
 /* A strict function is not called with a NULL; the message counts as handled. */
 void
 burrow_handler_call(BurrowHandler *h, const char *topic, size_t topic_len, int32 partition,
@@ -169,21 +196,8 @@ burrow_handler_call(BurrowHandler *h, const char *topic, size_t topic_len, int32
 		h->call->args[0].value = burrow_values_message(&h->layout, &source, message);
 		h->call->args[0].isnull = false;
 	}
-	else
-	{
-		bool		any_null = false;
-
-		for (int i = 0; i < h->plan.nargs; i++)
-		{
-			const BurrowHandlerArgument *arg = &h->plan.args[i];
-			NullableDatum *value = &h->call->args[i];
-
-			value->value = burrow_values_field(&h->layout, &source, message, arg->field, arg->type, &value->isnull);
-			any_null |= value->isnull;
-		}
-		if (any_null && h->function.fn_strict)
-			return;
-	}
+	else if (fill_arguments(h, &source, message) && h->function.fn_strict)
+		return;
 	call_function(h);
 }
 

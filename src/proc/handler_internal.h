@@ -62,6 +62,7 @@ typedef struct BurrowSource
 } BurrowSource;
 
 /* ---- handler_lookup.c ---- */
+extern const char *burrow_handler_field_name(BurrowField field);
 extern void burrow_handler_types(BurrowMessageTypes *types);
 /* InvalidOid: there is no function of this signature. */
 extern Oid	burrow_handler_find_signature(const char *signature);

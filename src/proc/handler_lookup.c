@@ -52,6 +52,12 @@ static const struct
 	[BURROW_FIELD_ATTEMPT] = {"attempt", "integer"},
 };
 
+const char *
+burrow_handler_field_name(BurrowField field)
+{
+	return fields[field].name;
+}
+
 static int
 hint_what_fits(void)
 {
@@ -348,8 +354,7 @@ report_candidates(const char *name, int nfit, const char *list)
 				errcode(ERRCODE_AMBIGUOUS_FUNCTION),
 				errmsg("function name \"%s\" is not unique", name),
 				errdetail_internal("%s", list),
-				errhint("Give the argument types of the one that is meant, as in \"%s\".",
-						psprintf("%s(jsonb)", name)));
+				errhint("Give the argument types of the one that is meant, as they are listed."));
 	ereport(ERROR,
 			errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 			errmsg("no function \"%s\" can be a handler", name),

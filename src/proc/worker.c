@@ -47,6 +47,9 @@ bool		burrow_am_worker = false;
  */
 #define MAX_AGE_US			USECS_PER_HOUR
 
+/* So does one that has had a chunk of this size: its queue keeps the memory for it. */
+#define LARGE_CHUNK			(64 * 1024 * 1024)
+
 static BurrowWorker worker;
 
 /*
@@ -150,14 +153,10 @@ tend_session(void)
  * queue was looked at, so a chunk that has come since ends the sleep at once.
  */
 static void
-wait_for_work(TimestampTz started_at)
+wait_for_work(void)
 {
 	bool		stats_pending;
 	int			events;
-
-	QueryCancelPending = false;
-	if (GetCurrentTimestamp() - started_at > MAX_AGE_US)
-		proc_exit(0);
 
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
@@ -169,11 +168,12 @@ wait_for_work(TimestampTz started_at)
 		pgstat_report_stat(true);
 }
 
-/* Returns when the consumer is gone. */
+/* Returns when it is time to leave. */
 static void
 work(BurrowWorker *w)
 {
 	TimestampTz started_at = GetCurrentTimestamp();
+	Size		largest = 0;
 
 	for (;;)
 	{
@@ -187,12 +187,15 @@ work(BurrowWorker *w)
 			case SHM_MQ_SUCCESS:
 				if (!burrow_chunk_run(w, data, len))
 					return;
+				largest = Max(largest, len);
 				pgstat_report_stat(false);
 				break;
 			case SHM_MQ_DETACHED:
 				return;
 			case SHM_MQ_WOULD_BLOCK:
-				wait_for_work(started_at);
+				if (largest >= LARGE_CHUNK || GetCurrentTimestamp() - started_at > MAX_AGE_US)
+					return;
+				wait_for_work();
 				break;
 		}
 	}
@@ -214,6 +217,7 @@ burrow_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, BURROW_WORKER_CONNECTION_FLAGS);
 	if (!attach(w))
 		proc_exit(0);
+	burrow_bgw_show_name();
 	set_up_session(w->transport->setup);
 	make_contexts(w);
 	burrow_chunk_init(w);
