@@ -646,6 +646,7 @@ answer_assign(BurrowConsumer *c)
 		return;
 	}
 	c->joined = true;
+	c->assigned = true;
 	burrow_consumer_trouble_over(c);
 	burrow_registry_set_state(c->slot, BURROW_RUNNING);
 }
@@ -689,6 +690,7 @@ answer_revoke(BurrowConsumer *c)
 	c->kafka->list_free(c->revoked);
 	c->revoked = NULL;
 	c->revoke_lost = false;
+	c->assigned = !dlist_is_empty(&c->parts);
 }
 
 /* Lets go of everything, and answers what was not answered yet. */

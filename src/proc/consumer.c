@@ -271,6 +271,14 @@ serve_log(BurrowConsumer *c, const BurrowKafkaEvent *event)
 			(errmsg_internal("subscription \"%s\": librdkafka: %s", c->sub->name, event->text)));
 }
 
+static void
+begin_closing(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	c->end_phase = c->kafka->close_begin(c->client, text) ? BURROW_END_CLOSING : BURROW_END_OVER;
+}
+
 /* The group is being left: rebalances only need their answer. */
 static void
 serve_rebalance_while_leaving(BurrowConsumer *c, const BurrowKafkaEvent *event)
@@ -282,6 +290,8 @@ serve_rebalance_while_leaving(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		(void) c->kafka->unassign(c->client, &event->list, text);
 	else
 		(void) c->kafka->assign(c->client, &none, text);
+	if (event->type == BURROW_KAFKA_REVOKE && c->end_phase == BURROW_END_LEAVING)
+		begin_closing(c);
 }
 
 static void
@@ -297,7 +307,7 @@ serve_events(BurrowConsumer *c)
 		{
 			case BURROW_KAFKA_ASSIGN:
 			case BURROW_KAFKA_REVOKE:
-				if (c->end_phase == BURROW_END_CLOSING)
+				if (c->end_phase >= BURROW_END_LEAVING)
 					serve_rebalance_while_leaving(c, &event);
 				else if (event.type == BURROW_KAFKA_ASSIGN)
 					burrow_assignment_assign(c, &event.list);
@@ -625,21 +635,28 @@ begin_final_commit(BurrowConsumer *c)
 	c->end_phase = BURROW_END_COMMITTING;
 }
 
+/*
+ * A static member that only closes keeps its place in the group until its session
+ * times out.  That is wanted where it will be back soon, and not where somebody else
+ * should have its partitions.
+ */
 static void
-begin_close(BurrowConsumer *c)
+begin_leave(BurrowConsumer *c)
 {
-	bool		shutdown = c->ending == BURROW_ENDING_SHUTDOWN;
+	bool		back_soon = c->ending == BURROW_ENDING_SHUTDOWN || c->ending == BURROW_ENDING_RESTART;
 	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		assigned = c->assigned;
 
 	burrow_pool_detach_all(c);
 	burrow_assignment_close(c);
+	c->end_deadline = c->now +
+		(c->ending == BURROW_ENDING_SHUTDOWN ? SHUTDOWN_CLOSE_US : END_CLOSE_US);
 	if (c->client == NULL)
 		c->end_phase = BURROW_END_OVER;
-	else if (c->kafka->close_begin(c->client, text))
-		c->end_phase = BURROW_END_CLOSING;
+	else if (!back_soon && c->kafka->leave(c->client, text) && assigned)
+		c->end_phase = BURROW_END_LEAVING;	/* until the last revocation is answered */
 	else
-		c->end_phase = BURROW_END_OVER;
-	c->end_deadline = c->now + (shutdown ? SHUTDOWN_CLOSE_US : END_CLOSE_US);
+		begin_closing(c);
 }
 
 /* One step of the end. */
@@ -662,9 +679,10 @@ advance_end(BurrowConsumer *c)
 	}
 	if (c->end_phase == BURROW_END_COMMITTING &&
 		(burrow_commit_settled(c, false) || c->now >= c->end_deadline))
-		begin_close(c);
-	if (c->end_phase == BURROW_END_CLOSING &&
-		(c->kafka->closed(c->client) || c->now >= c->end_deadline))
+		begin_leave(c);
+	if (c->end_phase >= BURROW_END_LEAVING && c->end_phase < BURROW_END_OVER &&
+		(c->now >= c->end_deadline ||
+		 (c->end_phase == BURROW_END_CLOSING && c->kafka->closed(c->client))))
 		c->end_phase = BURROW_END_OVER;
 }
 

@@ -171,8 +171,9 @@ typedef enum BurrowEndPhase
 {
 	BURROW_END_NOT,				/* -> DRAINING */
 	BURROW_END_DRAINING,		/* messages in hand are waited for -> COMMITTING */
-	BURROW_END_COMMITTING,		/* the final commit is waited for -> CLOSING, OVER */
-	BURROW_END_CLOSING,			/* the group is being left -> OVER */
+	BURROW_END_COMMITTING,		/* the final commit is waited for -> LEAVING, CLOSING, OVER */
+	BURROW_END_LEAVING,			/* out of the group for good -> CLOSING, OVER */
+	BURROW_END_CLOSING,			/* the client is being closed -> OVER */
 	BURROW_END_OVER
 } BurrowEndPhase;
 
@@ -216,6 +217,7 @@ struct BurrowConsumer
 	bool		assign_unanswered;	/* librdkafka waits for assign() */
 	TimestampTz locate_again_at;	/* not before; 0: at once */
 	bool		joined;			/* an assignment was answered once */
+	bool		assigned;		/* and not given up since */
 
 	/* partitions go */
 	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
