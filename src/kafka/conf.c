@@ -181,19 +181,17 @@ is_secret(const char *name)
 	return false;
 }
 
-/* Does the library that runs have such a property, for clients or for topics? */
+/*
+ * Does the library that runs have such a property, for clients or for topics?  Asked by
+ * setting it to its default: rd_kafka_conf_get() calls a property without a value unknown.
+ */
 static bool
 exists(const char *name)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
-	size_t		size = 0;
 	bool		found;
 
-	found = rd_kafka_conf_get(conf, name, NULL, &size) != RD_KAFKA_CONF_UNKNOWN ||
-		rd_kafka_topic_conf_get(topic_conf, name, NULL, &size) != RD_KAFKA_CONF_UNKNOWN;
-
-	rd_kafka_topic_conf_destroy(topic_conf);
+	found = rd_kafka_conf_set(conf, name, NULL, NULL, 0) != RD_KAFKA_CONF_UNKNOWN;
 	rd_kafka_conf_destroy(conf);
 	return found;
 }
@@ -322,7 +320,6 @@ bool
 burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name, char *value, size_t room)
 {
 	size_t		size = room;
-	rd_kafka_conf_res_t res;
 
 	if (room == 0)
 		return false;
@@ -334,12 +331,12 @@ burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name, char *value
 		return true;
 	}
 
-	/* INVALID says that the property is there and has no value */
-	res = rd_kafka_conf_get(conf->rk, name, value, &size);
-	if (res == RD_KAFKA_CONF_UNKNOWN)
-		return false;
-	if (res != RD_KAFKA_CONF_OK)
+	if (rd_kafka_conf_get(conf->rk, name, value, &size) != RD_KAFKA_CONF_OK)
+	{
+		/* it might be there without a value */
 		value[0] = '\0';
+		return exists(name);
+	}
 	if (value[0] != '\0' && is_secret(name))
 		burrow_kafka_text_copy(value, room, "***");
 	return true;

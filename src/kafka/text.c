@@ -94,15 +94,27 @@ end_at_character(char *dst, size_t len)
 	dst[len] = '\0';
 }
 
+/* How much of it is text, without the newline that some of librdkafka's messages end with? */
+static size_t
+text_len(const char *src)
+{
+	size_t		len = strlen(src);
+
+	while (len > 0 && isspace((unsigned char) src[len - 1]))
+		len--;
+	return len;
+}
+
 /* Copies src into room bytes. */
 void
 burrow_kafka_text_copy(char *dst, size_t room, const char *src)
 {
-	size_t		len = strlen(src);
+	size_t		len = text_len(src);
 
 	if (len < room)
 	{
-		memcpy(dst, src, len + 1);
+		memcpy(dst, src, len);
+		dst[len] = '\0';
 		return;
 	}
 	memcpy(dst, src, room - 1);
@@ -162,6 +174,7 @@ secret_at(const TextList *secrets, const char *text, size_t at)
 void
 burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t room)
 {
+	size_t		end = text_len(src);
 	size_t		len = 0;
 
 	if (secrets->n == 0)
@@ -170,7 +183,7 @@ burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t 
 		return;
 	}
 
-	for (size_t at = 0; src[at] != '\0';)
+	for (size_t at = 0; at < end;)
 	{
 		size_t		secret = secret_at(secrets, src, at);
 
