@@ -23,6 +23,7 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #include "catalog/subscription.h"
 #include "guc.h"
@@ -182,6 +183,7 @@ burrow_discovery_main(Datum arg)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "reading burrow subscriptions");
 	left_out = reconcile(burrow_extension_exists() ? burrow_subscription_list() : NIL);
 	if (left_out != NULL)
@@ -191,6 +193,7 @@ burrow_discovery_main(Datum arg)
 				 errdetail("All %d slots are in use, by the subscriptions of all databases.",
 						   burrow->nsubscriptions),
 				 errhint("Increase burrow.max_subscriptions and restart the server.")));
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 	tell_unwanted();
 	burrow_registry_wake_launcher();
