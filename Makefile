@@ -68,6 +68,7 @@ KAFKA_OBJS = \
 	src/kafka/text.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
+REGRESS = handler
 ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 
