@@ -466,7 +466,7 @@ start_time(const BurrowSubscriptionSlot *sub)
 	if (!sub->in_use || !sub->wanted || sub->dropped || sub->ended || sub->starting ||
 		sub->consumer_pid != 0 || !burrow_enabled || burrow_registry_is_held(sub->dboid))
 		return 0;
-	return Max(sub->restart_at,
+	return Max(Max(sub->restart_at, burrow->start_not_before),
 			   TimestampTzPlusMilliseconds(sub->started_at, START_INTERVAL_MS));
 }
 
@@ -649,6 +649,11 @@ burrow_launcher_main(Datum arg)
 	burrow_registry_attach_launcher();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	ereport(LOG, (errmsg("burrow launcher started")));
+	if (burrow->start_not_before > GetCurrentTimestamp())
+		ereport(LOG,
+				(errmsg("consumers will be started in %ld s, because the server crashed soon after they were started",
+						(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), burrow->start_not_before) + 999) / 1000),
+				 errhint("Setting burrow.enabled to off keeps them from being started.")));
 
 	for (;;)
 	{

@@ -37,6 +37,10 @@
 #include "shmem/partitions.h"
 #include "shmem/registry.h"
 
+#define CALM_MS					10000
+#define CRASH_DELAY_FIRST_MS	1000
+#define CRASH_DELAY_MAX_MS		10000
+
 BurrowShared *burrow = NULL;
 
 const char *const burrow_state_names[] = {
@@ -114,6 +118,31 @@ init_worker(BurrowWorkerSlot *worker)
 	pg_atomic_init_u64(&worker->messages_failed, 0);
 }
 
+/*
+ * After a crash the postmaster makes shared memory anew, and all that the launcher
+ * knew of who died of what is gone.  A consumer that crashes as soon as it starts
+ * (librdkafka is a lot of foreign code) would have the server do nothing but recover,
+ * and nobody could get in to pause it.  So the postmaster remembers: each crash
+ * within CALM_MS of the moment when consumers could start doubles the time until they
+ * may start again.
+ *
+ * Process: postmaster.
+ */
+static TimestampTz
+start_after_crash(void)
+{
+	static TimestampTz last_start = 0;	/* when consumers could start; 0: first time */
+	static int	delay_ms = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (last_start != 0 && !TimestampDifferenceExceeds(last_start, now, CALM_MS))
+		delay_ms = delay_ms == 0 ? CRASH_DELAY_FIRST_MS : Min(delay_ms * 2, CRASH_DELAY_MAX_MS);
+	else
+		delay_ms = 0;
+	last_start = TimestampTzPlusMilliseconds(now, delay_ms);
+	return delay_ms == 0 ? 0 : last_start;
+}
+
 void
 burrow_registry_startup_shmem(void)
 {
@@ -126,6 +155,7 @@ burrow_registry_startup_shmem(void)
 	if (!found)
 	{
 		memset(burrow, 0, size);
+		burrow->start_not_before = start_after_crash();
 		burrow->lock = &GetNamedLWLockTranche(BURROW_LIBRARY)[0].lock;
 		ConditionVariableInit(&burrow->gone);
 		burrow->nsubscriptions = burrow_max_subscriptions;

@@ -113,6 +113,7 @@ typedef struct BurrowSubscriptionSlot
 
 #define BURROW_REQUEST_RELOAD	1	/* the catalog row has changed, or is gone */
 #define BURROW_REQUEST_LEAVE	2	/* leave the database: drain and exit */
+#define BURROW_REQUEST_REFRESH	4	/* ask for the partitions' ends, and commit what is done */
 
 typedef struct BurrowWorkerSlot
 {
@@ -163,6 +164,9 @@ typedef struct BurrowProbe
 typedef struct BurrowShared
 {
 	LWLock	   *lock;
+
+	/* No consumer is started before: the server crashes again and again; constant. */
+	TimestampTz start_not_before;
 
 	/* The launcher; under the lock. */
 	pid_t		launcher_pid;
