@@ -854,16 +854,20 @@ consume(BurrowConsumer *c)
 		return;
 	}
 	burrow_consumer_start_transaction(c);
+	MemoryContextSwitchTo(TopMemoryContext);
 	burrow_start_parse(c->sub->options.start_from, &c->start);
 	burrow_consumer_commit_transaction(c);
 
+	/* what is made here lives as long as the process */
+	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
-	c->bootstrap_servers = MemoryContextStrdup(TopMemoryContext, burrow_bootstrap_servers);
+	c->bootstrap_servers = pstrdup(burrow_bootstrap_servers);
 	make_pipe(c);
 	c->area = dsa_create(LWLockNewTrancheId());
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_sched_create(sched_allocate, sched_release);
 	burrow_pool_init(c);
+	MemoryContextSwitchTo(c->turn_cxt);
 
 	ereport(LOG,
 			(errmsg("consumer for subscription \"%s\" has started", c->sub->name),
