@@ -68,7 +68,7 @@ KAFKA_OBJS = \
 	src/kafka/text.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
-REGRESS = handler
+REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views
 ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 

@@ -164,7 +164,7 @@ burrow_call_check_topic(const char *topic)
 	if (!burrow_name_is_topic_or_pattern(topic, &detail))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", "topic", topic),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "topic", burrow_option_clip(topic)),
 				 errdetail_internal("%s", detail)));
 }
 

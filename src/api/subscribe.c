@@ -48,7 +48,7 @@ subscription_name(const BurrowCall *call, const char *topic)
 	if (!burrow_name_is_subscription(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", "subscription", name),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "subscription", burrow_option_clip(name)),
 				 errdetail("Valid values are names of 1 to %d bytes without control characters.",
 						   BURROW_NAME_MAX)));
 	return name;

@@ -291,8 +291,8 @@ burrow_option_allowed(const BurrowOption *option)
 /* So much of a value is repeated in an error. */
 #define SHOWN_MAX	100
 
-static char *
-clip(const char *value)
+char *
+burrow_option_clip(const char *value)
 {
 	int			length = (int) strlen(value);
 
@@ -306,7 +306,7 @@ burrow_option_reject(const BurrowOption *option, const char *value, const char *
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, clip(value)),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, burrow_option_clip(value)),
 			 errdetail("Valid values are %s.", burrow_option_allowed(option)),
 			 nearest != NULL ? errhint("Perhaps you meant \"%s\".", nearest) : 0));
 	pg_unreachable();

@@ -186,6 +186,9 @@ extern char *burrow_option_allowed(const BurrowOption *option);
 extern void burrow_option_reject(const BurrowOption *option, const char *value,
 								 const char *nearest) pg_attribute_noreturn();
 
+/* A value as errors repeat it: not more than fits into a line.  Palloc'd. */
+extern char *burrow_option_clip(const char *value);
+
 /* Canonical text of an SQL argument of the option's type; errors as above. */
 extern char *burrow_option_from_datum(const BurrowOption *option, Datum value);
 

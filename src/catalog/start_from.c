@@ -161,6 +161,7 @@ utc_text(TimestampTz at)
 
 	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "could not convert a timestamp");
+	tm.tm_isdst = 0;			/* below 0 no zone would be written */
 	EncodeDateTime(&tm, fsec, true, 0, "UTC", USE_ISO_DATES, text);
 	return pstrdup(text);
 }
