@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "burrow.h"
 #include "compat.h"
@@ -49,11 +50,17 @@ set_name(BackgroundWorker *worker, const char *name, const char *suffix)
 			 worker->bgw_type, len, name, suffix);
 }
 
+/* The handle outlives whatever context the caller works in: it is freed by pfree(). */
 static bool
 start(BackgroundWorker *worker, BackgroundWorkerHandle **handle)
 {
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	bool		started;
+
 	worker->bgw_notify_pid = MyProcPid;
-	return RegisterDynamicBackgroundWorker(worker, handle);
+	started = RegisterDynamicBackgroundWorker(worker, handle);
+	MemoryContextSwitchTo(old);
+	return started;
 }
 
 void

@@ -13,7 +13,7 @@
 extern void burrow_bgw_register_launcher(void);
 
 /* Dynamic ones: false when no background worker slot is free.  The caller is
- * notified of start and end (bgw_notify_pid). */
+ * notified of start and end (bgw_notify_pid).  The handle is the caller's to pfree(). */
 extern bool burrow_bgw_start_discovery(Oid dboid, BackgroundWorkerHandle **handle);
 extern bool burrow_bgw_start_consumer(int slot, uint32 generation, Oid dboid, int32 subid,
 									  const char *name, BackgroundWorkerHandle **handle);
