@@ -61,6 +61,8 @@ make_work_folder() {
 	if [ -n "${BURROW_WORK:-}" ]; then
 		work=$BURROW_WORK
 		mkdir -p "$work"
+		exec 8>"$work/.lock"
+		flock -n 8 || die "another run uses \"$work\""
 	else
 		work=$(mktemp -d "${TMPDIR:-/tmp}/burrow.XXXXXX")
 	fi
