@@ -44,9 +44,8 @@
 /* From cancelling what runs to terminating its worker. */
 #define KILL_AFTER_US		INT64CONST(2000000)
 
-/* The partition's end as librdkafka last heard of it is asked for anew after this. */
+/* The end of a partition that is not read to its end is asked for anew after this. */
 #define END_STALE_US		INT64CONST(10000000)
-#define END_CACHED_US		INT64CONST(1000000)
 
 /* ---- one epoch of one partition ---- */
 
@@ -207,23 +206,13 @@ burrow_part_publish(BurrowConsumer *c, BurrowPart *part)
 	slot = &burrow_partitions[part->slot];
 	head = burrow_tracker_head(&part->tracker);
 
-	if (part->bounds_at + END_CACHED_US <= c->now)
-	{
-		int64		low;
-		int64		end;
-
-		if (c->kafka->cached_bounds(c->client, part->topic, part->partition, &low, &end) && end > part->end)
-		{
-			part->end = end;
-			part->bounds_at = c->now;
-		}
-	}
-	/* what was handled was there */
-	part->end = Max(part->end, head);
+	/* what was taken was there */
+	part->end = Max(part->end, Max(head, part->tracker.last_offset + 1));
 
 	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
 	pg_atomic_write_u64(&slot->processed, (uint64) head);
 	pg_atomic_write_u64(&slot->end, (uint64) part->end);
+	pg_write_barrier();			/* who sees the time sees the end */
 	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
 	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
 	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
@@ -246,38 +235,70 @@ burrow_part_publish(BurrowConsumer *c, BurrowPart *part)
 	}
 }
 
+static void
+take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
+			continue;
+		part->end = list->items[i].offset;
+		part->bounds_at = now;
+		burrow_part_publish(c, part);
+	}
+}
+
+/* Is the end of this partition to be asked for? */
+static bool
+wants_end(const BurrowConsumer *c, const BurrowPart *part)
+{
+	if (part->state != BURROW_PART_ACTIVE)
+		return false;
+	return c->refresh_ends ? part->bounds_at < c->refreshed_at :
+		part->readable && part->bounds_at + END_STALE_US <= c->now;
+}
+
 /*
- * The end that librdkafka knows stands still while a queue is full, so one that is
- * old is asked for.  One partition a turn, because it waits for the broker.
+ * The end of a partition is told when it is reached.  That of one that is behind, or
+ * whose end somebody waits for, has to be asked for: of the last stable offset under
+ * read_committed, and not by the client that fetches, whose questions wait behind
+ * its fetches.
  */
 static void
 refresh_ends(BurrowConsumer *c)
 {
+	BurrowKafkaList *list;
+	char		text[BURROW_KAFKA_TEXT_MAX];
 	dlist_iter	iter;
+	int			n = 0;
 
-	if (c->troubled && !c->refresh_ends)
+	if (!c->refresh_ends && (c->troubled || c->now < c->ends_asked_at + END_STALE_US))
 		return;
 	dlist_foreach(iter, &c->parts)
+		n += wants_end(c, dlist_container(BurrowPart, node, iter.cur)) ? 1 : 0;
+	if (n > 0 && (list = c->kafka->list_new(n)) != NULL)
 	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-		int64		low;
-		int64		end;
-		char		text[BURROW_KAFKA_TEXT_MAX];
+		n = 0;
+		dlist_foreach(iter, &c->parts)
+		{
+			BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
-		if (part->state != BURROW_PART_ACTIVE || part->bounds_at > c->refreshed_at ||
-			(!c->refresh_ends && !(part->readable && part->bounds_at + END_STALE_US <= c->now)))
-			continue;
-		if (c->kafka->query_bounds(c->client, part->topic, part->partition, ASK_TIMEOUT_MS, &low, &end, text))
-			part->end = end;
+			if (wants_end(c, part))
+				(void) c->kafka->list_set(list, n++, part->topic, part->partition, BURROW_KAFKA_LATEST, NULL, 0);
+		}
+		if (c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
+			take_ends(c, list);
 		else
 			ereport(DEBUG1,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg("could not get the end of topic \"%s\" partition %d: %s",
-							part->topic, part->partition, text)));
-		part->bounds_at = c->now;
-		burrow_part_publish(c, part);
-		return;
+					 errmsg_internal("could not get the ends of %d partitions: %s", n, text)));
+		c->kafka->list_free(list);
 	}
+	c->ends_asked_at = c->now;
 	c->refresh_ends = false;
 }
 
@@ -555,7 +576,7 @@ resolve(BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	const char *reason = NULL;
 
-	if (list->n > 0 && !c->kafka->resolve(c->client, list, ASK_TIMEOUT_MS, text))
+	if (list->n > 0 && !c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
 		reason = text;
 	for (int i = 0; i < list->n && reason == NULL; i++)
 	{
@@ -842,7 +863,7 @@ burrow_assignment_advance(BurrowConsumer *c)
 
 /* When burrow_assignment_advance() has something to do; 0: not by time. */
 TimestampTz
-burrow_assignment_next(const BurrowConsumer *c)
+burrow_assignment_next(BurrowConsumer *c)
 {
 	TimestampTz next = 0;
 
@@ -852,5 +873,7 @@ burrow_assignment_next(const BurrowConsumer *c)
 		next = c->locate_again_at;
 	if (c->refresh_ends)
 		next = c->now;
+	else if (!dlist_is_empty(&c->readable))
+		next = burrow_earlier(next, Max(c->ends_asked_at + END_STALE_US, c->now + 1000));
 	return next;
 }

@@ -438,9 +438,24 @@ open_client(BurrowConsumer *c, int partitions)
 	return client;
 }
 
+/* What the scout has to say: only interesting while there is no other client. */
+static void
+serve_scout(BurrowConsumer *c)
+{
+	BurrowKafkaEvent event;
+
+	while (c->scout != NULL && c->kafka->poll(c->scout, &event))
+	{
+		if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
+			serve_error(c, &event);
+		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
+			serve_log(c, &event);
+	}
+}
+
 /*
  * One attempt.  How many partitions there are must be known before the client is made
- * whose memory it divides, so another one, which joins no group, asks for it first.
+ * whose memory it divides, so the scout asks for it first.
  */
 static bool
 connect_kafka(BurrowConsumer *c)
@@ -453,23 +468,11 @@ connect_kafka(BurrowConsumer *c)
 	partitions = c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (partitions < 0)
 	{
-		BurrowKafkaEvent event;
-
-		/* its events say why */
-		while (c->kafka->poll(c->scout, &event))
-		{
-			if (event.type == BURROW_KAFKA_ERROR)
-				serve_error(c, &event);
-			else if (event.type == BURROW_KAFKA_LOG)
-				serve_log(c, &event);
-		}
+		serve_scout(c);			/* its events say why */
 		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
 								psprintf("%s (%s)", text, c->transport_text) : text);
 		return false;
 	}
-	c->kafka->destroy(c->scout);
-	c->scout = NULL;
-
 	c->client = open_client(c, Max(partitions, 1));
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,
@@ -807,6 +810,7 @@ run(BurrowConsumer *c)
 			continue;
 		}
 		serve_events(c);
+		serve_scout(c);
 		burrow_pool_collect(c);
 		burrow_assignment_advance(c);
 		again = burrow_intake_run(c);

@@ -192,7 +192,8 @@ struct BurrowConsumer
 	const BurrowKafkaFunctions *kafka;
 	char	   *bootstrap_servers;	/* that the client was made with */
 	BurrowKafkaClient *client;	/* NULL: not connected yet */
-	BurrowKafkaClient *scout;	/* asks for the number of partitions before that */
+	BurrowKafkaClient *scout;	/* only asks questions: joins no group, fetches nothing,
+								 * so its answers do not wait behind fetches */
 	int			wake_read;
 	int			wake_write;
 	int64		poll_interval_us;	/* keeps the membership */
@@ -230,6 +231,7 @@ struct BurrowConsumer
 	/* ends of partitions */
 	bool		refresh_ends;	/* ask for all that were not since refreshed_at */
 	TimestampTz refreshed_at;
+	TimestampTz ends_asked_at;
 
 	/* commits */
 	bool		committing;		/* one is under way */
@@ -286,7 +288,7 @@ extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *l
 extern void burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event);
 /* Moves on what waits for time or for workers; called each turn. */
 extern void burrow_assignment_advance(BurrowConsumer *c);
-extern TimestampTz burrow_assignment_next(const BurrowConsumer *c);
+extern TimestampTz burrow_assignment_next(BurrowConsumer *c);
 /* Cancels, then terminates, what is in hand of closing partitions after the deadline. */
 extern void burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline);
 /* Takes no more messages of any partition; drops what no worker has. */

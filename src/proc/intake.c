@@ -224,7 +224,7 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 		int64		end = -1;
 		char		text[BURROW_KAFKA_TEXT_MAX];
 
-		if (c->kafka->query_bounds(c->client, part->topic, part->partition, 1000, &low, &end, text))
+		if (c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text))
 			halt_partition(c, part, position, "22003",
 						   psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
 									(long long) position, part->topic, part->partition),

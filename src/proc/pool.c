@@ -146,6 +146,8 @@ start_worker(BurrowConsumer *c)
 {
 	BurrowLane *lane = free_lane(c);
 	BurrowWorkerArgs args;
+	MemoryContext old;
+	bool		started;
 
 	if (lane == NULL)
 		return false;
@@ -168,7 +170,11 @@ start_worker(BurrowConsumer *c)
 	args.segment = dsm_segment_handle(lane->transport->segment);
 	args.tracker_area = dsa_get_handle(c->area);
 
-	if (!burrow_bgw_start_worker(&args, c->sub->name, &lane->handle))
+	/* the handle is needed until the process is gone */
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	started = burrow_bgw_start_worker(&args, c->sub->name, &lane->handle);
+	MemoryContextSwitchTo(old);
+	if (!started)
 	{
 		burrow_transport_detach(lane->transport);
 		lane->transport = NULL;
