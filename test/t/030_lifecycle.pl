@@ -59,7 +59,7 @@ sub wait_for_new
 	return $new;
 }
 
-$kafka->create_topic($_, 1) foreach qw(one two three four five);
+$kafka->create_topic($_, 1) foreach qw(one two three four five six seven eight nine ten);
 prepare($node);
 
 # ---- transactions
@@ -114,7 +114,6 @@ works($node, 'one', 'after the idle worker was terminated');
 $kafka->produce('one', { key => 'slow', value => '{"n": -1, "sleep": 600}' });
 $node->wait_for('the slow message to be in hand', "SELECT count(*) = 1 FROM burrow.workers WHERE subscription = 'one' AND state = 'running'");
 my $busy = $node->sql("SELECT pid FROM burrow.workers WHERE subscription = 'one' AND state = 'running'");
-$node->sql('CREATE OR REPLACE FUNCTION pg_temp.nothing() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$');
 $node->sql(<<'END');
 CREATE OR REPLACE FUNCTION on_message(topic text, partition int, "offset" bigint, value jsonb) RETURNS void
 LANGUAGE sql AS $$ INSERT INTO got VALUES (topic, partition, "offset", (value->>'n')::int) $$;
@@ -206,7 +205,6 @@ unlike($node->log_since($position), qr/ERROR|FATAL|deadlock/, 'DROP EXTENSION en
 
 $node->sql('CREATE EXTENSION burrow');
 is($node->sql('SELECT count(*) FROM burrow.subscriptions'), '0', 'a new one knows nothing of them');
-$kafka->create_topic('six', 1);
 subscribe($node, 'six');
 works($node, 'six', 'by the new one');
 
@@ -231,7 +229,7 @@ sub pg_ctl
 $node->stop;
 is(pg_ctl('-o', '-b', 'start'), 0, 'the server starts as pg_upgrade starts it');
 is(processes($node, ''), '0', 'and nothing of Burrow runs in it');
-is($node->sql('SELECT subscription, state FROM burrow.subscriptions'), 'five|disabled', 'the subscription is there');
+is($node->sql('SELECT subscription, consumer_pid FROM burrow.subscriptions'), 'five|', 'the subscription is there, without a consumer');
 is(pg_ctl('stop'), 0, 'and it stops');
 $node->start;
 works($node, 'five', 'after the server was started for pg_upgrade');
@@ -243,30 +241,30 @@ $node->stop;
 my $small = BurrowTest::Node->create('small', kafka => $kafka,
 	conf => "max_worker_processes = 3\nmax_logical_replication_workers = 0\n");
 prepare($small);
-subscribe($small, 'one', workers => 1);
-works($small, 'one', 'by the only worker that there is room for');
+subscribe($small, 'seven', workers => 1);
+works($small, 'seven', 'by the only worker that there is room for');
 $position = $small->log_position;
-subscribe($small, 'two', workers => 1);
+subscribe($small, 'eight', workers => 1);
 $small->wait_for_log_line(qr/LOG:  no background worker slot is free for burrow's processes/, $position);
 like($small->log_since($position), qr/HINT:  Increase max_worker_processes/, 'the log says what is missing');
-$small->wait_for('another attempt', "SELECT count(*) = 1 FROM burrow.subscriptions WHERE subscription = 'two' AND state = 'starting'");
-works($small, 'one', 'while another subscription waits for room');
-$small->sql("SELECT burrow.unsubscribe('one')");
-works($small, 'two', 'when there is room again');
+$small->wait_for('another attempt', "SELECT count(*) = 1 FROM burrow.subscriptions WHERE subscription = 'eight' AND state = 'starting'");
+works($small, 'seven', 'while another subscription waits for room');
+$small->sql("SELECT burrow.unsubscribe('seven')");
+works($small, 'eight', 'when there is room again');
 is(scalar(() = $small->log_since($position) =~ /no background worker slot is free/g), 1, 'which was said once');
 
 # ---- no slot for another subscription
 
 $small->append_conf('postgresql.conf', "max_worker_processes = 20\nburrow.max_subscriptions = 2\n");
 $small->restart;
-subscribe($small, 'three');
-works($small, 'three', 'in the last slot');
-like($small->sql_error("SELECT burrow.subscribe('four', 'on_message')"),
+subscribe($small, 'nine');
+works($small, 'nine', 'in the last slot');
+like($small->sql_error("SELECT burrow.subscribe('ten', 'on_message')"),
 	qr/53400: .*\n.*HINT:  .*burrow\.max_subscriptions/s, 'there is no slot for a third subscription');
-$small->sql("SELECT burrow.unsubscribe('two')");
+$small->sql("SELECT burrow.unsubscribe('eight')");
 $small->wait_for('its slot to be free', "SELECT count(*) = 1 FROM burrow._subscription_slots()");
-subscribe($small, 'four');
-works($small, 'four', 'in the slot that was freed');
+subscribe($small, 'ten');
+works($small, 'ten', 'in the slot that was freed');
 $small->stop;
 
 # ---- not preloaded

@@ -25,8 +25,8 @@ $primary->wait_for('500 rows', 'SELECT count(*) = 500 FROM got');
 $primary->wait_for_catchup($standby);
 is($standby->sql('SELECT count(*) FROM got'), '500', 'the standby has what the primary has handled');
 is($standby->sql($burrow), '0', 'and none of Burrow\'s processes');
-is($standby->sql('SELECT subscription, state, consumer_pid FROM burrow.subscriptions'), 'orders|disabled|',
-	'it shows the subscription as disabled');
+is($standby->sql('SELECT subscription, consumer_pid FROM burrow.subscriptions'), 'orders|',
+	'it shows the subscription, without a consumer');
 like($standby->sql_error("SELECT burrow.pause('orders')"), qr/25006: /, 'and cannot change it');
 
 # The standby becomes the primary.
