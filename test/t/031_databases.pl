@@ -165,7 +165,9 @@ is($node->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ '^burr
 	'0', 'nothing is left of databases that are gone');
 $node->wait_for('their slots to be free',
 	"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'burrow consumer'");
-is_deeply([ $kafka->group_members($group) ], [], 'nor in the group');
+# a static member that was asked to make room may come back, and so does not leave for good
+wait_until('the group to be empty', sub { !$kafka->group_members($group) });
+pass('nor in the group once its session has expired');
 
 works('alpha', 'alpha', 'in the database that nobody touched');
 unlike($node->log_since($start), qr/PANIC|terminated by signal|deadlock detected/, 'nothing crashed');
