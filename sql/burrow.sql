@@ -213,6 +213,13 @@ COMMENT ON FUNCTION burrow.options IS 'the options of burrow.subscribe() and bur
 -- These read shared memory, and show a role the subscriptions that it owns, or
 -- all of this database's to members of pg_monitor.
 
+-- Asked before a view reads anything, because the planner may find that it needs none
+-- of the functions below, and an empty view would hide that nothing can run.
+CREATE FUNCTION burrow._is_loaded() RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_is_loaded';
+COMMENT ON FUNCTION burrow._is_loaded IS 'for internal use: true, or an error if the library was not preloaded';
+
 CREATE FUNCTION burrow._subscription_slots(
 	OUT subid int,
 	OUT state text,
@@ -354,7 +361,8 @@ SELECT s.name AS subscription,
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
 	CROSS JOIN LATERAL burrow._options(s.options) o
-WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+WHERE burrow._is_loaded()
+	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.subscriptions IS 'subscriptions of this database: state, last error and options';
 
 CREATE VIEW burrow.partitions WITH (security_barrier) AS
@@ -375,7 +383,8 @@ SELECT s.name AS subscription,
 	p.end_checked_at
 FROM burrow.subscription s
 	JOIN burrow._partition_slots() p ON p.subid = s.subid
-WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+WHERE burrow._is_loaded()
+	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.partitions IS 'partitions that this server consumes now; offsets are those of the next message to read';
 
 CREATE VIEW burrow.workers WITH (security_barrier) AS
@@ -391,7 +400,8 @@ SELECT s.name AS subscription,
 	w.messages_failed
 FROM burrow.subscription s
 	JOIN burrow._worker_slots() w ON w.subid = s.subid
-WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+WHERE burrow._is_loaded()
+	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.workers IS 'worker processes and the messages in their hands';
 
 CREATE VIEW burrow.stats WITH (security_barrier) AS
@@ -447,7 +457,8 @@ FROM burrow.subscription s
 		FROM burrow._worker_slots() v
 		GROUP BY v.subid
 	) w ON w.subid = s.subid
-WHERE pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+WHERE burrow._is_loaded()
+	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.stats IS 'what each subscription did since its statistics were reset, and what it does now';
 
 -- ---------------------------------------------------------------- privileges

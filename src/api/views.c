@@ -26,10 +26,18 @@
 #include "guc.h"
 #include "shmem/partitions.h"
 
+PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);
 PG_FUNCTION_INFO_V1(burrow_sql_subscription_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_partition_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_worker_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_state);
+
+Datum
+burrow_sql_is_loaded(PG_FUNCTION_ARGS)
+{
+	burrow_registry_require();
+	PG_RETURN_BOOL(true);
+}
 
 static bool
 may_see(Oid owner)
