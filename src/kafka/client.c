@@ -122,6 +122,22 @@ burrow_kafka_leave(BurrowKafkaClient *c, char *error)
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
 }
 
+/*
+ * librdkafka sends the request when the last fetcher of the assignment has stopped, some
+ * time after unassign(), and not at all if it is told to close before that.  It forgets
+ * its member id when it sends it.
+ */
+bool
+burrow_kafka_left(BurrowKafkaClient *c)
+{
+	char	   *member_id = rd_kafka_memberid(c->rk);
+	bool		left = member_id == NULL || *member_id == '\0';
+
+	if (member_id != NULL)
+		rd_kafka_mem_free(c->rk, member_id);
+	return left;
+}
+
 bool
 burrow_kafka_assignment_lost(BurrowKafkaClient *c)
 {

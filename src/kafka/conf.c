@@ -188,12 +188,12 @@ is_secret(const char *name)
 static bool
 exists(const char *name)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	bool		found;
+	/* kept, since making one sets all the properties there are */
+	static rd_kafka_conf_t *scratch;
 
-	found = rd_kafka_conf_set(conf, name, NULL, NULL, 0) != RD_KAFKA_CONF_UNKNOWN;
-	rd_kafka_conf_destroy(conf);
-	return found;
+	if (scratch == NULL)
+		scratch = rd_kafka_conf_new();
+	return rd_kafka_conf_set(scratch, name, NULL, NULL, 0) != RD_KAFKA_CONF_UNKNOWN;
 }
 
 BurrowKafkaPropertyClass

@@ -56,6 +56,7 @@ static const BurrowKafkaFunctions functions = {
 	.list_free = burrow_kafka_list_free,
 	.free_text = burrow_kafka_free_text,
 	.leave = burrow_kafka_leave,
+	.left = burrow_kafka_left,
 	.want_headers = burrow_kafka_want_headers,
 	.property_name = burrow_kafka_property_name,
 };

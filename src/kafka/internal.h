@@ -131,6 +131,7 @@ extern BurrowKafkaClient *burrow_kafka_open(BurrowKafkaConf *conf, const char *g
 											int wake_fd, char *error);
 extern bool burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error);
 extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
+extern bool burrow_kafka_left(BurrowKafkaClient *c);
 extern bool burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_assignment_lost(BurrowKafkaClient *c);

@@ -227,9 +227,11 @@ typedef struct BurrowKafkaFunctions
 	/*
 	 * Leave the group for good, before close_begin(): a static member (group.instance.id)
 	 * that only closes stays in it, and its partitions with it, until session.timeout.ms has
-	 * passed.  Answer the REVOKE; then close.
+	 * passed.  Answer the REVOKE, and close when left() says that the request is on its way;
+	 * nothing is written to the pipe then.
 	 */
 	bool		(*leave) (BurrowKafkaClient *c, char *error);
+	bool		(*left) (BurrowKafkaClient *c);
 
 	/* False: take() says nheaders = 0 and saves the parsing, a third of its time.  At first true. */
 	void		(*want_headers) (BurrowKafkaClient *c, bool want);

@@ -667,7 +667,6 @@ answer_assign(BurrowConsumer *c)
 		return;
 	}
 	c->joined = true;
-	c->assigned = true;
 	burrow_consumer_trouble_over(c);
 	burrow_registry_set_state(c->slot, BURROW_RUNNING);
 }
@@ -711,7 +710,6 @@ answer_revoke(BurrowConsumer *c)
 	c->kafka->list_free(c->revoked);
 	c->revoked = NULL;
 	c->revoke_lost = false;
-	c->assigned = !dlist_is_empty(&c->parts);
 }
 
 /* Lets go of everything, and answers what was not answered yet. */

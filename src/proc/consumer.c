@@ -64,6 +64,8 @@
 /* Any other end. */
 #define END_COMMIT_US		INT64CONST(5000000)
 #define END_CLOSE_US		INT64CONST(3000000)
+/* Between two looks whether the group was left. */
+#define LEAVE_LOOK_US		INT64CONST(10000)
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_MS	2000
@@ -290,8 +292,6 @@ serve_rebalance_while_leaving(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		(void) c->kafka->unassign(c->client, &event->list, text);
 	else
 		(void) c->kafka->assign(c->client, &none, text);
-	if (event->type == BURROW_KAFKA_REVOKE && c->end_phase == BURROW_END_LEAVING)
-		begin_closing(c);
 }
 
 static void
@@ -648,7 +648,6 @@ begin_leave(BurrowConsumer *c)
 {
 	bool		back_soon = c->ending == BURROW_ENDING_SHUTDOWN || c->ending == BURROW_ENDING_RESTART;
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		assigned = c->assigned;
 
 	burrow_pool_detach_all(c);
 	burrow_assignment_close(c);
@@ -656,8 +655,8 @@ begin_leave(BurrowConsumer *c)
 		(c->ending == BURROW_ENDING_SHUTDOWN ? SHUTDOWN_CLOSE_US : END_CLOSE_US);
 	if (c->client == NULL)
 		c->end_phase = BURROW_END_OVER;
-	else if (!back_soon && c->kafka->leave(c->client, text) && assigned)
-		c->end_phase = BURROW_END_LEAVING;	/* until the last revocation is answered */
+	else if (!back_soon && c->kafka->leave(c->client, text))
+		c->end_phase = BURROW_END_LEAVING;
 	else
 		begin_closing(c);
 }
@@ -683,6 +682,8 @@ advance_end(BurrowConsumer *c)
 	if (c->end_phase == BURROW_END_COMMITTING &&
 		(burrow_commit_settled(c, false) || c->now >= c->end_deadline))
 		begin_leave(c);
+	if (c->end_phase == BURROW_END_LEAVING && c->kafka->left(c->client))
+		begin_closing(c);
 	if (c->end_phase >= BURROW_END_LEAVING && c->end_phase < BURROW_END_OVER &&
 		(c->now >= c->end_deadline ||
 		 (c->end_phase == BURROW_END_CLOSING && c->kafka->closed(c->client))))
@@ -698,6 +699,9 @@ end_next(const BurrowConsumer *c)
 		return c->now;
 	if (c->end_phase == BURROW_END_DRAINING && c->kill_deadline != 0)
 		return c->kill_deadline;
+	/* librdkafka does not tell when it has left */
+	if (c->end_phase == BURROW_END_LEAVING)
+		return c->now + LEAVE_LOOK_US;
 	return c->end_deadline;
 }
 

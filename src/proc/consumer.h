@@ -218,7 +218,6 @@ struct BurrowConsumer
 	bool		assign_unanswered;	/* librdkafka waits for assign() */
 	TimestampTz locate_again_at;	/* not before; 0: at once */
 	bool		joined;			/* an assignment was answered once */
-	bool		assigned;		/* and not given up since */
 
 	/* partitions go */
 	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
