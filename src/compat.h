@@ -25,6 +25,7 @@
 #endif
 
 /* 17: one more timeout that Burrow's own processes must be spared. */
+#define BURROW_HAVE_TRANSACTION_TIMEOUT (PG_VERSION_NUM >= 170000)
 #if PG_VERSION_NUM >= 170000
 #define BURROW_TRANSACTION_TIMEOUT_OVERRIDE {"transaction_timeout", "0"},
 #else
@@ -45,13 +46,16 @@
 #define burrow_qualified_name_list(name) stringToQualifiedNameList(name)
 #endif
 
-#define BURROW_HAVE_TRANSACTION_TIMEOUT (PG_VERSION_NUM >= 170000)
-
 /* 17: a role that may not log in can still own a background worker. */
 #if PG_VERSION_NUM >= 170000
 #define BURROW_WORKER_CONNECTION_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
 #else
 #define BURROW_WORKER_CONNECTION_FLAGS 0
+#endif
+
+/* 18: spelt pg_noreturn, and put before the declaration. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 
 #endif							/* BURROW_COMPAT_H */
