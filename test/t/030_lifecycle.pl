@@ -189,6 +189,18 @@ works($node, 'one', 'after kill -9 of the postmaster');
 is($node->sql('SELECT count(*) FROM generate_series(1, ' . $sent . ') i WHERE NOT EXISTS (SELECT FROM got WHERE n = i)'),
 	'0', 'nothing is missing');
 
+# One crash right after the other: consumers hold back, the server can be used.
+for my $crash (1 .. 2)
+{
+	$position = $node->log_position;
+	kill9($node->pids('launcher'));
+	$node->wait_for_log_line(qr/all server processes terminated; reinitializing.*burrow launcher started/s, $position);
+}
+like($node->log_since($position), qr/LOG:  consumers will be started in \d+ s, because the server crashed/,
+	'consumers hold back when the server crashes again and again');
+is($node->sql('SELECT count(*) FROM burrow.subscriptions'), '5', 'and there is time to look at them');
+works($node, 'one', 'after crashes in a row');
+
 # ---- DROP EXTENSION
 
 $node->sql('CREATE OR REPLACE FUNCTION slow(value jsonb) RETURNS void LANGUAGE sql AS $$ SELECT pg_sleep(0.5) $$');
