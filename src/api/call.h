@@ -11,6 +11,7 @@
 #include "fmgr.h"
 
 #include "catalog/subscription.h"
+#include "compat.h"
 
 /* The arguments of a running SQL function, by name. */
 typedef struct BurrowCall

@@ -13,6 +13,7 @@
 
 #include "api/call.h"
 #include "catalog/nearest.h"
+#include "compat.h"
 #include "guc.h"
 #include "proc/kafka_library.h"
 

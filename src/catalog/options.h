@@ -11,6 +11,7 @@
 
 #include "utils/array.h"
 
+#include "compat.h"
 #include "core/offset_metadata.h"
 
 typedef enum BurrowOrdering
