@@ -6,7 +6,6 @@ RESET client_min_messages;
 
 CREATE ROLE regress_burrow_a LOGIN;
 CREATE ROLE regress_burrow_b LOGIN;
-CREATE ROLE regress_burrow_group NOLOGIN;
 CREATE ROLE regress_burrow_member LOGIN IN ROLE regress_burrow_a;
 CREATE ROLE regress_burrow_monitor LOGIN IN ROLE pg_monitor;
 CREATE FUNCTION on_message(value jsonb) RETURNS void LANGUAGE sql AS '';
@@ -122,4 +121,4 @@ RESET ROLE;
 SELECT burrow.unsubscribe(subscription) FROM burrow.subscriptions;
 DROP FUNCTION subscribe_as_b, on_message;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA burrow FROM regress_burrow_a, regress_burrow_b, regress_burrow_monitor, regress_burrow_member;
-DROP ROLE regress_burrow_member, regress_burrow_a, regress_burrow_b, regress_burrow_group, regress_burrow_monitor;
+DROP ROLE regress_burrow_member, regress_burrow_a, regress_burrow_b, regress_burrow_monitor;
