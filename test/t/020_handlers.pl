@@ -185,5 +185,27 @@ for my $i (0 .. $#unfit)
 }
 unlike($node->log_since($log_position), qr/terminated by signal|PANIC|"burrow worker.*exited with exit code/, 'no worker has ended over it');
 
+#
+# A database in another encoding: text is converted, and what it has no character for is
+# the message's error.
+#
+$node->sql(q{CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'});
+$node->sql(<<'END', 'latin');
+CREATE EXTENSION burrow;
+CREATE TABLE got (what text, bytes bytea);
+CREATE FUNCTION keep(key text, value jsonb, headers jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO got VALUES (key, convert_to(concat_ws(' ', key, value->>0, headers->0->>'value'), 'LATIN1'));
+END $$;
+END
+$kafka->create_topic('latin', 1);
+$kafka->produce('latin',
+	{ key => "\x{e4}", value => qq(["\x{fc}"]), headers => [ [ 'h', "\x{df}" ] ] },
+	{ key => 'euro', value => qq(["\x{20ac}"]) });
+$node->sql(q{SELECT burrow.subscribe('latin', 'keep')}, 'latin');
+$node->wait_for('the euro sign to halt it', q{SELECT state = 'halted' FROM burrow.subscriptions}, database => 'latin');
+is($node->sql('SELECT bytes FROM got', 'latin'), '\xe420fc20df', 'text is in the encoding of the database');
+is($node->sql('SELECT error_offset, error_sqlstate FROM burrow.subscriptions', 'latin'), '1|22P05', 'what cannot be converted is an error of the message');
+
 $node->stop;
 done_testing();
