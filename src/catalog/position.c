@@ -89,24 +89,28 @@ burrow_position_exists(int32 subid)
 }
 
 void
-burrow_position_store(int32 subid, const BurrowPosition *positions, int n)
+burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n)
 {
 	BurrowCatalogAccess access;
-	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID};
-	Datum		values[4];
+	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, UUIDOID};
+	Datum		values[5];
 
 	if (n == 0 || !burrow_catalog_begin(&access))
 		return;
 
 	values[0] = Int32GetDatum(subid);
 	position_arrays(positions, n, &values[1], &values[2], &values[3]);
+	values[4] = DirectFunctionCall1(uuid_in, CStringGetDatum(uuid));
 	burrow_catalog_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low)"
 						   " SELECT $1, w.topic, w.partition, -1, w.low"
 						   " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
 						   " AS w (topic, partition, low)"
+						   " WHERE EXISTS (SELECT FROM burrow.subscription s"
+						   " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+						   " AND s.uuid OPERATOR(pg_catalog.=) $5)"
 						   " ON CONFLICT (subid, topic, partition, lane) DO UPDATE"
 						   " SET low = excluded.low"
 						   " WHERE p.low OPERATOR(pg_catalog.<>) excluded.low",
-						   4, types, values, NULL, SPI_OK_INSERT);
+						   5, types, values, NULL, SPI_OK_INSERT);
 	burrow_catalog_end(&access);
 }

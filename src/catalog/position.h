@@ -23,7 +23,11 @@ typedef struct BurrowPosition
 extern void burrow_position_load(int32 subid, BurrowPosition *positions, int n);
 /* Has the subscription any row, of any topic? */
 extern bool burrow_position_exists(int32 subid);
-/* Inserts or updates; never asks whether low moves back (a seek does). */
-extern void burrow_position_store(int32 subid, const BurrowPosition *positions, int n);
+/*
+ * Inserts or updates; never asks whether low moves back (a seek does).  Nothing is stored
+ * when the subscription is gone, or another has its number: an extension that is dropped
+ * and made anew counts from 1 again, while the old consumer still makes its last commit.
+ */
+extern void burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
 
 #endif							/* BURROW_CATALOG_POSITION_H */

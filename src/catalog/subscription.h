@@ -56,7 +56,7 @@ typedef struct BurrowHalt
 	const char *context;
 } BurrowHalt;
 
-/* In the current memory context.  Needs a transaction; uses SPI (pushes its own snapshot).
+/* In the current memory context.  Needs a transaction with an active snapshot; uses SPI.
  * NULL: there is no such subscription (any more), or no extension. */
 extern BurrowSubscription *burrow_subscription_load(int32 subid);
 /* The same by name; lock: keeps others from changing it until the end of the transaction.

@@ -251,7 +251,7 @@ store_positions(BurrowConsumer *c, const BurrowKafkaList *list)
 	PG_TRY();
 	{
 		burrow_consumer_start_transaction(c);
-		burrow_position_store(c->subid, positions, list->n);
+		burrow_position_store(c->subid, c->sub->uuid, positions, list->n);
 		burrow_consumer_commit_transaction(c);
 	}
 	PG_CATCH();

@@ -54,6 +54,8 @@
 
 /* While in trouble: between two looks whether it is over. */
 #define PROBE_US			INT64CONST(5000000)
+/* After a connection was lost, before looking whether that is all. */
+#define SUSPECT_US			INT64CONST(1000000)
 
 /* Lines of librdkafka's in the log between two changes of state. */
 #define LOG_LINES			5
@@ -190,37 +192,35 @@ burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *tex
 void
 burrow_consumer_trouble_over(BurrowConsumer *c)
 {
+	c->suspicious = false;
+	c->transport_text[0] = '\0';
 	if (!c->troubled)
 		return;
 	c->troubled = false;
 	c->log_lines = 0;
-	c->transport_text[0] = '\0';
 	if (c->ending == BURROW_ENDING_NOT)
 		burrow_registry_set_state(c->slot, c->joined ? BURROW_RUNNING : BURROW_STARTING);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
-/* Nothing tells that a broker is back when there is nothing to fetch: so ask. */
+/*
+ * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
+ * and a lost connection may mean everything or nothing.  So ask, by the scout, whose
+ * answer waits for nothing else.
+ */
 static void
 probe(BurrowConsumer *c)
 {
-	BurrowKafkaList *list;
-	BurrowPart *part;
-	char		text[BURROW_KAFKA_TEXT_MAX];
+	char		text[BURROW_KAFKA_TEXT_MAX] = "no partitions found";
 
-	if (!c->troubled || c->client == NULL || c->now < c->probe_at)
+	if (!(c->troubled || c->suspicious) || c->client == NULL || c->now < c->probe_at)
 		return;
 	c->probe_at = c->now + PROBE_US;
-	if (dlist_is_empty(&c->parts) || c->assign_step != BURROW_ASSIGN_NONE)
-		return;
-	part = dlist_head_element(BurrowPart, node, &c->parts);
-	list = c->kafka->list_new(1);
-	if (list == NULL)
-		return;
-	/* the answer comes to burrow_assignment_fetched() */
-	if (c->kafka->list_set(list, 0, part->topic, part->partition, BURROW_KAFKA_NONE_OFFSET, NULL, 0))
-		(void) c->kafka->fetch_committed(c->client, list, (int) (PROBE_US / 1000), text);
-	c->kafka->list_free(list);
+	if (c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text) > 0)
+		burrow_consumer_trouble_over(c);
+	else if (!c->troubled)
+		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
+								psprintf("%s (%s)", text, c->transport_text) : text);
 }
 
 /* ---- Kafka's events ---- */
@@ -243,9 +243,11 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
 		strlcpy(c->transport_text, event->text, sizeof(c->transport_text));
-		if (!c->troubled)
-			ereport(DEBUG1,
-					(errmsg_internal("subscription \"%s\": %s", c->sub->name, event->text)));
+		if (!c->troubled && !c->suspicious)
+		{
+			c->suspicious = true;
+			c->probe_at = c->now + SUSPECT_US;
+		}
 		return;
 	}
 	if (event->all_brokers_down && c->transport_text[0] != '\0')
@@ -747,7 +749,7 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_commit_next(c));
 	next = burrow_earlier(next, burrow_pool_next(c));
 	next = burrow_earlier(next, end_next(c));
-	if (c->troubled)
+	if (c->troubled || c->suspicious)
 		next = burrow_earlier(next, c->probe_at);
 	return burrow_ms_until(next, c->now);
 }
@@ -835,13 +837,10 @@ wait_for_stragglers(BurrowConsumer *c)
 {
 	while (!burrow_registry_wait_for_stragglers(c->slot, c->generation))
 	{
-		uint32		bits = pg_atomic_read_u32(&burrow->subscriptions[c->slot].requests);
-
-		ResetLatch(MyLatch);
 		serve_signals(c);
 		if (c->ending != BURROW_ENDING_NOT)
 			return false;
-		if (bits & BURROW_REQUEST_LEAVE)
+		if (pg_atomic_read_u32(&burrow->subscriptions[c->slot].requests) & BURROW_REQUEST_LEAVE)
 		{
 			burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
 			return false;

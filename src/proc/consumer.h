@@ -243,6 +243,7 @@ struct BurrowConsumer
 
 	/* trouble */
 	bool		troubled;		/* state is retrying */
+	bool		suspicious;		/* a connection was lost: is that all? */
 	int			log_lines;		/* librdkafka's lines shown since the last change */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
 	TimestampTz probe_at;		/* when to look whether the trouble is over */

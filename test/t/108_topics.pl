@@ -88,7 +88,7 @@ $kafka->produce_many('expired', count => 100, keys => 0);
 $kafka->delete_records('expired', { 0 => 150 });
 $node->sql("SELECT burrow.resume('expired')");
 $node->wait_for_state('expired', 'halted');
-like($node->sql("SELECT message || ' ' || detail FROM burrow.subscriptions WHERE subscription = 'expired'"),
+like($node->sql("SELECT error_message || ' ' || error_detail FROM burrow.subscriptions WHERE subscription = 'expired'"),
 	qr/offset 100 of topic "expired" partition 0 is not in the topic.*150 to 199/, 'the error names topic, partition and what is missing');
 
 $node->stop;

@@ -11,16 +11,16 @@ CREATE TABLE got (n int);
 CREATE TABLE forbidden (n int);
 CREATE FUNCTION keep(value jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    n int := value->>'n';
+    this int := value->>'n';
 BEGIN
-    IF n = 7 THEN
+    IF this = 7 THEN
         PERFORM pg_advisory_xact_lock_shared(7);
     END IF;
-    IF EXISTS (SELECT FROM forbidden f WHERE f.n = keep.n) THEN
-        RAISE EXCEPTION 'order % is not wanted', n
+    IF EXISTS (SELECT FROM forbidden WHERE n = this) THEN
+        RAISE EXCEPTION 'order % is not wanted', this
             USING ERRCODE = 'P4711', DETAIL = 'It is on the list.', HINT = 'Take it off the list.';
     END IF;
-    INSERT INTO got VALUES (n);
+    INSERT INTO got VALUES (this);
 END $$;
 SQL
 $kafka->create_topic('orders', 1);
