@@ -36,15 +36,18 @@ OBJS = $(CORE_OBJS) \
 	src/proc/bgw.o \
 	src/proc/chunk.o \
 	src/proc/commit.o \
+	src/proc/connection.o \
 	src/proc/consumer.o \
 	src/proc/database_hooks.o \
 	src/proc/discovery.o \
+	src/proc/ending.o \
 	src/proc/handler.o \
 	src/proc/handler_lookup.o \
 	src/proc/handler_values.o \
 	src/proc/intake.o \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
+	src/proc/part.o \
 	src/proc/pool.o \
 	src/proc/worker.o \
 	src/api/alter.o \

@@ -47,193 +47,7 @@
 /* The end of a partition that is not read to its end is asked for anew after this. */
 #define END_STALE_US		INT64CONST(10000000)
 
-/* ---- one epoch of one partition ---- */
-
-static BurrowPart *
-part_new(BurrowConsumer *c, const char *topic, int32 partition)
-{
-	BurrowPart *part = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPart));
-	uint32		i;
-
-	strlcpy(part->topic, topic, sizeof(part->topic));
-	part->partition = partition;
-	part->state = BURROW_PART_LOCATING;
-	part->slot = -1;
-	part->start = -1;
-	part->committed = -1;
-	part->sent = -1;
-	part->end = -1;
-	burrow_offset_set_init_palloc(&part->skip);
-
-	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
-		;
-	if (i == c->nids)
-	{
-		uint32		nids = Max(16, c->nids * 2);
-
-		c->part_by_id = c->part_by_id == NULL
-			? MemoryContextAllocZero(TopMemoryContext, nids * sizeof(BurrowPart *))
-			: repalloc(c->part_by_id, nids * sizeof(BurrowPart *));
-		memset(c->part_by_id + c->nids, 0, (nids - c->nids) * sizeof(BurrowPart *));
-		c->nids = nids;
-	}
-	c->part_by_id[i] = part;
-	part->id = i + 1;
-	dlist_push_tail(&c->parts, &part->node);
-	return part;
-}
-
-/* The epoch is over and no worker holds a message of it. */
-static void
-part_free(BurrowConsumer *c, BurrowPart *part)
-{
-	BurrowTrackerSegment *segment;
-
-	Assert(part->held == 0 && part->queue == NULL);
-	burrow_tracker_close(&part->tracker);
-	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
-	{
-		dsa_free(c->area, segment->handle);
-		pfree(segment);
-	}
-	if (part->moving)
-		dlist_delete(&part->moving_node);
-	dlist_delete(&part->node);
-	c->part_by_id[part->id - 1] = NULL;
-	burrow_offset_set_reset(&part->skip);
-	pfree(part);
-}
-
-static void
-drop_item(void *arg, BurrowSchedItem *item)
-{
-	burrow_message_free(arg, (BurrowMessage *) item);
-}
-
-/* Takes no more of it, and drops what no worker has. */
-static void
-part_stop(BurrowConsumer *c, BurrowPart *part)
-{
-	if (part->state == BURROW_PART_ACTIVE)
-		part->state = BURROW_PART_CLOSING;
-	if (part->readable)
-	{
-		part->readable = false;
-		dlist_delete(&part->readable_node);
-	}
-	if (part->sched != NULL)
-	{
-		burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
-		part->sched = NULL;
-	}
-}
-
-/* The partition is no longer ours. */
-static void
-part_close(BurrowConsumer *c, BurrowPart *part)
-{
-	part_stop(c, part);
-	part->state = BURROW_PART_CLOSED;
-	if (part->queue != NULL)
-	{
-		c->kafka->join(part->queue);
-		part->queue = NULL;
-	}
-	if (part->slot >= 0)
-	{
-		burrow_partitions_free(part->slot);
-		part->slot = -1;
-	}
-	if (part->held == 0)
-		part_free(c, part);
-}
-
-void
-burrow_part_release(BurrowConsumer *c, BurrowPart *part)
-{
-	part->held--;
-	if (part->state != BURROW_PART_CLOSED)
-		burrow_commit_moved(c, part);
-	else if (part->held == 0)
-		part_free(c, part);
-}
-
-BurrowPart *
-burrow_assignment_find(BurrowConsumer *c, const char *topic, int32 partition)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-		if (part->state != BURROW_PART_CLOSED && part->partition == partition &&
-			strcmp(part->topic, topic) == 0)
-			return part;
-	}
-	return NULL;
-}
-
-/* Does a worker still hold a message of an older epoch of this partition? */
-static bool
-has_straggler(BurrowConsumer *c, const BurrowPart *part)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &c->parts)
-	{
-		const BurrowPart *other = dlist_container(BurrowPart, node, iter.cur);
-
-		if (other != part && other->state == BURROW_PART_CLOSED &&
-			other->partition == part->partition && strcmp(other->topic, part->topic) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* ---- what others see ---- */
-
-void
-burrow_part_publish(BurrowConsumer *c, BurrowPart *part)
-{
-	BurrowPartitionSlot *slot;
-	int64		head;
-	int64		oldest;
-
-	part->dirty = false;
-	if (part->slot < 0)
-		return;
-	slot = &burrow_partitions[part->slot];
-	head = burrow_tracker_head(&part->tracker);
-
-	/* what was taken was there */
-	part->end = Max(part->end, Max(head, part->tracker.last_offset + 1));
-
-	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
-	pg_atomic_write_u64(&slot->processed, (uint64) head);
-	pg_atomic_write_u64(&slot->end, (uint64) part->end);
-	pg_write_barrier();			/* who sees the time sees the end */
-	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
-	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
-	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
-	if (part->newest_done_ms > 0)
-		pg_atomic_write_u64(&slot->last_message_at,
-							(uint64) (part->newest_done_ms * 1000 -
-									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY));
-	if (burrow_tracker_oldest_pending(&part->tracker, &oldest))
-	{
-		BurrowSegment *segment = (BurrowSegment *) part->tracker.first;
-
-		pg_atomic_write_u64(&slot->oldest_pending_since,
-							(uint64) segment->taken_at[part->tracker.head - segment->tracker.base]);
-		pg_atomic_write_u64(&slot->oldest_pending, (uint64) oldest);
-	}
-	else
-	{
-		pg_atomic_write_u64(&slot->oldest_pending, (uint64) -1);
-		pg_atomic_write_u64(&slot->oldest_pending_since, 0);
-	}
-}
+/* ---- ends ---- */
 
 static void
 take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
@@ -242,7 +56,7 @@ take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
 
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
@@ -315,7 +129,7 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 	c->assign_step = BURROW_ASSIGN_ASK;
 	c->locate_again_at = 0;
 	for (int i = 0; i < list->n; i++)
-		part_new(c, list->items[i].topic, list->items[i].partition);
+		burrow_part_new(c, list->items[i].topic, list->items[i].partition);
 }
 
 /* A list of the partitions that are being located; those with a start only, or all. */
@@ -379,7 +193,7 @@ ask_committed(BurrowConsumer *c)
 	{
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
-		if (part->state == BURROW_PART_LOCATING && has_straggler(c, part))
+		if (part->state == BURROW_PART_LOCATING && burrow_part_has_straggler(c, part))
 			return;
 	}
 	list = locating_list(c, false);
@@ -512,7 +326,7 @@ answers_all(BurrowConsumer *c, const BurrowKafkaList *list)
 
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (part == NULL || part->state != BURROW_PART_LOCATING)
 			return false;
@@ -559,7 +373,7 @@ burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (part != NULL && part->state == BURROW_PART_LOCATING)
 			locate(c, part, &list->items[i], positions[i].low, others);
@@ -580,7 +394,7 @@ resolve(BurrowConsumer *c)
 		reason = text;
 	for (int i = 0; i < list->n && reason == NULL; i++)
 	{
-		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (list->items[i].error != 0 || list->items[i].offset < 0)
 			reason = list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned";
@@ -594,28 +408,6 @@ resolve(BurrowConsumer *c)
 	if (reason != NULL)
 		ask_again(c, BURROW_ASSIGN_RESOLVE, "could not look up starting offsets", reason);
 	return reason == NULL;
-}
-
-/* Everything that a partition needs before its messages may come. */
-static void
-part_open(BurrowConsumer *c, BurrowPart *part)
-{
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	part->slot = burrow_partitions_reserve(c->slot, part->topic, part->partition, c->epoch);
-	if (part->slot < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many partitions for subscription \"%s\"", c->sub->name),
-				 errhint("Consider increasing the configuration parameter \"burrow.max_partitions\".")));
-	burrow_tracker_init(&part->tracker, part->start, c->sub->options.window);
-	part->sched = burrow_sched_add_partition(c->sched);
-	part->queue = c->kafka->split(c->client, part->topic, part->partition, part->id, text);
-	if (part->queue == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not get the queue of topic \"%s\" partition %d: %s",
-						part->topic, part->partition, text)));
 }
 
 /* All starts are known: answer the assignment. */
@@ -632,7 +424,7 @@ answer_assign(BurrowConsumer *c)
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
 		if (part->state == BURROW_PART_LOCATING)
-			part_open(c, part);
+			burrow_part_open(c, part);
 	}
 	list = locating_list(c, false);
 	ok = c->kafka->assign(c->client, list, text);
@@ -648,7 +440,7 @@ answer_assign(BurrowConsumer *c)
 			continue;
 		if (!ok)
 		{
-			part_close(c, part);
+			burrow_part_close(c, part);
 			continue;
 		}
 		part->state = BURROW_PART_ACTIVE;
@@ -683,9 +475,9 @@ burrow_assignment_stop(BurrowConsumer *c)
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
 		if (part->state == BURROW_PART_LOCATING)
-			part_close(c, part);
+			burrow_part_close(c, part);
 		else
-			part_stop(c, part);
+			burrow_part_stop(c, part);
 	}
 	c->assign_step = BURROW_ASSIGN_NONE;
 }
@@ -703,7 +495,7 @@ answer_revoke(BurrowConsumer *c)
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
 		if (part->state == BURROW_PART_CLOSING && part->revoked)
-			part_close(c, part);
+			burrow_part_close(c, part);
 	}
 	if (!c->kafka->unassign(c->client, c->revoked, text))
 		burrow_consumer_trouble(c, "08006", psprintf("could not give up the assignment: %s", text));
@@ -729,7 +521,7 @@ burrow_assignment_close(BurrowConsumer *c)
 		c->assign_unanswered = false;
 	}
 	dlist_foreach_modify(iter, &c->parts)
-		part_close(c, dlist_container(BurrowPart, node, iter.cur));
+		burrow_part_close(c, dlist_container(BurrowPart, node, iter.cur));
 }
 
 void
@@ -761,16 +553,16 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 	c->assign_step = BURROW_ASSIGN_NONE;
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPart *part = burrow_assignment_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (part == NULL)
 			continue;
 		if (part->state == BURROW_PART_LOCATING)
 		{
-			part_close(c, part);
+			burrow_part_close(c, part);
 			continue;
 		}
-		part_stop(c, part);
+		burrow_part_stop(c, part);
 		part->revoked = true;
 	}
 	c->assign_unanswered = false;

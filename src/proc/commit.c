@@ -365,7 +365,7 @@ burrow_commit_run(BurrowConsumer *c)
 static void
 acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
 {
-	BurrowPart *part = burrow_assignment_find(c, item->topic, item->partition);
+	BurrowPart *part = burrow_part_find(c, item->topic, item->partition);
 
 	if (part == NULL || part->sent != item->offset)
 		return;					/* of an older epoch */

@@ -2,7 +2,10 @@
  * consumer.h
  *	  The consumer process's own state, shared by the files that make it up:
  *
- *		consumer.c		start, main loop, stop
+ *		consumer.c		start, main loop
+ *		connection.c	the Kafka clients and what they have to say
+ *		ending.c		draining, final commit, leaving
+ *		part.c			one epoch of one partition
  *		assignment.c	partitions come and go: starting positions, rebalances
  *		intake.c		messages out of Kafka's queues into the scheduler
  *		pool.c			workers: start, give chunks, read results
@@ -282,6 +285,48 @@ extern void burrow_consumer_trouble_over(BurrowConsumer *c);
 extern void burrow_consumer_start_transaction(BurrowConsumer *c);
 extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
 
+/* ---- connection.c ---- */
+
+/* While in trouble: between two looks whether it is over. */
+#define BURROW_PROBE_US		INT64CONST(5000000)
+/* After a connection was lost, before looking whether that is all. */
+#define BURROW_SUSPECT_US	INT64CONST(1000000)
+
+extern void burrow_connection_make_pipe(BurrowConsumer *c);
+/* One attempt to make the clients; false: Kafka does not answer. */
+extern bool burrow_connection_open(BurrowConsumer *c);
+/* Serves the events of both clients. */
+extern void burrow_connection_serve(BurrowConsumer *c);
+/* Takes the numbers of readable queues out of the pipe. */
+extern void burrow_connection_read_pipe(BurrowConsumer *c);
+/* Finds out whether Kafka is there, if that is in doubt and due. */
+extern void burrow_connection_probe(BurrowConsumer *c);
+
+/* ---- ending.c ---- */
+extern void burrow_ending_advance(BurrowConsumer *c);
+extern TimestampTz burrow_ending_next(const BurrowConsumer *c);
+/* A rebalance while the group is being left. */
+extern void burrow_ending_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *event);
+/* Tells the launcher how the end is meant. */
+extern void burrow_ending_tell(BurrowConsumer *c);
+
+/* ---- part.c ---- */
+extern BurrowPart *burrow_part_new(BurrowConsumer *c, const char *topic, int32 partition);
+/* Everything that it needs before its messages may come. */
+extern void burrow_part_open(BurrowConsumer *c, BurrowPart *part);
+/* Takes no more of it, and drops what no worker has. */
+extern void burrow_part_stop(BurrowConsumer *c, BurrowPart *part);
+/* It is no longer ours.  Freed here, or when the last worker lets go of it. */
+extern void burrow_part_close(BurrowConsumer *c, BurrowPart *part);
+/* Not closed; NULL: none. */
+extern BurrowPart *burrow_part_find(BurrowConsumer *c, const char *topic, int32 partition);
+/* Does a worker still hold a message of an older epoch of this partition? */
+extern bool burrow_part_has_straggler(BurrowConsumer *c, const BurrowPart *part);
+/* A worker has let go of a message of this part, which may have been freed by it afterwards. */
+extern void burrow_part_release(BurrowConsumer *c, BurrowPart *part);
+/* Bring the shared slot up to date. */
+extern void burrow_part_publish(BurrowConsumer *c, BurrowPart *part);
+
 /* ---- assignment.c ---- */
 extern void burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list);
 extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
@@ -295,11 +340,6 @@ extern void burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline);
 extern void burrow_assignment_stop(BurrowConsumer *c);
 /* Lets go of all partitions and their queues. */
 extern void burrow_assignment_close(BurrowConsumer *c);
-extern BurrowPart *burrow_assignment_find(BurrowConsumer *c, const char *topic, int32 partition);
-/* A worker has let go of a message of this part, which may have been freed by it afterwards. */
-extern void burrow_part_release(BurrowConsumer *c, BurrowPart *part);
-/* Bring the shared slot up to date. */
-extern void burrow_part_publish(BurrowConsumer *c, BurrowPart *part);
 
 /* ---- intake.c ---- */
 extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);

@@ -95,6 +95,9 @@ set_up_session(const BurrowWorkerSetup *setup)
 		elog(ERROR, "unexpected synchronous_commit level %d", setup->synchronous_commit);
 	SetConfigOption("synchronous_commit", levels[setup->synchronous_commit], PGC_SUSET, PGC_S_OVERRIDE);
 
+	/* ALTER ROLE ... SET role: handlers run as the owner all the same */
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
+
 	/* a chunk's transaction is ours to end, and a message has handler_timeout */
 	if (BURROW_HAVE_TRANSACTION_TIMEOUT)
 		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);

@@ -1,0 +1,323 @@
+/*
+ * connection.c
+ *	  The consumer's two Kafka clients: making them, serving what they have to say, and
+ *	  finding out whether Kafka is there.
+ *
+ * Runs in: the consumer.
+ *
+ * One client is the member of the group.  The other, the scout, joins nothing and
+ * fetches nothing; it is asked questions, whose answers would wait behind the first
+ * one's fetches.  Both write to one pipe when there is something to serve.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "guc.h"
+#include "proc/consumer.h"
+
+/* Events of Kafka's served in one turn. */
+#define EVENTS_A_TURN		1000
+
+/* Bytes read from the pipe at once; a full buffer means that ids may be missing. */
+#define WAKE_BUFFER			4096
+
+/* Lines of librdkafka's in the log between two changes of state. */
+#define LOG_LINES			5
+
+/* Longest wait for an answer of the scout's. */
+#define CONNECT_TIMEOUT_MS	1000
+
+/* The pipe lives as long as the process: librdkafka writes to the number of its file
+ * descriptor, which must never become that of a data file. */
+void
+burrow_connection_make_pipe(BurrowConsumer *c)
+{
+	int			fds[2];
+
+	if (pipe(fds) < 0 ||
+		fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0 ||
+		fcntl(fds[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(fds[1], F_SETFD, FD_CLOEXEC) < 0)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not create a pipe: %m")));
+	/* counted against max_files_per_process */
+	ReserveExternalFD();
+	ReserveExternalFD();
+	c->wake_read = fds[0];
+	c->wake_write = fds[1];
+}
+
+/* ---- is Kafka there? ---- */
+
+/*
+ * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
+ * and a lost connection may mean everything or nothing.  So ask, by the scout, whose
+ * answer waits for nothing else.
+ */
+void
+burrow_connection_probe(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX] = "no partitions found";
+
+	if (!(c->troubled || c->suspicious) || c->client == NULL || c->now < c->probe_at)
+		return;
+	c->probe_at = c->now + BURROW_PROBE_US;
+	if (c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text) > 0)
+		burrow_consumer_trouble_over(c);
+	else if (!c->troubled)
+		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
+								psprintf("%s (%s)", text, c->transport_text) : text);
+}
+
+/* ---- Kafka's events ---- */
+
+static void
+serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->fatal)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not go on consuming for subscription \"%s\": %s", c->sub->name, event->text),
+				 strcmp(event->error_name, "FENCED_INSTANCE_ID") == 0 || strstr(event->text, "fenced") != NULL
+				 ? errhint("Another member of the consumer group \"%s\" has the same group.instance.id.",
+						   c->sub->consumer_group) : 0));
+
+	/*
+	 * One connection that is lost is librdkafka's everyday business, but its text is
+	 * the reason why, if all brokers turn out to be away.
+	 */
+	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
+	{
+		strlcpy(c->transport_text, event->text, sizeof(c->transport_text));
+		if (!c->troubled && !c->suspicious)
+		{
+			c->suspicious = true;
+			c->probe_at = c->now + BURROW_SUSPECT_US;
+		}
+		return;
+	}
+	if (event->all_brokers_down && c->transport_text[0] != '\0')
+		burrow_consumer_trouble(c, "08006", psprintf("%s (%s)", event->text, c->transport_text));
+	else if (event->authentication)
+		burrow_consumer_trouble(c, "28000", event->text);
+	else if (event->topic[0] != '\0')
+		burrow_consumer_trouble(c, "08006", psprintf("topic \"%s\": %s", event->topic, event->text));
+	else
+		burrow_consumer_trouble(c, "08006", event->text);
+}
+
+/* A line of librdkafka's log.  It repeats itself with every attempt to connect. */
+static void
+serve_log(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	int			elevel = DEBUG1;
+
+	if (event->log_level <= 4 && c->log_lines < LOG_LINES)
+	{
+		c->log_lines++;
+		elevel = LOG;
+	}
+	ereport(elevel,
+			(errmsg_internal("subscription \"%s\": librdkafka: %s", c->sub->name, event->text)));
+}
+
+static void
+serve_client(BurrowConsumer *c)
+{
+	BurrowKafkaEvent event;
+
+	if (c->client == NULL)
+		return;
+	for (int i = 0; i < EVENTS_A_TURN && c->kafka->poll(c->client, &event); i++)
+	{
+		switch (event.type)
+		{
+			case BURROW_KAFKA_ASSIGN:
+			case BURROW_KAFKA_REVOKE:
+				if (c->end_phase >= BURROW_END_LEAVING)
+					burrow_ending_answer_rebalance(c, &event);
+				else if (event.type == BURROW_KAFKA_ASSIGN)
+					burrow_assignment_assign(c, &event.list);
+				else
+					burrow_assignment_revoke(c, &event.list, event.lost);
+				break;
+			case BURROW_KAFKA_COMMITTED:
+				burrow_commit_answer(c, &event);
+				break;
+			case BURROW_KAFKA_FETCHED:
+				burrow_assignment_fetched(c, &event);
+				break;
+			case BURROW_KAFKA_ERROR:
+				serve_error(c, &event);
+				break;
+			case BURROW_KAFKA_LOG:
+				serve_log(c, &event);
+				break;
+			case BURROW_KAFKA_NOTHING:
+				break;
+		}
+	}
+}
+
+/* Reads the ids of the queues that are no longer empty. */
+void
+burrow_connection_read_pipe(BurrowConsumer *c)
+{
+	uint32		ids[WAKE_BUFFER / sizeof(uint32)];
+	ssize_t		n = read(c->wake_read, ids, sizeof(ids));
+	dlist_iter	iter;
+
+	if (n == sizeof(ids))
+	{
+		/* the pipe may have been full, and ids lost */
+		dlist_foreach(iter, &c->parts)
+		{
+			BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+			if (part->state == BURROW_PART_ACTIVE)
+				burrow_intake_readable(c, part);
+		}
+		return;
+	}
+	for (ssize_t i = 0; i < n / (ssize_t) sizeof(uint32); i++)
+	{
+		uint32		id = ids[i];
+
+		/* 0 is the main queue, which is polled each turn */
+		if (id > 0 && id <= c->nids && c->part_by_id[id - 1] != NULL &&
+			c->part_by_id[id - 1]->state == BURROW_PART_ACTIVE)
+			burrow_intake_readable(c, c->part_by_id[id - 1]);
+	}
+}
+
+/* ---- the client ---- */
+
+static void
+set_property(BurrowConsumer *c, BurrowKafkaConf *conf, const char *name, const char *value)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (!c->kafka->conf_set(conf, name, value, text))
+	{
+		c->kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, c->sub->name, text)));
+	}
+}
+
+/* Kafka takes letters, digits, dots, underscores and hyphens. */
+static char *
+instance_id(BurrowConsumer *c)
+{
+	char	   *id = psprintf("%s." UINT64_FORMAT, c->sub->consumer_group, c->sub->system_identifier);
+
+	for (char *p = id; *p != '\0'; p++)
+		if (!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL)
+			*p = '_';
+	return id;
+}
+
+/* partitions: to divide queue_memory by; 0: this client is only asked for their number. */
+static BurrowKafkaConf *
+make_conf(BurrowConsumer *c, int partitions)
+{
+	const BurrowOptions *o = &c->sub->options;
+	BurrowKafkaConf *conf = c->kafka->conf_new();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (conf == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	set_property(c, conf, "bootstrap.servers", burrow_bootstrap_servers);
+	set_property(c, conf, "client.id", "burrow");
+	/* a crash or a restart takes its partitions back at once */
+	set_property(c, conf, "group.instance.id", instance_id(c));
+	if (partitions > 0)
+		set_property(c, conf, "queued.max.messages.kbytes",
+					 psprintf("%d", (int) Min(Max(o->queue_memory / 1024 / partitions, 64), 2097151)));
+	for (int i = 0; i < o->nkafka; i++)
+		set_property(c, conf, o->kafka[i].name, o->kafka[i].value);
+
+	if (c->kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
+		c->max_poll_us = (int64) atol(text) * 1000;
+	else
+		c->max_poll_us = 300000 * INT64CONST(1000);
+	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
+	return conf;
+}
+
+static BurrowKafkaClient *
+open_client(BurrowConsumer *c, int partitions)
+{
+	BurrowKafkaConf *conf = make_conf(c, partitions);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	BurrowKafkaClient *client = c->kafka->open(conf, c->sub->consumer_group, c->wake_write, text);
+
+	if (client == NULL)
+	{
+		c->kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not create a Kafka client for subscription \"%s\": %s", c->sub->name, text)));
+	}
+	return client;
+}
+
+/* What the scout has to say: only interesting while there is no other client. */
+static void
+serve_scout(BurrowConsumer *c)
+{
+	BurrowKafkaEvent event;
+
+	while (c->scout != NULL && c->kafka->poll(c->scout, &event))
+	{
+		if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
+			serve_error(c, &event);
+		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
+			serve_log(c, &event);
+	}
+}
+
+/*
+ * One attempt.  How many partitions there are must be known before the client is made
+ * whose memory it divides, so the scout asks for it first.
+ */
+bool
+burrow_connection_open(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	int			partitions;
+
+	if (c->scout == NULL)
+		c->scout = open_client(c, 0);
+	partitions = c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text);
+	if (partitions < 0)
+	{
+		serve_scout(c);			/* its events say why */
+		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
+								psprintf("%s (%s)", text, c->transport_text) : text);
+		return false;
+	}
+	c->client = open_client(c, Max(partitions, 1));
+	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not subscribe to topic \"%s\": %s", c->sub->topic, text)));
+	c->commit_answered_at = c->now;
+	return true;
+}
+
+void
+burrow_connection_serve(BurrowConsumer *c)
+{
+	serve_client(c);
+	serve_scout(c);
+}

@@ -1,0 +1,173 @@
+/*
+ * ending.c
+ *	  The end of a consumer: draining, the final commit, leaving the group.
+ *
+ * Runs in: the consumer.
+ *
+ * Each phase has a deadline.  What is in workers' hands is waited for within
+ * shutdown_timeout, then cancelled; when the server stops it is not waited for, because
+ * PostgreSQL rolls it back.  Whatever is not done in time is simply left: Kafka's
+ * offset says what was, and the next consumer goes on from there.
+ */
+#include "postgres.h"
+
+#include "proc/consumer.h"
+
+/* A stop on SIGTERM has 3 s for the final commit and for leaving the group. */
+#define SHUTDOWN_COMMIT_US	INT64CONST(1500000)
+#define SHUTDOWN_CLOSE_US	INT64CONST(1000000)
+/* Any other end. */
+#define END_COMMIT_US		INT64CONST(5000000)
+#define END_CLOSE_US		INT64CONST(3000000)
+/* Between two looks whether the group was left. */
+#define LEAVE_LOOK_US		INT64CONST(10000)
+
+static void
+begin_closing(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	c->end_phase = c->kafka->close_begin(c->client, text) ? BURROW_END_CLOSING : BURROW_END_OVER;
+}
+
+/* The group is being left: rebalances only need their answer. */
+void
+burrow_ending_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	BurrowKafkaList none = {0};
+
+	if (event->type == BURROW_KAFKA_REVOKE)
+		(void) c->kafka->unassign(c->client, &event->list, text);
+	else
+		(void) c->kafka->assign(c->client, &none, text);
+}
+
+/* The error goes into the catalog, where it survives a restart. */
+static void
+record_halt(BurrowConsumer *c)
+{
+	burrow_consumer_start_transaction(c);
+	burrow_subscription_halt(c->subid, &c->halt);
+	burrow_consumer_commit_transaction(c);
+	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" is halted at topic \"%s\" partition %d offset %lld",
+					c->sub->name, c->halt.topic, c->halt.partition, (long long) c->halt.offset),
+			 errdetail("%s: %s", c->halt.sqlstate, c->halt.message),
+			 errhint("Correct the cause, then call burrow.resume().")));
+}
+
+/* Nothing is waited for but what is in hand. */
+static void
+begin_end(BurrowConsumer *c)
+{
+	burrow_assignment_stop(c);
+	c->end_deadline = c->now + c->sub->options.shutdown_timeout_us;
+	c->kill_deadline = 0;
+	c->end_phase = BURROW_END_DRAINING;
+}
+
+/* Workers have nothing more in hand: the last commit. */
+static void
+begin_final_commit(BurrowConsumer *c)
+{
+	bool		shutdown = c->ending == BURROW_ENDING_SHUTDOWN;
+
+	if (c->ending == BURROW_ENDING_HALT)
+		record_halt(c);
+	burrow_commit_flush(c);
+	c->commit_now = true;
+	c->commit_not_before = 0;
+	burrow_commit_run(c);
+	c->end_deadline = c->now + (shutdown ? SHUTDOWN_COMMIT_US : END_COMMIT_US);
+	c->end_phase = BURROW_END_COMMITTING;
+}
+
+/*
+ * A static member that only closes keeps its place in the group until its session
+ * times out.  That is wanted where it will be back soon, and not where somebody else
+ * should have its partitions.
+ */
+static void
+begin_leave(BurrowConsumer *c)
+{
+	bool		back_soon = c->ending == BURROW_ENDING_SHUTDOWN || c->ending == BURROW_ENDING_RESTART;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	burrow_pool_detach_all(c);
+	burrow_assignment_close(c);
+	c->end_deadline = c->now +
+		(c->ending == BURROW_ENDING_SHUTDOWN ? SHUTDOWN_CLOSE_US : END_CLOSE_US);
+	if (c->client == NULL)
+		c->end_phase = BURROW_END_OVER;
+	else if (!back_soon && c->kafka->leave(c->client, text))
+		c->end_phase = BURROW_END_LEAVING;
+	else
+		begin_closing(c);
+}
+
+/* One step of the end. */
+void
+burrow_ending_advance(BurrowConsumer *c)
+{
+	if (c->ending == BURROW_ENDING_NOT)
+		return;
+	if (c->end_phase == BURROW_END_NOT)
+		begin_end(c);
+	if (c->end_phase == BURROW_END_DRAINING)
+	{
+		/* when the server stops, what is in hand rolls back and is not waited for */
+		if (c->ending != BURROW_ENDING_SHUTDOWN && burrow_sched_in_hand(c->sched) > 0)
+		{
+			burrow_assignment_enforce(c, c->end_deadline);
+			return;
+		}
+		begin_final_commit(c);
+	}
+	if (c->end_phase == BURROW_END_COMMITTING &&
+		(burrow_commit_settled(c, false) || c->now >= c->end_deadline))
+		begin_leave(c);
+	if (c->end_phase == BURROW_END_LEAVING && c->kafka->left(c->client))
+		begin_closing(c);
+	if (c->end_phase >= BURROW_END_LEAVING && c->end_phase < BURROW_END_OVER &&
+		(c->now >= c->end_deadline ||
+		 (c->end_phase == BURROW_END_CLOSING && c->kafka->closed(c->client))))
+		c->end_phase = BURROW_END_OVER;
+}
+
+TimestampTz
+burrow_ending_next(const BurrowConsumer *c)
+{
+	if (c->ending == BURROW_ENDING_NOT)
+		return 0;
+	if (c->end_phase == BURROW_END_NOT)
+		return c->now;
+	if (c->end_phase == BURROW_END_DRAINING && c->kill_deadline != 0)
+		return c->kill_deadline;
+	/* librdkafka does not tell when it has left */
+	if (c->end_phase == BURROW_END_LEAVING)
+		return c->now + LEAVE_LOOK_US;
+	return c->end_deadline;
+}
+
+/* How it leaves, for the launcher. */
+void
+burrow_ending_tell(BurrowConsumer *c)
+{
+	switch (c->ending)
+	{
+		case BURROW_ENDING_RESTART:
+			burrow_registry_leave(c->slot, BURROW_LEAVE_RESTART);
+			break;
+		case BURROW_ENDING_CATALOG:
+		case BURROW_ENDING_LEAVE:
+		case BURROW_ENDING_HALT:
+			burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
+			break;
+		case BURROW_ENDING_SHUTDOWN:
+		case BURROW_ENDING_NOT:
+			/* pg_terminate_backend(): the launcher starts it again */
+			break;
+	}
+}
