@@ -154,6 +154,12 @@ $kafka->produce('owner', map { { key => 'k', value => qq({"n": $_->[0], "s": "$_
 $node->wait_for('four messages with changes of the role', 'SELECT count(*) = 4 FROM got WHERE n >= 1000');
 is($node->sql(q{SELECT string_agg(what, ' ' ORDER BY n) FROM got WHERE n >= 1000}), 'other app other app',
 	"a handler's SET ROLE does not reach the next message");
+$node->sql(q{ALTER ROLE app SET role = 'other'; SELECT burrow.pause('owner')});
+$node->wait_for_state('owner', 'paused');
+$node->sql(q{SELECT burrow.resume('owner')});
+$kafka->produce('owner', { key => 'k', value => '{"n": 1004, "s": "SELECT 1"}' });
+$node->wait_for('the message after that', 'SELECT count(*) = 1 FROM got WHERE n = 1004');
+is($node->sql(q{SELECT what FROM got WHERE n = 1004}), 'app', 'nor does a role that is set for the owner');
 $node->sql('SELECT count(burrow.unsubscribe(subscription)) FROM burrow.subscriptions');
 
 #
