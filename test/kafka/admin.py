@@ -40,6 +40,8 @@ PASSING_ERRORS = {
     "COORDINATOR_NOT_AVAILABLE",
     "COORDINATOR_LOAD_IN_PROGRESS",
 }
+# What a broker may say of a topic that it does not know of yet.
+NEW_TOPIC_ERRORS = PASSING_ERRORS | {"UNKNOWN_TOPIC_OR_PART", "UNKNOWN_LEADER_EPOCH"}
 requests = {}
 
 
@@ -54,14 +56,14 @@ def only(futures):
     return future.result(TIMEOUT)
 
 
-def patiently(function, *args, **kwargs):
+def patiently(function, *args, passing=PASSING_ERRORS, **kwargs):
     """Call a function again while the cluster says that it is about to be ready."""
     deadline = time.monotonic() + TIMEOUT
     while True:
         try:
             return function(*args, **kwargs)
         except KafkaException as error:
-            if error.args[0].name() not in PASSING_ERRORS or time.monotonic() > deadline:
+            if error.args[0].name() not in passing or time.monotonic() > deadline:
                 raise
         time.sleep(0.02)
 
@@ -85,7 +87,8 @@ class Cluster:
 def create_topic(cluster, topic, partitions=1, replicas=-1, config=None):
     new = NewTopic(topic, partitions, replication_factor=replicas, config=config or {})
     only(cluster.admin.create_topics([new], operation_timeout=TIMEOUT))
-    patiently(cluster.offsets, topic, OffsetSpec.latest())  # until every partition has its leader
+    # until every partition has its leader
+    patiently(cluster.offsets, topic, OffsetSpec.latest(), passing=NEW_TOPIC_ERRORS)
 
 
 @request
