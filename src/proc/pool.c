@@ -88,6 +88,18 @@ set_not_idle(BurrowConsumer *c, BurrowLane *lane)
 	c->pool.nidle--;
 }
 
+/* The lane has no chunk any more. */
+static void
+forget_chunk(BurrowConsumer *c, BurrowLane *lane)
+{
+	if (lane->sending)
+		c->pool.nsending--;
+	lane->nmessages = 0;
+	lane->sending = false;
+	lane->cancelled = false;
+	c->pool.nbusy--;
+}
+
 /* Our end of its queues is closed: an idle worker exits, and a running one when it has
  * ended its message. */
 static void
@@ -250,6 +262,10 @@ burrow_pool_replace(BurrowConsumer *c)
 	}
 }
 
+/*
+ * The consumer is on its way out.  What a worker still has in hand (the server stops) is
+ * not waited for: it rolls back, or is marked, and the next consumer will see which.
+ */
 void
 burrow_pool_detach_all(BurrowConsumer *c)
 {
@@ -257,11 +273,10 @@ burrow_pool_detach_all(BurrowConsumer *c)
 	{
 		BurrowLane *lane = c->pool.lanes[i];
 
+		if (lane->state == BURROW_LANE_BUSY)
+			forget_chunk(c, lane);
 		if (lane->transport != NULL)
-		{
-			burrow_transport_detach(lane->transport);
-			lane->transport = NULL;
-		}
+			let_go(c, lane);
 	}
 }
 
@@ -338,16 +353,6 @@ static bool
 is_done(const BurrowMessage *m)
 {
 	return burrow_tracker_is_done(burrow_tracker_slot(m->ref));
-}
-
-/* The chunk is over. */
-static void
-lane_finished(BurrowConsumer *c, BurrowLane *lane)
-{
-	lane->nmessages = 0;
-	lane->sending = false;
-	lane->cancelled = false;
-	c->pool.nbusy--;
 }
 
 /* Each message's result, newest first, so that those put back end up in their order. */
@@ -451,9 +456,7 @@ lane_gone(BurrowConsumer *c, BurrowLane *lane)
 			else
 				message_returned(c, m);
 		}
-		if (lane->sending)
-			c->pool.nsending--;
-		lane_finished(c, lane);
+		forget_chunk(c, lane);
 	}
 	let_go(c, lane);
 }
@@ -500,7 +503,7 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 						result->chunk != lane->chunk || result->nmessages != (uint32) lane->nmessages)
 						elog(ERROR, "worker %d sent a malformed result", lane->lane);
 					take_outcomes(c, lane, result);
-					lane_finished(c, lane);
+					forget_chunk(c, lane);
 					if (lane->retire)
 						let_go(c, lane);
 					else
