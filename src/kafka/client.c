@@ -11,8 +11,11 @@
  * are events.
  *
  * Closing.  The consumer queue itself is given to rd_kafka_consumer_close_queue(), so the
- * REVOKE comes where rebalances always come.  librdkafka's close never ends while a rebalance
- * is unanswered, not even in rd_kafka_destroy(): so destroy() answers it when nobody did.
+ * REVOKE comes where rebalances always come.  rd_kafka_destroy() must not meet a close that is
+ * under way: it would wait for ever for the answer to a rebalance, and (seen with 2.0.2, its main
+ * thread spinning) for the answer to the leaving of the group, which it has just cut off.  So
+ * destroy() finishes the close first, and if that takes too long it leaves librdkafka and its
+ * threads as they are.
  *
  * A static member (group.instance.id) does not leave its group when it closes: its partitions
  * wait for it until session.timeout.ms has passed.  Who wants to leave for good calls leave()
@@ -30,6 +33,10 @@
 #endif
 
 #include "kafka/internal.h"
+
+/* How long destroy() waits for a close that is not finished, and how often it looks. */
+#define FINISH_MS		1000
+#define FINISH_STEP_MS	50
 
 /* Writes an id to the pipe, as librdkafka does: when it is full, the id is dropped. */
 void
@@ -292,10 +299,38 @@ burrow_kafka_closed(BurrowKafkaClient *c)
 	return c->close_refused || rd_kafka_consumer_closed(c->rk) != 0;
 }
 
+/*
+ * Closes, answering what is still to be answered, and drops all other events; false: time is up.
+ * Waits on the queue, not on the pipe, which is the caller's to read.
+ */
+static bool
+finish_closing(BurrowKafkaClient *c)
+{
+	int64_t		until = burrow_kafka_now_ms() + FINISH_MS;
+	char		error[BURROW_KAFKA_TEXT_MAX];
+
+	if (c->closing)
+		(void) rd_kafka_assign(c->rk, NULL);	/* a REVOKE that the caller has taken */
+	else if (!burrow_kafka_close_begin(c, error))
+		return false;
+
+	while (!burrow_kafka_closed(c) && burrow_kafka_now_ms() < until)
+	{
+		rd_kafka_event_t *rd = rd_kafka_queue_poll(c->main, FINISH_STEP_MS);
+
+		/* librdkafka takes any answer of a closing client for a "no", so an ASSIGN has this one too */
+		if (rd != NULL && rd_kafka_event_type(rd) == RD_KAFKA_EVENT_REBALANCE)
+			(void) rd_kafka_assign(c->rk, NULL);
+		if (rd != NULL)
+			rd_kafka_event_destroy(rd);
+	}
+	return burrow_kafka_closed(c);
+}
+
 void
 burrow_kafka_destroy(BurrowKafkaClient *c)
 {
-	int			flags = 0;
+	bool		closed;
 
 	if (c == NULL)
 		return;
@@ -305,20 +340,13 @@ burrow_kafka_destroy(BurrowKafkaClient *c)
 	if (c->event != NULL)
 		rd_kafka_event_destroy(c->event);
 
-	if (!rd_kafka_consumer_closed(c->rk))
-	{
-		/* Not even NO_CONSUMER_CLOSE goes past a rebalance that waits for its answer
-		 * in a close begun before. */
-		if (c->closing && !c->close_refused)
-			(void) rd_kafka_assign(c->rk, NULL);
-		flags = RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
-	}
-
+	closed = burrow_kafka_closed(c) || finish_closing(c);
 	rd_kafka_queue_io_event_enable(c->main, -1, NULL, 0);
 	rd_kafka_queue_io_event_enable(c->logs, -1, NULL, 0);
 	rd_kafka_queue_destroy(c->main);
 	rd_kafka_queue_destroy(c->logs);
-	rd_kafka_destroy_flags(c->rk, flags);
+	if (closed)
+		rd_kafka_destroy(c->rk);
 
 	burrow_kafka_conf_free(c->conf);
 	free(c->items);

@@ -162,6 +162,7 @@ extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *ev
 extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
 
 /* query.c */
+extern int64_t burrow_kafka_now_ms(void);
 extern bool burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
 								 char *error);
 extern bool burrow_kafka_cached_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,

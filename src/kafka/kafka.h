@@ -209,8 +209,13 @@ typedef struct BurrowKafkaFunctions
 	/*
 	 * Leaving, step by step, so that the caller serves its interrupts in between:
 	 * close_begin() once (all split queues joined before); then poll() and answer REVOKE
-	 * until closed() is true; then destroy(), which waits for librdkafka's threads
-	 * (seconds, when the broker is away).
+	 * until closed() is true; then destroy(), which waits for librdkafka's threads.
+	 *
+	 * With the broker away closed() can take as long as session.timeout.ms, or 5 s, whichever
+	 * is longer.  destroy() before that tries for 1 s more, answering by itself, and then leaves
+	 * librdkafka's threads behind: the process must end by _exit(), under which no destructor
+	 * runs.  (To join them would wait, in librdkafka 2.0 sometimes for ever.)  They do not use
+	 * wake_fd any more.
 	 */
 	bool		(*close_begin) (BurrowKafkaClient *c, char *error);
 	bool		(*closed) (BurrowKafkaClient *c);

@@ -18,8 +18,9 @@
 
 #include "kafka/internal.h"
 
-static int64_t
-now_ms(void)
+/* From any point of time, but never backwards. */
+int64_t
+burrow_kafka_now_ms(void)
 {
 	struct timespec now;
 
@@ -30,7 +31,7 @@ now_ms(void)
 static int
 remaining(int64_t until)
 {
-	int64_t		left = until - now_ms();
+	int64_t		left = until - burrow_kafka_now_ms();
 
 	return left > 0 ? (int) left : 0;
 }
@@ -89,7 +90,7 @@ collect(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd)
 bool
 burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
 {
-	int64_t		until = now_ms() + timeout_ms;
+	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
 	rd_kafka_topic_partition_list_t *rd;
 	rd_kafka_topic_partition_list_t *ends = NULL;
 	bool		ok;
@@ -162,7 +163,7 @@ bool
 burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
 						  int timeout_ms, int64_t *low, int64_t *end, char *error)
 {
-	int64_t		until = now_ms() + timeout_ms;
+	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
 
 	return query_bound(c, topic, partition, BURROW_KAFKA_EARLIEST, until, low, error) &&
 		query_bound(c, topic, partition, BURROW_KAFKA_LATEST, until, end, error);
