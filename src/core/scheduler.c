@@ -586,7 +586,7 @@ fits(const Chunk *chunk, const BurrowSchedItem *item)
 {
 	return chunk->n == 0 ||
 		(chunk->n < chunk->limits.messages &&
-		 chunk->bytes < chunk->limits.bytes &&
+		 chunk->bytes <= chunk->limits.bytes &&
 		 item->bytes <= chunk->limits.bytes - chunk->bytes);
 }
 

@@ -32,6 +32,7 @@ DONE = 1
 tracker_new = declare(c.c_void_p, "shim_tracker_new", c.c_int64, c.c_uint64)
 tracker_init = declare(None, "burrow_tracker_init", c.c_void_p, c.c_int64, c.c_uint64)
 tracker_has_room = declare(c.c_bool, "burrow_tracker_has_room", c.c_void_p)
+tracker_needs_segment = declare(c.c_bool, "burrow_tracker_needs_segment", c.c_void_p)
 tracker_add_segment = declare(None, "burrow_tracker_add_segment", c.c_void_p, c.c_void_p)
 tracker_begin = declare(c.c_int, "burrow_tracker_begin", c.c_void_p, c.c_int64, c.POINTER(Ref))
 tracker_hold = declare(None, "burrow_tracker_hold", c.c_void_p, Ref)
@@ -268,5 +269,6 @@ frame_result_kind = declare(c.c_int, "burrow_frame_result_kind", c.c_void_p, c.c
 # ---- the shim's own
 
 outstanding = declare(c.c_long, "shim_outstanding")
+allocations = declare(c.c_long, "shim_allocations")
 free = declare(None, "shim_free", c.c_void_p)
 shim_sizeof = declare(c.c_size_t, "shim_sizeof", c.c_int)

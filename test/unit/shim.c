@@ -6,6 +6,7 @@
  * Part of build/unit/libcore.so, never of the extension.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/frame.h"
 #include "core/histogram.h"
@@ -22,11 +23,22 @@ shim_outstanding(void)
 	return outstanding;
 }
 
+/* Pieces ever handed out. */
+static long allocations;
+
+long
+shim_allocations(void)
+{
+	return allocations;
+}
+
+/* Never zeroes: what a module does not set must not be read. */
 static void *
 allocate(size_t size)
 {
 	outstanding++;
-	return malloc(size);
+	allocations++;
+	return memset(malloc(size), 0x5A, size);
 }
 
 static void

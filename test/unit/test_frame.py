@@ -186,6 +186,15 @@ def test_refused():
     assert changed("flags", flags & ~core.HAS_VALUE) is None
     assert changed("nheaders", 0) is None                        # headers, but none
     assert changed("nheaders", 2) is None                        # too short for two
+    assert changed("headers_len", 9) is None                     # one byte less than it is
+    for size in range(1, 8):                                     # bytes, but no header
+        stray = bytearray(encode_message({
+            "offset": 1, "timestamp_ms": 1, "order": 1, "slots": 1, "slot": 1, "attempt": 1,
+            "key": b"x" * size, "value": None, "headers": []}))
+        h = core.MessageHeader.from_buffer(stray)
+        h.key_len, h.headers_len = 0, size
+        frame = bytes(core.ChunkHeader(core.CHUNK_MAGIC, 1)) + stray
+        assert walk(guarded.put(frame), len(frame)) is None
     assert changed("key_len", 10) is None                        # parts beyond the total
     assert changed("total", 64) is None
     assert changed("total", 2 ** 32 - 8) is None
@@ -304,7 +313,7 @@ def test_result_chunk():
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_CHUNK
     assert read_result_chunk(data)
     for bad in (result_chunk([]), result_chunk([1], n=2), result_chunk([1, 1], n=1),
-                result_chunk([0]), result_chunk([4]), result_chunk([1], kind=2),
+                result_chunk([0]), result_chunk([4]), result_chunk([1, 1, 0]), result_chunk([1], kind=2),
                 result_chunk([1], n=2 ** 32 - 1), data[:20], data[:-1], b"", b"\1"):
         assert not read_result_chunk(bad)
         assert read_failure(bad) is None

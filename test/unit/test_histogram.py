@@ -57,6 +57,7 @@ def test_bucket_is_exact(us):
 def test_bounds():
     assert list(histogram([0]).count).index(1) == 0
     assert list(histogram([2 ** 40 - 1]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
+    assert list(histogram([2 ** 40]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
     assert list(histogram([2 ** 64 - 1]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
     assert percentile(histogram([2 ** 64 - 1]), 1) == 2.0 ** 40
     h = histogram([10, 1000])

@@ -119,6 +119,22 @@ def test_form():
     assert core.OffsetSet().encode(10) == b""
 
 
+def test_lengths_of_numbers():
+    for n, size in ((0, 1), (127, 1), (128, 2), (2 ** 14 - 1, 2), (2 ** 14, 3), (INT64_MAX, 9)):
+        s = core.OffsetSet([(n, n)])
+        assert s.encode(0) == leb(n) + b"\0"
+        assert len(leb(n)) == size
+    s = core.OffsetSet([(INT64_MAX - 4, INT64_MAX - 2), (INT64_MAX, INT64_MAX)])
+    assert core.OffsetSet().decode(0, s.encode(0))
+
+
+def test_decode_frees_what_it_used():
+    s = core.OffsetSet([(1, 1)])
+    before = core.outstanding()
+    assert s.decode(0, b"\5\5")
+    assert core.outstanding() == before
+
+
 def test_a_chunk_of_scattered_offsets_is_small():
     """Two bytes a run, where the runs are close together."""
     s = core.OffsetSet([(i * 3, i * 3) for i in range(500)])

@@ -301,6 +301,38 @@ def test_remove_partition_with_work_in_hand():
     s.destroy()
 
 
+def test_a_removed_partition_is_freed_with_its_last_message():
+    s = Scheduler()
+    pieces = core.outstanding()
+    p = s.add_partition()
+    s.remove(p)
+    assert core.outstanding() == pieces
+    p = s.add_partition()
+    chunk = [s.add(p, None), s.add(p, None)]
+    assert s.pick() == chunk
+    s.remove(p)
+    s.finish(chunk[0])
+    assert core.outstanding() > pieces
+    s.finish(chunk[1])
+    assert core.outstanding() == pieces
+    s.destroy()
+
+
+def test_nothing_is_allocated_in_the_steady_state():
+    s = Scheduler()
+    p = s.add_partition()
+    for i in range(300):
+        s.add(p, i)
+    for round in range(2):
+        before = core.allocations()
+        for i in range(2000):
+            for m in s.pick(3):
+                s.finish(m)
+                s.add(p, 1000 + i if i % 2 else i % 7)
+    assert core.allocations() == before
+    s.destroy()
+
+
 def test_many_keys_come_and_go():
     """The table and the heap grow, and shrink, and are given back."""
     s = core.sched_new()

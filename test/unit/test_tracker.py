@@ -69,7 +69,9 @@ class Epoch:
 
     def begin(self, offset):
         ref = core.Ref()
+        needed = not self.closed and core.tracker_needs_segment(self.t)
         result = core.tracker_begin(self.t, offset, c.byref(ref))
+        assert needed or result != core.NEED_SEGMENT
         if result == core.NEED_SEGMENT:
             core.tracker_add_segment(self.t, self.segments.get())
             result = core.tracker_begin(self.t, offset, c.byref(ref))
@@ -410,6 +412,20 @@ def test_closed_tracker_still_becomes_durable():
     segments.free()
 
 
+def test_closed_tracker_forgets_the_end():
+    """What was pending is given up, not done."""
+    segments = Segments()
+    e = Epoch(segments)
+    e.begin(0)
+    e.note_end(5)
+    e.close()
+    e.advance(2 ** 63)
+    assert core.tracker_head(e.t) == core.tracker_committable(e.t) == 0
+    core.tracker_needs_segment(e.t)
+    e.end_of_test()
+    segments.free()
+
+
 # ---- anything goes
 
 
@@ -495,6 +511,13 @@ class TrackerMachine(RuleBasedStateMachine):
             for m in epoch.messages:
                 if m.held:
                     core.tracker_complete(m.ref.segment, m.ref.index, lsn)
+
+    @precondition(lambda self: len(self.epochs) > 1)
+    @rule()
+    def advance_old_epochs(self):
+        """What waited for its flush when the epoch ended."""
+        for epoch in self.epochs[:-1]:
+            epoch.advance(self.flushed)
 
     @precondition(lambda self: len(self.epochs) < 4)
     @rule(forward=st.integers(0, 100), window=st.sampled_from([1, 7, 300, 100_000]))
