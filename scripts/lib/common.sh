@@ -44,25 +44,29 @@ as_root() {
 	fi
 }
 
-# Run a command as the user that PostgreSQL runs as.  No process stands between,
-# so that a background command's pid is its own.
-as_tester() {
+# Become a command that runs as the user that PostgreSQL runs as.  For one in the
+# background, so that $! is its own pid: exec_as_tester COMMAND &
+exec_as_tester() {
+	exec 8>&- # the lock on the work folder ends with us, not with a server that stays
 	if [ "$(id -u)" = 0 ]; then
-		setpriv --reuid "$test_user" --regid "$(id -g "$test_user")" --init-groups -- "$@"
+		exec setpriv --reuid "$test_user" --regid "$(id -g "$test_user")" --init-groups -- "$@"
 	else
-		"$@"
+		exec "$@"
 	fi
 }
+
+# Run a command as that user.
+as_tester() { (exec_as_tester "$@"); }
 
 # Set "work" to a fresh folder of the test user's, with a short name: the path
 # of a Unix socket has to fit into 107 bytes.  BURROW_WORK names one to be used
 # again and kept, which saves most of the build.
 make_work_folder() {
 	if [ -n "${BURROW_WORK:-}" ]; then
+		mkdir -p "$BURROW_WORK"
+		exec 8>"$BURROW_WORK/.lock"
+		flock -n 8 || die "another run uses \"$BURROW_WORK\""
 		work=$BURROW_WORK
-		mkdir -p "$work"
-		exec 8>"$work/.lock"
-		flock -n 8 || die "another run uses \"$work\""
 	else
 		work=$(mktemp -d "${TMPDIR:-/tmp}/burrow.XXXXXX")
 	fi
