@@ -47,6 +47,13 @@ burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id)
 	(void) done;
 }
 
+static bool
+no_memory(char *error)
+{
+	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+	return false;
+}
+
 /* The queues, after rd_kafka_new(); what librdkafka had to say until then is still there. */
 static void
 connect_queues(BurrowKafkaClient *c)
@@ -80,9 +87,10 @@ burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *e
 		return NULL;
 
 	c = calloc(1, sizeof(BurrowKafkaClient));
-	if (c == NULL)
+	if (c == NULL || (c->group = strdup(group)) == NULL)
 	{
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		free(c);
+		(void) no_memory(error);
 		return NULL;
 	}
 
@@ -96,6 +104,7 @@ burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *e
 	if (c->rk == NULL)
 	{
 		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
+		free(c->group);
 		free(c);
 		return NULL;
 	}
@@ -114,7 +123,7 @@ burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error)
 	rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
 	code = rd_kafka_subscribe(c->rk, topics);
 	rd_kafka_topic_partition_list_destroy(topics);
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 
 /*
@@ -126,7 +135,7 @@ burrow_kafka_leave(BurrowKafkaClient *c, char *error)
 {
 	rd_kafka_resp_err_t code = rd_kafka_unsubscribe(c->rk);
 
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 
 /*
@@ -157,13 +166,6 @@ burrow_kafka_cooperative(BurrowKafkaClient *c)
 	return strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0;
 }
 
-static bool
-no_memory(char *error)
-{
-	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
-	return false;
-}
-
 bool
 burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error)
 {
@@ -179,7 +181,7 @@ burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 		code = rd_kafka_assign(c->rk, rd);
 	rd_kafka_topic_partition_list_destroy(rd);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return burrow_kafka_fail(c, code, error);
+		return burrow_kafka_fail(code, error);
 	return burrow_kafka_fail_error(c, why, error);
 }
 
@@ -194,7 +196,7 @@ burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *e
 	{
 		rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, NULL);
 
-		return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+		return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 	}
 
 	rd = burrow_kafka_list_to_rd(list);
@@ -223,7 +225,7 @@ burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 		return no_memory(error);
 	code = rd_kafka_commit_queue(c->rk, rd, c->main, NULL, NULL);
 	rd_kafka_topic_partition_list_destroy(rd);
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 
 bool
@@ -235,8 +237,6 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 	rd_kafka_AdminOptions_t *options;
 	rd_kafka_resp_err_t code;
 	char		why[BURROW_KAFKA_TEXT_MAX];
-	char		group[512];
-	size_t		size = sizeof(group);
 
 	if (list->n == 0)
 	{
@@ -245,8 +245,6 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 		return true;
 	}
 
-	if (rd_kafka_conf_get(rd_kafka_conf(c->rk), "group.id", group, &size) != RD_KAFKA_CONF_OK)
-		return burrow_kafka_fail(c, RD_KAFKA_RESP_ERR__UNKNOWN_GROUP, error);
 	options = rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	code = rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof(why));
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -262,7 +260,7 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 		return no_memory(error);
 	}
 
-	request = rd_kafka_ListConsumerGroupOffsets_new(group, rd);
+	request = rd_kafka_ListConsumerGroupOffsets_new(c->group, rd);
 	rd_kafka_ListConsumerGroupOffsets(c->rk, &request, 1, options, c->main);
 	rd_kafka_ListConsumerGroupOffsets_destroy(request);
 	rd_kafka_topic_partition_list_destroy(rd);
@@ -350,5 +348,6 @@ burrow_kafka_destroy(BurrowKafkaClient *c)
 
 	burrow_kafka_conf_free(c->conf);
 	free(c->items);
+	free(c->group);
 	free(c);
 }

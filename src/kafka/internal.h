@@ -65,6 +65,7 @@ struct BurrowKafkaClient
 	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages */
 	rd_kafka_queue_t *logs;		/* our own, see open() */
 	BurrowKafkaConf *conf;		/* for its secrets */
+	char	   *group;
 	int			wake_fd;
 
 	BurrowKafkaPartition *partitions;	/* all that are split off */
@@ -113,7 +114,7 @@ extern void burrow_kafka_text_clear(TextList *list);
 extern void burrow_kafka_text_copy(char *dst, size_t room, const char *src);
 extern bool burrow_kafka_secret_add(TextList *secrets, const char *value);
 extern void burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t room);
-extern bool burrow_kafka_fail(const BurrowKafkaClient *c, rd_kafka_resp_err_t code, char *error);
+extern bool burrow_kafka_fail(rd_kafka_resp_err_t code, char *error);
 extern bool burrow_kafka_fail_error(const BurrowKafkaClient *c, rd_kafka_error_t *why, char *error);
 
 /* list.c */

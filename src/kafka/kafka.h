@@ -135,7 +135,7 @@ typedef struct BurrowKafkaFunctions
 	/* Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be
 	 * known without it: combinations such as session.timeout.ms > max.poll.interval.ms. */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
-	/* the effective value; false if there is no such property */
+	/* the effective value, "" if it has none, "***" for a secret; false if there is no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
 
 	/* ---- client ---- */
@@ -158,12 +158,15 @@ typedef struct BurrowKafkaFunctions
 
 	/*
 	 * Split a partition's queue off the main queue, to be done before assign() is
-	 * told of the partition.  id: not 0; what is written to wake_fd.  join() lets
-	 * go of it (after unassign(), or at the end).
+	 * told of the partition, and again at each assignment.  id: not 0; what is written to
+	 * wake_fd.  The queue is empty then; the pipe tells when it no longer is, and again only
+	 * after take() has said EMPTY.  join() lets go of it (after unassign(), or at the end).
 	 */
 	BurrowKafkaPartition *(*split) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 									uint32_t id, char *error);
 	void		(*join) (BurrowKafkaPartition *p);
+	/* The next of the partition, never waits.  Offsets rise: what librdkafka fetched a second
+	 * time since split() is left out. */
 	BurrowKafkaTake (*take) (BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 	/* header i of the message taken last */
 	bool		(*header) (BurrowKafkaPartition *p, size_t i, const char **name,
@@ -187,15 +190,18 @@ typedef struct BurrowKafkaFunctions
 	/*
 	 * Offsets by time: list->items[i].offset is a time (milliseconds since 1970) or
 	 * BURROW_KAFKA_EARLIEST or _LATEST, and becomes a number; a time after the last
-	 * message gives the end.  Waits up to timeout_ms.  False: the whole failed.
+	 * message gives the end (under read_committed, the last stable offset).  Waits up to
+	 * timeout_ms.  False: the whole failed, be it for one partition that does not exist.
 	 */
 	bool		(*resolve) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
-	/* Low and end offset as cached by the fetcher; false if not known.  end is the last
-	 * stable offset under read_committed where librdkafka tells it. */
+	/* Low and end offset as of the last fetch; false if not known, or the partition is not split
+	 * off.  end is the high watermark, also under read_committed, where an open transaction keeps
+	 * it above all that can be read: END and query_bounds() tell the last stable offset. */
 	bool		(*cached_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 								  int64_t *low, int64_t *end);
-	/* Asked from the broker, waits up to timeout_ms. */
+	/* Asked from the broker, waits up to timeout_ms; under read_committed end is the last stable
+	 * offset. */
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 								 int timeout_ms, int64_t *low, int64_t *end, char *error);
 
@@ -215,7 +221,7 @@ typedef struct BurrowKafkaFunctions
 	 * is longer.  destroy() before that tries for 1 s more, answering by itself, and then leaves
 	 * librdkafka's threads behind: the process must end by _exit(), under which no destructor
 	 * runs.  (To join them would wait, in librdkafka 2.0 sometimes for ever.)  They do not use
-	 * wake_fd any more.
+	 * wake_fd any more.  destroy() also joins what is still split off.
 	 */
 	bool		(*close_begin) (BurrowKafkaClient *c, char *error);
 	bool		(*closed) (BurrowKafkaClient *c);

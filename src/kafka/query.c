@@ -42,7 +42,7 @@ ask(BurrowKafkaClient *c, rd_kafka_topic_partition_list_t *rd, int64_t until, ch
 {
 	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, rd, remaining(until));
 
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(c, code, error);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 
 /*
@@ -150,9 +150,9 @@ query_bound(BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t 
 	rd_kafka_topic_partition_list_add(rd, topic, partition)->offset = which;
 	ok = ask(c, rd, until, error);
 	if (ok && rd->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		ok = burrow_kafka_fail(c, rd->elems[0].err, error);
+		ok = burrow_kafka_fail(rd->elems[0].err, error);
 	else if (ok && rd->elems[0].offset < 0)
-		ok = burrow_kafka_fail(c, RD_KAFKA_RESP_ERR__NO_OFFSET, error);
+		ok = burrow_kafka_fail(RD_KAFKA_RESP_ERR__NO_OFFSET, error);
 	if (ok)
 		*offset = rd->elems[0].offset;
 	rd_kafka_topic_partition_list_destroy(rd);
@@ -218,7 +218,7 @@ burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeo
 		only = rd_kafka_topic_new(c->rk, topic, NULL);
 		if (only == NULL)
 		{
-			(void) burrow_kafka_fail(c, rd_kafka_last_error(), error);
+			(void) burrow_kafka_fail(rd_kafka_last_error(), error);
 			return -1;
 		}
 	}
@@ -230,7 +230,7 @@ burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeo
 		rd_kafka_metadata_destroy(metadata);
 	}
 	else
-		(void) burrow_kafka_fail(c, code, error);
+		(void) burrow_kafka_fail(code, error);
 
 	if (is_pattern)
 		regfree(&pattern);

@@ -206,7 +206,7 @@ burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t 
 
 /* Writes what librdkafka's code means; returns false, for "return burrow_kafka_fail(...)". */
 bool
-burrow_kafka_fail(const BurrowKafkaClient *c, rd_kafka_resp_err_t code, char *error)
+burrow_kafka_fail(rd_kafka_resp_err_t code, char *error)
 {
 	burrow_kafka_text_copy(error, BURROW_KAFKA_TEXT_MAX, rd_kafka_err2str(code));
 	return false;
