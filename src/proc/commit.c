@@ -359,6 +359,8 @@ burrow_commit_run(BurrowConsumer *c)
 	}
 	if (c->owing)
 		send_commit(c);
+	else if (!waits_for_flush(c))
+		c->commit_now = false;	/* there was nothing to commit */
 }
 
 /* Takes over what Kafka acknowledged for one partition. */

@@ -145,6 +145,7 @@ typedef struct BurrowPool
 	uint64		handler_ns;		/* running mean of the handler's time */
 	dlist_head	idle;			/* used last first, so that the rest can leave */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
+	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
 	bool		told_short;		/* the log knows that slots are missing */
 	BurrowLane *lanes[BURROW_MAX_WORKERS];	/* NULL: never used */
 } BurrowPool;

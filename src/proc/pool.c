@@ -36,8 +36,11 @@
 /* An idle worker above min_workers leaves after this. */
 #define IDLE_LEAVE_US		INT64CONST(60000000)
 
-/* When no worker could be started. */
+/* When there was no slot for a worker. */
 #define START_AGAIN_US		INT64CONST(5000000)
+/* When one ended at its start: doubled each time. */
+#define START_AGAIN_MIN_US	INT64CONST(1000000)
+#define START_AGAIN_MAX_US	INT64CONST(60000000)
 
 /* What a worker must know.  Made anew when options change. */
 static void
@@ -516,6 +519,18 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 	}
 }
 
+/* A worker has ended before it could work: the next one waits, longer each time. */
+static void
+start_failed(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+
+	pool->start_delay_us = Min(Max(pool->start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
+	pool->start_again_at = c->now + pool->start_delay_us;
+	burrow_registry_set_error(c->slot, "58000",
+							  "a worker ended before it could work; the server log says why");
+}
+
 /* Workers that came, workers whose start failed, workers that are gone for good. */
 static void
 look_at_processes(BurrowConsumer *c)
@@ -534,12 +549,12 @@ look_at_processes(BurrowConsumer *c)
 			if (is_attached(c, lane))
 			{
 				pool->nstarting--;
+				pool->start_delay_us = 0;
 				set_idle(c, lane);
 			}
 			else if (GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)
 			{
-				/* it may say why in the log: do not start the next at once */
-				pool->start_again_at = c->now + START_AGAIN_US;
+				start_failed(c);
 				let_go(c, lane);
 			}
 		}
