@@ -102,6 +102,9 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		}
 		return;
 	}
+	if (event->all_brokers_down && c->refused)
+		return;					/* the refusal, told before, is the reason */
+	c->refused = event->authentication;
 	if (event->all_brokers_down && c->transport_text[0] != '\0')
 		burrow_consumer_trouble(c, "08006", psprintf("%s (%s)", event->text, c->transport_text));
 	else if (event->authentication)
@@ -302,8 +305,9 @@ burrow_connection_open(BurrowConsumer *c)
 	if (partitions < 0)
 	{
 		serve_scout(c);			/* its events say why */
-		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
-								psprintf("%s (%s)", text, c->transport_text) : text);
+		if (!c->refused)
+			burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
+									psprintf("%s (%s)", text, c->transport_text) : text);
 		return false;
 	}
 	c->client = open_client(c, Max(partitions, 1));

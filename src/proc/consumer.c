@@ -147,6 +147,7 @@ void
 burrow_consumer_trouble_over(BurrowConsumer *c)
 {
 	c->suspicious = false;
+	c->refused = false;
 	c->transport_text[0] = '\0';
 	if (!c->troubled)
 		return;

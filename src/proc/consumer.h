@@ -247,6 +247,7 @@ struct BurrowConsumer
 
 	/* trouble */
 	bool		troubled;		/* state is retrying */
+	bool		refused;		/* by authentication or authorization */
 	bool		suspicious;		/* a connection was lost: is that all? */
 	int			log_lines;		/* librdkafka's lines shown since the last change */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
