@@ -1,6 +1,7 @@
 """The scheduler against a naive one made of lists of lists."""
 
 import ctypes as c
+import random
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -220,6 +221,20 @@ def test_put_back_comes_first():
     s.destroy()
 
 
+def test_put_back_and_then_another():
+    s = Scheduler()
+    p = s.add_partition()
+    first = s.add(p, 1)
+    assert s.pick() == [first]
+    s.put_back(first)
+    second = s.add(p, 1)
+    assert s.pick(1) == [first]
+    s.put_back(first)
+    third = s.add(p, 1)
+    assert s.pick() == [first, second, third]
+    s.destroy()
+
+
 def test_free_messages_block_nobody():
     s = Scheduler()
     p = s.add_partition()
@@ -323,12 +338,12 @@ def test_nothing_is_allocated_in_the_steady_state():
     p = s.add_partition()
     for i in range(300):
         s.add(p, i)
-    for round in range(2):
+    for _ in range(4):
         before = core.allocations()
-        for i in range(2000):
+        for i in range(3000):
             for m in s.pick(3):
                 s.finish(m)
-                s.add(p, 1000 + i if i % 2 else i % 7)
+                s.add(p, m.arrival + 1000 if i % 2 else i % 7)
     assert core.allocations() == before
     s.destroy()
 
@@ -463,8 +478,37 @@ class SchedulerMachine(RuleBasedStateMachine):
 
 
 TestScheduler = SchedulerMachine.TestCase
-TestScheduler.settings = settings(max_examples=200, stateful_step_count=50, deadline=None,
+TestScheduler.settings = settings(max_examples=300, stateful_step_count=50, deadline=None,
                                   suppress_health_check=list(HealthCheck))
+
+
+@given(st.integers(0, 2 ** 32), st.sampled_from([1, 2, 5, 60]), st.sampled_from([1, 2, 5]))
+@settings(max_examples=25)
+def test_long_run(seed, keys, chunk):
+    """A few keys for long, where the rules above rather try many short stories."""
+    dice = random.Random(seed)
+    s = Scheduler()
+    partitions = [s.add_partition() for _ in range(3)]
+    chunks = []
+    for _ in range(600):
+        for _ in range(dice.randrange(4)):
+            if s.added - s.gone < 60:
+                key = dice.randrange(keys) if dice.random() < 0.8 else None
+                s.add(dice.choice(partitions), key, dice.randrange(5))
+        if dice.random() < 0.6 and (picked := s.pick(chunk, dice.choice([3, 2 ** 40]))):
+            chunks.append(picked)
+        if chunks and dice.random() < 0.6:
+            done = chunks.pop(dice.randrange(len(chunks)))
+            cut = dice.randrange(len(done) + 1)
+            for m in done[:cut]:
+                s.finish(m)
+            rest = done[cut:]
+            if rest and dice.random() < 0.3:
+                chunks.append([rest.pop(0)])    # waits for its retry
+            for m in sorted(rest, key=lambda m: dice.choice([m.arrival, -m.arrival])):
+                s.put_back(m)
+        s.check()
+    s.destroy()
 
 
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=6), st.integers(1, 5))

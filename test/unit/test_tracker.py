@@ -3,6 +3,7 @@
 import ctypes as c
 import itertools
 import math
+import random
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -542,7 +543,7 @@ class TrackerMachine(RuleBasedStateMachine):
 
 
 TestTracker = TrackerMachine.TestCase
-TestTracker.settings = settings(max_examples=200, stateful_step_count=50, deadline=None,
+TestTracker.settings = settings(max_examples=300, stateful_step_count=50, deadline=None,
                                 suppress_health_check=list(HealthCheck))
 
 
@@ -560,5 +561,37 @@ def test_any_order_with_holes_and_flushes(order, gaps, flushes):
         e.advance(100 + step + lag)
     e.advance(200)
     assert core.tracker_committable(e.t) == offset + 1
+    e.end_of_test()
+    segments.free()
+
+
+@given(st.integers(0, 2 ** 32), st.sampled_from([5, 100, 900]))
+@settings(max_examples=10)
+def test_long_run(seed, window):
+    """Thousands of messages, many segments and flushes, marks in any order."""
+    dice = random.Random(seed)
+    segments = Segments()
+    e = Epoch(segments, dice.randrange(1000), window)
+    lsn = flushed = 10
+    held = []
+    for _ in range(300):
+        for _ in range(dice.randrange(40)):
+            message = e.begin(e.next_offset + dice.choice([0, 0, 0, 1, 9]))
+            if message is not None and dice.random() < 0.3:
+                e.hold(message)
+                held.append(message)
+        pending = [m for m in e.messages[e.head:] if not m.state]
+        for m in dice.sample(pending, dice.randrange(len(pending) + 1)) + pending[:3]:
+            lsn += dice.randrange(3)
+            m.mark(dice.choice([core.DONE, lsn, lsn + dice.randrange(50)]))
+        dice.shuffle(held)
+        while held and dice.random() < 0.9:
+            e.release(held.pop())
+        flushed = max(flushed, lsn - dice.choice([0, 10, 200, 2000]))
+        e.advance(flushed)
+        e.check_each_done(flushed)
+        if dice.random() < 0.1:
+            e.next_offset += 2
+            e.note_end(e.next_offset)
     e.end_of_test()
     segments.free()
