@@ -84,6 +84,11 @@ copy_tree() {
 		--exclude='*.gcda' --exclude='*.gcno' --exclude=__pycache__ \
 		--exclude=.hypothesis --exclude=.pytest_cache . |
 		as_tester tar -C "$to" -x --no-same-owner
+	# in a folder that is used again: what the checkout no longer has
+	(cd "$to" && find . -path ./build -prune -o -type f -name '*.*' ! -name '*.[oad]' ! -name '*.so' ! -name '*.gc??' \
+		! -name 'burrow--*' -print) | while IFS= read -r file; do
+		[ -e "$BURROW_ROOT/$file" ] || rm -f "$to/$file"
+	done
 }
 
 # The PostgreSQL to build and test with, as its own pg_config says.
