@@ -54,6 +54,7 @@ def make_producer(args):
         "linger.ms": 5,
         "queue.buffering.max.messages": 200000,
         "message.timeout.ms": 60000,
+        "message.max.bytes": 100_000_000,  # the broker decides
     }
     if args.transactional_id:
         config["transactional.id"] = args.transactional_id
