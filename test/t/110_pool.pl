@@ -46,7 +46,7 @@ $node->sql("SELECT burrow.unsubscribe('many')");
 
 $node->sql('TRUNCATE got');
 $kafka->create_topic('large', 1, 'max.message.bytes' => 8_000_000);
-my $value = join '', map { chr(33 + ($_ * 7) % 90) } 1 .. 1000;
+my $value = join '', map { chr(65 + ($_ * 7) % 26) } 1 .. 1000;
 my @large = map { { key => "$_", value => $value x $_ } } 1, 10, 60, 70, 500, 1000, 5000, 1, 2;
 # one after the other: together they are larger than a request may be
 $kafka->produce('large', $_) foreach @large;
