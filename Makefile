@@ -25,11 +25,13 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/registry.o \
 	src/shmem/transport.o \
 	src/catalog/access.o \
+	src/catalog/done_set.o \
 	src/catalog/names.o \
 	src/catalog/nearest.o \
 	src/catalog/option_values.o \
 	src/catalog/options.o \
 	src/catalog/position.o \
+	src/catalog/progress.o \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
 	src/proc/assignment.o \
@@ -78,6 +80,11 @@ EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
 	-Wno-sign-compare -Wno-declaration-after-statement -Werror
+
+# Crash points, for the tests: src/proc/crash_point.h.
+ifdef TESTING
+PG_CPPFLAGS += -DBURROW_TESTING
+endif
 
 # The library is loaded once and lives in background workers: nothing that a
 # query's JIT could inline, so no bitcode.

@@ -105,7 +105,7 @@ CREATE FUNCTION burrow.subscribe(
 	server name DEFAULT NULL,
 	consumer_group text DEFAULT NULL,
 	start_from text DEFAULT 'earliest',
-	delivery text DEFAULT 'at_least_once',
+	delivery text DEFAULT 'exactly_once',
 	ordering text DEFAULT 'key',
 	workers bigint DEFAULT 4,
 	min_workers bigint DEFAULT 1,

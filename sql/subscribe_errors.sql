@@ -156,7 +156,6 @@ SELECT refused($$dead_letter_topic => '^dead'$$);
 SELECT refused($$server => ''$$);
 
 -- not supported yet
-SELECT refused($$delivery => 'exactly_once'$$);
 SELECT refused($$on_failure => 'dead_letter'$$);
 SELECT refused($$on_failure => 'skip'$$);
 SELECT refused($$on_gap => 'skip'$$);

@@ -58,4 +58,23 @@
 #define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 
+/* 16: variable-length values have a header of their own. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16: an update tells which indexes need the new tuple.  HeapTupleIsHeapOnly() does too. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_heap_update(rel, tid, tuple, cid, failure, lockmode) \
+	heap_update((rel), (tid), (tuple), (cid), InvalidSnapshot, true, (failure), (lockmode), \
+				&(TU_UpdateIndexes) {TU_None})
+#define burrow_insert_index_entries(result, slot, estate) \
+	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL, false)
+#else
+#define burrow_heap_update(rel, tid, tuple, cid, failure, lockmode) \
+	heap_update((rel), (tid), (tuple), (cid), InvalidSnapshot, true, (failure), (lockmode))
+#define burrow_insert_index_entries(result, slot, estate) \
+	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL)
+#endif
+
 #endif							/* BURROW_COMPAT_H */

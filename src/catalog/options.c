@@ -77,9 +77,9 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 		"where to start in partitions that have no progress yet", FIELD(start_from)
 	},
 	[BURROW_OPTION_DELIVERY] = {
-		"delivery", BURROW_KIND_CHOICE, "at_least_once",
+		"delivery", BURROW_KIND_CHOICE, "exactly_once",
 		"what a crash may do to a message that was handled",
-		.choices = deliveries, .later = true, FIELD(delivery)
+		.choices = deliveries, FIELD(delivery)
 	},
 	[BURROW_OPTION_ORDERING] = {
 		"ordering", BURROW_KIND_CHOICE, "key",

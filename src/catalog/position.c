@@ -1,9 +1,8 @@
 /*
  * position.c
- *	  Where a partition stands, kept in the database (burrow.progress, lane -1).
+ *	  Where a partition stands, kept in the database (burrow.progress).
  *
- * One statement for all partitions: the consumer calls this before each commit to
- * Kafka, with as many partitions as have moved.
+ * One statement for all partitions, because there may be a thousand of them.
  *
  * Runs in: the consumer.
  */
@@ -14,11 +13,12 @@
 #include "utils/builtins.h"
 
 #include "catalog/access.h"
+#include "catalog/done_set.h"
 #include "catalog/position.h"
 
-/* Three arrays, which SQL unnests side by side. */
+/* Two arrays, which SQL unnests side by side. */
 static void
-position_arrays(const BurrowPosition *positions, int n, Datum *topics, Datum *partitions, Datum *lows)
+name_arrays(const BurrowPosition *positions, int n, Datum *topics, Datum *partitions)
 {
 	Datum	   *elements = palloc(sizeof(Datum) * n);
 
@@ -29,10 +29,34 @@ position_arrays(const BurrowPosition *positions, int n, Datum *topics, Datum *pa
 	for (int i = 0; i < n; i++)
 		elements[i] = Int32GetDatum(positions[i].partition);
 	*partitions = PointerGetDatum(construct_array(elements, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+/* And two more. */
+static void
+value_arrays(const BurrowPosition *positions, int n, Datum *lows, Datum *dones)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * n);
 
 	for (int i = 0; i < n; i++)
 		elements[i] = Int64GetDatum(positions[i].low);
 	*lows = PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = burrow_done_set_datum(&positions[i].done, positions[i].low);
+	*dones = PointerGetDatum(construct_array(elements, n, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+/* One row of burrow.progress: lane, low, done. */
+static void
+take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	int32		lane = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
+	int64		low = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull));
+
+	position->alone = position->low < 0 && lane < 0;
+	position->low = Max(position->low, low);
+	burrow_done_set_read(&position->done, low, SPI_getbinval(tuple, desc, 4, &isnull));
 }
 
 void
@@ -41,33 +65,39 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 	BurrowCatalogAccess access;
 	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID};
 	Datum		values[3];
-	Datum		lows;
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext old;
 	uint64		nrows;
 
 	for (int i = 0; i < n; i++)
+	{
 		positions[i].low = -1;
+		positions[i].alone = false;
+		burrow_done_set_init(&positions[i].done);
+	}
 	if (n == 0 || !burrow_catalog_begin(&access))
 		return;
 
 	values[0] = Int32GetDatum(subid);
-	position_arrays(positions, n, &values[1], &values[2], &lows);
-	nrows = burrow_catalog_execute("SELECT w.n, p.low"
+	name_arrays(positions, n, &values[1], &values[2]);
+	nrows = burrow_catalog_execute("SELECT w.n, p.lane, p.low, p.done"
 								   " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3))"
 								   " WITH ORDINALITY AS w (topic, partition, n)"
 								   " JOIN burrow.progress p"
 								   " ON p.subid OPERATOR(pg_catalog.=) $1"
 								   " AND p.topic OPERATOR(pg_catalog.=) w.topic"
-								   " AND p.partition OPERATOR(pg_catalog.=) w.partition"
-								   " AND p.lane OPERATOR(pg_catalog.=) -1",
+								   " AND p.partition OPERATOR(pg_catalog.=) w.partition",
 								   3, types, values, NULL, SPI_OK_SELECT);
+	old = MemoryContextSwitchTo(caller);
 	for (uint64 row = 0; row < nrows; row++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[row];
 		bool		isnull;
 		int64		i = DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
 
-		positions[i - 1].low = DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
+		take_row(&positions[i - 1], tuple, SPI_tuptable->tupdesc);
 	}
+	MemoryContextSwitchTo(old);
 	burrow_catalog_end(&access);
 }
 
@@ -88,29 +118,54 @@ burrow_position_exists(int32 subid)
 	return exists;
 }
 
-void
-burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n)
+static void
+store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, bool settle)
 {
 	BurrowCatalogAccess access;
-	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, UUIDOID};
-	Datum		values[5];
+	Oid			types[] = {INT4OID, UUIDOID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID};
+	Datum		values[6];
 
 	if (n == 0 || !burrow_catalog_begin(&access))
 		return;
 
 	values[0] = Int32GetDatum(subid);
-	position_arrays(positions, n, &values[1], &values[2], &values[3]);
-	values[4] = DirectFunctionCall1(uuid_in, CStringGetDatum(uuid));
-	burrow_catalog_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low)"
-						   " SELECT $1, w.topic, w.partition, -1, w.low"
-						   " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
-						   " AS w (topic, partition, low)"
+	values[1] = DirectFunctionCall1(uuid_in, CStringGetDatum(uuid));
+	name_arrays(positions, n, &values[2], &values[3]);
+	value_arrays(positions, n, &values[4], &values[5]);
+	if (settle)
+		burrow_catalog_execute("DELETE FROM burrow.progress p"
+							   " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (topic, partition),"
+							   " burrow.subscription s"
+							   " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+							   " AND s.uuid OPERATOR(pg_catalog.=) $2"
+							   " AND p.subid OPERATOR(pg_catalog.=) $1"
+							   " AND p.topic OPERATOR(pg_catalog.=) w.topic"
+							   " AND p.partition OPERATOR(pg_catalog.=) w.partition"
+							   " AND p.lane OPERATOR(pg_catalog.>=) 0",
+							   4, types, values, NULL, SPI_OK_DELETE);
+	burrow_catalog_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done)"
+						   " SELECT $1, w.topic, w.partition, -1, w.low, w.done"
+						   " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4),"
+						   " pg_catalog.unnest($5), pg_catalog.unnest($6)) AS w (topic, partition, low, done)"
 						   " WHERE EXISTS (SELECT FROM burrow.subscription s"
 						   " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-						   " AND s.uuid OPERATOR(pg_catalog.=) $5)"
+						   " AND s.uuid OPERATOR(pg_catalog.=) $2)"
 						   " ON CONFLICT (subid, topic, partition, lane) DO UPDATE"
-						   " SET low = excluded.low"
-						   " WHERE p.low OPERATOR(pg_catalog.<>) excluded.low",
-						   5, types, values, NULL, SPI_OK_INSERT);
+						   " SET low = excluded.low, done = excluded.done"
+						   " WHERE p.low OPERATOR(pg_catalog.<>) excluded.low"
+						   " OR p.done OPERATOR(pg_catalog.<>) excluded.done",
+						   6, types, values, NULL, SPI_OK_INSERT);
 	burrow_catalog_end(&access);
+}
+
+void
+burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n)
+{
+	store(subid, uuid, positions, n, false);
+}
+
+void
+burrow_position_settle(int32 subid, const char *uuid, const BurrowPosition *positions, int n)
+{
+	store(subid, uuid, positions, n, true);
 }

@@ -2,32 +2,45 @@
  * position.h
  *	  Where a partition stands, kept in the database (burrow.progress).
  *
- * In at_least_once mode the consumer writes one row a partition (lane -1): its
- * starting position before the first message is handled, and its position before
- * each Kafka commit, because Kafka forgets a group that is empty for long, and a
- * restored database must know where its data stands.
+ * The workers' rows (lanes 0 and up) are theirs alone: progress.h.  The consumer's row
+ * (lane -1) has where the partition started, and what the workers' rows do not tell:
+ * what was skipped, and in at_least_once mode, where there are no others, the position
+ * before each Kafka commit.
+ *
+ * What is done of a partition is what lies below the highest low of its rows, and all
+ * that their done sets have.
  *
  * Process: consumer, in a transaction of its own (READ COMMITTED).
  */
 #ifndef BURROW_CATALOG_POSITION_H
 #define BURROW_CATALOG_POSITION_H
 
+#include "core/offset_set.h"
+
 typedef struct BurrowPosition
 {
 	const char *topic;
 	int32		partition;
 	int64		low;			/* next to read; -1 from load: no row */
+	BurrowOffsetSet done;		/* done beyond it */
+	bool		alone;			/* from load: there is the consumer's row and no other */
 } BurrowPosition;
 
-/* Fills in low of each. */
+/* Fills in all but topic and partition; done is allocated in the current memory context. */
 extern void burrow_position_load(int32 subid, BurrowPosition *positions, int n);
 /* Has the subscription any row, of any topic? */
 extern bool burrow_position_exists(int32 subid);
 /*
- * Inserts or updates; never asks whether low moves back (a seek does).  Nothing is stored
- * when the subscription is gone, or another has its number: an extension that is dropped
- * and made anew counts from 1 again, while the old consumer still makes its last commit.
+ * Writes the consumer's rows; never asks whether low moves back (a seek does).  Nothing is
+ * stored when the subscription is gone, or another has its number: an extension that is
+ * dropped and made anew counts from 1 again, while the old consumer still makes its last
+ * commit.
  */
 extern void burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
+/*
+ * The same, and the workers' rows of these partitions are deleted: what they said is in
+ * these positions.  No worker may have a message of theirs.
+ */
+extern void burrow_position_settle(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
 
 #endif							/* BURROW_CATALOG_POSITION_H */

@@ -40,6 +40,8 @@ typedef struct BurrowChunkHeader
 	int32_t		partition;		/* Kafka's partition number */
 	uint32_t	topic_len;		/* topic follows the header, padded to 8 bytes */
 	uint32_t	flags;			/* BURROW_CHUNK_SINGLY: a transaction a message */
+	int64_t		head;			/* all of the partition below it is done and marked;
+								 * so the chunk's commits come after theirs */
 } BurrowChunkHeader;
 
 #define BURROW_CHUNK_SINGLY		1

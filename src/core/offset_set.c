@@ -177,6 +177,16 @@ burrow_offset_set_contains(const BurrowOffsetSet *s, int64_t offset)
 	return i < s->nruns && s->runs[i].first <= offset;
 }
 
+int64_t
+burrow_offset_set_next_missing(const BurrowOffsetSet *s, int64_t offset)
+{
+	size_t		i = find(s, offset);
+
+	if (i < s->nruns && s->runs[i].first <= offset && s->runs[i].last < INT64_MAX)
+		return s->runs[i].last + 1;
+	return offset;
+}
+
 /* ---- bytes ---- */
 
 static inline size_t

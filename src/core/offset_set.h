@@ -34,6 +34,9 @@ extern void burrow_offset_set_union(BurrowOffsetSet *s, const BurrowOffsetSet *o
 /* drop all below offset */
 extern void burrow_offset_set_remove_below(BurrowOffsetSet *s, int64_t offset);
 extern bool burrow_offset_set_contains(const BurrowOffsetSet *s, int64_t offset);
+/* the first offset, from this one on, that is not in the set; of one in a run that ends
+ * at INT64_MAX, itself */
+extern int64_t burrow_offset_set_next_missing(const BurrowOffsetSet *s, int64_t offset);
 
 /*
  * Bytes: each run as two unsigned LEB128 numbers: distance from the end of the

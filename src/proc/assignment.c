@@ -13,7 +13,10 @@
  * looked up (the log's start or end, a time) is asked of the broker.  Then the
  * partition queues are split off and the assignment is answered with explicit
  * offsets.  No message is taken before the start is stored here and acknowledged by
- * Kafka: otherwise a crash or a hand-over would lose what came in between.
+ * Kafka: otherwise a crash or a hand-over would lose what came in between.  What is
+ * stored is one row, in place of those that the workers left: no worker has a message
+ * of the partition now, so nobody writes one.  A change of delivery needs no more than
+ * that: rows say the same in both modes.
  *
  * Going: nothing more is taken or given out, what workers have in hand is waited for,
  * what is done is flushed and committed, then the assignment is let go.  After the
@@ -29,8 +32,9 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "catalog/position.h"
+#include "catalog/done_set.h"
 #include "proc/consumer.h"
+#include "proc/crash_point.h"
 
 /* Asks again after a failure. */
 #define ASK_AGAIN_US		INT64CONST(1000000)
@@ -256,8 +260,11 @@ halt_behind(BurrowConsumer *c, const BurrowPart *part, int64 committed, int64 lo
 /* Decides where one partition starts; see core/start_position.h. */
 static void
 locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *item,
-	   int64 low, bool group_has_others)
+	   const BurrowPosition *row, bool group_has_others)
 {
+	int64		low = row->low;
+	MemoryContext old;
+
 	BurrowOffsetMetadata metadata;
 	BurrowOffsetSet runs;
 	BurrowStartPositionInput in;
@@ -265,7 +272,7 @@ locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *ite
 	bool		has_commit = item->offset >= 0;
 	bool		ours;
 
-	burrow_offset_set_init_palloc(&runs);
+	burrow_done_set_init(&runs);
 	ours = has_commit && item->metadata != NULL &&
 		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
 	in.commit = burrow_start_position_classify(has_commit, ours ? &metadata : NULL, c->sub->uuid);
@@ -299,18 +306,25 @@ locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *ite
 						c->sub->name, part->topic, part->partition, (long long) start.offset),
 				 low >= 0 ? errdetail("The database's position was %lld.", (long long) low) :
 				 errdetail("The database has no position.")));
-	if (start.kafka_runs)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	burrow_offset_set_union(&part->skip, &row->done);
+	if (start.kafka_runs)
 		burrow_offset_set_union(&part->skip, &runs);
-		MemoryContextSwitchTo(old);
-	}
+	MemoryContextSwitchTo(old);
 	burrow_offset_set_reset(&runs);
+	if (start.offset >= 0)
+	{
+		/* retention may have taken what is done */
+		part->start = burrow_offset_set_next_missing(&part->skip, part->start);
+		burrow_offset_set_remove_below(&part->skip, part->start);
+	}
 
 	/* Kafka and the database say so already? */
-	if (in.commit == BURROW_START_COMMIT_OWN_AT_LEAST_ONCE &&
-		item->offset == part->start && low == part->start)
+	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
+	if (item->offset == part->start &&
+		in.commit == (in.delivery == BURROW_EXACTLY_ONCE ?
+					  BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
 	{
 		part->start_acked = true;
 		part->committed = part->start;
@@ -363,9 +377,9 @@ burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	{
 		positions[i].topic = list->items[i].topic;
 		positions[i].partition = list->items[i].partition;
-		positions[i].low = -1;
 	}
 	burrow_consumer_start_transaction(c);
+	MemoryContextSwitchTo(c->turn_cxt);
 	burrow_position_load(c->subid, positions, list->n);
 	/* a partition that comes later than the first is new: none of it may be missed */
 	others = burrow_position_exists(c->subid);
@@ -376,7 +390,7 @@ burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (part != NULL && part->state == BURROW_PART_LOCATING)
-			locate(c, part, &list->items[i], positions[i].low, others);
+			locate(c, part, &list->items[i], &positions[i], others);
 	}
 	c->assign_step = BURROW_ASSIGN_RESOLVE;
 	c->locate_again_at = 0;
@@ -410,7 +424,49 @@ resolve(BurrowConsumer *c)
 	return reason == NULL;
 }
 
-/* All starts are known: answer the assignment. */
+/* All starts are known: they go into the database.  False: not now. */
+static bool
+store_starts(BurrowConsumer *c)
+{
+	BurrowPosition *positions;
+	dlist_iter	iter;
+	int			n = 0;
+
+	BURROW_CRASH_POINT("before start is stored");
+	dlist_foreach(iter, &c->parts)
+		n++;
+	positions = palloc(sizeof(BurrowPosition) * n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state != BURROW_PART_LOCATING || part->start_stored)
+			continue;
+		positions[n].topic = part->topic;
+		positions[n].partition = part->partition;
+		positions[n].low = part->start;
+		positions[n++].done = part->skip;
+	}
+	if (n > 0 && !burrow_commit_store(c, positions, n, true))
+	{
+		c->locate_again_at = c->now + ASK_AGAIN_US;
+		return false;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->state != BURROW_PART_LOCATING)
+			continue;
+		part->start_stored = true;
+		part->stored = part->start;
+	}
+	BURROW_CRASH_POINT("start stored");
+	return true;
+}
+
+/* All starts are known and stored: answer the assignment. */
 static void
 answer_assign(BurrowConsumer *c)
 {
@@ -645,7 +701,7 @@ burrow_assignment_advance(BurrowConsumer *c)
 	{
 		if (c->assign_step == BURROW_ASSIGN_ASK)
 			ask_committed(c);
-		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_ENDING_NOT && resolve(c))
+		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_ENDING_NOT && resolve(c) && store_starts(c))
 			answer_assign(c);
 	}
 	refresh_ends(c);

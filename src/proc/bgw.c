@@ -128,6 +128,8 @@ burrow_bgw_set_overrides(void)
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
+		/* flushed here; a standby that is gone must not stop these processes */
+		{"synchronous_commit", "local"},
 	};
 
 	for (int i = 0; i < lengthof(overrides); i++)

@@ -41,9 +41,11 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "catalog/progress.h"
 #include "compat.h"
 #include "guc.h"
 #include "proc/chunk.h"
+#include "proc/crash_point.h"
 
 typedef struct Chunk
 {
@@ -64,6 +66,8 @@ typedef struct Chunk
 	uint32		current;		/* the message in hand */
 	uint32		next;			/* the one after the last member */
 	bool		array;			/* all members in one call */
+	int64	   *offsets;		/* the members', for their progress */
+	bool		saving;			/* progress is being written: an error is nobody's message's */
 	bool		committed;		/* and marked */
 	ErrorData  *error;			/* why it failed */
 
@@ -89,11 +93,13 @@ mark_at_commit(XactEvent event, void *arg)
 
 	if (event != XACT_EVENT_COMMIT || c == NULL)
 		return;
+	BURROW_CRASH_POINT("committed");
 
 	mark = TransactionIdIsValid(GetTopTransactionIdIfAny()) ? XactLastCommitEnd : BURROW_SLOT_DONE;
 	for (uint32 i = 0; i < c->nmembers; i++)
 		burrow_tracker_complete(c->slots[c->members[i]], mark);
 	c->committed = true;
+	BURROW_CRASH_POINT("marked");
 
 	/* at the chunk's end its result will wake the consumer */
 	if (c->next < c->header->nmessages)
@@ -116,7 +122,10 @@ error_context(void *arg)
 
 	if (c->w->phase != BURROW_WORKER_RUNNING)
 		return;
-	if (c->array && c->nmembers > 1)
+	if (c->saving)
+		errcontext("storing progress of topic \"%s\" partition %d for subscription \"%s\"",
+				   c->topic, c->header->partition, c->setup->subscription);
+	else if (c->array && c->nmembers > 1)
 		errcontext("handling %u messages from topic \"%s\" partition %d offset %lld to %lld for subscription \"%s\"",
 				   c->nmembers, c->topic, c->header->partition,
 				   (long long) message->header->offset,
@@ -153,6 +162,7 @@ begin_attempt(Chunk *c, uint32 index)
 
 	pg_lltoa(offset, c->activity + c->activity_len);
 	pgstat_report_activity(STATE_RUNNING, c->activity);
+	BURROW_CRASH_POINT("before handler");
 }
 
 static void
@@ -306,6 +316,41 @@ run_array(Chunk *c, uint32 first, uint32 end)
 /* ---- transactions ---- */
 
 /*
+ * Exactly once: which messages took effect goes into the transaction in which they did.
+ * No message is in hand meanwhile: should this process die now, none is to blame; and a
+ * cancel, which would be blamed on one, comes too late.
+ */
+static void
+save_progress(Chunk *c)
+{
+	BurrowProgress progress = {
+		.subid = c->w->args.subid,
+		.uuid = c->setup->uuid,
+		.topic = c->topic,
+		.partition = c->header->partition,
+		.lane = c->w->args.lane,
+		.place = c->header->partition_slot,
+		.head = c->header->head,
+		.offsets = c->offsets,
+		.noffsets = c->nmembers,
+	};
+
+	if (c->setup->delivery != BURROW_EXACTLY_ONCE)
+		return;
+	c->saving = true;
+	pg_atomic_write_u64(&c->w->slot->running_since, 0);
+	for (uint32 i = 0; i < c->nmembers; i++)
+		c->offsets[i] = c->messages[c->members[i]].header->offset;
+	MemoryContextSwitchTo(c->w->message_cxt);
+	HOLD_CANCEL_INTERRUPTS();
+	burrow_progress_save(&progress);
+	RESUME_CANCEL_INTERRUPTS();
+	MemoryContextSwitchTo(c->w->chunk_cxt);
+	MemoryContextReset(c->w->message_cxt);
+	c->saving = false;
+}
+
+/*
  * In PG_CATCH: ends the transaction and keeps the error.  One of several messages'
  * error is not worth a line in the log yet: the culprit's own will come.
  */
@@ -343,6 +388,7 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 	c->nmembers = 0;
 	add_member(c, first);
 	c->current = first;
+	c->saving = false;
 	c->committed = false;
 	c->error = NULL;
 
@@ -357,6 +403,9 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 			run_array(c, first, end);
 		else
 			run_one_by_one(c, first, end);
+		BURROW_CRASH_POINT("after handler");
+		save_progress(c);
+		BURROW_CRASH_POINT("progress written");
 		committing = c;
 		CommitTransactionCommand();
 		committing = NULL;
@@ -365,11 +414,16 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 	PG_CATCH();
 	{
 		committing = NULL;
+		/* ends the process; its messages are given to another */
+		if (c->saving)
+			PG_RE_THROW();
 		abort_transaction(c);
 	}
 	PG_END_TRY();
 
 	end_attempts(c);
+	if (c->committed && c->setup->delivery == BURROW_EXACTLY_ONCE)
+		burrow_progress_committed();
 	/* an error after the commit (of somebody else's callback) takes nothing back */
 	return c->committed;
 }
@@ -585,6 +639,7 @@ decode(BurrowWorker *w, const void *data, Size len)
 	c->messages = palloc(sizeof(BurrowMessageView) * n);
 	c->slots = palloc(sizeof(BurrowTrackerSlot *) * n);
 	c->members = palloc(sizeof(uint32) * n);
+	c->offsets = palloc(sizeof(int64) * n);
 	c->result_size = offsetof(BurrowResultChunk, results) + sizeof(BurrowMessageResult) * n;
 	c->result = palloc0(c->result_size);
 	c->result->kind = BURROW_RESULT_CHUNK;

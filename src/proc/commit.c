@@ -22,11 +22,14 @@
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "catalog/done_set.h"
 #include "catalog/position.h"
 #include "core/offset_metadata.h"
 #include "proc/consumer.h"
+#include "proc/crash_point.h"
 
 /* Looks again for what the walwriter has flushed, while a commit is owed. */
 #define FLUSH_LOOK_US		INT64CONST(200000)
@@ -187,24 +190,6 @@ add_run(void *arg, int64_t offset)
 	burrow_offset_set_add((BurrowOffsetSet *) arg, offset, offset);
 }
 
-static void *
-resize(void *pointer, size_t size)
-{
-	if (size == 0)
-	{
-		if (pointer != NULL)
-			pfree(pointer);
-		return NULL;
-	}
-	return pointer == NULL ? palloc(size) : repalloc(pointer, size);
-}
-
-void
-burrow_offset_set_init_palloc(BurrowOffsetSet *set)
-{
-	burrow_offset_set_init(set, resize);
-}
-
 /* The commit's metadata: mode, UUID, and what is done beyond the offset. */
 static void
 put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint64 durable)
@@ -218,7 +203,8 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 
 	metadata.delivery = c->sub->options.delivery;
 	strlcpy(metadata.uuid, c->sub->uuid, sizeof(metadata.uuid));
-	burrow_offset_set_init_palloc(&done);
+	burrow_done_set_init(&done);
+	burrow_offset_set_remove_below(&part->skip, offset);
 	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
 	len = burrow_offset_metadata_encode(&metadata, &done, offset, text, sizeof(text), &with_runs);
 	burrow_offset_set_reset(&done);
@@ -231,27 +217,23 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	part->sent = offset;
 }
 
-/*
- * The position goes into the database before it goes to Kafka, which forgets a group
- * that is empty for long.  False: somebody has locked the table (VACUUM FULL, say);
- * that is waited for without stopping anything else.
- */
-static bool
-store_positions(BurrowConsumer *c, const BurrowKafkaList *list)
-{
-	BurrowPosition *positions = palloc(sizeof(BurrowPosition) * list->n);
-	bool		stored = true;
+/* Longest wait for somebody who has locked burrow.progress (VACUUM FULL, say). */
+#define STORE_LOCK_TIMEOUT	"1s"
 
-	for (int i = 0; i < list->n; i++)
-	{
-		positions[i].topic = list->items[i].topic;
-		positions[i].partition = list->items[i].partition;
-		positions[i].low = list->items[i].offset;
-	}
+bool
+burrow_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
+{
+	volatile bool stored = true;
+
 	PG_TRY();
 	{
 		burrow_consumer_start_transaction(c);
-		burrow_position_store(c->subid, c->sub->uuid, positions, list->n);
+		(void) set_config_option("lock_timeout", STORE_LOCK_TIMEOUT, PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+		if (settle)
+			burrow_position_settle(c->subid, c->sub->uuid, positions, n);
+		else
+			burrow_position_store(c->subid, c->sub->uuid, positions, n);
 		burrow_consumer_commit_transaction(c);
 	}
 	PG_CATCH();
@@ -270,6 +252,54 @@ store_positions(BurrowConsumer *c, const BurrowKafkaList *list)
 	}
 	PG_END_TRY();
 	return stored;
+}
+
+/*
+ * Is this part's position to be stored before it is committed?  Kafka forgets a group
+ * that is empty for long, and a restored database must know where its data stands.
+ * Exactly once, the workers' rows tell; but the lows in them stay behind by as much as
+ * was in hand, and the topic may lose, by its retention, what is done.  So the
+ * consumer's row follows when nothing is in hand, or will be.
+ */
+static bool
+to_be_stored(const BurrowConsumer *c, const BurrowPart *part)
+{
+	if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
+		return burrow_tracker_depth(&part->tracker) == 0 || part->state == BURROW_PART_CLOSING;
+	return true;
+}
+
+/*
+ * Positions go into the database before they go to Kafka.  False: somebody has locked
+ * the table; that is waited for without stopping anything else.
+ */
+static bool
+store_positions(BurrowConsumer *c)
+{
+	BurrowPosition *positions;
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+		n++;
+	positions = palloc(sizeof(BurrowPosition) * n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->sent < 0 || part->sent == part->stored || !to_be_stored(c, part))
+			continue;
+		positions[n].topic = part->topic;
+		positions[n].partition = part->partition;
+		positions[n].low = part->sent;
+		positions[n++].done = part->skip;
+	}
+	if (n > 0 && !burrow_commit_store(c, positions, n, false))
+		return false;
+	for (int i = 0; i < n; i++)
+		burrow_part_find(c, positions[i].topic, positions[i].partition)->stored = positions[i].low;
+	return true;
 }
 
 /* Sends what is owed. */
@@ -311,10 +341,13 @@ send_commit(BurrowConsumer *c)
 			if (owes(part))
 				put_item(c, list, n++, part, durable);
 		}
-		if (!store_positions(c, list))
+		if (!store_positions(c))
 			strlcpy(text, "could not store positions in the database", sizeof(text));
 		else
+		{
+			BURROW_CRASH_POINT("before kafka commit");
 			c->committing = c->kafka->commit(c->client, list, text);
+		}
 	}
 	PG_FINALLY();
 	{
@@ -387,6 +420,7 @@ burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const char *reason = event->error != 0 ? event->text : NULL;
 
+	BURROW_CRASH_POINT("before acknowledgement");
 	c->committing = false;
 	c->commit_answered_at = c->now;
 	for (int i = 0; i < event->list.n && reason == NULL; i++)

@@ -23,6 +23,7 @@
 #include "utils/dsa.h"
 #include "utils/timestamp.h"
 
+#include "catalog/position.h"
 #include "catalog/subscription.h"
 #include "core/frame.h"
 #include "core/offset_set.h"
@@ -87,11 +88,13 @@ struct BurrowPart
 	/* Where it starts; see assignment.c. */
 	bool		located;
 	int64		start;
-	bool		start_acked;	/* the database and Kafka have it, with our tag */
+	bool		start_stored;	/* the database has it, in the consumer's row alone */
+	bool		start_acked;	/* Kafka has it, with our tag */
 
 	/* Commits; next to read, -1: none. */
 	int64		committed;		/* acknowledged, by this epoch */
 	int64		sent;			/* in the commit under way; -1: not part of it */
+	int64		stored;			/* in the consumer's row; -1: not known */
 
 	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
 	TimestampTz bounds_at;		/* when its end was last asked for */
@@ -365,8 +368,12 @@ extern void burrow_pool_terminate(BurrowConsumer *c);
 extern void burrow_pool_detach_all(BurrowConsumer *c);
 
 /* ---- commit.c ---- */
+/*
+ * Stores positions in a transaction of its own; settle: and deletes the workers' rows
+ * (catalog/position.h).  False: somebody has locked the table; try again.
+ */
+extern bool burrow_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle);
 /* Something of the part was taken or done: look at its heads this turn. */
-extern void burrow_offset_set_init_palloc(BurrowOffsetSet *set);
 extern void burrow_commit_moved(BurrowConsumer *c, BurrowPart *part);
 extern uint64 burrow_durable_lsn(const BurrowConsumer *c);
 /* Moves the durable heads; sends a commit if one is due. */

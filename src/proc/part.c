@@ -12,6 +12,7 @@
 
 #include "utils/memutils.h"
 
+#include "catalog/done_set.h"
 #include "proc/consumer.h"
 
 BurrowPart *
@@ -27,8 +28,9 @@ burrow_part_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->start = -1;
 	part->committed = -1;
 	part->sent = -1;
+	part->stored = -1;
 	part->end = -1;
-	burrow_offset_set_init_palloc(&part->skip);
+	burrow_done_set_init(&part->skip);
 
 	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
 		;

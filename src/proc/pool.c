@@ -51,6 +51,8 @@ make_setup(BurrowConsumer *c)
 
 	setup->batch_time_us = sub->options.batch_time_us;
 	setup->synchronous_commit = sub->options.synchronous_commit;
+	setup->delivery = sub->options.delivery;
+	strlcpy(setup->uuid, sub->uuid, sizeof(setup->uuid));
 	setup->handler_owner = sub->handler_owner;
 	strlcpy(setup->subscription, sub->name, sizeof(setup->subscription));
 	strlcpy(setup->handler, sub->handler, sizeof(setup->handler));
@@ -652,6 +654,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.partition = part->partition;
 	lane->header.topic_len = topic_len;
 	lane->header.flags = 0;
+	lane->header.head = burrow_tracker_head(&part->tracker);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
 	lane->iov[0].data = (char *) &lane->header;

@@ -15,6 +15,7 @@
 #include "utils/dsa.h"
 
 #include "burrow.h"
+#include "core/offset_metadata.h"
 
 #define BURROW_HANDLER_MAX	2047	/* bytes of a handler's signature */
 
@@ -24,7 +25,8 @@ typedef struct BurrowWorkerSetup
 	int64		batch_time_us;	/* a transaction is committed after this at the latest
 								 * between two messages */
 	int			synchronous_commit; /* SyncCommitLevel */
-	bool		array_handler;	/* h(burrow.message[]) */
+	BurrowDelivery delivery;	/* exactly once: progress goes into each transaction */
+	char		uuid[BURROW_UUID_TEXT_LEN + 1];	/* the subscription's */
 	Oid			handler_owner;	/* owner of the function when it was subscribed */
 	char		subscription[BURROW_NAME_MAX + 1];
 	char		handler[BURROW_HANDLER_MAX + 1];	/* as regprocedure prints it, schema-qualified */

@@ -22,7 +22,8 @@ my $burrow = "SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ '^burro
 
 $kafka->produce_many('orders', count => 500, keys => 20);
 $primary->wait_for('500 rows', 'SELECT count(*) = 500 FROM got');
-$primary->wait_for_catchup($standby);
+# workers commit asynchronously: what is visible may not have been written yet
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 is($standby->sql('SELECT count(*) FROM got'), '500', 'the standby has what the primary has handled');
 is($standby->sql($burrow), '0', 'and none of Burrow\'s processes');
 is($standby->sql('SELECT subscription, consumer_pid FROM burrow.subscriptions'), 'orders|',

@@ -44,7 +44,7 @@ for my $n (0, 2, 4, 1, 3)
 	is($node->sql('SELECT processed FROM burrow.partitions'), $expected{$n}, "and so is the head");
 }
 
-like($kafka->committed_metadata($group, 'gap')->{0}, qr/^burrow\/1 alo [0-9a-f-]{36}$/, 'the commit carries mode and UUID');
+like($kafka->committed_metadata($group, 'gap')->{0}, qr/^burrow\/1 eo [0-9a-f-]{36}$/, 'the commit carries mode and UUID');
 
 $node->stop;
 done_testing();

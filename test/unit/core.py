@@ -122,6 +122,7 @@ set_add = declare(None, "burrow_offset_set_add", SetPointer, c.c_int64, c.c_int6
 set_union = declare(None, "burrow_offset_set_union", SetPointer, SetPointer)
 set_remove_below = declare(None, "burrow_offset_set_remove_below", SetPointer, c.c_int64)
 set_contains = declare(c.c_bool, "burrow_offset_set_contains", SetPointer, c.c_int64)
+set_next_missing = declare(c.c_int64, "burrow_offset_set_next_missing", SetPointer, c.c_int64)
 set_encoded_size = declare(c.c_size_t, "burrow_offset_set_encoded_size", SetPointer, c.c_int64)
 set_encode = declare(c.c_size_t, "burrow_offset_set_encode", SetPointer, c.c_int64, c.c_void_p,
                      c.c_size_t)
@@ -202,7 +203,7 @@ start_decide = declare(Start, "burrow_start_position_decide", c.POINTER(StartInp
 class ChunkHeader(c.Structure):
     _fields_ = [("magic", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
                 ("partition_slot", c.c_uint32), ("partition", c.c_int32),
-                ("topic_len", c.c_uint32), ("flags", c.c_uint32)]
+                ("topic_len", c.c_uint32), ("flags", c.c_uint32), ("head", c.c_int64)]
 
 
 class MessageHeader(c.Structure):

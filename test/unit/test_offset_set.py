@@ -38,6 +38,23 @@ def test_add(ranges):
         assert core.set_contains(s.p, n) == (n in members)
 
 
+@given(ranges)
+def test_next_missing(ranges):
+    s = core.OffsetSet(ranges)
+    members = members_of(ranges)
+    for n in range(-2, 140):
+        expected = n
+        while expected in members:
+            expected += 1
+        assert core.set_next_missing(s.p, n) == expected
+
+
+def test_next_missing_at_the_end_of_the_range():
+    s = core.OffsetSet([(INT64_MAX - 1, INT64_MAX)])
+    assert core.set_next_missing(s.p, INT64_MAX - 2) == INT64_MAX - 2
+    assert core.set_next_missing(s.p, INT64_MAX - 1) == INT64_MAX - 1
+
+
 def test_add_nothing():
     s = core.OffsetSet([(5, 4)])
     assert s.runs() == []

@@ -1,0 +1,401 @@
+/*
+ * progress.c
+ *	  A worker's row of burrow.progress, written in the handlers' transaction.
+ *
+ * Runs in: workers.
+ * Owns: the places where the rows were found last.
+ * Locking: RowExclusiveLock on burrow.progress until the transaction ends.  A row has
+ * one writer, so no row lock is ever waited for, but for one of an administrator's or
+ * an unsubscribe's.
+ *
+ * The row is written from C and not by an SQL statement: the owner of the subscription
+ * is not allowed to change it, its isolation level and read-only transactions must not
+ * matter, and it happens in each transaction, so it must be cheap.  A remembered TID
+ * leads to the row without an index scan, and without a walk over the versions that a
+ * long-running transaction elsewhere keeps alive.  The place is believed only after a
+ * look: VACUUM FULL and CLUSTER move the rows into another file, and what lies at the
+ * place now may be another row.  Versions that nobody needs are pruned before each
+ * update, because only scans do that otherwise; so nearly all updates are HOT, and the
+ * indexes are opened only for those that are not.
+ *
+ * Rows are looked at with SnapshotSelf: what the last transaction of this lane left is
+ * what counts, whatever the handlers' own snapshot may be.
+ *
+ * A row that is not where it was is looked for by its key, and made if there is none.
+ * Then the subscription's row is locked as a foreign key check would: no progress may
+ * be left over of a subscription that is gone, and none be given to another one that
+ * got its number.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relation.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "commands/extension.h"
+#include "executor/executor.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+
+#include "burrow.h"
+#include "catalog/done_set.h"
+#include "catalog/progress.h"
+#include "compat.h"
+
+/* The columns of burrow.progress. */
+enum
+{
+	COLUMN_SUBID = 1,
+	COLUMN_TOPIC,
+	COLUMN_PARTITION,
+	COLUMN_LANE,
+	COLUMN_LOW,
+	COLUMN_DONE,
+	COLUMNS = COLUMN_DONE
+};
+
+#define KEY_COLUMNS		COLUMN_LANE
+
+/* Where a row was after the last commit. */
+typedef struct Place
+{
+	uint32		number;			/* key of the hash table */
+	Oid			relid;			/* InvalidOid: not known */
+	Oid			file;			/* the relation's file number then */
+	ItemPointerData tid;
+} Place;
+
+static HTAB *places = NULL;
+
+/* What burrow_progress_committed() makes true; relid InvalidOid: nothing. */
+static Place written = {.relid = InvalidOid};
+
+static Place *
+find_place(uint32 number)
+{
+	Place	   *place;
+	bool		found;
+
+	if (places == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(uint32), .entrysize = sizeof(Place)};
+
+		places = hash_create("burrow progress", 16, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	place = hash_search(places, &number, HASH_ENTER, &found);
+	if (!found)
+		place->relid = InvalidOid;
+	return place;
+}
+
+/* A table of Burrow's; NULL: the extension is not here any more. */
+static Relation
+open_table(const char *name, LOCKMODE mode)
+{
+	Oid			schema;
+	Oid			relid;
+
+	/* without the extension, a table of that name is somebody else's */
+	if (!OidIsValid(get_extension_oid(BURROW_EXTENSION, true)))
+		return NULL;
+	schema = get_namespace_oid(BURROW_SCHEMA, true);
+	relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+	return OidIsValid(relid) ? try_relation_open(relid, mode) : NULL;
+}
+
+/* ---- the subscription ---- */
+
+/* Is this row of burrow.subscription the one that we work for? */
+static void
+check_uuid(Relation rel, HeapTuple tuple, const char *uuid)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, get_attnum(RelationGetRelid(rel), "uuid"),
+									 RelationGetDescr(rel), &isnull);
+
+	if (isnull || strcmp(DatumGetCString(DirectFunctionCall1(uuid_out, value)), uuid) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the subscription is not the one that this worker was started for"),
+				 errdetail("Its messages in hand are rolled back.")));
+}
+
+/*
+ * Keeps the subscription from being deleted until our transaction ends.  False: it is
+ * gone.
+ */
+static bool
+lock_subscription(const BurrowProgress *p)
+{
+	Relation	rel = open_table("subscription", RowShareLock);
+	bool		there = false;
+	bool		again = rel != NULL;
+
+	/* what this transaction itself did to the row must be visible to the lock */
+	CommandCounterIncrement();
+	while (again)
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		list_free(RelationGetIndexList(rel));
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(p->subid));
+		scan = systable_beginscan(rel, rel->rd_pkindex, true, SnapshotSelf, 1, &key);
+		tuple = systable_getnext(scan);
+		again = false;
+		if (HeapTupleIsValid(tuple))
+		{
+			HeapTupleData locked = {.t_self = tuple->t_self};
+			TM_FailureData failure;
+			Buffer		buffer;
+			TM_Result	result;
+
+			check_uuid(rel, tuple, p->uuid);
+			result = heap_lock_tuple(rel, &locked, GetCurrentCommandId(false), LockTupleKeyShare,
+									 LockWaitBlock, true, &buffer, &failure);
+			ReleaseBuffer(buffer);
+			there = (result == TM_Ok);
+			again = (result == TM_Updated);
+		}
+		systable_endscan(scan);
+	}
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	return there;
+}
+
+/* ---- the row ---- */
+
+static Datum
+value_of(Relation rel, HeapTuple tuple, int column)
+{
+	bool		isnull;
+
+	return heap_getattr(tuple, column, RelationGetDescr(rel), &isnull);
+}
+
+static bool
+is_ours(Relation rel, HeapTuple tuple, const BurrowProgress *p)
+{
+	text	   *topic;
+
+	if (DatumGetInt32(value_of(rel, tuple, COLUMN_SUBID)) != p->subid ||
+		DatumGetInt32(value_of(rel, tuple, COLUMN_PARTITION)) != p->partition ||
+		DatumGetInt32(value_of(rel, tuple, COLUMN_LANE)) != p->lane)
+		return false;
+	topic = DatumGetTextPP(value_of(rel, tuple, COLUMN_TOPIC));
+	return VARSIZE_ANY_EXHDR(topic) == strlen(p->topic) &&
+		memcmp(VARDATA_ANY(topic), p->topic, strlen(p->topic)) == 0;
+}
+
+/* The row at the place where it was; NULL: it is not there. */
+static HeapTuple
+fetch_at(const Place *place, const BurrowProgress *p, Relation *rel)
+{
+	HeapTupleData tuple;
+	HeapTuple	ours = NULL;
+	Buffer		page;
+	Buffer		buffer;
+
+	*rel = try_relation_open(place->relid, RowExclusiveLock);
+	if (*rel == NULL)
+		return NULL;
+
+	/* vacuum may have cut off an empty end of the file */
+	if ((*rel)->rd_rel->relfilenode == place->file &&
+		ItemPointerGetBlockNumber(&place->tid) < RelationGetNumberOfBlocks(*rel))
+	{
+		page = ReadBuffer(*rel, ItemPointerGetBlockNumber(&place->tid));
+		heap_page_prune_opt(*rel, page);
+		tuple.t_self = place->tid;
+		if (heap_fetch(*rel, SnapshotSelf, &tuple, &buffer, false))
+		{
+			if (is_ours(*rel, &tuple, p))
+				ours = heap_copytuple(&tuple);
+			ReleaseBuffer(buffer);
+		}
+		ReleaseBuffer(page);
+	}
+	if (ours == NULL)
+	{
+		relation_close(*rel, NoLock);
+		*rel = NULL;
+	}
+	return ours;
+}
+
+/* The row by its key; NULL: there is none, or the table is gone (*rel is NULL then). */
+static HeapTuple
+fetch_by_key(const BurrowProgress *p, Relation *rel)
+{
+	static const RegProcedure equal[KEY_COLUMNS] = {F_INT4EQ, F_TEXTEQ, F_INT4EQ, F_INT4EQ};
+	Datum		values[KEY_COLUMNS] = {
+		Int32GetDatum(p->subid), CStringGetTextDatum(p->topic),
+		Int32GetDatum(p->partition), Int32GetDatum(p->lane)
+	};
+	ScanKeyData keys[KEY_COLUMNS];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	*rel = open_table("progress", RowExclusiveLock);
+	if (*rel == NULL)
+		return NULL;
+	if (RelationGetNumberOfAttributes(*rel) != COLUMNS)
+		elog(ERROR, "table \"burrow.progress\" has %d columns", RelationGetNumberOfAttributes(*rel));
+
+	for (int i = 0; i < KEY_COLUMNS; i++)
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   TupleDescAttr(RelationGetDescr(*rel), i)->attcollation, equal[i], values[i]);
+	list_free(RelationGetIndexList(*rel));
+	scan = systable_beginscan(*rel, (*rel)->rd_pkindex, true, SnapshotSelf, KEY_COLUMNS, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+static void
+insert_index_entries(Relation rel, HeapTuple tuple)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+
+	InitResultRelInfo(result, rel, 1, NULL, 0);
+	ExecOpenIndices(result, false);
+	ExecStoreHeapTuple(tuple, slot, false);
+	(void) burrow_insert_index_entries(result, slot, estate);
+	ExecDropSingleTupleTableSlot(slot);
+	ExecCloseIndices(result);
+	FreeExecutorState(estate);
+}
+
+/* False: somebody else has changed it since it was fetched. */
+static bool
+update_row(Relation rel, HeapTuple old, int64 low, Datum done, ItemPointer tid)
+{
+	Datum		values[COLUMNS] = {0};
+	bool		isnull[COLUMNS] = {false};
+	bool		replace[COLUMNS] = {false};
+	LockTupleMode lockmode;
+	TM_FailureData failure;
+	TM_Result	result;
+	HeapTuple	tuple;
+
+	values[COLUMN_LOW - 1] = Int64GetDatum(low);
+	values[COLUMN_DONE - 1] = done;
+	replace[COLUMN_LOW - 1] = replace[COLUMN_DONE - 1] = true;
+	tuple = heap_modify_tuple(old, RelationGetDescr(rel), values, isnull, replace);
+	result = burrow_heap_update(rel, &old->t_self, tuple, GetCurrentCommandId(true), &failure, &lockmode);
+	if (result == TM_Updated || result == TM_Deleted)
+		return false;
+	if (result != TM_Ok)
+		elog(ERROR, "unexpected result %d of updating \"burrow.progress\"", result);
+	if (!HeapTupleIsHeapOnly(tuple))
+		insert_index_entries(rel, tuple);
+	*tid = tuple->t_self;
+	return true;
+}
+
+static void
+insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
+{
+	Datum		values[COLUMNS] = {
+		Int32GetDatum(p->subid), CStringGetTextDatum(p->topic), Int32GetDatum(p->partition),
+		Int32GetDatum(p->lane), Int64GetDatum(p->head), done
+	};
+	bool		isnull[COLUMNS] = {false};
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
+
+	simple_heap_insert(rel, tuple);
+	insert_index_entries(rel, tuple);
+	*tid = tuple->t_self;
+}
+
+/*
+ * What the row says afterwards: what it said, and this transaction's messages, without
+ * what lies below the head.
+ */
+static Datum
+new_done(const BurrowProgress *p, Relation rel, HeapTuple old, int64 low)
+{
+	BurrowOffsetSet set;
+
+	burrow_done_set_init(&set);
+	if (old != NULL)
+		burrow_done_set_read(&set, DatumGetInt64(value_of(rel, old, COLUMN_LOW)),
+							 value_of(rel, old, COLUMN_DONE));
+	burrow_offset_set_remove_below(&set, low);
+	for (int i = 0; i < p->noffsets; i++)
+		burrow_offset_set_add(&set, p->offsets[i], p->offsets[i]);
+	return burrow_done_set_datum(&set, low);
+}
+
+/* One attempt; false: the row was changed by somebody else meanwhile. */
+static bool
+try_save(const BurrowProgress *p, Place *place)
+{
+	Relation	rel = NULL;
+	HeapTuple	old = NULL;
+	Datum		done;
+	bool		saved = true;
+
+	if (OidIsValid(place->relid))
+		old = fetch_at(place, p, &rel);
+	if (old == NULL)
+	{
+		place->relid = InvalidOid;
+		if (!lock_subscription(p))
+			return true;
+		old = fetch_by_key(p, &rel);
+		if (rel == NULL)
+			return true;
+	}
+
+	done = new_done(p, rel, old, p->head);
+	if (old != NULL)
+		saved = update_row(rel, old, p->head, done, &written.tid);
+	else
+		insert_row(rel, p, done, &written.tid);
+	if (saved)
+	{
+		written.number = place->number;
+		written.relid = RelationGetRelid(rel);
+		written.file = rel->rd_rel->relfilenode;
+	}
+	relation_close(rel, NoLock);
+	return saved;
+}
+
+void
+burrow_progress_save(const BurrowProgress *p)
+{
+	Place	   *place = find_place(p->place);
+
+	written.relid = InvalidOid;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	while (!try_save(p, place))
+		place->relid = InvalidOid;
+	PopActiveSnapshot();
+}
+
+void
+burrow_progress_committed(void)
+{
+	if (!OidIsValid(written.relid))
+		return;
+	*find_place(written.number) = written;
+	written.relid = InvalidOid;
+}
