@@ -154,14 +154,8 @@ burrow_kafka_left(BurrowKafkaClient *c)
 	return left;
 }
 
-bool
-burrow_kafka_assignment_lost(BurrowKafkaClient *c)
-{
-	return rd_kafka_assignment_lost(c->rk) != 0;
-}
-
-bool
-burrow_kafka_cooperative(BurrowKafkaClient *c)
+static bool
+is_cooperative(BurrowKafkaClient *c)
 {
 	return strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0;
 }
@@ -175,7 +169,7 @@ burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 
 	if (rd == NULL)
 		return no_memory(error);
-	if (burrow_kafka_cooperative(c))
+	if (is_cooperative(c))
 		why = rd_kafka_incremental_assign(c->rk, rd);
 	else
 		code = rd_kafka_assign(c->rk, rd);
@@ -192,7 +186,7 @@ burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *e
 	rd_kafka_topic_partition_list_t *rd;
 	rd_kafka_error_t *why;
 
-	if (!burrow_kafka_cooperative(c))
+	if (!is_cooperative(c))
 	{
 		rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, NULL);
 

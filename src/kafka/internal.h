@@ -135,8 +135,6 @@ extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_left(BurrowKafkaClient *c);
 extern bool burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
-extern bool burrow_kafka_assignment_lost(BurrowKafkaClient *c);
-extern bool burrow_kafka_cooperative(BurrowKafkaClient *c);
 extern bool burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list,
 										 int timeout_ms, char *error);
@@ -166,8 +164,6 @@ extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
 extern int64_t burrow_kafka_now_ms(void);
 extern bool burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
 								 char *error);
-extern bool burrow_kafka_cached_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
-									   int64_t *low, int64_t *end);
 extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
 									  int timeout_ms, int64_t *low, int64_t *end, char *error);
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);

@@ -179,8 +179,6 @@ typedef struct BurrowKafkaFunctions
 	bool		(*assign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 	/* The one answer to REVOKE. */
 	bool		(*unassign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
-	bool		(*assignment_lost) (BurrowKafkaClient *c);
-	bool		(*cooperative) (BurrowKafkaClient *c);
 
 	/* Commit offsets (next to read) with metadata; the answer comes as COMMITTED. */
 	bool		(*commit) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
@@ -195,11 +193,6 @@ typedef struct BurrowKafkaFunctions
 	 */
 	bool		(*resolve) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
-	/* Low and end offset as of the last fetch; false if not known, or the partition is not split
-	 * off.  end is the high watermark, also under read_committed, where an open transaction keeps
-	 * it above all that can be read: END and query_bounds() tell the last stable offset. */
-	bool		(*cached_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
-								  int64_t *low, int64_t *end);
 	/* Asked from the broker, waits up to timeout_ms; under read_committed end is the last stable
 	 * offset. */
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,

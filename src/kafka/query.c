@@ -120,25 +120,6 @@ burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms
 	return ok;
 }
 
-/*
- * As the fetcher saw them last.  end is the high watermark: librdkafka keeps the last stable
- * offset as well, but shows it in its statistics only.
- *
- * Only for partitions that are split off: for any other, asking would make librdkafka
- * believe that the partition is wanted.
- */
-bool
-burrow_kafka_cached_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
-						   int64_t *low, int64_t *end)
-{
-	if (burrow_kafka_find_partition(c, topic, partition) == NULL)
-		return false;
-	if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, low, end) !=
-		RD_KAFKA_RESP_ERR_NO_ERROR)
-		return false;
-	return *low >= 0 && *end >= 0;
-}
-
 /* One of the two bounds. */
 static bool
 query_bound(BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t which,

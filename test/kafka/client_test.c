@@ -895,10 +895,6 @@ test_questions(void)
 
 	check(kafka->query_bounds(c->client, "questions", 1, 5000, &low, &end, error) &&
 		  low == 0 && end == 20, "asked bounds 0 and 20");
-	low = end = -9;
-	check(kafka->cached_bounds(c->client, "questions", 1, &low, &end) && low == 0 && end == 20,
-		  "cached bounds 0 and 20");
-	check(!kafka->cached_bounds(c->client, "messages", 7, &low, &end), "not a partition of ours");
 
 	check(kafka->count_partitions(c->client, "questions", 5000, error) == 3, "three partitions");
 	check(kafka->count_partitions(c->client, "^quest.*s$", 5000, error) == 3, "by a pattern");
@@ -1045,7 +1041,7 @@ test_rebalance(void)
 
 	create_topic("rebalance", 2);
 	c = joined("rebalance", "rebalance", impatient);
-	check(c->assigned == 2 && !kafka->cooperative(c->client), "the first has both, eager");
+	check(c->assigned == 2, "the first has both");
 	for (int i = 0; i < 2; i++)
 		produce("rebalance", i, 0, 50);
 	check(pump(c, part_of(c, "rebalance", 0)->n == 50 && part_of(c, "rebalance", 1)->n == 50),
