@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
@@ -177,6 +178,23 @@ is_template(Oid dboid)
 	return result;
 }
 
+/* May the current user create and rename databases?  Not all minor releases of
+ * PostgreSQL 15 let others ask their own function. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple;
+	bool		may;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	may = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return may;
+}
+
 /* The database that CREATE DATABASE copies. */
 static Oid
 source_of_copy(const CreatedbStmt *stmt)
@@ -184,7 +202,7 @@ source_of_copy(const CreatedbStmt *stmt)
 	DefElem    *option = find_option(stmt->options, "template");
 	Oid			dboid = get_database_oid(option && option->arg ? defGetString(option) : "template1", true);
 
-	if (OidIsValid(dboid) && have_createdb_privilege() &&
+	if (OidIsValid(dboid) && may_create_databases() &&
 		(is_template(dboid) || burrow_database_ownercheck(dboid, GetUserId())))
 		return dboid;
 	return InvalidOid;
@@ -211,7 +229,7 @@ needed_database(Node *parsetree, bool is_top_level)
 
 		case T_RenameStmt:
 			if (((RenameStmt *) parsetree)->renameType != OBJECT_DATABASE ||
-				!have_createdb_privilege())
+				!may_create_databases())
 				return InvalidOid;
 			dboid = get_database_oid(((RenameStmt *) parsetree)->subname, true);
 			break;

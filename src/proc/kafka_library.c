@@ -22,7 +22,7 @@ burrow_kafka_library(void)
 	if (functions != NULL)
 		return functions;
 
-	entry = (BurrowKafkaEntry) (void (*) (void))
+	entry = (BurrowKafkaEntry)
 		load_external_function(BURROW_KAFKA_LIBRARY, BURROW_KAFKA_ENTRY, true, NULL);
 	loaded = entry();
 	if (loaded->abi != BURROW_KAFKA_ABI)

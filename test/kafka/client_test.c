@@ -459,7 +459,12 @@ pump_once(Consumer *c, int ms)
 	(void) poll(&fd, 1, ms);
 	(void) read_pipe(c);
 	while (kafka->poll(c->client, &event))
+	{
 		on_event(c, &event);
+		/* what comes next may be the messages, before they are meant to be read */
+		if (c->split_late && event.type == BURROW_KAFKA_ASSIGN)
+			return;
+	}
 	for (int i = 0; i < c->nparts; i++)
 	{
 		if (c->parts[i]->p != NULL && c->parts[i]->ready && !c->parts[i]->paused)
