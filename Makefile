@@ -9,10 +9,12 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" burrow.control)
 MODULE_big = burrow
 
 CORE_OBJS = \
+	src/core/breaker.o \
 	src/core/frame.o \
 	src/core/histogram.o \
 	src/core/offset_metadata.o \
 	src/core/offset_set.o \
+	src/core/policy.o \
 	src/core/scheduler.o \
 	src/core/start_position.o \
 	src/core/tracker.o
@@ -25,6 +27,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/registry.o \
 	src/shmem/transport.o \
 	src/catalog/access.o \
+	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \
 	src/catalog/names.o \
 	src/catalog/nearest.o \
@@ -43,6 +46,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/database_hooks.o \
 	src/proc/discovery.o \
 	src/proc/ending.o \
+	src/proc/failure.o \
 	src/proc/handler.o \
 	src/proc/handler_lookup.o \
 	src/proc/handler_values.o \
@@ -51,10 +55,13 @@ OBJS = $(CORE_OBJS) \
 	src/proc/launcher.o \
 	src/proc/part.o \
 	src/proc/pool.o \
+	src/proc/result.o \
+	src/proc/retry.o \
 	src/proc/worker.o \
 	src/api/alter.o \
 	src/api/call.o \
 	src/api/kafka_properties.o \
+	src/api/dead_letters.o \
 	src/api/option_views.o \
 	src/api/subscribe.o \
 	src/api/views.o \

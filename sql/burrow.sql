@@ -91,9 +91,32 @@ COMMENT ON COLUMN burrow.progress.lane IS 'number of the worker that writes the 
 COMMENT ON COLUMN burrow.progress.low IS 'all messages below this offset are handled';
 COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded';
 
+CREATE TABLE burrow.dead_letter (
+	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
+	topic text NOT NULL,
+	partition int NOT NULL,
+	"offset" bigint NOT NULL,
+	key bytea,
+	value bytea,
+	headers burrow.header[] NOT NULL,
+	"timestamp" timestamptz,
+	attempts int NOT NULL,
+	sqlstate text NOT NULL,
+	message text NOT NULL,
+	detail text,
+	hint text,
+	context text,
+	first_failed_at timestamptz NOT NULL,
+	last_failed_at timestamptz NOT NULL,
+	PRIMARY KEY (subid, topic, partition, "offset")
+);
+COMMENT ON TABLE burrow.dead_letter IS 'messages whose attempts are used up; changed by Burrow only';
+COMMENT ON COLUMN burrow.dead_letter.attempts IS 'how often the handler was called for the message';
+
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.progress', '');
+SELECT pg_catalog.pg_extension_config_dump('burrow.dead_letter', '');
 
 -- ---------------------------------------------------------------- subscriptions
 
@@ -197,6 +220,11 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_wait_until_caught_up';
 COMMENT ON FUNCTION burrow.wait_until_caught_up IS 'wait until all messages that are in the topic now are handled and committed; false: the time was over';
 
+CREATE FUNCTION burrow.reject(reason text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_reject';
+COMMENT ON FUNCTION burrow.reject IS 'for handlers: fail for good, because another attempt would not help';
+
 CREATE FUNCTION burrow.options(
 	OUT name text,
 	OUT type text,
@@ -246,6 +274,7 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT messages_failed bigint,
 	OUT messages_retried bigint,
 	OUT messages_dead_lettered bigint,
+	OUT messages_skipped bigint,
 	OUT chunks bigint,
 	OUT offsets_committed bigint,
 	OUT commits bigint,
@@ -410,6 +439,7 @@ SELECT s.name AS subscription,
 	coalesce(r.messages_failed, 0) AS messages_failed,
 	coalesce(r.messages_retried, 0) AS messages_retried,
 	coalesce(r.messages_dead_lettered, 0) AS messages_dead_lettered,
+	coalesce(r.messages_skipped, 0) AS messages_skipped,
 	coalesce(r.offsets_committed, 0) AS offsets_committed,
 	coalesce(w.workers, 0) AS workers,
 	coalesce(w.workers_active, 0) AS workers_active,
@@ -461,6 +491,29 @@ WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.stats IS 'what each subscription did since its statistics were reset, and what it does now';
 
+-- Contents of messages are for the owner alone.
+CREATE VIEW burrow.dead_letters WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	d.topic,
+	d.partition,
+	d."offset",
+	d.key,
+	d.value,
+	d.headers,
+	d."timestamp",
+	d.attempts,
+	d.sqlstate,
+	d.message,
+	d.detail,
+	d.hint,
+	d.context,
+	d.first_failed_at,
+	d.last_failed_at
+FROM burrow.subscription s
+	JOIN burrow.dead_letter d ON d.subid = s.subid
+WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
+COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error';
+
 -- ---------------------------------------------------------------- privileges
 
 REVOKE ALL ON FUNCTION
@@ -476,5 +529,6 @@ GRANT SELECT ON
 	burrow.subscriptions,
 	burrow.partitions,
 	burrow.workers,
-	burrow.stats
+	burrow.stats,
+	burrow.dead_letters
 TO PUBLIC;

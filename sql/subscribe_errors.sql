@@ -156,20 +156,9 @@ SELECT refused($$dead_letter_topic => '^dead'$$);
 SELECT refused($$server => ''$$);
 
 -- not supported yet
-SELECT refused($$on_failure => 'dead_letter'$$);
-SELECT refused($$on_failure => 'skip'$$);
 SELECT refused($$on_gap => 'skip'$$);
 SELECT refused($$server => 'kafka'$$);
 SELECT refused($$dead_letter_topic => 'dead'$$);
-SELECT refused($$handler_timeout => '10 s'$$);
-SELECT refused($$max_retries => 5$$);
-SELECT refused($$retry_strategy => 'linear'$$);
-SELECT refused($$retry_backoff => '1 s'$$);
-SELECT refused($$retry_backoff_max => '1 h'$$);
-SELECT refused($$permanent_errors => '{22}'$$);
-SELECT refused($$max_consecutive_errors => 20$$);
--- the default in another form is the default
-SELECT refused($$permanent_errors => '{42,23,22,22}', retry_backoff => '0.1 s'$$);
 
 -- kafka
 SELECT refused($$kafka => '[]'$$);

@@ -131,29 +131,29 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 	},
 	[BURROW_OPTION_MAX_RETRIES] = {
 		"max_retries", BURROW_KIND_INTEGER, "3",
-		"attempts after the first", 0, 1000000, .later = true, FIELD(max_retries)
+		"attempts after the first", 0, 1000000, FIELD(max_retries)
 	},
 	[BURROW_OPTION_RETRY_STRATEGY] = {
 		"retry_strategy", BURROW_KIND_CHOICE, "exponential",
 		"how the time between attempts grows",
-		.choices = retry_strategies, .later = true, FIELD(retry_strategy)
+		.choices = retry_strategies, FIELD(retry_strategy)
 	},
 	[BURROW_OPTION_RETRY_BACKOFF] = {
 		"retry_backoff", BURROW_KIND_INTERVAL, "100 ms",
-		"time before the second attempt", 1 * MS, DAY, .later = true, FIELD(retry_backoff_us)
+		"time before the second attempt", 1 * MS, DAY, FIELD(retry_backoff_us)
 	},
 	[BURROW_OPTION_RETRY_BACKOFF_MAX] = {
 		"retry_backoff_max", BURROW_KIND_INTERVAL, "1 min",
-		"longest time between attempts", 1 * MS, DAY, .later = true, FIELD(retry_backoff_max_us)
+		"longest time between attempts", 1 * MS, DAY, FIELD(retry_backoff_max_us)
 	},
 	[BURROW_OPTION_PERMANENT_ERRORS] = {
 		"permanent_errors", BURROW_KIND_SQLSTATES, "{22,23,42}",
-		"errors that another attempt would not cure", .later = true, FIELD(permanent_errors)
+		"errors that another attempt would not cure", FIELD(permanent_errors)
 	},
 	[BURROW_OPTION_ON_FAILURE] = {
 		"on_failure", BURROW_KIND_CHOICE, "halt",
 		"what happens to a message whose attempts are used up",
-		.choices = failures, .later = true, FIELD(on_failure)
+		.choices = failures, FIELD(on_failure)
 	},
 	[BURROW_OPTION_DEAD_LETTER_TOPIC] = {
 		"dead_letter_topic", BURROW_KIND_TOPIC, NULL,
@@ -166,12 +166,12 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 	},
 	[BURROW_OPTION_MAX_CONSECUTIVE_ERRORS] = {
 		"max_consecutive_errors", BURROW_KIND_INTEGER, "10",
-		"failed attempts in a row that halt the subscription", 1, 1000000, .later = true,
+		"failed attempts in a row that halt the subscription", 1, 1000000,
 		FIELD(max_consecutive_errors)
 	},
 	[BURROW_OPTION_HANDLER_TIMEOUT] = {
 		"handler_timeout", BURROW_KIND_INTERVAL, NULL,
-		"the handler is cancelled after this time", 1 * MS, DAY, .later = true, FIELD(handler_timeout_us)
+		"the handler is cancelled after this time", 1 * MS, DAY, FIELD(handler_timeout_us)
 	},
 	[BURROW_OPTION_SHUTDOWN_TIMEOUT] = {
 		"shutdown_timeout", BURROW_KIND_INTERVAL, "30 s",
@@ -194,7 +194,7 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 };
 
 StaticAssertDecl(sizeof(BurrowDelivery) == sizeof(int) && sizeof(BurrowOrdering) == sizeof(int) &&
-				 sizeof(BurrowRetryStrategy) == sizeof(int) && sizeof(BurrowOnFailure) == sizeof(int),
+				 sizeof(BurrowBackoff) == sizeof(int) && sizeof(BurrowOnFailure) == sizeof(int),
 				 "choices are stored as int");
 
 const BurrowOption *

@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "core/offset_metadata.h"
+#include "core/policy.h"
 
 typedef enum BurrowOrdering
 {
@@ -20,20 +21,6 @@ typedef enum BurrowOrdering
 	BURROW_ORDER_PARTITION,
 	BURROW_ORDER_NONE			/* 'unordered' */
 } BurrowOrdering;
-
-typedef enum BurrowRetryStrategy
-{
-	BURROW_BACKOFF_EXPONENTIAL,
-	BURROW_BACKOFF_LINEAR,
-	BURROW_BACKOFF_CONSTANT
-} BurrowRetryStrategy;
-
-typedef enum BurrowOnFailure
-{
-	BURROW_FAILURE_HALT,
-	BURROW_FAILURE_DEAD_LETTER,
-	BURROW_FAILURE_SKIP
-} BurrowOnFailure;
 
 typedef struct BurrowKafkaProperty
 {
@@ -59,7 +46,7 @@ typedef struct BurrowOptions
 	int64		commit_interval_us;
 	int			commit_batch_size;
 	int			max_retries;
-	BurrowRetryStrategy retry_strategy;
+	BurrowBackoff retry_strategy;
 	int64		retry_backoff_us;
 	int64		retry_backoff_max_us;
 	char	   *permanent_errors;	/* text of a text[] */

@@ -191,10 +191,10 @@ put_text(char **p, const char *text)
 /* Built aside and copied, so that buf may lie anywhere. */
 size_t
 burrow_frame_put_failure(char *buf, uint64_t chunk, uint32_t index, const char *sqlstate,
-						 const char *message, const char *detail,
+						 bool unfit, const char *message, const char *detail,
 						 const char *hint, const char *context)
 {
-	BurrowResultFailure f = {.kind = BURROW_RESULT_FAILURE, .index = index, .chunk = chunk};
+	BurrowResultFailure f = {.kind = BURROW_RESULT_FAILURE, .index = index, .chunk = chunk, .unfit = unfit};
 	char	   *p = buf + offsetof(BurrowResultFailure, text);
 
 	if (sqlstate != NULL)

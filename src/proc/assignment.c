@@ -516,7 +516,7 @@ answer_assign(BurrowConsumer *c)
 	}
 	c->joined = true;
 	burrow_consumer_trouble_over(c);
-	burrow_registry_set_state(c->slot, BURROW_RUNNING);
+	burrow_consumer_show_state(c);
 }
 
 /* ---- partitions go ---- */

@@ -21,7 +21,8 @@
  *
  * A cancelled message is at fault without being run again: whoever cancelled it
  * waits for this worker.  For the same reason all of the chunk that is not done goes
- * back then.
+ * back then.  One that handler_timeout has cancelled is at fault too, but nobody waits,
+ * and the others of its chunk are run.
  *
  * The whole transaction runs within PG_TRY, as in PostgreSQL's own apply workers, and
  * is aborted there as a whole; subtransactions, one a message, would cost an xid
@@ -40,6 +41,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #include "catalog/progress.h"
 #include "compat.h"
@@ -70,6 +72,8 @@ typedef struct Chunk
 	bool		saving;			/* progress is being written: an error is nobody's message's */
 	bool		committed;		/* and marked */
 	ErrorData  *error;			/* why it failed */
+	bool		preparing;		/* the handler is being looked up */
+	bool		unfit;			/* the error was raised then */
 
 	bool		stopped;		/* what is not done goes back */
 	bool		gone;			/* the consumer is */
@@ -106,13 +110,36 @@ mark_at_commit(XactEvent event, void *arg)
 		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
 }
 
+static BurrowWorker *timed_worker;
+
+/* In a signal handler: as if somebody had cancelled what runs. */
+static void
+handler_timed_out(void)
+{
+	if (timed_worker->phase != BURROW_WORKER_RUNNING)
+		return;
+	timed_worker->timed_out = true;
+	timed_worker->cancelled = 0;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
 void
 burrow_chunk_init(BurrowWorker *w)
 {
+	timed_worker = w;
+	w->timer = RegisterTimeout(USER_TIMEOUT, handler_timed_out);
 	RegisterXactCallback(mark_at_commit, NULL);
 }
 
 /* ---- what others see ---- */
+
+static int
+handler_timeout_ms(const Chunk *c)
+{
+	return (int) Min((c->setup->handler_timeout_us + 999) / 1000, (int64) INT_MAX);
+}
 
 static void
 error_context(void *arg)
@@ -122,6 +149,8 @@ error_context(void *arg)
 
 	if (c->w->phase != BURROW_WORKER_RUNNING)
 		return;
+	if (c->w->timed_out)
+		errcontext("handler_timeout of %d ms", handler_timeout_ms(c));
 	if (c->saving)
 		errcontext("storing progress of topic \"%s\" partition %d for subscription \"%s\"",
 				   c->topic, c->header->partition, c->setup->subscription);
@@ -190,8 +219,37 @@ ready_handler(Chunk *c)
 	if (w->handler != NULL && !burrow_handler_stale(w->handler))
 		return w->handler;
 	drop_handler(w);
+	c->preparing = true;
 	w->handler = burrow_handler_prepare(c->setup->handler, c->setup->handler_owner, w->args.owner, w->handler_cxt);
+	c->preparing = false;
 	return w->handler;
+}
+
+/* From now on handler_timeout runs. */
+static void
+start_timer(Chunk *c)
+{
+	c->w->timed_out = false;
+	if (c->setup->handler_timeout_us > 0)
+		enable_timeout_after(c->w->timer, handler_timeout_ms(c));
+}
+
+/*
+ * The call is over.  A time-out that came too late to interrupt it must not hit the next
+ * message; a cancel that somebody asked for in the same moment goes with it, and finds
+ * its message done.
+ */
+static void
+stop_timer(Chunk *c)
+{
+	if (c->setup->handler_timeout_us == 0)
+		return;
+	disable_timeout(c->w->timer, false);
+	if (c->w->timed_out)
+	{
+		c->w->timed_out = false;
+		QueryCancelPending = false;
+	}
 }
 
 /* Each message sees what the one before it has done, and what others have committed since. */
@@ -199,6 +257,7 @@ static void
 begin_call(Chunk *c)
 {
 	CHECK_FOR_INTERRUPTS();
+	start_timer(c);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(c->w->message_cxt);
@@ -207,6 +266,7 @@ begin_call(Chunk *c)
 static void
 end_call(Chunk *c)
 {
+	stop_timer(c);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	MemoryContextReset(c->w->message_cxt);
@@ -315,6 +375,13 @@ run_array(Chunk *c, uint32 first, uint32 end)
 
 /* ---- transactions ---- */
 
+/* Was a call ended by handler_timeout?  Then nobody waits for the worker. */
+static bool
+timed_out(const Chunk *c)
+{
+	return c->error->sqlerrcode == ERRCODE_QUERY_CANCELED && c->w->timed_out;
+}
+
 /*
  * Exactly once: which messages took effect goes into the transaction in which they did.
  * No message is in hand meanwhile: should this process die now, none is to blame; and a
@@ -359,6 +426,10 @@ abort_transaction(Chunk *c)
 {
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	c->error = CopyErrorData();
+	c->unfit = c->preparing;
+	c->preparing = false;
+	if (c->setup->handler_timeout_us > 0)
+		disable_timeout(c->w->timer, false);
 
 	HOLD_INTERRUPTS();
 	if (c->nmembers == 1 || c->committed || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
@@ -395,6 +466,7 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 	PG_TRY();
 	{
 		w->cancelled = 0;
+		w->timed_out = false;
 		w->phase = BURROW_WORKER_RUNNING;
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
@@ -495,7 +567,7 @@ message_failed(Chunk *c, uint32 index)
 
 	pg_atomic_write_u64(&c->w->slot->messages_failed, pg_atomic_read_u64(&c->w->slot->messages_failed) + 1);
 	len = burrow_frame_put_failure(frame, c->header->chunk, index, unpack_sql_state(error->sqlerrcode),
-								   clip(error->message), clip(error->detail), clip(error->hint),
+								   c->unfit, clip(error->message), clip(error->detail), clip(error->hint),
 								   clip(error->context));
 	send_frame(c, frame, len);
 	pfree(frame);
@@ -550,7 +622,13 @@ static void run_messages(Chunk *c, uint32 first, uint32 end, bool alone);
 static void
 transaction_failed(Chunk *c, uint32 first, uint32 end)
 {
-	if (c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (timed_out(c) && !(c->array && c->nmembers > 1))
+	{
+		c->error->message = psprintf("handler was cancelled after %d ms", handler_timeout_ms(c));
+		message_failed(c, c->current);
+		run_messages(c, first, end, true);
+	}
+	else if (c->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !timed_out(c))
 	{
 		message_failed(c, c->current);
 		c->stopped = true;

@@ -7,6 +7,8 @@
 
 #include <signal.h>
 
+#include "utils/timeout.h"
+
 #include "core/tracker.h"
 #include "proc/handler.h"
 #include "shmem/registry.h"
@@ -35,6 +37,9 @@ typedef struct BurrowWorker
 	volatile sig_atomic_t phase;
 	volatile sig_atomic_t stop; /* cancelled between two transactions */
 	volatile uint64 cancelled;	/* the attempt that QueryCancelPending is for; 0: any */
+
+	TimeoutId	timer;			/* of handler_timeout */
+	volatile sig_atomic_t timed_out;	/* it has cancelled what runs */
 } BurrowWorker;
 
 /* Once, before the first chunk. */

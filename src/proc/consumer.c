@@ -120,6 +120,15 @@ burrow_consumer_commit_transaction(BurrowConsumer *c)
 
 /* ---- trouble that goes away by itself ---- */
 
+void
+burrow_consumer_show_state(BurrowConsumer *c)
+{
+	if (c->ending == BURROW_ENDING_NOT)
+		burrow_registry_set_state(c->slot,
+								  c->troubled || burrow_failure_is_waiting(c) ? BURROW_RETRYING :
+								  c->joined ? BURROW_RUNNING : BURROW_STARTING);
+}
+
 /* Something is wrong that is not a message's fault: the state says what. */
 void
 burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *text)
@@ -135,7 +144,7 @@ burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *tex
 	}
 	c->troubled = true;
 	c->log_lines = 0;
-	burrow_registry_set_state(c->slot, BURROW_RETRYING);
+	burrow_consumer_show_state(c);
 	ereport(WARNING,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, text),
@@ -153,8 +162,7 @@ burrow_consumer_trouble_over(BurrowConsumer *c)
 		return;
 	c->troubled = false;
 	c->log_lines = 0;
-	if (c->ending == BURROW_ENDING_NOT)
-		burrow_registry_set_state(c->slot, c->joined ? BURROW_RUNNING : BURROW_STARTING);
+	burrow_consumer_show_state(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
@@ -279,7 +287,7 @@ publish(BurrowConsumer *c)
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 
 	pg_atomic_write_u64(&slot->jobs_queued, burrow_sched_ready(c->sched) + burrow_sched_blocked(c->sched));
-	pg_atomic_write_u64(&slot->inflight, burrow_sched_in_hand(c->sched));
+	pg_atomic_write_u64(&slot->inflight, burrow_sched_in_hand(c->sched) - c->nwaiting);
 	pg_atomic_write_u64(&slot->inflight_bytes, c->bytes);
 }
 
@@ -291,6 +299,8 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_assignment_next(c));
 	next = burrow_earlier(next, burrow_commit_next(c));
 	next = burrow_earlier(next, burrow_pool_next(c));
+	next = burrow_earlier(next, burrow_retry_next(c));
+	next = burrow_earlier(next, burrow_failure_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
 	if (c->troubled || c->suspicious)
 		next = burrow_earlier(next, c->probe_at);
@@ -359,7 +369,7 @@ run(BurrowConsumer *c)
 			continue;
 		}
 		burrow_connection_serve(c);
-		burrow_pool_collect(c);
+		burrow_result_collect(c);
 		burrow_assignment_advance(c);
 		again = burrow_intake_run(c);
 		burrow_pool_dispatch(c);
@@ -416,6 +426,7 @@ consume(BurrowConsumer *c)
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_sched_create(sched_allocate, sched_release);
 	burrow_pool_init(c);
+	burrow_failure_init(c);
 	MemoryContextSwitchTo(c->turn_cxt);
 
 	ereport(LOG,

@@ -8,7 +8,10 @@
  *		part.c			one epoch of one partition
  *		assignment.c	partitions come and go: starting positions, rebalances
  *		intake.c		messages out of Kafka's queues into the scheduler
- *		pool.c			workers: start, give chunks, read results
+ *		pool.c			workers: start, give chunks, let go
+ *		result.c		what workers send back
+ *		failure.c		what follows from a failure
+ *		retry.c			messages that wait for their next attempt
  *		commit.c		what is durable, and telling Kafka
  *
  * All of it is private to one process and one thread; what others may see is in
@@ -18,6 +21,7 @@
 #define BURROW_PROC_CONSUMER_H
 
 #include "lib/ilist.h"
+#include "lib/pairingheap.h"
 #include "postmaster/bgworker.h"
 #include "storage/latch.h"
 #include "utils/dsa.h"
@@ -25,8 +29,10 @@
 
 #include "catalog/position.h"
 #include "catalog/subscription.h"
+#include "core/breaker.h"
 #include "core/frame.h"
 #include "core/offset_set.h"
+#include "core/policy.h"
 #include "core/scheduler.h"
 #include "core/start_position.h"
 #include "core/tracker.h"
@@ -45,12 +51,38 @@ typedef struct BurrowSegment
 	TimestampTz taken_at[BURROW_TRACKER_SEGMENT_SLOTS];
 } BurrowSegment;
 
+/* An attempt's error: one palloc with its texts. */
+typedef struct BurrowFailure
+{
+	char		sqlstate[6];
+	bool		unfit;			/* the handler could not be called */
+	BurrowVerdict verdict;		/* once it is judged */
+	const char *message;		/* these may be NULL */
+	const char *detail;
+	const char *hint;
+	const char *context;
+} BurrowFailure;
+
+/* What is known of a message that has failed. */
+typedef struct BurrowRetry
+{
+	pairingheap_node heap_node; /* in consumer->retries, while it waits for its time */
+	dlist_node	node;			/* in consumer->waiting then, or in consumer->letters */
+	struct BurrowMessage *m;
+	TimestampTz at;				/* not before */
+	TimestampTz first_failed_at;
+	uint64		successes_before;	/* of the subscription, when it first failed */
+	uint32		environment_failures;	/* attempts counted that were perhaps not its fault */
+	BurrowFailure *failure;		/* a dead letter's, until it is written */
+} BurrowRetry;
+
 /* A message that was taken and is not resolved: one palloc with its frame. */
 typedef struct BurrowMessage
 {
 	BurrowSchedItem item;		/* must be first */
 	BurrowTrackerRef ref;
 	BurrowPart *part;
+	BurrowRetry *retry;			/* NULL: it has not failed */
 	BurrowMessageHeader frame;	/* key, value and headers follow */
 } BurrowMessage;
 
@@ -127,7 +159,7 @@ typedef struct BurrowLane
 	int			nmessages;
 	int			capacity;		/* of the three arrays below, in messages */
 	BurrowMessage **messages;
-	bool	   *failed;			/* a failure came for it */
+	BurrowFailure **failures;	/* that came for it; NULL: none */
 	bool		sending;		/* not all of it fits into the queue yet */
 	int			iovcnt;
 	shm_mq_iovec *iov;
@@ -150,6 +182,7 @@ typedef struct BurrowPool
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
 	bool		told_short;		/* the log knows that slots are missing */
+	bool		gave_retry;		/* the last chunk was a retry */
 	BurrowLane *lanes[BURROW_MAX_WORKERS];	/* NULL: never used */
 } BurrowPool;
 
@@ -220,6 +253,15 @@ struct BurrowConsumer
 
 	BurrowPool	pool;
 
+	/* failures */
+	BurrowBreaker breaker;
+	TimestampTz wait_until;		/* the environment is at fault: nothing is given out before */
+	pairingheap *retries;		/* by time */
+	dlist_head	waiting;		/* the same */
+	uint64		nwaiting;
+	dlist_head	letters;		/* dead letters to be written */
+	TimestampTz letters_again_at;	/* they could not be written: not before; 0: at once */
+
 	/* partitions come: see assignment.c */
 	BurrowAssignStep assign_step;
 	bool		assign_unanswered;	/* librdkafka waits for assign() */
@@ -286,6 +328,8 @@ burrow_earlier(TimestampTz a, TimestampTz b)
 extern void burrow_consumer_end(BurrowConsumer *c, BurrowEnding ending);
 extern void burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *text);
 extern void burrow_consumer_trouble_over(BurrowConsumer *c);
+/* Brings the state that the views show up to date: starting, running or retrying. */
+extern void burrow_consumer_show_state(BurrowConsumer *c);
 /* A short transaction with a snapshot; the turn's memory context is current after it. */
 extern void burrow_consumer_start_transaction(BurrowConsumer *c);
 extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
@@ -356,8 +400,6 @@ extern void burrow_message_free(BurrowConsumer *c, BurrowMessage *m);
 extern void burrow_pool_init(BurrowConsumer *c);
 /* New setup: workers leave after what they have in hand, and others start. */
 extern void burrow_pool_replace(BurrowConsumer *c);
-/* Reads results and notices workers that came or went. */
-extern void burrow_pool_collect(BurrowConsumer *c);
 /* Gives chunks to idle workers; starts workers that are missing, ends idle ones. */
 extern void burrow_pool_dispatch(BurrowConsumer *c);
 extern TimestampTz burrow_pool_next(const BurrowConsumer *c);
@@ -366,6 +408,51 @@ extern TimestampTz burrow_pool_next(const BurrowConsumer *c);
 extern void burrow_pool_cancel(BurrowConsumer *c);
 extern void burrow_pool_terminate(BurrowConsumer *c);
 extern void burrow_pool_detach_all(BurrowConsumer *c);
+/* Workers that came, workers whose start failed, workers that are gone for good. */
+extern void burrow_pool_look_at_processes(BurrowConsumer *c);
+/* Has the lane's worker taken its slot, and not left it yet? */
+extern bool burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane);
+extern void burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane);
+/* The lane has no chunk any more. */
+extern void burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane);
+/* Our end of its queues is closed: its process will exit. */
+extern void burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane);
+
+/* ---- result.c ---- */
+/* Reads results and notices workers that came or went. */
+extern void burrow_result_collect(BurrowConsumer *c);
+/* The process is gone, or on its way out with its transaction aborted. */
+extern void burrow_result_lane_gone(BurrowConsumer *c, BurrowLane *lane);
+
+/* ---- failure.c ---- */
+extern void burrow_failure_init(BurrowConsumer *c);
+extern BurrowFailure *burrow_failure_new(BurrowConsumer *c, const char *sqlstate, const char *message,
+										 const char *detail, const char *hint, const char *context);
+extern BurrowFailure *burrow_failure_from_frame(BurrowConsumer *c, const BurrowResultFailure *frame);
+/* Every outcome is told in its order: a success, or a failure, which is judged. */
+extern void burrow_failure_success(BurrowConsumer *c);
+extern void burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
+/* The worker has let go of the message: does what the judgement says; frees failure. */
+extern void burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
+/* Writes dead letters. */
+extern void burrow_failure_run(BurrowConsumer *c);
+extern TimestampTz burrow_failure_next(const BurrowConsumer *c);
+/* The environment is at fault: messages are tried one at a time, after a wait. */
+extern bool burrow_failure_is_waiting(const BurrowConsumer *c);
+extern bool burrow_failure_may_dispatch(const BurrowConsumer *c);
+
+/* ---- retry.c ---- */
+extern void burrow_retry_init(BurrowConsumer *c);
+/* The message's record, made at its first failure. */
+extern BurrowRetry *burrow_retry_record(BurrowConsumer *c, BurrowMessage *m);
+/* The message, which is in hand and stays so, waits until then. */
+extern void burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at);
+extern bool burrow_retry_is_due(const BurrowConsumer *c);
+/* The one that is due first. */
+extern BurrowMessage *burrow_retry_take(BurrowConsumer *c);
+/* Gives up what waits of this part: whoever gets it next will read it again. */
+extern void burrow_retry_drop(BurrowConsumer *c, BurrowPart *part);
+extern TimestampTz burrow_retry_next(const BurrowConsumer *c);
 
 /* ---- commit.c ---- */
 /*

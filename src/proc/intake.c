@@ -33,10 +33,11 @@ has_room(const BurrowConsumer *c)
 
 	/*
 	 * Only what runs or could run counts in max_inflight: were messages behind a
-	 * stuck key counted, that key would fill the pool's place with messages that
-	 * cannot run.  They count in bytes and in the window.
+	 * stuck key counted, or those that wait for their retry, they would fill the
+	 * pool's place with messages that cannot run.  They count in bytes and in the
+	 * window.
 	 */
-	return burrow_sched_ready(c->sched) + burrow_sched_in_hand(c->sched) < (uint64) o->max_inflight &&
+	return burrow_sched_ready(c->sched) + burrow_sched_in_hand(c->sched) - c->nwaiting < (uint64) o->max_inflight &&
 		c->bytes < (uint64) o->max_inflight_bytes;
 }
 
@@ -150,6 +151,7 @@ copy_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km, 
 	m = MemoryContextAlloc(c->message_cxt, total);
 	m->part = part;
 	m->ref = ref;
+	m->retry = NULL;
 	set_order(c, km, &m->item);
 	m->item.bytes = (uint32) total;
 
@@ -183,6 +185,8 @@ void
 burrow_message_free(BurrowConsumer *c, BurrowMessage *m)
 {
 	c->bytes -= m->item.bytes;
+	if (m->retry != NULL)
+		pfree(m->retry);
 	pfree(m);
 }
 

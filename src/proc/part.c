@@ -90,6 +90,7 @@ burrow_part_stop(BurrowConsumer *c, BurrowPart *part)
 	}
 	if (part->sched != NULL)
 	{
+		burrow_retry_drop(c, part);
 		burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
 		part->sched = NULL;
 	}

@@ -1,7 +1,7 @@
 /*
  * pool.c
  *	  The workers of a subscription, seen from their consumer: starting them, giving
- *	  them chunks, reading their results, letting them go.
+ *	  them chunks, letting them go.  Their results are read in result.c.
  *
  * Runs in: the consumer.
  *
@@ -9,14 +9,6 @@
  * a time, in one message of its queue, straight from the consumer's copies of the
  * messages; these are kept until their results are in, so a message whose worker died
  * needs no second fetch.
- *
- * What counts is the mark in the tracker slot.  A worker stores it in its commit
- * callback, before it can be interrupted; so whatever else is heard of a message, if
- * its mark is there, it is done.
- *
- * A worker tells of a result by a bit for its lane and the consumer's latch, so one
- * wake-up can serve many results and no queue is looked at in vain.  A worker that
- * exits sets its bit too, after its transaction is aborted and its slot is free.
  */
 #include "postgres.h"
 
@@ -50,6 +42,7 @@ make_setup(BurrowConsumer *c)
 	BurrowWorkerSetup *setup = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowWorkerSetup));
 
 	setup->batch_time_us = sub->options.batch_time_us;
+	setup->handler_timeout_us = sub->options.handler_timeout_us;
 	setup->synchronous_commit = sub->options.synchronous_commit;
 	setup->delivery = sub->options.delivery;
 	strlcpy(setup->uuid, sub->uuid, sizeof(setup->uuid));
@@ -69,16 +62,16 @@ burrow_pool_init(BurrowConsumer *c)
 }
 
 /* Has the lane's worker taken its slot, and not left it yet? */
-static bool
-is_attached(const BurrowConsumer *c, const BurrowLane *lane)
+bool
+burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane)
 {
 	return burrow_registry_worker_attached(lane->worker, c->slot, c->generation, lane->lane);
 }
 
 /* ---- coming and going ---- */
 
-static void
-set_idle(BurrowConsumer *c, BurrowLane *lane)
+void
+burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane)
 {
 	lane->state = BURROW_LANE_IDLE;
 	lane->idle_since = c->now;
@@ -94,11 +87,16 @@ set_not_idle(BurrowConsumer *c, BurrowLane *lane)
 }
 
 /* The lane has no chunk any more. */
-static void
-forget_chunk(BurrowConsumer *c, BurrowLane *lane)
+void
+burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->sending)
 		c->pool.nsending--;
+	for (int i = 0; i < lane->nmessages; i++)
+	{
+		if (lane->failures[i] != NULL)
+			pfree(lane->failures[i]);
+	}
 	lane->nmessages = 0;
 	lane->sending = false;
 	lane->cancelled = false;
@@ -107,8 +105,8 @@ forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 
 /* Our end of its queues is closed: an idle worker exits, and a running one when it has
  * ended its message. */
-static void
-let_go(BurrowConsumer *c, BurrowLane *lane)
+void
+burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->state == BURROW_LANE_IDLE)
 		set_not_idle(c, lane);
@@ -213,7 +211,7 @@ start_missing(BurrowConsumer *c)
 {
 	BurrowPool *pool = &c->pool;
 	const BurrowOptions *o = &c->sub->options;
-	uint64		ready = burrow_sched_ready(c->sched);
+	uint64		ready = burrow_sched_ready(c->sched) + (burrow_retry_is_due(c) ? 1 : 0);
 	int			present = pool->nlanes - pool->nleaving;
 	int			wanted = o->min_workers;
 
@@ -248,7 +246,7 @@ end_idle(BurrowConsumer *c)
 
 		if (lane->idle_since + IDLE_LEAVE_US > c->now)
 			break;
-		let_go(c, lane);
+		burrow_pool_let_go(c, lane);
 	}
 }
 
@@ -261,7 +259,7 @@ burrow_pool_replace(BurrowConsumer *c)
 		BurrowLane *lane = c->pool.lanes[i];
 
 		if (lane->state == BURROW_LANE_IDLE || lane->state == BURROW_LANE_STARTING)
-			let_go(c, lane);
+			burrow_pool_let_go(c, lane);
 		else if (lane->state == BURROW_LANE_BUSY)
 			lane->retire = true;
 	}
@@ -279,245 +277,9 @@ burrow_pool_detach_all(BurrowConsumer *c)
 		BurrowLane *lane = c->pool.lanes[i];
 
 		if (lane->state == BURROW_LANE_BUSY)
-			forget_chunk(c, lane);
+			burrow_pool_forget_chunk(c, lane);
 		if (lane->transport != NULL)
-			let_go(c, lane);
-	}
-}
-
-/* ---- results ---- */
-
-/* The worker has let go of this message. */
-static void
-release_message(BurrowConsumer *c, BurrowMessage *m)
-{
-	burrow_tracker_release(&m->part->tracker, m->ref);
-}
-
-static void
-count_done(BurrowConsumer *c, BurrowMessage *m, const BurrowMessageResult *result, int64 committed_at)
-{
-	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
-
-	if (result != NULL)
-		burrow_histogram_add(&slot->handler_time, result->handler_us);
-	if (m->frame.flags & BURROW_MESSAGE_HAS_TIME)
-	{
-		int64		produced = m->frame.timestamp_ms * 1000;
-
-		burrow_histogram_add(&slot->end_to_end_time, committed_at > produced ? committed_at - produced : 0);
-		m->part->newest_done_ms = Max(m->part->newest_done_ms, m->frame.timestamp_ms);
-	}
-	c->done_since_commit++;
-}
-
-/* The message took effect. */
-static void
-message_done(BurrowConsumer *c, BurrowMessage *m)
-{
-	BurrowPart *part = m->part;
-
-	release_message(c, m);
-	burrow_sched_finish(c->sched, &m->item);
-	burrow_message_free(c, m);
-	burrow_part_release(c, part);
-}
-
-/* The message is to be run again; nothing is known against it. */
-static void
-message_returned(BurrowConsumer *c, BurrowMessage *m)
-{
-	BurrowPart *part = m->part;
-
-	release_message(c, m);
-	if (part->state == BURROW_PART_ACTIVE)
-		burrow_sched_put_back(c->sched, &m->item);
-	else
-	{
-		/* its partition is closing: whoever gets it next will read it again */
-		burrow_sched_finish(c->sched, &m->item);
-		burrow_message_free(c, m);
-	}
-	burrow_part_release(c, part);
-}
-
-/* The message failed for good: it stays pending in the tracker, and the subscription
- * is on its way to halt. */
-static void
-message_failed(BurrowConsumer *c, BurrowMessage *m)
-{
-	BurrowPart *part = m->part;
-
-	release_message(c, m);
-	burrow_sched_finish(c->sched, &m->item);
-	burrow_message_free(c, m);
-	burrow_part_release(c, part);
-}
-
-static bool
-is_done(const BurrowMessage *m)
-{
-	return burrow_tracker_is_done(burrow_tracker_slot(m->ref));
-}
-
-/* Each message's result, newest first, so that those put back end up in their order. */
-static void
-take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
-{
-	uint64		handler_us = 0;
-	uint32		ndone = 0;
-
-	for (int i = lane->nmessages - 1; i >= 0; i--)
-	{
-		BurrowMessage *m = lane->messages[i];
-		const BurrowMessageResult *r = &result->results[i];
-
-		if (is_done(m))
-		{
-			handler_us += r->handler_us;
-			ndone++;
-			count_done(c, m, r, result->committed_at);
-			message_done(c, m);
-		}
-		else if (lane->failed[i])
-			message_failed(c, m);
-		else
-			message_returned(c, m);
-	}
-
-	BURROW_COUNT(c->slot, messages_processed, ndone);
-	if (ndone > 0)
-	{
-		uint64		ns = handler_us * 1000 / ndone;
-
-		/* running mean over about eight chunks; never 0, which means not known */
-		c->pool.handler_ns = c->pool.handler_ns == 0 ? ns : (c->pool.handler_ns * 7 + ns) / 8;
-		c->pool.handler_ns = Max(c->pool.handler_ns, 1);
-	}
-}
-
-static char *
-text_of(const char *p, uint32 len)
-{
-	return len == 0 ? NULL : pnstrdup(p, len);
-}
-
-/* A message's error.  Without retries, the subscription halts; the first one is kept. */
-static void
-take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
-{
-	BurrowMessage *m;
-	const char *p = f->text;
-	MemoryContext old;
-
-	if (f->chunk != lane->chunk || f->index >= (uint32) lane->nmessages)
-		elog(ERROR, "worker %d sent a failure for a message that it does not have", lane->lane);
-	/* it was told to stop: that says nothing about the message */
-	if (lane->cancelled)
-		return;
-
-	m = lane->messages[f->index];
-	lane->failed[f->index] = true;
-	BURROW_COUNT(c->slot, messages_failed, 1);
-	if (c->ending == BURROW_ENDING_HALT)
-		return;
-
-	old = MemoryContextSwitchTo(c->halt_cxt);
-	c->halt.topic = pstrdup(m->part->topic);
-	c->halt.partition = m->part->partition;
-	c->halt.offset = m->frame.offset;
-	c->halt.sqlstate = pstrdup(f->sqlstate);
-	c->halt.message = text_of(p, f->message_len);
-	p += f->message_len;
-	c->halt.detail = text_of(p, f->detail_len);
-	p += f->detail_len;
-	c->halt.hint = text_of(p, f->hint_len);
-	p += f->hint_len;
-	c->halt.context = text_of(p, f->context_len);
-	MemoryContextSwitchTo(old);
-	burrow_consumer_end(c, BURROW_ENDING_HALT);
-}
-
-/* The process is gone, or on its way out with its transaction aborted. */
-static void
-lane_gone(BurrowConsumer *c, BurrowLane *lane)
-{
-	if (lane->state == BURROW_LANE_BUSY)
-	{
-		int64		now_us = c->now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-
-		for (int i = lane->nmessages - 1; i >= 0; i--)
-		{
-			BurrowMessage *m = lane->messages[i];
-
-			if (is_done(m))
-			{
-				BURROW_COUNT(c->slot, messages_processed, 1);
-				count_done(c, m, NULL, now_us);
-				message_done(c, m);
-			}
-			else if (lane->failed[i])
-				message_failed(c, m);
-			else
-				message_returned(c, m);
-		}
-		forget_chunk(c, lane);
-	}
-	let_go(c, lane);
-}
-
-/* Reads what one worker has sent. */
-static void
-lane_receive(BurrowConsumer *c, BurrowLane *lane)
-{
-	while (lane->transport != NULL)
-	{
-		Size		len;
-		void	   *data;
-		shm_mq_result r = shm_mq_receive(lane->transport->results, &len, &data, true);
-
-		if (r == SHM_MQ_WOULD_BLOCK)
-		{
-			/* its exit frees the slot first, and tells us, before the queue is detached */
-			if (lane->state != BURROW_LANE_STARTING && !is_attached(c, lane))
-				lane_gone(c, lane);
-			return;
-		}
-		if (r == SHM_MQ_DETACHED)
-		{
-			lane_gone(c, lane);
-			return;
-		}
-
-		switch (burrow_frame_result_kind(data, len))
-		{
-			case BURROW_RESULT_FAILURE:
-				{
-					const BurrowResultFailure *f = burrow_frame_read_failure(data, len);
-
-					if (f == NULL)
-						elog(ERROR, "worker %d sent a malformed failure", lane->lane);
-					take_failure(c, lane, f);
-					break;
-				}
-			case BURROW_RESULT_CHUNK:
-				{
-					const BurrowResultChunk *result = burrow_frame_read_result_chunk(data, len);
-
-					if (result == NULL || lane->state != BURROW_LANE_BUSY ||
-						result->chunk != lane->chunk || result->nmessages != (uint32) lane->nmessages)
-						elog(ERROR, "worker %d sent a malformed result", lane->lane);
-					take_outcomes(c, lane, result);
-					forget_chunk(c, lane);
-					if (lane->retire)
-						let_go(c, lane);
-					else
-						set_idle(c, lane);
-					break;
-				}
-			default:
-				elog(ERROR, "worker %d sent a result of an unknown kind", lane->lane);
-		}
+			burrow_pool_let_go(c, lane);
 	}
 }
 
@@ -534,8 +296,8 @@ start_failed(BurrowConsumer *c)
 }
 
 /* Workers that came, workers whose start failed, workers that are gone for good. */
-static void
-look_at_processes(BurrowConsumer *c)
+void
+burrow_pool_look_at_processes(BurrowConsumer *c)
 {
 	BurrowPool *pool = &c->pool;
 
@@ -548,16 +310,16 @@ look_at_processes(BurrowConsumer *c)
 
 		if (lane->state == BURROW_LANE_STARTING)
 		{
-			if (is_attached(c, lane))
+			if (burrow_pool_is_attached(c, lane))
 			{
 				pool->nstarting--;
 				pool->start_delay_us = 0;
-				set_idle(c, lane);
+				burrow_pool_set_idle(c, lane);
 			}
 			else if (GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)
 			{
 				start_failed(c);
-				let_go(c, lane);
+				burrow_pool_let_go(c, lane);
 			}
 		}
 		if (lane->state == BURROW_LANE_LEAVING &&
@@ -571,30 +333,6 @@ look_at_processes(BurrowConsumer *c)
 			pool->nleaving--;
 		}
 	}
-}
-
-void
-burrow_pool_collect(BurrowConsumer *c)
-{
-	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
-
-	for (int w = 0; w < BURROW_MAX_WORKERS / 64; w++)
-	{
-		uint64		bits;
-
-		if (pg_atomic_read_u64(&slot->ready[w]) == 0)
-			continue;
-		bits = pg_atomic_exchange_u64(&slot->ready[w], 0);
-		while (bits != 0)
-		{
-			int			lane = w * 64 + pg_rightmost_one_pos64(bits);
-
-			bits &= bits - 1;
-			if (c->pool.lanes[lane] != NULL && c->pool.lanes[lane]->transport != NULL)
-				lane_receive(c, c->pool.lanes[lane]);
-		}
-	}
-	look_at_processes(c);
 }
 
 /* ---- chunks ---- */
@@ -611,7 +349,7 @@ lane_send(BurrowConsumer *c, BurrowLane *lane)
 	if (lane->sending)
 		c->pool.nsending++;
 	if (r == SHM_MQ_DETACHED)
-		lane_gone(c, lane);
+		burrow_result_lane_gone(c, lane);
 }
 
 /* Room for a chunk of the size that the options allow now. */
@@ -625,11 +363,11 @@ fit_lane(BurrowConsumer *c, BurrowLane *lane)
 	if (lane->capacity > 0)
 	{
 		pfree(lane->messages);
-		pfree(lane->failed);
+		pfree(lane->failures);
 		pfree(lane->iov);
 	}
 	lane->messages = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowMessage *) * size);
-	lane->failed = MemoryContextAlloc(TopMemoryContext, sizeof(bool) * size);
+	lane->failures = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowFailure *) * size);
 	lane->iov = MemoryContextAlloc(TopMemoryContext, sizeof(shm_mq_iovec) * (size + 1));
 	lane->capacity = size;
 }
@@ -653,7 +391,8 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.partition_slot = part->slot;
 	lane->header.partition = part->partition;
 	lane->header.topic_len = topic_len;
-	lane->header.flags = 0;
+	/* a message that has failed shares its transaction with no other */
+	lane->header.flags = first->frame.attempt > 1 ? BURROW_CHUNK_SINGLY : 0;
 	lane->header.head = burrow_tracker_head(&part->tracker);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
@@ -665,7 +404,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 		BurrowMessage *m = (BurrowMessage *) item;
 
 		lane->messages[i] = m;
-		lane->failed[i] = false;
+		lane->failures[i] = NULL;
 		i++;
 		lane->iov[i].data = (char *) &m->frame;
 		lane->iov[i].len = m->frame.total;
@@ -679,11 +418,53 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane_send(c, lane);
 }
 
+/*
+ * One chunk for one idle worker; false: there is nothing to do.  Retries that are due
+ * and fresh messages take turns: a burst of retries must not hold up what would
+ * succeed, nor look like so many errors in a row.
+ */
+static bool
+give_next(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+	const BurrowOptions *o = &c->sub->options;
+	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
+	uint64		ready = burrow_sched_ready(c->sched);
+	BurrowSchedLimits limits;
+	BurrowSchedItem *items;
+	uint32		n;
+
+	fit_lane(c, lane);
+	if (burrow_retry_is_due(c) && (ready == 0 || !pool->gave_retry))
+	{
+		BurrowMessage *m = burrow_retry_take(c);
+
+		items = &m->item;
+		items->next = NULL;
+		pool->gave_retry = true;
+		if (m->frame.attempt > 1)
+			BURROW_COUNT(c->slot, messages_retried, 1);
+		give_chunk(c, lane, items, 1);
+		return true;
+	}
+	if (ready == 0)
+		return false;
+
+	limits.messages = burrow_failure_is_waiting(c) ? 1 :
+		burrow_sched_chunk_size(ready, pool->nidle, pool->handler_ns, o->batch_time_us * 1000, o->batch_size);
+	limits.bytes = CHUNK_BYTES;
+	items = burrow_sched_pick(c->sched, limits, &n);
+	if (items == NULL)
+		return false;
+	pool->gave_retry = false;
+	give_chunk(c, lane, items, n);
+	return true;
+}
+
 void
 burrow_pool_dispatch(BurrowConsumer *c)
 {
 	BurrowPool *pool = &c->pool;
-	const BurrowOptions *o = &c->sub->options;
 
 	if (pool->nsending > 0)
 	{
@@ -694,23 +475,8 @@ burrow_pool_dispatch(BurrowConsumer *c)
 
 	if (c->ending != BURROW_ENDING_NOT)
 		return;
-	while (pool->nidle > 0 && burrow_sched_ready(c->sched) > 0)
-	{
-		BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
-		BurrowSchedLimits limits;
-		BurrowSchedItem *items;
-		uint32		n;
-
-		limits.messages = burrow_sched_chunk_size(burrow_sched_ready(c->sched), pool->nidle,
-												  pool->handler_ns, o->batch_time_us * 1000,
-												  o->batch_size);
-		limits.bytes = CHUNK_BYTES;
-		items = burrow_sched_pick(c->sched, limits, &n);
-		if (items == NULL)
-			break;
-		fit_lane(c, lane);
-		give_chunk(c, lane, items, n);
-	}
+	while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
+		;
 	start_missing(c);
 	end_idle(c);
 }

@@ -606,6 +606,22 @@ burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane,
 	LWLockRelease(burrow->lock);
 }
 
+/* A slot keeps what its process did until another one reserves it. */
+bool
+burrow_registry_message_in_hand(int worker, int slot, uint32 generation, int lane, int64 *offset)
+{
+	BurrowWorkerSlot *w = &burrow->workers[worker];
+	bool		found;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	found = w->subscription == slot && w->generation == generation && w->lane == lane &&
+		pg_atomic_read_u64(&w->running_since) != 0 &&
+		!burrow_registry_is_held(burrow->subscriptions[slot].dboid);
+	*offset = (int64) pg_atomic_read_u64(&w->running_offset);
+	LWLockRelease(burrow->lock);
+	return found;
+}
+
 void
 burrow_registry_free_worker(int worker, int slot, uint32 generation, int lane)
 {

@@ -254,6 +254,11 @@ extern int	burrow_registry_reserve_worker(int slot, uint32 generation, int lane)
 extern bool burrow_registry_worker_attached(int worker, int slot, uint32 generation, int lane);
 /* Send a signal to the worker, if it has taken the slot. */
 extern void burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane, int signo);
+/*
+ * Which message had it in hand when it went?  False: none, or it was told to go, because
+ * its database is wanted.  Locks: takes burrow->lock, shared.
+ */
+extern bool burrow_registry_message_in_hand(int worker, int slot, uint32 generation, int lane, int64 *offset);
 /* Free the slot of a process that never came or is gone. */
 extern void burrow_registry_free_worker(int worker, int slot, uint32 generation, int lane);
 /* Process: worker.  False: the generation is old or the consumer gone, leave.  Registers

@@ -24,6 +24,7 @@ typedef struct BurrowWorkerSetup
 {
 	int64		batch_time_us;	/* a transaction is committed after this at the latest
 								 * between two messages */
+	int64		handler_timeout_us; /* 0: none */
 	int			synchronous_commit; /* SyncCommitLevel */
 	BurrowDelivery delivery;	/* exactly once: progress goes into each transaction */
 	char		uuid[BURROW_UUID_TEXT_LEN + 1];	/* the subscription's */

@@ -198,7 +198,7 @@ $node->sql(q{CREATE FUNCTION waits(value text) RETURNS void LANGUAGE plpgsql AS 
 		IF value ~ 'wait' THEN PERFORM pg_advisory_xact_lock(42); END IF;
 		INSERT INTO got (n, what) VALUES (9999, value);
 	END $$});
-subscribe('hand', 'waits', undef, 'batch_size => 10');
+subscribe('hand', 'waits', undef, 'batch_size => 10, max_retries => 0');
 my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(42)');
 $kafka->produce('hand', { key => 'a', value => '1' }, { key => 'b', value => 'wait' }, { key => 'b', value => '2' }, { key => 'c', value => '3' });
@@ -212,7 +212,7 @@ $node->wait_for_state('hand', 'halted');
 is($node->sql(q{SELECT error_offset, error_sqlstate, error_message FROM burrow.subscriptions}),
 	'1|57014|canceling statement due to user request', 'pg_cancel_backend is an error of that message');
 $holder->query_safe('SELECT pg_advisory_unlock(42)');
-$node->sql(q{SELECT burrow.resume('hand')});
+$node->sql(q{SELECT burrow.alter('hand', max_retries => 3); SELECT burrow.resume('hand')});
 $node->wait_for('all four', 'SELECT count(*) = 4 FROM got WHERE n = 9999');
 is($node->sql(q{SELECT string_agg(what, ' ' ORDER BY what) FROM got WHERE n = 9999}), '1 2 3 wait', 'each handled once');
 

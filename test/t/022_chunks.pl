@@ -25,7 +25,7 @@ sub topic
 sub subscribe
 {
 	my ($name, $handler, $options) = @_;
-	$node->sql(qq{SELECT burrow.subscribe('$name', '$handler', workers => 1, commit_interval => '100 ms',
+	$node->sql(qq{SELECT burrow.subscribe('$name', '$handler', workers => 1, commit_interval => '100 ms', max_retries => 0,
 		kafka => '{"session.timeout.ms": 6000}', $options)});
 	return;
 }

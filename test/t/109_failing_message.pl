@@ -30,7 +30,7 @@ $node->sql('INSERT INTO forbidden VALUES (42)');
 # message 7 is in hand, and blocked, when message 42 fails
 my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(7)');
-$node->sql("SELECT burrow.subscribe('orders', 'keep', workers => 4, batch_size => 5, commit_interval => '100 ms')");
+$node->sql("SELECT burrow.subscribe('orders', 'keep', max_retries => 0, workers => 4, batch_size => 5, commit_interval => '100 ms')");
 my $group = $node->group_of('orders');
 my $position = $node->log_position;
 $node->wait_for('message 42 to have failed', "SELECT messages_failed = 1 FROM burrow.stats");
@@ -71,7 +71,7 @@ is($node->sql('SELECT state, error_message IS NULL FROM burrow.subscriptions'), 
 $kafka->create_topic('keyed', 1);
 $node->sql('TRUNCATE got; INSERT INTO forbidden VALUES (3)');
 $kafka->produce('keyed', map { { key => 'same', value => "{\"n\": $_}" } } 0 .. 9);
-$node->sql("SELECT burrow.subscribe('keyed', 'keep')");
+$node->sql("SELECT burrow.subscribe('keyed', 'keep', max_retries => 0)");
 $node->wait_for_state('keyed', 'halted');
 is($node->sql("SELECT string_agg(n::text, ',' ORDER BY n) FROM got"), '0,1,2', 'nothing of the key passes the failed message');
 $node->sql("DELETE FROM forbidden; SELECT burrow.resume('keyed')");

@@ -235,7 +235,8 @@ class ResultChunk(c.Structure):
 
 class ResultFailure(c.Structure):
     _fields_ = [("kind", c.c_uint32), ("index", c.c_uint32), ("chunk", c.c_uint64),
-                ("sqlstate", c.c_char * 8), ("message_len", c.c_uint32),
+                ("sqlstate", c.c_char * 7), ("unfit", c.c_uint8),
+                ("message_len", c.c_uint32),
                 ("detail_len", c.c_uint32), ("hint_len", c.c_uint32), ("context_len", c.c_uint32)]
 
 
@@ -261,11 +262,47 @@ frame_at_end = declare(c.c_bool, "burrow_frame_at_end", c.POINTER(Reader))
 frame_get_header = declare(c.c_bool, "burrow_frame_get_header", c.POINTER(c.c_void_p),
                            c.c_void_p, c.POINTER(HeaderView))
 frame_put_failure = declare(c.c_size_t, "burrow_frame_put_failure", c.c_void_p, c.c_uint64,
-                            c.c_uint32, c.c_char_p, c.c_char_p, c.c_char_p, c.c_char_p, c.c_char_p)
+                            c.c_uint32, c.c_char_p, c.c_bool, c.c_char_p, c.c_char_p, c.c_char_p,
+                            c.c_char_p)
 frame_read_result_chunk = declare(c.c_void_p, "burrow_frame_read_result_chunk", c.c_void_p,
                                   c.c_size_t)
 frame_read_failure = declare(c.c_void_p, "burrow_frame_read_failure", c.c_void_p, c.c_size_t)
 frame_result_kind = declare(c.c_int, "burrow_frame_result_kind", c.c_void_p, c.c_size_t)
+
+# ---- policy and breaker
+
+RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, UNFIT, CORRUPT = range(6)
+EXPONENTIAL, LINEAR, CONSTANT = range(3)
+ON_HALT, ON_DEAD_LETTER, ON_SKIP = range(3)
+ACTION_RETRY, ACTION_HALT, ACTION_DEAD_LETTER, ACTION_SKIP = range(4)
+
+
+class Policy(c.Structure):
+    _fields_ = [("max_retries", c.c_uint32), ("backoff", c.c_int), ("base_us", c.c_int64),
+                ("max_us", c.c_int64), ("on_failure", c.c_int), ("permanent", c.c_char_p)]
+
+
+class Verdict(c.Structure):
+    _fields_ = [("action", c.c_int), ("delay_us", c.c_int64)]
+
+
+class Breaker(c.Structure):
+    _fields_ = [("errors", c.c_uint32), ("successes", c.c_uint64), ("class_", c.c_char * 3),
+                ("partition", c.c_uint64), ("offset", c.c_int64), ("successes_then", c.c_uint64),
+                ("wait_us", c.c_int64)]
+
+
+FIRST_WAIT, LONGEST_WAIT = 500_000, 30_000_000
+
+policy_classify = declare(c.c_int, "burrow_policy_classify", c.POINTER(Policy), c.c_char_p, c.c_bool)
+policy_decide = declare(Verdict, "burrow_policy_decide", c.POINTER(Policy), c.c_int, c.c_uint32,
+                        c.c_uint64)
+policy_backoff = declare(c.c_int64, "burrow_policy_backoff", c.POINTER(Policy), c.c_uint32,
+                         c.c_uint64)
+breaker_success = declare(c.c_bool, "burrow_breaker_success", c.POINTER(Breaker))
+breaker_error = declare(c.c_bool, "burrow_breaker_error", c.POINTER(Breaker), c.c_uint32)
+breaker_environment = declare(c.c_bool, "burrow_breaker_environment", c.POINTER(Breaker),
+                              c.c_char_p, c.c_uint64, c.c_int64, c.c_bool, c.c_uint64)
 
 # ---- the shim's own
 

@@ -1,0 +1,171 @@
+/*
+ * dead_letter.c
+ *	  Messages whose attempts are used up (burrow.dead_letter).
+ *
+ * A row must never be refused because of what the message is: it is there because
+ * something is wrong with it.  So a header's name that is no text in the database's
+ * encoding is written with its bytes in hexadecimal, and a time that no timestamp
+ * can be is left out.
+ *
+ * Runs in: the consumer.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "catalog/access.h"
+#include "catalog/dead_letter.h"
+
+#define NCOLUMNS	17
+
+/* A statement's arguments under construction. */
+typedef struct Arguments
+{
+	int			n;
+	Oid			types[NCOLUMNS];
+	Datum		values[NCOLUMNS];
+	char		nulls[NCOLUMNS + 1];
+} Arguments;
+
+static void
+add(Arguments *a, Oid type, Datum value, bool isnull)
+{
+	a->types[a->n] = type;
+	a->values[a->n] = value;
+	a->nulls[a->n] = isnull ? 'n' : ' ';
+	a->n++;
+}
+
+static void
+add_text(Arguments *a, const char *text)
+{
+	add(a, TEXTOID, text != NULL ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+}
+
+static Datum
+bytes_datum(const char *data, size_t len)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(bytes, VARHDRSZ + len);
+	memcpy(VARDATA(bytes), data, len);
+	return PointerGetDatum(bytes);
+}
+
+static void
+add_bytes(Arguments *a, const char *data, size_t len)
+{
+	add(a, BYTEAOID, data != NULL ? bytes_datum(data, len) : (Datum) 0, data == NULL);
+}
+
+/* Where the encodings are the same, what is valid; otherwise what is the same in all. */
+static Datum
+name_datum(const char *name, size_t len)
+{
+	StringInfoData text;
+	bool		as_it_is = GetDatabaseEncoding() == PG_UTF8 && pg_verify_mbstr(PG_UTF8, name, (int) len, true);
+
+	initStringInfo(&text);
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char byte = (unsigned char) name[i];
+
+		if (byte != 0 && (as_it_is || byte < 0x80))
+			appendStringInfoChar(&text, (char) byte);
+		else
+			appendStringInfo(&text, "\\x%02x", byte);
+	}
+	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+}
+
+/* Two arrays, names and values, which SQL puts together. */
+static void
+add_headers(Arguments *a, const BurrowMessageView *message)
+{
+	uint32		n = message->header->nheaders;
+	const char *p = message->headers;
+	const char *end = p + message->header->headers_len;
+	Datum	   *names = palloc(sizeof(Datum) * (n + 1));
+	Datum	   *values = palloc(sizeof(Datum) * (n + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (n + 1));
+	int			dims[] = {(int) n};
+	int			lower[] = {1};
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		BurrowHeaderView header;
+
+		if (!burrow_frame_get_header(&p, end, &header))
+			elog(ERROR, "malformed headers in a message");
+		names[i] = name_datum(header.name, header.name_len);
+		nulls[i] = header.value == NULL;
+		values[i] = nulls[i] ? (Datum) 0 : bytes_datum(header.value, header.value_len);
+	}
+	add(a, TEXTARRAYOID, PointerGetDatum(construct_array(names, (int) n, TEXTOID, -1, false, TYPALIGN_INT)), false);
+	add(a, BYTEAARRAYOID,
+		PointerGetDatum(construct_md_array(values, nulls, n > 0 ? 1 : 0, dims, lower, BYTEAOID, -1, false, TYPALIGN_INT)),
+		false);
+}
+
+static void
+add_message_time(Arguments *a, const BurrowMessageHeader *header)
+{
+	int64		us = 0;
+	bool		known = (header->flags & BURROW_MESSAGE_HAS_TIME) != 0 &&
+		!pg_mul_s64_overflow(header->timestamp_ms, 1000, &us) &&
+		!pg_sub_s64_overflow(us, (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY, &us) &&
+		IS_VALID_TIMESTAMP(us);
+
+	add(a, TIMESTAMPTZOID, TimestampTzGetDatum(us), !known);
+}
+
+void
+burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter)
+{
+	const BurrowMessageHeader *header = letter->message.header;
+	BurrowCatalogAccess access;
+	Arguments	a = {0};
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	add(&a, INT4OID, Int32GetDatum(subid), false);
+	add(&a, UUIDOID, DirectFunctionCall1(uuid_in, CStringGetDatum(uuid)), false);
+	add_text(&a, letter->topic);
+	add(&a, INT4OID, Int32GetDatum(letter->partition), false);
+	add(&a, INT8OID, Int64GetDatum(header->offset), false);
+	add_bytes(&a, letter->message.key, header->key_len);
+	add_bytes(&a, letter->message.value, header->value_len);
+	add_headers(&a, &letter->message);
+	add_message_time(&a, header);
+	add(&a, INT4OID, Int32GetDatum((int32) header->attempt), false);
+	add_text(&a, letter->sqlstate);
+	add_text(&a, letter->error);
+	add_text(&a, letter->detail);
+	add_text(&a, letter->hint);
+	add_text(&a, letter->context);
+	add(&a, TIMESTAMPTZOID, TimestampTzGetDatum(letter->first_failed_at), false);
+	Assert(a.n == NCOLUMNS);
+
+	/* now() is the time of the last failure: the consumer writes at once */
+	burrow_catalog_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
+						   " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
+						   " first_failed_at, last_failed_at)"
+						   " SELECT $1, $3, $4, $5, $6, $7,"
+						   " ARRAY(SELECT ROW(h.name, h.value)::burrow.header"
+						   " FROM ROWS FROM (pg_catalog.unnest($8), pg_catalog.unnest($9))"
+						   " WITH ORDINALITY AS h (name, value, n) ORDER BY h.n),"
+						   " $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now()"
+						   " FROM burrow.subscription s"
+						   " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
+						   " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
+						   " SET attempts = excluded.attempts, sqlstate = excluded.sqlstate,"
+						   " message = excluded.message, detail = excluded.detail, hint = excluded.hint,"
+						   " context = excluded.context, last_failed_at = excluded.last_failed_at",
+						   a.n, a.types, a.values, a.nulls, SPI_OK_INSERT);
+	burrow_catalog_end(&access);
+}

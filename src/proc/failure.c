@@ -1,0 +1,489 @@
+/*
+ * failure.c
+ *	  What follows from a failed attempt.
+ *
+ * Runs in: the consumer.
+ *
+ * core/policy decides about the message, core/breaker about the subscription; this file
+ * does what they say.  An attempt that failed because of the environment (a full disk)
+ * counts until it is known that it was not the message's fault: then it is taken back,
+ * and the subscription as a whole waits and tries one message at a time, a fresh one
+ * first, until one succeeds.
+ *
+ * A dead letter is written by the consumer and not by the worker: it has the message's
+ * bytes and everything that is known of its attempts, also when the worker is dead, and
+ * its transaction touches nothing of the user's.  That transaction's LSN becomes the
+ * mark of the message's tracker slot, so the row and the offset cannot part: until the
+ * row is durable, Kafka's offset does not pass the message.  While the row cannot be
+ * written (the disk is full, the table is locked), the message stays in hand.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "catalog/dead_letter.h"
+#include "compat.h"
+#include "proc/consumer.h"
+
+/* Dead letters in one transaction, and about how many bytes. */
+#define LETTERS_AT_ONCE		100
+#define LETTER_BYTES		(16 * 1024 * 1024)
+
+/* When they could not be written. */
+#define LETTERS_AGAIN_US	INT64CONST(1000000)
+
+void
+burrow_failure_init(BurrowConsumer *c)
+{
+	burrow_retry_init(c);
+	dlist_init(&c->letters);
+}
+
+/* ---- errors ---- */
+
+typedef struct Text
+{
+	const char *data;
+	size_t		len;
+} Text;
+
+/* In one piece of memory, each text with its end. */
+static BurrowFailure *
+make_failure(BurrowConsumer *c, const char *sqlstate, bool unfit, const Text texts[4])
+{
+	BurrowFailure *failure;
+	const char **fields[4];
+	size_t		size = sizeof(BurrowFailure);
+	char	   *p;
+
+	for (int i = 0; i < 4; i++)
+		size += texts[i].len + 1;
+	failure = MemoryContextAllocZero(c->message_cxt, size);
+	strlcpy(failure->sqlstate, sqlstate, sizeof(failure->sqlstate));
+	failure->unfit = unfit;
+	fields[0] = &failure->message;
+	fields[1] = &failure->detail;
+	fields[2] = &failure->hint;
+	fields[3] = &failure->context;
+
+	p = (char *) (failure + 1);
+	for (int i = 0; i < 4; i++)
+	{
+		if (texts[i].len == 0)
+			continue;
+		memcpy(p, texts[i].data, texts[i].len);
+		*fields[i] = p;
+		p += texts[i].len + 1;
+	}
+	return failure;
+}
+
+BurrowFailure *
+burrow_failure_new(BurrowConsumer *c, const char *sqlstate, const char *message,
+				   const char *detail, const char *hint, const char *context)
+{
+	const char *given[] = {message, detail, hint, context};
+	Text		texts[4];
+
+	for (int i = 0; i < 4; i++)
+		texts[i] = (Text) {given[i], given[i] != NULL ? strlen(given[i]) : 0};
+	return make_failure(c, sqlstate, false, texts);
+}
+
+BurrowFailure *
+burrow_failure_from_frame(BurrowConsumer *c, const BurrowResultFailure *frame)
+{
+	const char *p = frame->text;
+	const uint32 lengths[] = {frame->message_len, frame->detail_len, frame->hint_len, frame->context_len};
+	Text		texts[4];
+
+	for (int i = 0; i < 4; i++)
+	{
+		texts[i] = (Text) {p, lengths[i]};
+		p += lengths[i];
+	}
+	return make_failure(c, frame->sqlstate, frame->unfit != 0, texts);
+}
+
+static const char *
+message_of(const BurrowFailure *failure)
+{
+	return failure->message != NULL ? failure->message : "unknown error";
+}
+
+/* ---- the environment ---- */
+
+bool
+burrow_failure_is_waiting(const BurrowConsumer *c)
+{
+	return c->breaker.wait_us > 0;
+}
+
+bool
+burrow_failure_may_dispatch(const BurrowConsumer *c)
+{
+	return !burrow_failure_is_waiting(c) || (c->wait_until <= c->now && c->pool.nbusy == 0);
+}
+
+/* Nobody's fault: attempts that were counted since nothing has succeeded any more. */
+static void
+take_back_attempts(BurrowConsumer *c, BurrowRetry *retry)
+{
+	if (retry->successes_before != c->breaker.successes)
+		return;
+	retry->m->frame.attempt -= retry->environment_failures;
+	retry->environment_failures = 0;
+}
+
+static void
+begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
+{
+	const char *sqlstate = failure->sqlstate;
+	bool		first = c->wait_until == 0;
+	dlist_iter	iter;
+
+	c->wait_until = c->now + c->breaker.wait_us;
+	dlist_foreach(iter, &c->waiting)
+		take_back_attempts(c, dlist_container(BurrowRetry, node, iter.cur));
+	burrow_registry_set_error(c->slot, sqlstate, message_of(failure));
+	burrow_consumer_show_state(c);
+	ereport(first ? WARNING : DEBUG1,
+			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, message_of(failure)),
+			 errdetail("The error is not a single message's.  The subscription goes on by itself when the cause is gone.")));
+}
+
+void
+burrow_failure_success(BurrowConsumer *c)
+{
+	if (!burrow_breaker_success(&c->breaker))
+		return;
+	c->wait_until = 0;
+	burrow_consumer_show_state(c);
+	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
+}
+
+/* True: the failure is the environment's, and does not count. */
+static bool
+blame_environment(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+{
+	BurrowRetry *retry = burrow_retry_record(c, m);
+	bool		used_up = m->frame.attempt > (uint32) c->sub->options.max_retries;
+
+	/* what was still in hand when the wait began does not make it longer */
+	if (burrow_failure_is_waiting(c) && c->wait_until > c->now)
+		return true;
+	if (!burrow_breaker_environment(&c->breaker, failure->sqlstate, m->part->id, m->frame.offset,
+									used_up, retry->successes_before))
+	{
+		retry->environment_failures++;
+		return false;
+	}
+	take_back_attempts(c, retry);
+	begin_wait(c, failure);
+	return true;
+}
+
+/* ---- judgement ---- */
+
+static BurrowPolicy
+policy_of(const BurrowOptions *o)
+{
+	BurrowPolicy policy = {
+		.max_retries = (uint32) o->max_retries,
+		.backoff = o->retry_strategy,
+		.base_us = o->retry_backoff_us,
+		.max_us = o->retry_backoff_max_us,
+		.on_failure = o->on_failure,
+		.permanent = o->permanent_errors
+	};
+
+	return policy;
+}
+
+/* The subscription is on its way to halt; the first reason is kept. */
+static void
+begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
+{
+	MemoryContext old;
+
+	if (c->ending != BURROW_ENDING_NOT && c->ending != BURROW_ENDING_RESTART)
+		return;
+	old = MemoryContextSwitchTo(c->halt_cxt);
+	c->halt.topic = pstrdup(m->part->topic);
+	c->halt.partition = m->part->partition;
+	c->halt.offset = m->frame.offset;
+	c->halt.sqlstate = pstrdup(failure->sqlstate);
+	c->halt.message = in_a_row == 0 ? pstrdup(message_of(failure)) :
+		psprintf("%u failed attempts in a row, the last one: %s", in_a_row, message_of(failure));
+	c->halt.detail = failure->detail != NULL ? pstrdup(failure->detail) : NULL;
+	c->halt.hint = failure->hint != NULL ? pstrdup(failure->hint) : NULL;
+	c->halt.context = failure->context != NULL ? pstrdup(failure->context) : NULL;
+	MemoryContextSwitchTo(old);
+	burrow_consumer_end(c, BURROW_ENDING_HALT);
+}
+
+void
+burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
+{
+	const BurrowOptions *o = &c->sub->options;
+	BurrowPolicy policy = policy_of(o);
+	BurrowErrorKind kind = burrow_policy_classify(&policy, failure->sqlstate, failure->unfit);
+	bool		in_a_row = false;
+
+	(void) burrow_retry_record(c, m);
+	if (kind == BURROW_ERROR_ENVIRONMENT && blame_environment(c, m, failure))
+	{
+		failure->verdict = (BurrowVerdict) {BURROW_ACTION_RETRY, 0};
+		return;
+	}
+
+	failure->verdict = burrow_policy_decide(&policy, kind, m->frame.attempt, pg_prng_uint64(&pg_global_prng_state));
+	if (kind == BURROW_ERROR_RETRIABLE || kind == BURROW_ERROR_PERMANENT)
+		in_a_row = burrow_breaker_error(&c->breaker, o->max_consecutive_errors);
+	if (in_a_row)
+		failure->verdict.action = BURROW_ACTION_HALT;
+	if (failure->verdict.action == BURROW_ACTION_HALT)
+		begin_halt(c, m, failure, in_a_row ? c->breaker.errors : 0);
+	else if (failure->verdict.action == BURROW_ACTION_RETRY)
+		m->frame.attempt++;
+}
+
+/* ---- consequences ---- */
+
+/* Nobody holds the message any more. */
+static void
+forget(BurrowConsumer *c, BurrowMessage *m)
+{
+	BurrowPart *part = m->part;
+
+	burrow_tracker_release(&part->tracker, m->ref);
+	burrow_sched_finish(c->sched, &m->item);
+	burrow_message_free(c, m);
+	burrow_part_release(c, part);
+}
+
+static void
+retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+{
+	BurrowPart *part = m->part;
+
+	/* its partition is going: whoever gets it next will read it again */
+	if (part->state != BURROW_PART_ACTIVE || c->ending != BURROW_ENDING_NOT)
+	{
+		forget(c, m);
+		return;
+	}
+	if (!burrow_failure_is_waiting(c))
+		burrow_registry_set_error(c->slot, failure->sqlstate, message_of(failure));
+	burrow_tracker_release(&part->tracker, m->ref);
+	burrow_retry_add(c, m, c->now + failure->verdict.delay_us);
+	burrow_part_release(c, part);
+}
+
+static void
+skip(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+{
+	ereport(LOG,
+			(errmsg("subscription \"%s\" skips topic \"%s\" partition %d offset %lld after %u attempts",
+					c->sub->name, m->part->topic, m->part->partition, (long long) m->frame.offset, m->frame.attempt),
+			 errdetail("%s: %s", failure->sqlstate, message_of(failure))));
+	burrow_registry_set_error(c->slot, failure->sqlstate, message_of(failure));
+	burrow_tracker_complete(burrow_tracker_slot(m->ref), BURROW_SLOT_DONE);
+	BURROW_COUNT(c->slot, messages_skipped, 1);
+	c->done_since_commit++;
+	forget(c, m);
+}
+
+void
+burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
+{
+	/* an epoch that was lost is somebody else's to resolve */
+	bool		lost = m->part->state == BURROW_PART_CLOSED;
+
+	switch (failure->verdict.action)
+	{
+		case BURROW_ACTION_RETRY:
+			retry_later(c, m, failure);
+			break;
+		case BURROW_ACTION_HALT:
+			/* stays pending in the tracker, so the offset does not pass it */
+			forget(c, m);
+			break;
+		case BURROW_ACTION_SKIP:
+			if (lost)
+				forget(c, m);
+			else
+				skip(c, m, failure);
+			break;
+		case BURROW_ACTION_DEAD_LETTER:
+			if (lost)
+			{
+				forget(c, m);
+				break;
+			}
+			/* held as if a worker still had it, until its row is there */
+			m->retry->failure = failure;
+			dlist_push_tail(&c->letters, &m->retry->node);
+			return;
+	}
+	pfree(failure);
+}
+
+/* ---- dead letters ---- */
+
+static void
+store_letter(BurrowConsumer *c, const BurrowRetry *retry)
+{
+	BurrowMessage *m = retry->m;
+	const BurrowFailure *failure = retry->failure;
+	BurrowDeadLetter letter = {
+		.topic = m->part->topic,
+		.partition = m->part->partition,
+		.message = {
+			.header = &m->frame,
+			.key = m->frame.flags & BURROW_MESSAGE_HAS_KEY ? burrow_frame_key(&m->frame) : NULL,
+			.value = m->frame.flags & BURROW_MESSAGE_HAS_VALUE ? burrow_frame_value(&m->frame) : NULL,
+			.headers = burrow_frame_headers(&m->frame)
+		},
+		.sqlstate = failure->sqlstate,
+		.error = message_of(failure),
+		.detail = failure->detail,
+		.hint = failure->hint,
+		.context = failure->context,
+		.first_failed_at = retry->first_failed_at
+	};
+
+	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
+}
+
+/* Writes the first n letters; false: it was not possible now. */
+static bool
+store_letters(BurrowConsumer *c, int n)
+{
+	volatile bool stored = true;
+
+	PG_TRY();
+	{
+		dlist_iter	iter;
+		int			i = 0;
+
+		burrow_consumer_start_transaction(c);
+		dlist_foreach(iter, &c->letters)
+		{
+			if (i++ == n)
+				break;
+			store_letter(c, dlist_container(BurrowRetry, node, iter.cur));
+		}
+		burrow_consumer_commit_transaction(c);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(c->turn_cxt);
+		error = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_trouble(c, unpack_sql_state(error->sqlerrcode),
+								psprintf("could not write dead letters: %s", error->message));
+		stored = false;
+	}
+	PG_END_TRY();
+	return stored;
+}
+
+static void
+take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
+{
+	BurrowMessage *m = retry->m;
+
+	dlist_delete(&retry->node);
+	if (mark != 0)
+	{
+		burrow_tracker_complete(burrow_tracker_slot(m->ref), mark);
+		burrow_registry_set_error(c->slot, retry->failure->sqlstate, message_of(retry->failure));
+		BURROW_COUNT(c->slot, messages_dead_lettered, 1);
+		c->done_since_commit++;
+	}
+	pfree(retry->failure);
+	forget(c, m);
+}
+
+/* Writes as many as fit into one transaction.  False: not now. */
+static bool
+write_some(BurrowConsumer *c)
+{
+	uint64		bytes = 0;
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->letters)
+	{
+		bytes += dlist_container(BurrowRetry, node, iter.cur)->m->item.bytes;
+		if (n > 0 && (n == LETTERS_AT_ONCE || bytes > LETTER_BYTES))
+			break;
+		n++;
+	}
+	if (!store_letters(c, n))
+		return false;
+	for (; n > 0; n--)
+		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)), XactLastCommitEnd);
+	return true;
+}
+
+/* Those whose partition is going cannot wait: they will be read, and fail, again. */
+static void
+give_up_letters(BurrowConsumer *c)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->letters)
+	{
+		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
+
+		if (retry->m->part->state != BURROW_PART_ACTIVE || c->ending != BURROW_ENDING_NOT)
+			take_letter(c, retry, 0);
+	}
+}
+
+void
+burrow_failure_run(BurrowConsumer *c)
+{
+	if (dlist_is_empty(&c->letters))
+		return;
+	if (c->letters_again_at > c->now)
+	{
+		give_up_letters(c);
+		return;
+	}
+	c->letters_again_at = 0;
+	while (!dlist_is_empty(&c->letters))
+	{
+		if (!write_some(c))
+		{
+			c->letters_again_at = c->now + LETTERS_AGAIN_US;
+			give_up_letters(c);
+			return;
+		}
+	}
+}
+
+/* When there is something to do here; 0: not by time. */
+TimestampTz
+burrow_failure_next(const BurrowConsumer *c)
+{
+	TimestampTz next = 0;
+
+	if (!dlist_is_empty((dlist_head *) &c->letters))
+		next = c->letters_again_at;
+	/* the next message is tried, a fresh one too */
+	if (burrow_failure_is_waiting(c) && c->ending == BURROW_ENDING_NOT && c->wait_until > c->now)
+		next = burrow_earlier(next, c->wait_until);
+	return next;
+}

@@ -1,0 +1,281 @@
+/*
+ * result.c
+ *	  What workers send back, and what is made of it.
+ *
+ * Runs in: the consumer.
+ *
+ * What counts is the mark in the tracker slot.  A worker stores it in its commit
+ * callback, before it can be interrupted; so whatever else is heard of a message, if
+ * its mark is there, it is done.
+ *
+ * A worker tells of a result by a bit for its lane and the consumer's latch, so one
+ * wake-up can serve many results and no queue is looked at in vain.  A worker that
+ * exits sets its bit too, after its transaction is aborted and its slot is free.
+ *
+ * Outcomes are taken in the order in which the worker had them: failures in a row are
+ * counted.  What follows from a failure is decided in failure.c.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "postmaster/interrupt.h"
+#include "utils/memutils.h"
+
+#include "proc/consumer.h"
+
+/* The worker has let go of this message. */
+static void
+release_message(BurrowConsumer *c, BurrowMessage *m)
+{
+	burrow_tracker_release(&m->part->tracker, m->ref);
+}
+
+static void
+count_done(BurrowConsumer *c, BurrowMessage *m, const BurrowMessageResult *result, int64 committed_at)
+{
+	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
+
+	if (result != NULL)
+		burrow_histogram_add(&slot->handler_time, result->handler_us);
+	if (m->frame.flags & BURROW_MESSAGE_HAS_TIME)
+	{
+		int64		produced = m->frame.timestamp_ms * 1000;
+
+		burrow_histogram_add(&slot->end_to_end_time, committed_at > produced ? committed_at - produced : 0);
+		m->part->newest_done_ms = Max(m->part->newest_done_ms, m->frame.timestamp_ms);
+	}
+	c->done_since_commit++;
+}
+
+/* The message took effect. */
+static void
+message_done(BurrowConsumer *c, BurrowMessage *m)
+{
+	BurrowPart *part = m->part;
+
+	release_message(c, m);
+	burrow_sched_finish(c->sched, &m->item);
+	burrow_message_free(c, m);
+	burrow_part_release(c, part);
+}
+
+/* The message is to be run again; nothing is known against it. */
+static void
+message_returned(BurrowConsumer *c, BurrowMessage *m)
+{
+	BurrowPart *part = m->part;
+
+	release_message(c, m);
+	if (part->state == BURROW_PART_ACTIVE)
+		burrow_sched_put_back(c->sched, &m->item);
+	else
+	{
+		/* its partition is closing: whoever gets it next will read it again */
+		burrow_sched_finish(c->sched, &m->item);
+		burrow_message_free(c, m);
+	}
+	burrow_part_release(c, part);
+}
+
+static bool
+is_done(const BurrowMessage *m)
+{
+	return burrow_tracker_is_done(burrow_tracker_slot(m->ref));
+}
+
+/*
+ * All of a lane's messages, of which results (NULL: there are none, its process is gone)
+ * tell the times.  Failures are judged in the order in which they happened; what comes
+ * of each message is done newest first, so that those put back end up in their order.
+ */
+static uint32
+resolve_messages(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result, int64 committed_at)
+{
+	uint32		ndone = 0;
+
+	for (int i = 0; i < lane->nmessages; i++)
+	{
+		if (is_done(lane->messages[i]))
+			burrow_failure_success(c);
+		else if (lane->failures[i] != NULL)
+			burrow_failure_judge(c, lane->messages[i], lane->failures[i]);
+	}
+	for (int i = lane->nmessages - 1; i >= 0; i--)
+	{
+		BurrowMessage *m = lane->messages[i];
+
+		if (is_done(m))
+		{
+			ndone++;
+			count_done(c, m, result != NULL ? &result->results[i] : NULL, committed_at);
+			message_done(c, m);
+		}
+		else if (lane->failures[i] != NULL)
+		{
+			burrow_failure_act(c, m, lane->failures[i]);
+			lane->failures[i] = NULL;
+		}
+		else
+			message_returned(c, m);
+	}
+	BURROW_COUNT(c->slot, messages_processed, ndone);
+	return ndone;
+}
+
+static void
+take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
+{
+	uint64		handler_us = 0;
+	uint32		ndone;
+
+	for (int i = 0; i < lane->nmessages; i++)
+	{
+		if (is_done(lane->messages[i]))
+			handler_us += result->results[i].handler_us;
+	}
+	ndone = resolve_messages(c, lane, result, result->committed_at);
+	if (ndone > 0)
+	{
+		uint64		ns = handler_us * 1000 / ndone;
+
+		/* running mean over about eight chunks; never 0, which means not known */
+		c->pool.handler_ns = c->pool.handler_ns == 0 ? ns : (c->pool.handler_ns * 7 + ns) / 8;
+		c->pool.handler_ns = Max(c->pool.handler_ns, 1);
+	}
+}
+
+/* A message's error, which comes before its chunk's end; what follows is decided then. */
+static void
+take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
+{
+	if (f->chunk != lane->chunk || f->index >= (uint32) lane->nmessages)
+		elog(ERROR, "worker %d sent a failure for a message that it does not have", lane->lane);
+	/* it was told to stop: that says nothing about the message */
+	if (lane->cancelled || lane->failures[f->index] != NULL)
+		return;
+	lane->failures[f->index] = burrow_failure_from_frame(c, f);
+	BURROW_COUNT(c->slot, messages_failed, 1);
+}
+
+/*
+ * A process that went away with a message in hand: that message is charged, and only
+ * that one, so that one that kills its worker each time does not do so for ever.  Not
+ * so when the process was told to go.
+ */
+static void
+charge_killer(BurrowConsumer *c, BurrowLane *lane)
+{
+	int64		offset;
+
+	if (lane->cancelled || c->ending != BURROW_ENDING_NOT || ShutdownRequestPending ||
+		!burrow_registry_message_in_hand(lane->worker, c->slot, c->generation, lane->lane, &offset))
+		return;
+	for (int i = 0; i < lane->nmessages; i++)
+	{
+		BurrowMessage *m = lane->messages[i];
+
+		if (m->frame.offset != offset || is_done(m) || lane->failures[i] != NULL)
+			continue;
+		lane->failures[i] = burrow_failure_new(c, BURROW_SQLSTATE_WORKER_ENDED,
+											   "worker process ended while it was handling the message",
+											   "It was terminated, or its session was ended by an error.",
+											   "The server's log may say why.", NULL);
+		BURROW_COUNT(c->slot, messages_failed, 1);
+	}
+}
+
+/* The process is gone, or on its way out with its transaction aborted. */
+void
+burrow_result_lane_gone(BurrowConsumer *c, BurrowLane *lane)
+{
+	if (lane->state == BURROW_LANE_BUSY)
+	{
+		charge_killer(c, lane);
+		(void) resolve_messages(c, lane, NULL,
+								c->now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+		burrow_pool_forget_chunk(c, lane);
+	}
+	burrow_pool_let_go(c, lane);
+}
+
+/* Reads what one worker has sent. */
+static void
+lane_receive(BurrowConsumer *c, BurrowLane *lane)
+{
+	while (lane->transport != NULL)
+	{
+		Size		len;
+		void	   *data;
+		shm_mq_result r = shm_mq_receive(lane->transport->results, &len, &data, true);
+
+		if (r == SHM_MQ_WOULD_BLOCK)
+		{
+			/* its exit frees the slot first, and tells us, before the queue is detached */
+			if (lane->state != BURROW_LANE_STARTING && !burrow_pool_is_attached(c, lane))
+				burrow_result_lane_gone(c, lane);
+			return;
+		}
+		if (r == SHM_MQ_DETACHED)
+		{
+			burrow_result_lane_gone(c, lane);
+			return;
+		}
+
+		switch (burrow_frame_result_kind(data, len))
+		{
+			case BURROW_RESULT_FAILURE:
+				{
+					const BurrowResultFailure *f = burrow_frame_read_failure(data, len);
+
+					if (f == NULL)
+						elog(ERROR, "worker %d sent a malformed failure", lane->lane);
+					take_failure(c, lane, f);
+					break;
+				}
+			case BURROW_RESULT_CHUNK:
+				{
+					const BurrowResultChunk *result = burrow_frame_read_result_chunk(data, len);
+
+					if (result == NULL || lane->state != BURROW_LANE_BUSY ||
+						result->chunk != lane->chunk || result->nmessages != (uint32) lane->nmessages)
+						elog(ERROR, "worker %d sent a malformed result", lane->lane);
+					take_outcomes(c, lane, result);
+					burrow_pool_forget_chunk(c, lane);
+					if (lane->retire)
+						burrow_pool_let_go(c, lane);
+					else
+						burrow_pool_set_idle(c, lane);
+					break;
+				}
+			default:
+				elog(ERROR, "worker %d sent a result of an unknown kind", lane->lane);
+		}
+	}
+}
+
+void
+burrow_result_collect(BurrowConsumer *c)
+{
+	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
+
+	for (int w = 0; w < BURROW_MAX_WORKERS / 64; w++)
+	{
+		uint64		bits;
+
+		if (pg_atomic_read_u64(&slot->ready[w]) == 0)
+			continue;
+		bits = pg_atomic_exchange_u64(&slot->ready[w], 0);
+		while (bits != 0)
+		{
+			int			lane = w * 64 + pg_rightmost_one_pos64(bits);
+
+			bits &= bits - 1;
+			if (c->pool.lanes[lane] != NULL && c->pool.lanes[lane]->transport != NULL)
+				lane_receive(c, c->pool.lanes[lane]);
+		}
+	}
+	burrow_pool_look_at_processes(c);
+	burrow_failure_run(c);
+}
+
