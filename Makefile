@@ -55,6 +55,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/launcher.o \
 	src/proc/part.o \
 	src/proc/pool.o \
+	src/proc/redelivery.o \
 	src/proc/result.o \
 	src/proc/retry.o \
 	src/proc/worker.o \

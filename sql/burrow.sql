@@ -108,10 +108,14 @@ CREATE TABLE burrow.dead_letter (
 	context text,
 	first_failed_at timestamptz NOT NULL,
 	last_failed_at timestamptz NOT NULL,
+	retry_asked_at timestamptz,
 	PRIMARY KEY (subid, topic, partition, "offset")
 );
+CREATE INDEX dead_letter_retry ON burrow.dead_letter (subid) WHERE retry_asked_at IS NOT NULL;
 COMMENT ON TABLE burrow.dead_letter IS 'messages whose attempts are used up; changed by Burrow only';
+COMMENT ON INDEX burrow.dead_letter_retry IS 'dead letters that are to be tried again';
 COMMENT ON COLUMN burrow.dead_letter.attempts IS 'how often the handler was called for the message';
+COMMENT ON COLUMN burrow.dead_letter.retry_asked_at IS 'when burrow.retry_dead_letters() was called for it; NULL: not, or it has failed since';
 
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
@@ -219,6 +223,32 @@ CREATE FUNCTION burrow.wait_until_caught_up(
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_wait_until_caught_up';
 COMMENT ON FUNCTION burrow.wait_until_caught_up IS 'wait until all messages that are in the topic now are handled and committed; false: the time was over';
+
+CREATE FUNCTION burrow.retry_dead_letters(
+	subscription text,
+	topic text DEFAULT NULL,
+	partition int DEFAULT NULL,
+	from_offset bigint DEFAULT NULL,
+	to_offset bigint DEFAULT NULL,
+	sqlstate text DEFAULT NULL,
+	older_than interval DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_retry_dead_letters';
+COMMENT ON FUNCTION burrow.retry_dead_letters IS 'have dead letters handled again by the workers of the subscription; those that succeed go away; returns their number';
+
+CREATE FUNCTION burrow.discard_dead_letters(
+	subscription text,
+	topic text DEFAULT NULL,
+	partition int DEFAULT NULL,
+	from_offset bigint DEFAULT NULL,
+	to_offset bigint DEFAULT NULL,
+	sqlstate text DEFAULT NULL,
+	older_than interval DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_discard_dead_letters';
+COMMENT ON FUNCTION burrow.discard_dead_letters IS 'delete dead letters; returns their number';
 
 CREATE FUNCTION burrow.reject(reason text) RETURNS void
 LANGUAGE C VOLATILE PARALLEL SAFE
@@ -508,7 +538,8 @@ SELECT s.name AS subscription,
 	d.hint,
 	d.context,
 	d.first_failed_at,
-	d.last_failed_at
+	d.last_failed_at,
+	d.retry_asked_at
 FROM burrow.subscription s
 	JOIN burrow.dead_letter d ON d.subid = s.subid
 WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
@@ -522,7 +553,9 @@ REVOKE ALL ON FUNCTION
 	burrow.unsubscribe,
 	burrow.pause,
 	burrow.resume,
-	burrow.wait_until_caught_up
+	burrow.wait_until_caught_up,
+	burrow.retry_dead_letters,
+	burrow.discard_dead_letters
 FROM PUBLIC;
 
 GRANT SELECT ON

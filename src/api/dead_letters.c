@@ -6,12 +6,18 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "api/call.h"
+#include "catalog/access.h"
 #include "core/policy.h"
+#include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_reject);
+PG_FUNCTION_INFO_V1(burrow_sql_retry_dead_letters);
+PG_FUNCTION_INFO_V1(burrow_sql_discard_dead_letters);
 
 /* For handlers: the message will never be any good, so another attempt is of no use. */
 Datum
@@ -24,4 +30,68 @@ burrow_sql_reject(PG_FUNCTION_ARGS)
 			 PG_ARGISNULL(0) ? errmsg("message was rejected") :
 			 errmsg("message was rejected: %s", text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 	PG_RETURN_VOID();
+}
+
+/* Which letters are meant; what is NULL leaves all. */
+#define FILTER \
+	" WHERE subid OPERATOR(pg_catalog.=) $1" \
+	" AND ($2 IS NULL OR topic OPERATOR(pg_catalog.=) $2)" \
+	" AND ($3 IS NULL OR partition OPERATOR(pg_catalog.=) $3)" \
+	" AND ($4 IS NULL OR \"offset\" OPERATOR(pg_catalog.>=) $4)" \
+	" AND ($5 IS NULL OR \"offset\" OPERATOR(pg_catalog.<=) $5)" \
+	" AND ($6 IS NULL OR pg_catalog.starts_with(sqlstate, $6))" \
+	" AND ($7 IS NULL OR last_failed_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $7))"
+
+/* Runs a statement on the letters that the call's arguments mean; returns how many. */
+static uint64
+change_letters(FunctionCallInfo fcinfo, const char *function, const char *statement, int expected)
+{
+	static const char *const names[] = {
+		NULL, "topic", "partition", "from_offset", "to_offset", "sqlstate", "older_than"
+	};
+	Oid			types[] = {INT4OID, TEXTOID, INT4OID, INT8OID, INT8OID, TEXTOID, INTERVALOID};
+	Datum		values[lengthof(types)];
+	char		nulls[lengthof(types) + 1] = "       ";
+	BurrowCall	call;
+	BurrowCatalogAccess access;
+	char	   *name;
+	uint64		n;
+
+	burrow_call_begin(&call, fcinfo, function);
+	name = burrow_call_text(&call, "subscription");
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("option \"%s\" must not be NULL", "subscription")));
+	values[0] = Int32GetDatum(burrow_call_subscription(name, false)->subid);
+	for (int i = 1; i < lengthof(names); i++)
+	{
+		if (!burrow_call_argument(&call, names[i], &values[i]))
+			nulls[i] = 'n';
+	}
+
+	if (!burrow_catalog_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	n = burrow_catalog_execute(statement, lengthof(types), types, values, nulls, expected);
+	burrow_catalog_end(&access);
+	return n;
+}
+
+Datum
+burrow_sql_retry_dead_letters(PG_FUNCTION_ARGS)
+{
+	uint64		n = change_letters(fcinfo, "burrow.retry_dead_letters()",
+								   "UPDATE burrow.dead_letter SET retry_asked_at = pg_catalog.now()" FILTER,
+								   SPI_OK_UPDATE);
+
+	if (n > 0)
+		burrow_registry_wake_at_commit();
+	PG_RETURN_INT64((int64) n);
+}
+
+Datum
+burrow_sql_discard_dead_letters(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64((int64) change_letters(fcinfo, "burrow.discard_dead_letters()",
+										   "DELETE FROM burrow.dead_letter" FILTER, SPI_OK_DELETE));
 }

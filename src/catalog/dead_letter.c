@@ -124,6 +124,30 @@ add_message_time(Arguments *a, const BurrowMessageHeader *header)
 	add(a, TIMESTAMPTZOID, TimestampTzGetDatum(us), !known);
 }
 
+/* Another attempt has failed, of a letter that somebody wanted to be tried again. */
+static void
+update_row(int32 subid, const BurrowDeadLetter *letter)
+{
+	Arguments	a = {0};
+
+	add(&a, INT4OID, Int32GetDatum(subid), false);
+	add_text(&a, letter->topic);
+	add(&a, INT4OID, Int32GetDatum(letter->partition), false);
+	add(&a, INT8OID, Int64GetDatum(letter->message.header->offset), false);
+	add(&a, INT4OID, Int32GetDatum((int32) letter->message.header->attempt), false);
+	add_text(&a, letter->sqlstate);
+	add_text(&a, letter->error);
+	add_text(&a, letter->detail);
+	add_text(&a, letter->hint);
+	add_text(&a, letter->context);
+	burrow_catalog_execute("UPDATE burrow.dead_letter"
+						   " SET attempts = $5, sqlstate = $6, message = $7, detail = $8, hint = $9,"
+						   " context = $10, last_failed_at = pg_catalog.now(), retry_asked_at = NULL"
+						   " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+						   " AND partition OPERATOR(pg_catalog.=) $3 AND \"offset\" OPERATOR(pg_catalog.=) $4",
+						   a.n, a.types, a.values, a.nulls, SPI_OK_UPDATE);
+}
+
 void
 burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter)
 {
@@ -151,6 +175,13 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	add(&a, TIMESTAMPTZOID, TimestampTzGetDatum(letter->first_failed_at), false);
 	Assert(a.n == NCOLUMNS);
 
+	if (letter->again)
+	{
+		update_row(subid, letter);
+		burrow_catalog_end(&access);
+		return;
+	}
+
 	/* now() is the time of the last failure: the consumer writes at once */
 	burrow_catalog_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
 						   " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
@@ -165,7 +196,104 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 						   " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
 						   " SET attempts = excluded.attempts, sqlstate = excluded.sqlstate,"
 						   " message = excluded.message, detail = excluded.detail, hint = excluded.hint,"
-						   " context = excluded.context, last_failed_at = excluded.last_failed_at",
+						   " context = excluded.context, last_failed_at = excluded.last_failed_at,"
+						   " retry_asked_at = NULL",
 						   a.n, a.types, a.values, a.nulls, SPI_OK_INSERT);
 	burrow_catalog_end(&access);
+}
+
+/* ---- trying again ---- */
+
+static Datum
+column(int row, int n, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, n, isnull);
+}
+
+static bytea *
+bytes_column(int row, int n)
+{
+	bool		isnull;
+	Datum		value = column(row, n, &isnull);
+
+	return isnull ? NULL : DatumGetByteaPP(value);
+}
+
+static void
+read_row(int i, BurrowDeadLetterRow *row)
+{
+	bool		isnull;
+	bool	   *name_nulls;
+	int			n;
+
+	row->topic = TextDatumGetCString(column(i, 1, &isnull));
+	row->partition = DatumGetInt32(column(i, 2, &isnull));
+	row->offset = DatumGetInt64(column(i, 3, &isnull));
+	row->key = bytes_column(i, 4);
+	row->value = bytes_column(i, 5);
+	deconstruct_array(DatumGetArrayTypeP(column(i, 6, &isnull)), TEXTOID, -1, false, TYPALIGN_INT,
+					  &row->header_names, &name_nulls, &row->nheaders);
+	deconstruct_array(DatumGetArrayTypeP(column(i, 7, &isnull)), BYTEAOID, -1, false, TYPALIGN_INT,
+					  &row->header_values, &row->header_nulls, &n);
+	row->time = DatumGetTimestampTz(column(i, 8, &isnull));
+	row->has_time = !isnull;
+	row->attempts = DatumGetInt32(column(i, 9, &isnull));
+}
+
+/* The sizes are looked at before the values are read. */
+uint64
+burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
+							  void (*found) (void *arg, const BurrowDeadLetterRow *row), void *arg)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, INT4OID, INT8OID};
+	Datum		values[] = {Int32GetDatum(subid), Int32GetDatum(limit), Int64GetDatum(bytes)};
+	uint64		n;
+
+	if (!burrow_catalog_begin(&access))
+		return 0;
+	n = burrow_catalog_execute("SELECT d.topic, d.partition, d.\"offset\", d.key, d.value,"
+							   " ARRAY(SELECT h.name FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n),"
+							   " ARRAY(SELECT h.value FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n),"
+							   " d.\"timestamp\", d.attempts"
+							   " FROM (SELECT a.subid, a.topic, a.partition, a.\"offset\","
+							   " pg_catalog.row_number() OVER w AS n,"
+							   " pg_catalog.sum(pg_catalog.octet_length(a.value)) OVER w AS bytes"
+							   " FROM burrow.dead_letter a"
+							   " WHERE a.subid OPERATOR(pg_catalog.=) $1 AND a.retry_asked_at IS NOT NULL"
+							   " WINDOW w AS (ORDER BY a.topic, a.partition, a.\"offset\")"
+							   " ORDER BY a.topic, a.partition, a.\"offset\" LIMIT $2) s"
+							   " JOIN burrow.dead_letter d USING (subid, topic, partition, \"offset\")"
+							   " WHERE s.n OPERATOR(pg_catalog.=) 1 OR coalesce(s.bytes, 0) OPERATOR(pg_catalog.<=) $3"
+							   " ORDER BY d.topic, d.partition, d.\"offset\"",
+							   3, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < n; i++)
+	{
+		BurrowDeadLetterRow row;
+
+		read_row((int) i, &row);
+		found(arg, &row);
+	}
+	burrow_catalog_end(&access);
+	return n;
+}
+
+bool
+burrow_dead_letter_take(int32 subid, const char *topic, int32 partition, int64 offset)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, TEXTOID, INT4OID, INT8OID};
+	Datum		values[] = {
+		Int32GetDatum(subid), CStringGetTextDatum(topic), Int32GetDatum(partition), Int64GetDatum(offset)
+	};
+	bool		taken;
+
+	if (!burrow_catalog_begin(&access))
+		return false;
+	taken = burrow_catalog_execute("DELETE FROM burrow.dead_letter"
+								   " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+								   " AND partition OPERATOR(pg_catalog.=) $3 AND \"offset\" OPERATOR(pg_catalog.=) $4",
+								   4, types, values, NULL, SPI_OK_DELETE) > 0;
+	burrow_catalog_end(&access);
+	return taken;
 }

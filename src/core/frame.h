@@ -36,15 +36,16 @@ typedef struct BurrowChunkHeader
 	uint32_t	magic;
 	uint32_t	nmessages;		/* at least 1 */
 	uint64_t	chunk;			/* number of the chunk, echoed in results */
-	uint32_t	partition_slot;	/* index in the shared partition array */
+	uint32_t	partition_slot;	/* index in the shared partition array; any with _LETTERS */
 	int32_t		partition;		/* Kafka's partition number */
 	uint32_t	topic_len;		/* topic follows the header, padded to 8 bytes */
-	uint32_t	flags;			/* BURROW_CHUNK_SINGLY: a transaction a message */
+	uint32_t	flags;
 	int64_t		head;			/* all of the partition below it is done and marked;
 								 * so the chunk's commits come after theirs */
 } BurrowChunkHeader;
 
-#define BURROW_CHUNK_SINGLY		1
+#define BURROW_CHUNK_SINGLY		1	/* a transaction a message */
+#define BURROW_CHUNK_LETTERS	2	/* dead letters: their rows go with their transactions */
 
 #define BURROW_MESSAGE_HAS_KEY		1
 #define BURROW_MESSAGE_HAS_VALUE	2	/* otherwise a tombstone */

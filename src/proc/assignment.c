@@ -74,7 +74,7 @@ take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
 static bool
 wants_end(const BurrowConsumer *c, const BurrowPart *part)
 {
-	if (part->state != BURROW_PART_ACTIVE)
+	if (part->state != BURROW_PART_ACTIVE || part->letters)
 		return false;
 	return c->refresh_ends ? part->bounds_at < c->refreshed_at :
 		part->readable && part->bounds_at + END_STALE_US <= c->now;

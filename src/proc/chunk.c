@@ -43,6 +43,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
+#include "catalog/dead_letter.h"
 #include "catalog/progress.h"
 #include "compat.h"
 #include "guc.h"
@@ -272,6 +273,20 @@ end_call(Chunk *c)
 	MemoryContextReset(c->w->message_cxt);
 }
 
+/*
+ * A dead letter's row goes in the transaction that handles the message.  False: it is
+ * not there any more, because somebody has discarded it, and so the message is to have
+ * no effect.
+ */
+static bool
+take_letter(Chunk *c, uint32 index)
+{
+	if ((c->header->flags & BURROW_CHUNK_LETTERS) == 0)
+		return true;
+	return burrow_dead_letter_take(c->w->args.subid, c->topic, c->header->partition,
+								   c->messages[index].header->offset);
+}
+
 static void
 call_one(Chunk *c, uint32 index)
 {
@@ -279,6 +294,11 @@ call_one(Chunk *c, uint32 index)
 
 	begin_attempt(c, index);
 	begin_call(c);
+	if (!take_letter(c, index))
+	{
+		end_call(c);
+		return;
+	}
 	handler = ready_handler(c);
 	burrow_handler_call(handler, c->topic, c->header->topic_len, c->header->partition, &c->messages[index]);
 	end_call(c);
@@ -292,6 +312,12 @@ call_array(Chunk *c)
 
 	begin_attempt(c, c->members[0]);
 	begin_call(c);
+	/* dead letters come alone */
+	if (!take_letter(c, c->members[0]))
+	{
+		end_call(c);
+		return;
+	}
 	handler = ready_handler(c);
 	messages = palloc(sizeof(BurrowMessageView) * c->nmembers);
 	for (uint32 i = 0; i < c->nmembers; i++)
@@ -402,7 +428,8 @@ save_progress(Chunk *c)
 		.noffsets = c->nmembers,
 	};
 
-	if (c->setup->delivery != BURROW_EXACTLY_ONCE)
+	/* a dead letter's row goes in this transaction; its offset was passed long ago */
+	if (c->setup->delivery != BURROW_EXACTLY_ONCE || (c->header->flags & BURROW_CHUNK_LETTERS) != 0)
 		return;
 	c->saving = true;
 	pg_atomic_write_u64(&c->w->slot->running_since, 0);
@@ -707,7 +734,8 @@ decode(BurrowWorker *w, const void *data, Size len)
 		report_malformed();
 	n = reader.header->nmessages;
 	if (n > len / sizeof(BurrowMessageHeader) || reader.header->topic_len > BURROW_TOPIC_MAX ||
-		reader.header->partition_slot >= (uint32) burrow_max_partitions)
+		(reader.header->partition_slot >= (uint32) burrow_max_partitions &&
+		 (reader.header->flags & BURROW_CHUNK_LETTERS) == 0))
 		report_malformed();
 
 	c->w = w;

@@ -166,6 +166,38 @@ burrow_consumer_trouble_over(BurrowConsumer *c)
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
+/*
+ * For what can be done later: a locked table or a full disk must not end the process, and
+ * with it everything else.
+ */
+bool
+burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
+					const char *what)
+{
+	volatile bool done = true;
+
+	PG_TRY();
+	{
+		burrow_consumer_start_transaction(c);
+		work(c, arg);
+		burrow_consumer_commit_transaction(c);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(c->turn_cxt);
+		error = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_trouble(c, unpack_sql_state(error->sqlerrcode), psprintf("could not %s: %s", what, error->message));
+		done = false;
+	}
+	PG_END_TRY();
+	return done;
+}
+
 /* ---- the catalog ---- */
 
 static BurrowSubscription *
@@ -222,6 +254,7 @@ reload(BurrowConsumer *c)
 	BurrowSubscription *sub = load(c, &cxt);
 	dlist_iter	iter;
 
+	c->redeliver = true;
 	if (!may_run(sub))
 	{
 		burrow_consumer_end(c, BURROW_ENDING_CATALOG);
@@ -301,6 +334,7 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_pool_next(c));
 	next = burrow_earlier(next, burrow_retry_next(c));
 	next = burrow_earlier(next, burrow_failure_next(c));
+	next = burrow_earlier(next, burrow_redelivery_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
 	if (c->troubled || c->suspicious)
 		next = burrow_earlier(next, c->probe_at);
@@ -371,6 +405,7 @@ run(BurrowConsumer *c)
 		burrow_connection_serve(c);
 		burrow_result_collect(c);
 		burrow_assignment_advance(c);
+		burrow_redelivery_run(c);
 		again = burrow_intake_run(c);
 		burrow_pool_dispatch(c);
 		burrow_commit_run(c);

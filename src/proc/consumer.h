@@ -12,6 +12,7 @@
  *		result.c		what workers send back
  *		failure.c		what follows from a failure
  *		retry.c			messages that wait for their next attempt
+ *		redelivery.c	dead letters that are to be tried again
  *		commit.c		what is durable, and telling Kafka
  *
  * All of it is private to one process and one thread; what others may see is in
@@ -127,6 +128,10 @@ struct BurrowPart
 	int64		committed;		/* acknowledged, by this epoch */
 	int64		sent;			/* in the commit under way; -1: not part of it */
 	int64		stored;			/* in the consumer's row; -1: not known */
+
+	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
+	bool		letters;
+	uint32		unresolved;		/* messages */
 
 	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
 	TimestampTz bounds_at;		/* when its end was last asked for */
@@ -260,6 +265,9 @@ struct BurrowConsumer
 	dlist_head	waiting;		/* the same */
 	uint64		nwaiting;
 	dlist_head	letters;		/* dead letters to be written */
+	bool		redeliver;		/* there may be dead letters that are to be tried again */
+	TimestampTz redeliver_at;	/* they could not be read: not before; 0: at once */
+	uint32		nletter_parts;	/* parts that hold such */
 	TimestampTz letters_again_at;	/* they could not be written: not before; 0: at once */
 
 	/* partitions come: see assignment.c */
@@ -333,6 +341,10 @@ extern void burrow_consumer_show_state(BurrowConsumer *c);
 /* A short transaction with a snapshot; the turn's memory context is current after it. */
 extern void burrow_consumer_start_transaction(BurrowConsumer *c);
 extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
+/* Calls work(c, arg) in such a transaction.  False: it failed and was rolled back, and the
+ * state says why it could not do "what"; to be tried again. */
+extern bool burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
+								const char *what);
 
 /* ---- connection.c ---- */
 
@@ -395,6 +407,8 @@ extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);
 /* Takes what there is room for; true if it stopped early and should be called again soon. */
 extern bool burrow_intake_run(BurrowConsumer *c);
 extern void burrow_message_free(BurrowConsumer *c, BurrowMessage *m);
+/* More slots for the partition's tracker; false: no dynamic shared memory. */
+extern bool burrow_intake_add_segment(BurrowConsumer *c, BurrowPart *part);
 
 /* ---- pool.c ---- */
 extern void burrow_pool_init(BurrowConsumer *c);
@@ -453,6 +467,11 @@ extern BurrowMessage *burrow_retry_take(BurrowConsumer *c);
 /* Gives up what waits of this part: whoever gets it next will read it again. */
 extern void burrow_retry_drop(BurrowConsumer *c, BurrowPart *part);
 extern TimestampTz burrow_retry_next(const BurrowConsumer *c);
+
+/* ---- redelivery.c ---- */
+/* Gives dead letters that somebody wants to be tried again to the scheduler. */
+extern void burrow_redelivery_run(BurrowConsumer *c);
+extern TimestampTz burrow_redelivery_next(const BurrowConsumer *c);
 
 /* ---- commit.c ---- */
 /*

@@ -41,6 +41,7 @@ burrow_failure_init(BurrowConsumer *c)
 {
 	burrow_retry_init(c);
 	dlist_init(&c->letters);
+	c->redeliver = true;
 }
 
 /* ---- errors ---- */
@@ -235,6 +236,9 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 	BurrowErrorKind kind = burrow_policy_classify(&policy, failure->sqlstate, failure->unfit);
 	bool		in_a_row = false;
 
+	/* a dead letter that somebody wants to be tried again stays one */
+	if (m->part->letters)
+		policy.on_failure = BURROW_FAILURE_DEAD_LETTER;
 	(void) burrow_retry_record(c, m);
 	if (kind == BURROW_ERROR_ENVIRONMENT && blame_environment(c, m, failure))
 	{
@@ -243,7 +247,7 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 	}
 
 	failure->verdict = burrow_policy_decide(&policy, kind, m->frame.attempt, pg_prng_uint64(&pg_global_prng_state));
-	if (kind == BURROW_ERROR_RETRIABLE || kind == BURROW_ERROR_PERMANENT)
+	if ((kind == BURROW_ERROR_RETRIABLE || kind == BURROW_ERROR_PERMANENT) && !m->part->letters)
 		in_a_row = burrow_breaker_error(&c->breaker, o->max_consecutive_errors);
 	if (in_a_row)
 		failure->verdict.action = BURROW_ACTION_HALT;
@@ -355,47 +359,26 @@ store_letter(BurrowConsumer *c, const BurrowRetry *retry)
 		.detail = failure->detail,
 		.hint = failure->hint,
 		.context = failure->context,
-		.first_failed_at = retry->first_failed_at
+		.first_failed_at = retry->first_failed_at,
+		.again = m->part->letters
 	};
 
 	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
 }
 
-/* Writes the first n letters; false: it was not possible now. */
-static bool
-store_letters(BurrowConsumer *c, int n)
+/* The first *arg letters. */
+static void
+store_letters(BurrowConsumer *c, void *arg)
 {
-	volatile bool stored = true;
+	int			n = *(int *) arg;
+	dlist_iter	iter;
 
-	PG_TRY();
+	dlist_foreach(iter, &c->letters)
 	{
-		dlist_iter	iter;
-		int			i = 0;
-
-		burrow_consumer_start_transaction(c);
-		dlist_foreach(iter, &c->letters)
-		{
-			if (i++ == n)
-				break;
-			store_letter(c, dlist_container(BurrowRetry, node, iter.cur));
-		}
-		burrow_consumer_commit_transaction(c);
+		if (n-- == 0)
+			break;
+		store_letter(c, dlist_container(BurrowRetry, node, iter.cur));
 	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(c->turn_cxt);
-		error = CopyErrorData();
-		AbortOutOfAnyTransaction();
-		FlushErrorState();
-		MemoryContextSwitchTo(c->turn_cxt);
-		burrow_consumer_trouble(c, unpack_sql_state(error->sqlerrcode),
-								psprintf("could not write dead letters: %s", error->message));
-		stored = false;
-	}
-	PG_END_TRY();
-	return stored;
 }
 
 static void
@@ -430,7 +413,7 @@ write_some(BurrowConsumer *c)
 			break;
 		n++;
 	}
-	if (!store_letters(c, n))
+	if (!burrow_consumer_try(c, store_letters, &n, "write dead letters"))
 		return false;
 	for (; n > 0; n--)
 		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)), XactLastCommitEnd);

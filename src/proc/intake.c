@@ -58,9 +58,8 @@ set_unreadable(BurrowPart *part)
 	dlist_delete(&part->readable_node);
 }
 
-/* More slots for the partition's tracker; false: no dynamic shared memory. */
-static bool
-add_segment(BurrowConsumer *c, BurrowPart *part)
+bool
+burrow_intake_add_segment(BurrowConsumer *c, BurrowPart *part)
 {
 	dsa_pointer handle;
 	BurrowSegment *segment;
@@ -185,6 +184,8 @@ void
 burrow_message_free(BurrowConsumer *c, BurrowMessage *m)
 {
 	c->bytes -= m->item.bytes;
+	if (m->part->letters)
+		m->part->unresolved--;
 	if (m->retry != NULL)
 		pfree(m->retry);
 	pfree(m);
@@ -309,7 +310,7 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 	{
 		bool		room = burrow_tracker_has_room(&part->tracker);
 
-		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !add_segment(c, part)))
+		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part)))
 		{
 			part->window_full = !room;
 			break;

@@ -57,6 +57,8 @@ part_free(BurrowConsumer *c, BurrowPart *part)
 	BurrowTrackerSegment *segment;
 
 	Assert(part->held == 0 && part->queue == NULL);
+	if (part->letters)
+		c->nletter_parts--;
 	burrow_tracker_close(&part->tracker);
 	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
 	{
@@ -120,7 +122,13 @@ void
 burrow_part_release(BurrowConsumer *c, BurrowPart *part)
 {
 	part->held--;
-	if (part->state != BURROW_PART_CLOSED)
+	if (part->letters && part->state == BURROW_PART_ACTIVE)
+	{
+		/* all that it was made for is resolved */
+		if (part->unresolved == 0)
+			burrow_part_close(c, part);
+	}
+	else if (part->state != BURROW_PART_CLOSED)
 		burrow_commit_moved(c, part);
 	else if (part->held == 0)
 		part_free(c, part);
@@ -135,7 +143,7 @@ burrow_part_find(BurrowConsumer *c, const char *topic, int32 partition)
 	{
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
-		if (part->state != BURROW_PART_CLOSED && part->partition == partition &&
+		if (part->state != BURROW_PART_CLOSED && !part->letters && part->partition == partition &&
 			strcmp(part->topic, topic) == 0)
 			return part;
 	}

@@ -1,0 +1,215 @@
+/*
+ * redelivery.c
+ *	  Dead letters that somebody wants to be tried again.
+ *
+ * Runs in: the consumer.
+ *
+ * burrow.retry_dead_letters() marks their rows and wakes the consumer, which reads some
+ * at a time and gives them to the scheduler as messages of a part of their own, with a
+ * tracker that no commit to Kafka looks at: their offsets were passed long ago.  So they
+ * are handled by the same workers and under the same rules as all others, in order among
+ * themselves; the order with what came from Kafka meanwhile was given up when they became
+ * dead letters.
+ *
+ * The worker deletes the row in the transaction that handles the message, so however
+ * often this is interrupted and repeated, a letter takes effect once.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "catalog/dead_letter.h"
+#include "proc/consumer.h"
+
+/* Letters that are read at once, and about how many bytes. */
+#define LETTERS_AT_ONCE		1000
+#define LETTER_BYTES		INT64CONST(16777216)
+
+/* When they could not be read. */
+#define READ_AGAIN_US		INT64CONST(1000000)
+
+/* While the rows of one part come. */
+typedef struct Reading
+{
+	BurrowConsumer *c;
+	BurrowPart *part;			/* NULL: none yet */
+} Reading;
+
+static BurrowPart *
+new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
+{
+	BurrowPart *part = burrow_part_new(c, row->topic, row->partition);
+
+	part->letters = true;
+	c->nletter_parts++;
+	part->state = BURROW_PART_ACTIVE;
+	burrow_tracker_init(&part->tracker, row->offset, LETTERS_AT_ONCE);
+	part->sched = burrow_sched_add_partition(c->sched);
+	return part;
+}
+
+/* As messages have them: in UTF-8. */
+static const char *
+header_name(Datum name, size_t *len)
+{
+	text	   *t = DatumGetTextPP(name);
+	const char *utf8;
+
+	*len = VARSIZE_ANY_EXHDR(t);
+	utf8 = pg_server_to_any(VARDATA_ANY(t), (int) *len, PG_UTF8);
+	if (utf8 != VARDATA_ANY(t))
+		*len = strlen(utf8);
+	return utf8;
+}
+
+static size_t
+headers_size(const BurrowDeadLetterRow *row)
+{
+	size_t		size = 0;
+
+	for (int i = 0; i < row->nheaders; i++)
+	{
+		size_t		len;
+
+		(void) header_name(row->header_names[i], &len);
+		size += burrow_frame_header_size(len, row->header_nulls[i] ? -1 :
+										 (int64) VARSIZE_ANY_EXHDR(DatumGetByteaPP(row->header_values[i])));
+	}
+	return size;
+}
+
+static void
+put_headers(const BurrowDeadLetterRow *row, char *p)
+{
+	for (int i = 0; i < row->nheaders; i++)
+	{
+		size_t		len;
+		const char *name = header_name(row->header_names[i], &len);
+		bytea	   *value = row->header_nulls[i] ? NULL : DatumGetByteaPP(row->header_values[i]);
+
+		p = burrow_frame_put_header(p, name, len, value == NULL ? NULL : VARDATA_ANY(value),
+									value == NULL ? -1 : (int64) VARSIZE_ANY_EXHDR(value));
+	}
+}
+
+static size_t
+bytes_len(const bytea *bytes)
+{
+	return bytes == NULL ? 0 : VARSIZE_ANY_EXHDR(bytes);
+}
+
+/* The message as it was when it came from Kafka, with one attempt more. */
+static BurrowMessage *
+make_message(BurrowConsumer *c, BurrowPart *part, const BurrowDeadLetterRow *row, BurrowTrackerRef ref)
+{
+	size_t		hsize = headers_size(row);
+	size_t		size = burrow_frame_message_size(bytes_len(row->key), bytes_len(row->value), hsize);
+	size_t		total = offsetof(BurrowMessage, frame) + size;
+	BurrowMessage *m = MemoryContextAllocZero(c->message_cxt, total);
+	BurrowMessageHeader *h = &m->frame;
+
+	m->part = part;
+	m->ref = ref;
+	m->item.ordered = c->sub->options.ordering == BURROW_ORDER_PARTITION ||
+		(c->sub->options.ordering == BURROW_ORDER_KEY && row->key != NULL);
+	if (c->sub->options.ordering == BURROW_ORDER_KEY && row->key != NULL)
+		m->item.order = hash_bytes_extended((unsigned char *) VARDATA_ANY(row->key), (int) bytes_len(row->key), 0);
+	m->item.bytes = (uint32) total;
+
+	h->total = (uint32) size;
+	h->flags = (row->key != NULL ? BURROW_MESSAGE_HAS_KEY : 0) |
+		(row->value != NULL ? BURROW_MESSAGE_HAS_VALUE : 0) |
+		(row->has_time ? BURROW_MESSAGE_HAS_TIME : 0) |
+		(m->item.ordered ? BURROW_MESSAGE_ORDERED : 0);
+	h->offset = row->offset;
+	if (row->has_time)
+		h->timestamp_ms = (row->time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	h->order = m->item.order;
+	h->slots = ref.segment->handle;
+	h->slot = ref.index;
+	h->attempt = (uint32) row->attempts + 1;
+	h->key_len = (uint32) bytes_len(row->key);
+	h->value_len = (uint32) bytes_len(row->value);
+	h->nheaders = (uint32) row->nheaders;
+	h->headers_len = (uint32) hsize;
+	if (h->key_len > 0)
+		memcpy(burrow_frame_key(h), VARDATA_ANY(row->key), h->key_len);
+	if (h->value_len > 0)
+		memcpy(burrow_frame_value(h), VARDATA_ANY(row->value), h->value_len);
+	put_headers(row, burrow_frame_headers(h));
+	return m;
+}
+
+/* One row; what does not fit now is found again later. */
+static void
+take_row(void *arg, const BurrowDeadLetterRow *row)
+{
+	Reading    *reading = arg;
+	BurrowConsumer *c = reading->c;
+	BurrowPart *part = reading->part;
+	BurrowTrackerRef ref;
+	BurrowMessage *m;
+
+	if (part == NULL || part->partition != row->partition || strcmp(part->topic, row->topic) != 0)
+		part = reading->part = new_part(c, row);
+	if (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part))
+		return;
+	if (burrow_tracker_begin(&part->tracker, row->offset, &ref) != BURROW_TRACKER_TAKEN)
+		return;
+	m = make_message(c, part, row, ref);
+	part->unresolved++;
+	c->bytes += m->item.bytes;
+	burrow_sched_add(c->sched, part->sched, &m->item);
+}
+
+/* Parts for which there was no room hold nothing that would close them. */
+static void
+close_empty_parts(BurrowConsumer *c)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->letters && part->state == BURROW_PART_ACTIVE && part->unresolved == 0)
+			burrow_part_close(c, part);
+	}
+}
+
+/* What was read before an error stays with the scheduler, and is not read again. */
+static void
+read_rows(BurrowConsumer *c, void *arg)
+{
+	Reading		reading = {c, NULL};
+
+	c->redeliver = burrow_dead_letter_each_asked(c->subid, LETTERS_AT_ONCE, LETTER_BYTES, take_row, &reading) > 0;
+}
+
+static bool
+wants_to_read(const BurrowConsumer *c)
+{
+	return c->redeliver && c->nletter_parts == 0 && c->ending == BURROW_ENDING_NOT &&
+		!burrow_failure_is_waiting(c);
+}
+
+void
+burrow_redelivery_run(BurrowConsumer *c)
+{
+	if (!wants_to_read(c) || c->redeliver_at > c->now)
+		return;
+	c->redeliver_at = 0;
+	if (!burrow_consumer_try(c, read_rows, NULL, "read dead letters"))
+		c->redeliver_at = c->now + READ_AGAIN_US;
+	close_empty_parts(c);
+}
+
+/* When there is something to do here; 0: not by time. */
+TimestampTz
+burrow_redelivery_next(const BurrowConsumer *c)
+{
+	return wants_to_read(c) ? Max(c->redeliver_at, c->now) : 0;
+}
