@@ -66,7 +66,8 @@ OBJS = $(CORE_OBJS) \
 	src/api/option_views.o \
 	src/api/subscribe.o \
 	src/api/views.o \
-	src/api/wait.o
+	src/api/wait.o \
+	src/api/why_stuck.o
 
 KAFKA_OBJS = \
 	src/kafka/client.o \

@@ -285,6 +285,14 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT last_error text,
 	OUT last_error_sqlstate text,
 	OUT last_error_at timestamptz,
+	OUT retries_waiting bigint,
+	OUT retry_topic text,
+	OUT retry_partition int,
+	OUT retry_offset bigint,
+	OUT retry_attempt int,
+	OUT retry_since timestamptz,
+	OUT retry_at timestamptz,
+	OUT wait_until timestamptz,
 	OUT stats_reset timestamptz,
 	OUT workers_wanted int,
 	OUT short_of_workers boolean,
@@ -544,6 +552,81 @@ FROM burrow.subscription s
 	JOIN burrow.dead_letter d ON d.subid = s.subid
 WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
 COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error';
+
+-- ---------------------------------------------------------------- why does it not move?
+
+CREATE FUNCTION burrow._visible_subid(subscription text) RETURNS int
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_visible_subid';
+COMMENT ON FUNCTION burrow._visible_subid IS 'for internal use: number of a subscription; an error if there is none of this name';
+
+-- It reads the views, so it tells a role no more than they do.
+CREATE FUNCTION burrow.why_stuck(
+	subscription text,
+	OUT cause text,
+	OUT since timestamptz,
+	OUT topic text,
+	OUT partition int,
+	OUT "offset" bigint,
+	OUT pid int,
+	OUT error text,
+	OUT next_statement text
+) RETURNS SETOF record
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH asked AS MATERIALIZED (
+		SELECT burrow._visible_subid($1) AS subid
+	), sub AS MATERIALIZED (
+		SELECT s.*, r.retries_waiting, r.retry_topic, r.retry_partition, r.retry_offset, r.retry_attempt,
+			r.retry_since, r.retry_at, r.wait_until
+		FROM asked
+			CROSS JOIN burrow.subscriptions s
+			LEFT JOIN burrow._subscription_slots() r ON r.subid = asked.subid
+		WHERE s.subscription = $1
+	), hand AS MATERIALIZED (
+		SELECT w.*, pg_blocking_pids(w.pid) AS blockers
+		FROM asked CROSS JOIN burrow.workers w
+		WHERE w.subscription = $1 AND w.state = 'running'
+	)
+	SELECT format('the subscription is %s', s.state), CASE WHEN s.error_message IS NOT NULL THEN s.last_error_at END, s.error_topic, s.error_partition, s.error_offset,
+		NULL::int, s.error_message, format('SELECT burrow.resume(%L);', s.subscription)
+	FROM sub s WHERE s.state IN ('halted', 'paused', 'disabled')
+	UNION ALL
+	-- whatever the plan is, this asks whether there is such a subscription
+	SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked a WHERE a.subid IS NULL
+	UNION ALL
+	SELECT 'the server is not well: every message fails', coalesce(s.retry_since, s.last_error_at), NULL, NULL, NULL,
+		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
+	FROM sub s WHERE s.wait_until IS NOT NULL
+	UNION ALL
+	SELECT 'Kafka does not answer, or refuses', s.last_error_at, NULL, NULL, NULL,
+		s.consumer_pid, s.last_error, 'SHOW burrow.bootstrap_servers;'
+	FROM sub s WHERE s.state = 'retrying' AND s.wait_until IS NULL
+	UNION ALL
+	SELECT 'no worker slot is free', NULL, NULL, NULL, NULL,
+		NULL, NULL, 'SHOW max_worker_processes;'
+	FROM sub s JOIN burrow.stats t ON t.subscription = s.subscription WHERE t.short_of_workers AND t.jobs_queued > 0
+	UNION ALL
+	SELECT format('the handler waits for a lock that process %s holds', b.pid), h.since, h.topic, h.partition, h."offset",
+		b.pid, NULL, format('SELECT * FROM pg_stat_activity WHERE pid = %s;', b.pid)
+	FROM hand h CROSS JOIN unnest(h.blockers) b (pid)
+	UNION ALL
+	SELECT 'the handler has been running for long', h.since, h.topic, h.partition, h."offset",
+		h.pid, NULL, format('SELECT pg_cancel_backend(%s);', h.pid)
+	FROM hand h WHERE h.blockers = '{}' AND clock_timestamp() - h.since > interval '5 s'
+	UNION ALL
+	SELECT format('%s messages wait for their retry; the first of them for attempt %s at %s',
+			s.retries_waiting, s.retry_attempt, s.retry_at),
+		s.retry_since, s.retry_topic, s.retry_partition, s.retry_offset,
+		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
+	FROM sub s WHERE s.retries_waiting > 0 AND s.wait_until IS NULL
+	UNION ALL
+	SELECT 'the window is full behind a message that is not done', p.oldest_pending_since, p.topic, p.partition, p.oldest_pending,
+		NULL, NULL, format('SELECT * FROM burrow.workers WHERE subscription = %L;', p.subscription)
+	FROM asked CROSS JOIN burrow.partitions p WHERE p.subscription = $1 AND p.window_full
+$$;
+COMMENT ON FUNCTION burrow.why_stuck IS 'what holds up a subscription, since when, and the statement to run next; no rows: nothing does';
 
 -- ---------------------------------------------------------------- privileges
 

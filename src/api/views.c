@@ -132,6 +132,7 @@ typedef struct SubscriptionCopy
 	BurrowState state;
 	pid_t		consumer_pid;
 	BurrowErrorInfo last_error;
+	BurrowRetryInfo retries;
 	TimestampTz stats_reset;
 	int			workers_wanted;
 	bool		short_of_workers;
@@ -159,6 +160,7 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->state = from->state;
 	to->consumer_pid = from->consumer_pid;
 	to->last_error = from->last_error;
+	to->retries = from->retries;
 	to->stats_reset = from->stats_reset;
 	to->workers_wanted = from->workers_wanted;
 	to->short_of_workers = from->short_of_workers;
@@ -169,6 +171,21 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
 	copy_histogram(&to->handler_time, &from->handler_time);
 	copy_histogram(&to->end_to_end_time, &from->end_to_end_time);
+}
+
+static void
+put_retries(Row *row, const BurrowRetryInfo *retries, bool attached)
+{
+	bool		none = retries->n == 0 || !attached;
+
+	put_int64(row, none ? 0 : (int64) retries->n);
+	put_text(row, none ? NULL : retries->topic);
+	put_int(row, retries->partition, none);
+	put_offset(row, none ? -1 : retries->offset);
+	put_int(row, (int) retries->attempt, none);
+	put_time(row, none ? 0 : retries->since);
+	put_time(row, none ? 0 : retries->at);
+	put_time(row, attached ? retries->wait_until : 0);
 }
 
 /* In milliseconds. */
@@ -214,6 +231,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_text(&row, c->last_error.at != 0 ? c->last_error.message : NULL);
 		put_text(&row, c->last_error.at != 0 ? c->last_error.sqlstate : NULL);
 		put_time(&row, c->last_error.at);
+		put_retries(&row, &c->retries, c->consumer_pid != 0);
 		put_time(&row, c->stats_reset);
 		put_int(&row, c->workers_wanted, false);
 		put_bool(&row, c->short_of_workers);

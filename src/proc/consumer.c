@@ -322,6 +322,7 @@ publish(BurrowConsumer *c)
 	pg_atomic_write_u64(&slot->jobs_queued, burrow_sched_ready(c->sched) + burrow_sched_blocked(c->sched));
 	pg_atomic_write_u64(&slot->inflight, burrow_sched_in_hand(c->sched) - c->nwaiting);
 	pg_atomic_write_u64(&slot->inflight_bytes, c->bytes);
+	burrow_retry_publish(c);
 }
 
 static long

@@ -264,6 +264,7 @@ struct BurrowConsumer
 	pairingheap *retries;		/* by time */
 	dlist_head	waiting;		/* the same */
 	uint64		nwaiting;
+	BurrowRetryInfo retries_told;	/* what the views have */
 	dlist_head	letters;		/* dead letters to be written */
 	bool		redeliver;		/* there may be dead letters that are to be tried again */
 	TimestampTz redeliver_at;	/* they could not be read: not before; 0: at once */
@@ -467,6 +468,8 @@ extern BurrowMessage *burrow_retry_take(BurrowConsumer *c);
 /* Gives up what waits of this part: whoever gets it next will read it again. */
 extern void burrow_retry_drop(BurrowConsumer *c, BurrowPart *part);
 extern TimestampTz burrow_retry_next(const BurrowConsumer *c);
+/* Brings what the views show up to date. */
+extern void burrow_retry_publish(BurrowConsumer *c);
 
 /* ---- redelivery.c ---- */
 /* Gives dead letters that somebody wants to be tried again to the scheduler. */

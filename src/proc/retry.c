@@ -120,3 +120,29 @@ burrow_retry_next(const BurrowConsumer *c)
 		return 0;
 	return Max(retry->at, c->wait_until);
 }
+
+/* Tells others of what waits; the one that came first stands for all. */
+void
+burrow_retry_publish(BurrowConsumer *c)
+{
+	BurrowRetryInfo info = {.n = c->nwaiting, .wait_until = c->wait_until};
+
+	if (!dlist_is_empty(&c->waiting))
+	{
+		const BurrowRetry *retry = dlist_head_element(BurrowRetry, node, &c->waiting);
+		const BurrowMessage *m = retry->m;
+
+		strlcpy(info.topic, m->part->topic, sizeof(info.topic));
+		info.partition = m->part->partition;
+		info.offset = m->frame.offset;
+		info.attempt = m->frame.attempt;
+		info.since = retry->first_failed_at;
+		info.at = retry->at;
+	}
+	if (info.n == c->retries_told.n && info.offset == c->retries_told.offset &&
+		info.partition == c->retries_told.partition && info.attempt == c->retries_told.attempt &&
+		info.at == c->retries_told.at && info.wait_until == c->retries_told.wait_until)
+		return;
+	c->retries_told = info;
+	burrow_registry_set_retries(c->slot, &info);
+}

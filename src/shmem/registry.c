@@ -409,6 +409,14 @@ burrow_registry_set_state(int slot, BurrowState state)
 }
 
 void
+burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow->subscriptions[slot].retries = *retries;
+	LWLockRelease(burrow->lock);
+}
+
+void
 burrow_registry_set_error(int slot, const char *sqlstate, const char *message)
 {
 	BurrowErrorInfo *error = &burrow->subscriptions[slot].last_error;

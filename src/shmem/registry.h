@@ -60,6 +60,19 @@ typedef struct BurrowErrorInfo
 	char		message[512];
 } BurrowErrorInfo;
 
+/* Messages that wait for their retry, and the one that has failed first of those. */
+typedef struct BurrowRetryInfo
+{
+	uint64		n;				/* 0: none, and the rest says nothing */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	int64		offset;
+	uint32		attempt;		/* the next one */
+	TimestampTz since;			/* it failed first */
+	TimestampTz at;				/* of the next attempt */
+	TimestampTz wait_until;		/* the whole subscription waits; 0: it does not */
+} BurrowRetryInfo;
+
 typedef struct BurrowSubscriptionSlot
 {
 	/* Identity: set when the slot is reserved, constant while in_use. */
@@ -91,6 +104,7 @@ typedef struct BurrowSubscriptionSlot
 	PGPROC	   *consumer_proc;	/* for its latch; NULL: none */
 	BurrowState state;
 	BurrowErrorInfo last_error;
+	BurrowRetryInfo retries;	/* under the lock */
 	TimestampTz stats_reset;
 	int			workers_wanted; /* pool size that it would like now */
 	bool		short_of_workers;	/* no free background worker slot */
@@ -235,6 +249,7 @@ extern void burrow_registry_attach_consumer(int slot, uint32 generation);
 extern void burrow_registry_leave(int slot, BurrowLeave how);
 extern void burrow_registry_set_state(int slot, BurrowState state);
 extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message);
+extern void burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries);
 extern void burrow_registry_request(int slot, uint32 bits);
 
 /*
