@@ -12,6 +12,9 @@ lint:
 coverage:
 	scripts/test --coverage
 
+bench:
+	bench/run
+
 # An embedded broker, for the demo and for quick tests.
 build/mock_cluster: $(srcdir)/test/kafka/mock_cluster.c
 	@mkdir -p build
@@ -24,4 +27,4 @@ list-regress:
 list-isolation:
 	@echo $(ISOLATION)
 
-.PHONY: test demo lint coverage list-regress list-isolation
+.PHONY: test demo lint coverage bench list-regress list-isolation

@@ -121,3 +121,15 @@ copy_postgres() {
 	[ "$("$pg_private" --sharedir)" = "$to$sharedir" ] ||
 		die "the copy of PostgreSQL in \"$to\" does not find its own files"
 }
+
+# End servers that still run when a run is ended early: by pid, and only what runs from
+# the work folder.
+end_left_overs() {
+	local file pid
+	find "$work" \( -name postmaster.pid -o -path '*/node-*/pid' \) 2>/dev/null | while read -r file; do
+		pid=$(head -n 1 "$file")
+		if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$work"; then
+			kill -KILL "$pid" || true
+		fi
+	done
+}

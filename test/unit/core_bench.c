@@ -3,9 +3,13 @@
  *	  What one operation of the tracker and of the scheduler costs.
  *
  * Not a test: `test/unit/run --bench` prints the numbers.
+ *
+ *	core_bench                                    all
+ *	core_bench tracker ORDER WINDOW MESSAGES      the tracker, in one order of marking
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/histogram.h"
@@ -29,13 +33,36 @@ mix(uint64_t n)
 	return n ^ (n >> 31);
 }
 
-/* A window kept full: each message taken, marked out of order, passed. */
+/* The order in which n messages are marked: numbers from 0 to n - 1. */
+static uint64_t *
+make_order(const char *name, uint64_t n)
+{
+	uint64_t   *order = malloc(n * sizeof(uint64_t));
+
+	for (uint64_t i = 0; i < n; i++)
+		order[i] = strcmp(name, "reversed") == 0 ? n - 1 - i : i;
+	if (strcmp(name, "random") == 0)
+	{
+		for (uint64_t i = n; i > 1; i--)
+		{
+			uint64_t	j = mix(i) % i;
+			uint64_t	swapped = order[i - 1];
+
+			order[i - 1] = order[j];
+			order[j] = swapped;
+		}
+	}
+	return order;
+}
+
+/* A window kept full: each message taken, marked in an order, passed. */
 static void
-bench_tracker(uint64_t window)
+bench_tracker(const char *order_name, uint64_t window, uint64_t messages)
 {
 	static BurrowTracker t;
+	uint64_t	half = (window + 1) / 2;
 	BurrowTrackerRef *refs = malloc(window * sizeof(BurrowTrackerRef));
-	uint64_t	messages = 20 * 1000 * 1000;
+	uint64_t   *order = make_order(order_name, half);
 	uint64_t	taken = 0;
 	double		start = seconds();
 
@@ -64,18 +91,19 @@ bench_tracker(uint64_t window)
 			}
 			taken++;
 		}
-		/* newest first, as bad as it gets; half of it then stays for the next round */
+		/* the older half; the other one stays for the next round */
 		if (from == 0)
 			from = taken - window;
 		else
 			from -= window / 2;
-		for (uint64_t i = from + (window + 1) / 2; i-- > from;)
-			burrow_tracker_complete(burrow_tracker_slot(refs[i % window]), 2 + i / 100);
+		for (uint64_t i = 0; i < half; i++)
+			burrow_tracker_complete(burrow_tracker_slot(refs[(from + order[i]) % window]), 2 + from / 100);
 		burrow_tracker_advance(&t, 2 + taken / 100);
 	}
-	printf("tracker, window %8llu: %6.1f ns a message (begin, complete, advance)\n",
-		   (unsigned long long) window, (seconds() - start) * 1e9 / (double) taken);
+	printf("tracker, window %8llu, %8s: %6.1f ns a message (begin, complete, advance)\n",
+		   (unsigned long long) window, order_name, (seconds() - start) * 1e9 / (double) taken);
 	free(refs);
+	free(order);
 }
 
 /*
@@ -172,10 +200,20 @@ bench_histogram(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	for (uint64_t window = 100; window <= 1000 * 1000; window *= 10)
-		bench_tracker(window);
+	static const char *const orders[] = {"in-order", "reversed", "random"};
+
+	if (argc == 5 && strcmp(argv[1], "tracker") == 0)
+	{
+		bench_tracker(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+		return 0;
+	}
+	for (uint64_t window = 10; window <= 1000 * 1000; window *= 10)
+	{
+		for (int i = 0; i < 3; i++)
+			bench_tracker(orders[i], window, 20 * 1000 * 1000);
+	}
 	bench_scheduler(1000 * 1000, 1000, 1);
 	bench_scheduler(1000 * 1000, 1000, 100);
 	bench_scheduler(1000 * 1000, 10000, 100);

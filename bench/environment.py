@@ -1,0 +1,292 @@
+"""The stage of a benchmark: a PostgreSQL server, SQL sessions, a Kafka broker, topics.
+
+All of it lives in one folder and is ended by Environment.close().
+"""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "test/kafka"))
+from producer import made_value  # noqa: E402  the same messages for Kafka and for tables
+
+# What every server here runs with.  Durability is as in production.  What would
+# disturb a run at a time of its own (checkpoints, vacuum) is put off, and memory is
+# small enough for a small machine.
+SETTINGS = {
+    "shared_preload_libraries": "burrow",
+    "listen_addresses": "",
+    "max_connections": 200,
+    "max_worker_processes": 1200,
+    "shared_buffers": "1GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+    "fsync": "on",
+    "log_line_prefix": "%m [%p] %b ",
+}
+
+
+class Failure(Exception):
+    """The benchmark cannot go on; the text says why."""
+
+
+def wait_until(what, condition, timeout=60.0, interval=0.01):
+    """Poll until the condition is true, and return what it returned."""
+    deadline = time.monotonic() + timeout
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise Failure(f"waited {timeout:.0f} s in vain for {what}")
+        time.sleep(interval)
+    return result
+
+
+class Session:
+    """One connection: a psql that gets its commands through a pipe."""
+
+    MARK = "-- done --"
+
+    def __init__(self, server):
+        self.process = subprocess.Popen(
+            [server.bindir / "psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1",
+             "-h", server.socket_dir, "-U", "postgres", "-d", "postgres"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.pid = int(self.query("SELECT pg_backend_pid()")[0][0])
+
+    def send(self, sql):
+        """Begin commands; receive() waits for their end."""
+        self.process.stdin.write(f"{sql};\n\\echo {self.MARK}\n")
+        self.process.stdin.flush()
+
+    def receive(self):
+        """The rows of what was sent, as lists of texts."""
+        lines = []
+        while (line := self.process.stdout.readline()) != self.MARK + "\n":
+            if line == "":
+                raise Failure("a command failed: " + "".join(lines[-5:]).strip())
+            lines.append(line)
+        return [line.rstrip("\n").split("\t") for line in lines]
+
+    def query(self, sql):
+        self.send(sql)
+        return self.receive()
+
+    def value(self, sql):
+        return self.query(sql)[0][0]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(60)
+
+
+class Server:
+    """A PostgreSQL server in a folder of ours, reached through a socket there."""
+
+    def __init__(self, bindir, folder, bootstrap):
+        self.bindir = Path(bindir)
+        self.data = folder / "data"
+        self.socket_dir = folder
+        self.log = folder / "server.log"
+        self.settings = SETTINGS | {
+            "burrow.bootstrap_servers": bootstrap,
+            "unix_socket_directories": folder,
+        }
+        self.running_with = None
+        self.session = None
+        subprocess.run(
+            [self.bindir / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N",
+             "--encoding=UTF8", "--locale=C"],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self, **more):
+        """Start, with settings beside the usual ones."""
+        settings = self.settings | more
+        text = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
+        (self.data / "postgresql.auto.conf").write_text(text)
+        self._ctl("start", "-l", self.log)
+        self.running_with = more
+        self.session = Session(self)
+
+    def stop(self):
+        if self.session:
+            self.session.close()
+            self.session = None
+        if self.running_with is not None:
+            self.running_with = None
+            self._ctl("stop", "-m", "fast")
+
+    def require(self, **more):
+        """Have it run with these settings beside the usual ones."""
+        if self.running_with != more:
+            self.stop()
+            self.start(**more)
+
+    def _ctl(self, verb, *arguments):
+        subprocess.run(
+            [self.bindir / "pg_ctl", "-D", self.data, "-w", "-s", verb, *arguments],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+class Broker:
+    """Apache Kafka, one node."""
+
+    SCRIPT = ROOT / "test/kafka/run_broker"
+
+    def __init__(self, folder):
+        self.folder = folder
+        said = self._run("start", "log.retention.ms=-1")
+        self.bootstrap = re.search(r"bootstrap (\S+)", said).group(1)
+        self.pid = int(self._run("pid"))
+
+    def stop(self):
+        self._run("stop")
+
+    def _run(self, verb, *arguments):
+        made = subprocess.run([self.SCRIPT, verb, self.folder, *arguments], stdout=subprocess.PIPE, text=True)
+        if made.returncode:
+            raise Failure(f"run_broker {verb} failed")
+        return made.stdout
+
+
+class Environment:
+    """Server and broker, and what is in them."""
+
+    def __init__(self, bindir, folder):
+        self.folder = Path(folder)
+        self.broker = Broker(self.folder / "kafka")
+        self.server = None
+        self.topics = set()
+        self.loaded = None
+        self.subscriptions = 0
+        try:
+            self.server = Server(bindir, self.folder, self.broker.bootstrap)
+            self.server.start()
+            self.session.query("CREATE EXTENSION burrow")
+            self.session.query((ROOT / "bench/handlers.sql").read_text().rstrip().rstrip(";"))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        if self.server:
+            self.server.stop()
+        self.broker.stop()
+
+    @property
+    def session(self):
+        return self.server.session
+
+    # ---------------------------------------------------------------- messages
+
+    def create_topic(self, name, partitions):
+        from confluent_kafka.admin import AdminClient, NewTopic
+
+        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+            made.result(60)
+        # The broker answers before all of it knows the topic.
+        wait_until(
+            f"topic {name}",
+            lambda: (topic := admin.list_topics(timeout=10).topics.get(name)) and len(topic.partitions) == partitions,
+        )
+        self.topics.add(name)
+
+    def topic(self, messages, keys=1000000, size=150, partitions=4):
+        """A topic with so many messages; made when it is first wanted, and kept."""
+        name = f"m{messages}-k{keys}-s{size}-p{partitions}"
+        if name not in self.topics:
+            self.create_topic(name, partitions)
+            self.produce(name, "--count", messages, "--keys", keys, "--size", size)
+        return name
+
+    def produce(self, topic, *arguments):
+        subprocess.run(
+            [sys.executable, ROOT / "test/kafka/producer.py", "--bootstrap", self.broker.bootstrap, "--topic", topic,
+             "--property", "message.max.bytes=2000000", "--property", "log_level=3", *map(str, arguments)],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def load_messages(self, messages, keys=1000000, size=150):
+        """The same messages as in topic(), in table "messages": for what runs without Kafka."""
+        wanted = (messages, keys, size)
+        if self.loaded == wanted:
+            return
+        file = self.folder / "messages.copy"
+        with file.open("w") as out:
+            for number in range(messages):
+                out.write(f"{number}\tkey-{number % keys}\t{made_value(number, keys, size)}\n")
+        self.session.query(f"TRUNCATE messages; COPY messages FROM '{file}'; VACUUM ANALYZE messages")
+        file.unlink()
+        self.loaded = wanted
+
+    # ---------------------------------------------------------------- runs
+
+    def clear(self):
+        """The same beginning for every run: empty tables, nothing left to write back."""
+        self.session.query("TRUNCATE sink; CHECKPOINT")
+
+    def subscribe(self, topic, handler, **options):
+        """A subscription with a name, and so a consumer group, of its own."""
+        self.subscriptions += 1
+        name = f"bench{self.subscriptions}"
+        arguments = "".join(f", {option} => '{value}'" for option, value in options.items())
+        self.session.query(f"SELECT burrow.subscribe('{topic}', '{handler}', subscription => '{name}'{arguments})")
+        return Subscription(self, name)
+
+
+class Subscription:
+    """A subscription that runs; "with" ends it."""
+
+    def __init__(self, env, name):
+        self.env = env
+        self.name = name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.env.session.query(f"SELECT burrow.unsubscribe('{self.name}')")
+        wait_until("the end of a subscription's processes", lambda: not self._pids("consumer") and not self.workers())
+
+    def _pids(self, kind):
+        # application_name is "burrow consumer NAME", "burrow worker NAME #n"
+        rows = self.env.session.query(
+            f"SELECT pid FROM pg_stat_activity WHERE backend_type = 'burrow {kind}'"
+            f" AND split_part(application_name, ' ', 3) = '{self.name}'"
+        )
+        return [int(row[0]) for row in rows]
+
+    def consumer(self):
+        return wait_until("a consumer", lambda: self._pids("consumer"))[0]
+
+    def workers(self):
+        return self._pids("worker")
+
+    def processed(self):
+        """The server's time, and the messages whose transactions are committed by then."""
+        row = self.env.session.query(
+            "SELECT extract(epoch FROM clock_timestamp()), messages_processed FROM burrow.stats"
+            f" WHERE subscription = '{self.name}'"
+        )[0]
+        return float(row[0]), int(row[1])
+
+    def wait_for(self, messages, timeout=120.0):
+        """Wait until so many are processed; time and number then.  The bound is on time without progress."""
+        seen, changed = -1, time.monotonic()
+        while True:
+            at, count = self.processed()
+            if count >= messages:
+                return at, count
+            if count != seen:
+                seen, changed = count, time.monotonic()
+            elif time.monotonic() - changed > timeout:
+                state = self.env.session.query(f"SELECT state, last_error FROM burrow.subscriptions WHERE subscription = '{self.name}'")
+                raise Failure(f"no progress at {count} of {messages} messages: {state}")
+            time.sleep(0.01)

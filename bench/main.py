@@ -1,0 +1,109 @@
+"""Runs workloads and writes what came out; called by bench/run."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+import report
+from environment import Environment, Failure
+from machine import Machine
+from workloads import SCALED, WORKLOADS, by_name
+
+
+def select(wanted):
+    """[(workload, cases)] of "name" or "name:parameter=value,value,parameter=value"."""
+    if not wanted:
+        return [(workload, workload.cases) for workload in WORKLOADS]
+    return [select_one(text) for text in wanted]
+
+
+def select_one(text):
+    name, _, conditions = text.partition(":")
+    workload = by_name(name)
+    if workload is None:
+        sys.exit(f'there is no workload "{name}"; there are {", ".join(w.name for w in WORKLOADS)}')
+    allowed, parameter = {}, None
+    for part in filter(None, conditions.split(",")):
+        if "=" in part:
+            parameter, _, part = part.partition("=")
+        allowed.setdefault(parameter, []).append(part)
+    cases = [
+        case for case in workload.cases
+        if all(str(case.get(parameter)) in values for parameter, values in allowed.items())
+    ]  # fmt: skip
+    if not cases:
+        sys.exit(f'"{text}" chooses no case')
+    return workload, cases
+
+
+def scaled(case, scale):
+    return {name: max(1, round(value * scale)) if name in SCALED else value for name, value in case.items()}
+
+
+class Results:
+    """The figures of all rounds of one workload."""
+
+    def __init__(self, workload, cases):
+        self.workload = workload
+        self.cases = cases
+        self.figures = [[] for _ in cases]  # for each case, for each round: {figure: number}
+        self.references = [{reference.name: [] for reference in workload.references} for _ in cases]
+
+    def run_round(self, env):
+        measured = {}
+        for number, case in enumerate(self.cases):
+            self.figures[number].append(self.workload.measure(env, case))
+            for reference in self.workload.references:
+                key = (reference.name, *(case.get(parameter) for parameter in reference.parameters))
+                if key not in measured:
+                    measured[key] = reference.measure(env, case)
+                self.references[number][reference.name].append(measured[key])
+            report.progress(self, number)
+
+
+def measure_all(args, runs, scale):
+    machine = Machine(args.bindir, runs, scale)
+    done = []
+    env = Environment(args.bindir, args.work)
+    try:
+        for workload, cases in select(args.workloads):
+            results = Results(workload, [scaled(case, scale) for case in cases])
+            results.conditions = machine.now()
+            env.server.require(**workload.server)
+            report.heading(results, machine)
+            for _ in range(runs):
+                results.run_round(env)
+            done.append(results)
+            print(report.table(results), flush=True)
+            report.write_json(args.results / "results.json", machine, done)
+            if scale == 1:
+                report.write_document(args.results / "benchmarks.md", machine, done)
+    finally:
+        env.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/run")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--bindir", type=Path)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("workloads", nargs="*")
+    args = parser.parse_args()
+    if args.list:
+        for workload, cases in select(args.workloads):
+            for case in cases:
+                print(workload.name + ":" + ",".join(f"{name}={value}" for name, value in case.items()))
+        return
+    # so that servers are ended in an orderly way
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        measure_all(args, int(os.environ.get("BENCH_RUNS", 3)), float(os.environ.get("BENCH_SCALE", 1)))
+    except Failure as failure:
+        sys.exit(f"bench: {failure}")
+
+
+if __name__ == "__main__":
+    main()

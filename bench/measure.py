@@ -1,0 +1,118 @@
+"""How a case is measured.  Each function takes the environment and the case's
+parameters, runs it once and returns its figures: a name and a number each.
+"""
+
+import re
+import subprocess
+
+import processes
+from environment import ROOT, Session, wait_until
+
+# The parameters of a case that choose its messages, and those that are options of
+# burrow.subscribe().  "default" leaves an option to Burrow.
+OF_THE_TOPIC = ("messages", "keys", "size", "partitions")
+OF_THE_SUBSCRIPTION = ("workers", "batch_size", "ordering", "delivery", "synchronous_commit", "window")
+DEFAULT_BATCH_SIZE = 100
+
+MB = 1e6
+
+
+def chosen(params, names):
+    return {name: params[name] for name in names if params.get(name, "default") != "default"}
+
+
+def rate_of(env, subscription, total, broker_before):
+    """Figures of a subscription between a tenth and all of its messages: in the
+    beginning its pool is being started.  Who fetches ahead has done much of the work by
+    then, so librdkafka and the broker are counted over the whole run."""
+    began, first = subscription.wait_for(total // 10)
+    consumer, workers = subscription.consumer(), subscription.workers()
+    main = processes.main_seconds(consumer)
+    handlers = sum(map(processes.main_seconds, workers))
+    ended, last = subscription.wait_for(total)
+    micros = 1e6 / (last - first)
+    return {
+        "rate": (last - first) / (ended - began),
+        "consumer_us": (processes.main_seconds(consumer) - main) * micros,
+        "workers_us": (sum(map(processes.main_seconds, workers)) - handlers) * micros,
+        "librdkafka_us": processes.other_seconds(consumer) * 1e6 / last,
+        "broker_us": (processes.process_seconds(env.broker.pid) - broker_before) * 1e6 / last,
+        "consumer_peak_mb": processes.peak_memory(consumer) / MB,
+        "worker_peak_mb": max(map(processes.peak_memory, workers)) / MB,
+        "worker_private_mb": max(map(processes.private_memory, workers)) / MB,
+    }
+
+
+def consume(env, params):
+    """Burrow over a topic that is full when the subscription begins."""
+    topic = env.topic(**chosen(params, OF_THE_TOPIC))
+    env.clear()
+    options = chosen(params, OF_THE_SUBSCRIPTION)
+    broker = processes.process_seconds(env.broker.pid)
+    with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
+        figures = rate_of(env, subscription, params["messages"], broker)
+    rows = int(env.session.value("SELECT count(*) FROM sink"))
+    if rows != params["messages"]:
+        raise AssertionError(f"{params['messages']} messages made {rows} rows")
+    return figures
+
+
+def io_limit(env, params):
+    """What workers that do nothing but wait could do: not measured, but known."""
+    return {"rate": params["workers"] / 0.05}
+
+
+def together(env, count, setup, command):
+    """Run a command, in which {session} is the session's number, in so many sessions
+    that begin at the same moment.  Returns the seconds from the first's begin to the
+    last's end, and the CPU seconds of all."""
+    sessions = [Session(env.server) for _ in range(count)]
+    try:
+        env.session.query("SELECT pg_advisory_lock(1)")
+        for number, session in enumerate(sessions):
+            session.query(setup)
+            session.send(
+                "SELECT FROM pg_advisory_lock_shared(1); SELECT extract(epoch FROM clock_timestamp());"
+                + command.format(session=number)
+                + "; SELECT extract(epoch FROM clock_timestamp())"
+            )
+        wait_until(
+            "all sessions to wait for the start",
+            lambda: int(env.session.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")) == count,
+        )
+        before = sum(processes.main_seconds(session.pid) for session in sessions)
+        env.session.query("SELECT pg_advisory_unlock(1)")
+        times = [[float(row[-1]) for row in session.receive() if row != [""]] for session in sessions]
+        cpu = sum(processes.main_seconds(session.pid) for session in sessions) - before
+    finally:
+        for session in sessions:
+            session.close()
+    return max(end for _, end in times) - min(begin for begin, _ in times), cpu
+
+
+def loop(env, params):
+    """The same handler over the same messages from a table, called by as many sessions
+    of their own as there are workers, with the same size of transaction and commit mode."""
+    total = params["messages"]
+    env.load_messages(**chosen(params, ("messages", "keys", "size")))
+    env.clear()
+    batch = params["batch_size"]
+    chunk = DEFAULT_BATCH_SIZE if batch == "default" else batch
+    seconds, cpu = together(
+        env,
+        params["workers"],
+        f"SET synchronous_commit = {params['synchronous_commit']}",
+        f"CALL loop_row({{session}}, {params['workers']}, {chunk})",
+    )
+    return {"rate": total / seconds, "session_us": cpu * 1e6 / total}
+
+
+def tracker(env, params):
+    """The pure operations, by the program that measures the core modules.  They take no
+    longer than a clock's reading does, so three of them are measured as one."""
+    order, window = params["order"], params["window"]
+    said = subprocess.run(
+        [ROOT / "build/bench/core_bench", "tracker", order, str(window), str(params["messages"])],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    return {"message_ns": float(re.search(r"([\d.]+) ns a message", said).group(1))}
