@@ -2,16 +2,18 @@
  * baseline.c
  *	  What a user would write first: one thread, a Kafka consumer, a connection.
  *
- *	baseline BOOTSTRAP TOPIC GROUP CONNINFO MESSAGES BATCH
+ *	baseline row|copy BOOTSTRAP TOPIC GROUP CONNINFO MESSAGES BATCH
  *
- * Calls on_row($1, $2) as a prepared statement for each message and commits each
- * BATCH of them, to the database first and then to Kafka.  After MESSAGES it prints
- * the rate from a tenth of them on, and ends.
+ * "row" calls on_row($1, $2) as a prepared statement for each message, "copy" writes
+ * the rows that it would make by COPY.  Each BATCH of messages is a transaction, and
+ * Kafka learns of it afterwards, once for a thousand messages.  After MESSAGES it
+ * prints the rate from a tenth of them on, and ends.
  *
  *	baseline --version      librdkafka's version
  */
 #include <librdkafka/rdkafka.h>
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +106,61 @@ handle(PGconn *conn, const rd_kafka_message_t *message)
 	expect(conn, PQexecPrepared(conn, "h", 2, values, NULL, NULL, 0), PGRES_TUPLES_OK);
 }
 
+/* The row that on_row() would insert, as text of COPY. */
+static void
+copy_row(PGconn *conn, const rd_kafka_message_t *message)
+{
+	static char *buffers[2];
+	static size_t rooms[2];
+	static char *row;
+	static size_t room;
+	char	   *key = terminated(message->key, message->key_len, &buffers[0], &rooms[0]);
+	char	   *value = terminated(message->payload, message->len, &buffers[1], &rooms[1]);
+	char	   *pad = strstr(value, "\"pad\": \"");
+	long		n,
+				seq;
+	int			size;
+
+	if (sscanf(value, "{\"n\": %ld, \"key\": %*d, \"seq\": %ld", &n, &seq) != 2 || pad == NULL)
+		die("message", value);
+	pad += strlen("\"pad\": \"");
+	pad[strcspn(pad, "\"")] = '\0';
+	if (message->key_len + message->len + 64 > room)
+	{
+		room = message->key_len + message->len + 64;
+		row = realloc(row, room);
+		if (row == NULL)
+			die("memory", "none left");
+	}
+	size = snprintf(row, room, "%s\t%ld\t%ld\t%s\n", key, n, seq, pad);
+	if (PQputCopyData(conn, row, size) != 1)
+		die("database", PQerrorMessage(conn));
+}
+
+static void
+begin(PGconn *conn, bool copy, long batch)
+{
+	if (copy)
+		expect(conn, PQexec(conn, "COPY sink FROM STDIN"), PGRES_COPY_IN);
+	else if (batch > 1)
+		expect(conn, PQexec(conn, "BEGIN"), PGRES_COMMAND_OK);
+}
+
+static void
+commit(PGconn *conn, bool copy, long batch)
+{
+	if (copy)
+	{
+		if (PQputCopyEnd(conn, NULL) != 1)
+			die("database", PQerrorMessage(conn));
+		expect(conn, PQgetResult(conn), PGRES_COMMAND_OK);
+		while (PQgetResult(conn) != NULL)
+			;
+	}
+	else if (batch > 1)
+		expect(conn, PQexec(conn, "COMMIT"), PGRES_COMMAND_OK);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -112,24 +169,27 @@ main(int argc, char **argv)
 	long		wanted,
 				batch,
 				done = 0,
-				pending = 0;
+				pending = 0,
+				untold = 0;
 	double		began = 0;
+	bool		copy;
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 	{
 		puts(rd_kafka_version_str());
 		return 0;
 	}
-	if (argc != 7)
-		die("arguments", "BOOTSTRAP TOPIC GROUP CONNINFO MESSAGES BATCH");
-	wanted = atol(argv[5]);
-	batch = atol(argv[6]);
+	if (argc != 8)
+		die("arguments", "row|copy BOOTSTRAP TOPIC GROUP CONNINFO MESSAGES BATCH");
+	copy = strcmp(argv[1], "copy") == 0;
+	wanted = atol(argv[6]);
+	batch = atol(argv[7]);
 
-	conn = PQconnectdb(argv[4]);
+	conn = PQconnectdb(argv[5]);
 	if (PQstatus(conn) != CONNECTION_OK)
 		die("could not connect", PQerrorMessage(conn));
 	expect(conn, PQprepare(conn, "h", "SELECT on_row($1::text, $2::jsonb)", 2, NULL), PGRES_COMMAND_OK);
-	consumer = make_consumer(argv[1], argv[2], argv[3]);
+	consumer = make_consumer(argv[2], argv[3], argv[4]);
 
 	while (done < wanted)
 	{
@@ -139,17 +199,25 @@ main(int argc, char **argv)
 			continue;
 		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
 			die("Kafka", rd_kafka_message_errstr(message));
-		if (pending == 0 && batch > 1)
-			expect(conn, PQexec(conn, "BEGIN"), PGRES_COMMAND_OK);
-		handle(conn, message);
+		if (pending == 0)
+			begin(conn, copy, batch);
+		if (copy)
+			copy_row(conn, message);
+		else
+			handle(conn, message);
 		rd_kafka_message_destroy(message);
 		done++;
+		untold++;
 		if (++pending == batch || done == wanted)
 		{
-			if (batch > 1)
-				expect(conn, PQexec(conn, "COMMIT"), PGRES_COMMAND_OK);
-			rd_kafka_commit(consumer, NULL, 1);
+			commit(conn, copy, batch);
 			pending = 0;
+			/* all that was read is done now */
+			if (untold >= 1000)
+			{
+				rd_kafka_commit(consumer, NULL, 1);
+				untold = 0;
+			}
 		}
 		if (done == wanted / 10)
 			began = seconds();

@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test/kafka"))
 from producer import made_value  # noqa: E402  the same messages for Kafka and for tables
@@ -26,7 +29,7 @@ SETTINGS = {
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
     "fsync": "on",
-    "log_line_prefix": "%m [%p] %b ",
+    "log_line_prefix": "%n [%p] %b ",  # seconds since 1970
 }
 
 
@@ -127,6 +130,11 @@ class Server:
             self.stop()
             self.start(**more)
 
+    def ready_at(self):
+        """When the server last said that it accepts connections, in seconds since 1970."""
+        said = re.findall(r"^(\d+\.\d+) .*database system is ready to accept connections", self.log.read_text(), re.M)
+        return float(said[-1])
+
     def _ctl(self, verb, *arguments):
         subprocess.run(
             [self.bindir / "pg_ctl", "-D", self.data, "-w", "-s", verb, *arguments],
@@ -164,7 +172,7 @@ class Environment:
         self.server = None
         self.topics = set()
         self.loaded = None
-        self.subscriptions = 0
+        self.names = 0
         try:
             self.server = Server(bindir, self.folder, self.broker.bootstrap)
             self.server.start()
@@ -186,8 +194,6 @@ class Environment:
     # ---------------------------------------------------------------- messages
 
     def create_topic(self, name, partitions):
-        from confluent_kafka.admin import AdminClient, NewTopic
-
         admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
         for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
             made.result(60)
@@ -203,7 +209,8 @@ class Environment:
         name = f"m{messages}-k{keys}-s{size}-p{partitions}"
         if name not in self.topics:
             self.create_topic(name, partitions)
-            self.produce(name, "--count", messages, "--keys", keys, "--size", size)
+            if messages:
+                self.produce(name, "--count", messages, "--keys", keys, "--size", size)
         return name
 
     def produce(self, topic, *arguments):
@@ -212,6 +219,13 @@ class Environment:
              "--property", "message.max.bytes=2000000", "--property", "log_level=3", *map(str, arguments)],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def send_one(self, topic, key):
+        """One message with this key."""
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap})
+        producer.produce(topic, key=key, value="{}")
+        if producer.flush(60):
+            raise Failure(f'could not send a message to topic "{topic}"')
 
     def load_messages(self, messages, keys=1000000, size=150):
         """The same messages as in topic(), in table "messages": for what runs without Kafka."""
@@ -232,11 +246,25 @@ class Environment:
         """The same beginning for every run: empty tables, nothing left to write back."""
         self.session.query("TRUNCATE sink; CHECKPOINT")
 
+    def fresh_name(self):
+        """For a subscription, a consumer group, a topic: whatever must not know of earlier runs."""
+        self.names += 1
+        return f"bench{self.names}"
+
+    def baseline(self, mode, topic, messages, batch, synchronous_commit):
+        """The plain consumer, started; its output is a pipe."""
+        connection = f"host={self.server.socket_dir} user=postgres dbname=postgres"
+        connection += f" options='-c synchronous_commit={synchronous_commit}'"
+        return subprocess.Popen(
+            [ROOT / "build/bench/baseline", mode, self.broker.bootstrap, topic, self.fresh_name(), connection,
+             str(messages), str(batch)],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
     def subscribe(self, topic, handler, **options):
         """A subscription with a name, and so a consumer group, of its own."""
-        self.subscriptions += 1
-        name = f"bench{self.subscriptions}"
-        arguments = "".join(f", {option} => '{value}'" for option, value in options.items())
+        name = self.fresh_name()
+        arguments = "".join(f', "{option}" => \'{value}\'' for option, value in options.items())
         self.session.query(f"SELECT burrow.subscribe('{topic}', '{handler}', subscription => '{name}'{arguments})")
         return Subscription(self, name)
 
@@ -268,6 +296,16 @@ class Subscription:
 
     def workers(self):
         return self._pids("worker")
+
+    def lag(self):
+        """Messages that Kafka does not know to be done; None while that is not known."""
+        lag = self.env.session.value(f"SELECT lag FROM burrow.stats WHERE subscription = '{self.name}'")
+        return int(lag) if lag else None
+
+    def wait_for_partitions(self):
+        """Wait until it has partitions to read."""
+        sql = f"SELECT count(*) > 0 FROM burrow.partitions WHERE subscription = '{self.name}'"
+        wait_until("partitions", lambda: self.env.session.value(sql) == "t")
 
     def processed(self):
         """The server's time, and the messages whose transactions are committed by then."""

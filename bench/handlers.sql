@@ -15,6 +15,27 @@ BEGIN
 	INSERT INTO sink VALUES (key, (value->>'n')::bigint, (value->>'seq')::bigint, value->>'pad');
 END $$;
 
+CREATE FUNCTION on_bulk(messages burrow.message[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO sink
+	SELECT convert_from(m.key, 'UTF8'), (v.value->>'n')::bigint, (v.value->>'seq')::bigint, v.value->>'pad'
+	FROM unnest(messages) m, LATERAL (SELECT convert_from(m.value, 'UTF8')::jsonb AS value OFFSET 0) v;
+END $$;
+
+-- Leaves when it was called, in microseconds since 1970.
+CREATE FUNCTION on_when(value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO sink (seq) VALUES (extract(epoch FROM clock_timestamp()) * 1000000);
+END $$;
+
+-- Waits at the message whose key is "stuck" until advisory lock 2 is free.
+CREATE FUNCTION on_stuck(key text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF key = 'stuck' THEN
+		PERFORM pg_advisory_xact_lock_shared(2);
+	END IF;
+END $$;
+
 -- Call on_row() for every "sessions"th part of the messages, committing each "chunk".
 -- Messages come in blocks through arrays: a cursor that lives on over a COMMIT would
 -- first be read to its end.
@@ -41,4 +62,19 @@ BEGIN
 		next := next + 1000;
 	END LOOP;
 	COMMIT;
+END $$;
+
+-- Call on_bulk() for a "sessions"th part of as many messages as there are, always with the same chunk.
+CREATE PROCEDURE loop_bulk(sessions bigint, chunk int) LANGUAGE plpgsql AS $$
+DECLARE
+	calls bigint := (SELECT count(*) FROM messages) / sessions / chunk;
+	content burrow.message[] := (
+		SELECT array_agg(ROW('bench', 0, m.n, m.key::bytea, m.value::bytea, NULL, now(), 1)::burrow.message)
+		FROM messages m WHERE m.n < chunk
+	);
+BEGIN
+	FOR i IN 1 .. calls LOOP
+		PERFORM on_bulk(content);
+		COMMIT;
+	END LOOP;
 END $$;

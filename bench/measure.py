@@ -4,9 +4,10 @@ parameters, runs it once and returns its figures: a name and a number each.
 
 import re
 import subprocess
+from contextlib import ExitStack
 
 import processes
-from environment import ROOT, Session, wait_until
+from environment import ROOT, Failure, Session, wait_until
 
 # The parameters of a case that choose its messages, and those that are options of
 # burrow.subscribe().  "default" leaves an option to Burrow.
@@ -48,13 +49,22 @@ def consume(env, params):
     topic = env.topic(**chosen(params, OF_THE_TOPIC))
     env.clear()
     options = chosen(params, OF_THE_SUBSCRIPTION)
-    broker = processes.process_seconds(env.broker.pid)
-    with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
-        figures = rate_of(env, subscription, params["messages"], broker)
-    rows = int(env.session.value("SELECT count(*) FROM sink"))
-    if rows != params["messages"]:
-        raise AssertionError(f"{params['messages']} messages made {rows} rows")
+    with ExitStack() as others:
+        for _ in range(params.get("other_subscriptions", 0)):
+            other = others.enter_context(env.subscribe(env.topic(0), "on_row", workers=1))
+            other.wait_for_partitions()
+        broker = processes.process_seconds(env.broker.pid)
+        with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
+            figures = rate_of(env, subscription, params["messages"], broker)
+    check_rows(env, params["messages"])
     return figures
+
+
+def check_rows(env, wanted):
+    """What loses messages, or handles them twice, is not fast but wrong."""
+    rows = int(env.session.value("SELECT count(*) FROM sink"))
+    if rows != wanted:
+        raise Failure(f"{wanted} messages made {rows} rows")
 
 
 def io_limit(env, params):
@@ -90,21 +100,66 @@ def together(env, count, setup, command):
     return max(end for _, end in times) - min(begin for begin, _ in times), cpu
 
 
+def chunk_size(params):
+    return DEFAULT_BATCH_SIZE if params["batch_size"] == "default" else params["batch_size"]
+
+
+def sessions_rate(env, params, command):
+    """A command in as many sessions as there are workers, that together handle all messages."""
+    env.clear()
+    total = params["messages"]
+    setup = f"SET synchronous_commit = {params['synchronous_commit']}"
+    seconds, cpu = together(env, params["workers"], setup, command)
+    return {"rate": total / seconds, "session_us": cpu * 1e6 / total}
+
+
 def loop(env, params):
     """The same handler over the same messages from a table, called by as many sessions
     of their own as there are workers, with the same size of transaction and commit mode."""
-    total = params["messages"]
-    env.load_messages(**chosen(params, ("messages", "keys", "size")))
+    env.load_messages(params["messages"])
+    figures = sessions_rate(env, params, f"CALL loop_row({{session}}, {params['workers']}, {chunk_size(params)})")
+    check_rows(env, params["messages"])
+    return figures
+
+
+def bulk_loop(env, params):
+    """The same statement over chunks that are in memory."""
+    env.load_messages(params["messages"])
+    return sessions_rate(env, params, f"CALL loop_bulk({params['workers']}, {params['batch_size']})")
+
+
+def copy(env, params):
+    """The same rows by COPY, each session from a file of its own."""
+    env.load_messages(params["messages"])
     env.clear()
-    batch = params["batch_size"]
-    chunk = DEFAULT_BATCH_SIZE if batch == "default" else batch
-    seconds, cpu = together(
-        env,
-        params["workers"],
-        f"SET synchronous_commit = {params['synchronous_commit']}",
-        f"CALL loop_row({{session}}, {params['workers']}, {chunk})",
-    )
-    return {"rate": total / seconds, "session_us": cpu * 1e6 / total}
+    workers = params["workers"]
+    files = env.folder / "rows"
+    for session in range(workers):
+        env.session.query(
+            "COPY (SELECT key, (value::jsonb->>'n')::bigint, (value::jsonb->>'seq')::bigint, value::jsonb->>'pad'"
+            f" FROM messages WHERE n % {workers} = {session} ORDER BY n) TO '{files}.{session}'"
+        )
+    figures = sessions_rate(env, params, f"COPY sink FROM '{files}.{{session}}'")
+    check_rows(env, params["messages"])
+    return figures
+
+
+def baseline(env, params, mode):
+    """The plain consumer, over the same topic."""
+    topic = env.topic(params["messages"])
+    env.clear()
+    with env.baseline(mode, topic, params["messages"], chunk_size(params), params["synchronous_commit"]) as process:
+        rate = float(process.communicate()[0])
+    check_rows(env, params["messages"])
+    return {"rate": rate}
+
+
+def baseline_row(env, params):
+    return baseline(env, params, "row")
+
+
+def baseline_copy(env, params):
+    return baseline(env, params, "copy")
 
 
 def tracker(env, params):

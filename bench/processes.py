@@ -50,6 +50,11 @@ def peak_memory(pid):
     return _status(f"/proc/{pid}", "VmHWM") * 1024
 
 
+def resident_memory(pid):
+    """Bytes that are resident now, pages of shared memory included."""
+    return _status(f"/proc/{pid}", "VmRSS") * 1024
+
+
 def private_memory(pid):
     """Resident bytes that are this process's own."""
     return _status(f"/proc/{pid}", "RssAnon") * 1024

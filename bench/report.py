@@ -5,7 +5,6 @@ import re
 from statistics import median
 
 from environment import ROOT
-from workloads import SCALED
 
 DOCUMENT = ROOT / "docs/benchmarks.md"
 
@@ -26,42 +25,46 @@ def summary(figures):
     }
 
 
-def varying(workload):
-    """Parameters worth a column: those that differ between a workload's cases."""
-    names = [name for name in workload.cases[0] if name not in SCALED]
-    return [name for name in names if len({str(case[name]) for case in workload.cases}) > 1]
+def comparisons(workload):
+    """(reference's name, the column of the figure it is compared by)."""
+    columns = {column.figure: column for column in workload.columns}
+    return [(reference.name, columns[figure]) for reference in workload.references for figure in workload.compared]
 
 
-def header(results):
-    cells = [name.replace("_", " ") for name in varying(results.workload)]
-    for column in results.workload.columns:
+def header(workload):
+    cells = [name.replace("_", " ") for name in workload.shown]
+    for column in workload.columns:
         cells.append(column.heading)
         if column.spread:
             cells.append("min - max")
-    for reference in results.workload.references:
-        cells += [reference.name, "ratio"]
+    for name, column in comparisons(workload):
+        cells += [name if len(workload.compared) == 1 else f"{name} {column.heading}", "ratio"]
     return cells
+
+
+def shown(workload, case):
+    return [str(case[name]) for name in workload.shown]
 
 
 def row(results, index):
     case, workload = results.cases[index], results.workload
-    cells = [str(case[name]) for name in varying(results.workload)]
+    cells = shown(workload, case)
     figures = summary(results.figures[index])
     for column in workload.columns:
         figure = figures[column.figure]
         cells.append(number(figure["median"], column.digits))
         if column.spread:
             cells.append(f"{number(figure['min'], column.digits)} - {number(figure['max'], column.digits)}")
-    for reference in workload.references:
-        other = summary(results.references[index][reference.name])[workload.compared]["median"]
-        cells += [number(other, 0), number(figures[workload.compared]["median"] / other, 3)]
+    for name, column in comparisons(workload):
+        other = summary(results.references[index][name])[column.figure]["median"]
+        cells += [number(other, column.digits), number(figures[column.figure]["median"] / other, 3)]
     return cells
 
 
 def table(results):
     """A table in Markdown, which reads well on a terminal, too."""
-    first_figure = len(varying(results.workload))
-    lines = [header(results)] + [row(results, index) for index in range(len(results.cases))]
+    first_figure = len(results.workload.shown)
+    lines = [header(results.workload)] + [row(results, index) for index in range(len(results.cases))]
     widths = [max(map(len, column)) for column in zip(*lines)]
 
     def text(cells):
@@ -82,10 +85,13 @@ def heading(results, machine):
 
 def progress(results, index):
     """One line for one run of one case."""
-    case = ", ".join(f"{name.replace('_', ' ')} {results.cases[index][name]}" for name in varying(results.workload))
-    figures = [f"{column.heading} {number(results.figures[index][-1][column.figure], column.digits)}" for column in results.workload.columns[:4]]
+    workload = results.workload
+    case = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in zip(workload.shown, shown(workload, results.cases[index])))
+    last = results.figures[index][-1]
+    figures = [f"{column.heading} {number(last[column.figure], column.digits)}" for column in workload.columns if column.spread]
     figures += [
-        f"{name} {number(rounds[-1][results.workload.compared], 0)}" for name, rounds in results.references[index].items()
+        f"{name} {number(results.references[index][name][-1][column.figure], column.digits)}"
+        for name, column in comparisons(workload)
     ]
     print(f"{case}: {', '.join(figures)}", flush=True)
 

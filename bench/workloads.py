@@ -9,6 +9,8 @@ round for both.
 from dataclasses import dataclass, field
 from itertools import product
 
+import latency
+import lifecycle
 import measure
 
 # Multiplied by BENCH_SCALE.
@@ -36,9 +38,10 @@ class Workload:
     about: str
     measure: callable
     cases: list
+    shown: tuple  # the parameters that tell the cases apart
     columns: tuple
     references: tuple = ()
-    compared: str = "rate"  # the figure that references are compared by
+    compared: tuple = ("rate",)  # the figures that references are compared by
     server: dict = field(default_factory=dict)  # settings beside the usual ones
 
 
@@ -47,6 +50,18 @@ def grid(**parameters):
     lists = [value if isinstance(value, list) else [value] for value in parameters.values()]
     return [dict(zip(parameters, values)) for values in product(*lists)]
 
+
+def variations(base, **changes):
+    """The base, and then with one parameter changed at a time; a change may bring others."""
+    cases = [base]
+    for parameter, values in changes.items():
+        for value in values:
+            changed = value if isinstance(value, dict) else {parameter: value}
+            cases.append(base | changed)
+    return cases
+
+
+DELIVERIES = ["at_least_once", "exactly_once"]
 
 RATE = Column("rate", "messages/s", spread=True)
 COSTS = (
@@ -59,42 +74,169 @@ COSTS = (
     Column("worker_private_mb", "worker private, MB", 1),
 )
 
-ROW = {"handler": "on_row", "delivery": "at_least_once"}
+OF_ROW = {"handler": "on_row", "delivery": DELIVERIES}
+LARGE = {"batch_size": "default", "synchronous_commit": "off", "messages": 1000000, **OF_ROW}
+SINGLE = {"batch_size": 1, "synchronous_commit": "off", "messages": 300000, **OF_ROW}
+
+SCALE_BASE = {
+    "partitions": 4,
+    "keys": 1000000,
+    "size": 150,
+    "other_subscriptions": 0,
+    "messages": 1000000,
+    "workers": 2,
+    "handler": "on_row",
+    "delivery": "exactly_once",
+}
 
 WORKLOADS = [
     Workload(
         name="io",
-        about="The handler waits for 50 ms (`pg_sleep`) and inserts a row. The limit is 20 messages a second for each worker.",
+        about="The handler waits for 50 ms (`pg_sleep`) and inserts a row."
+        " The limit is 20 messages a second for each worker.",
         measure=measure.consume,
         references=(Reference("limit", measure.io_limit, ("workers",)),),
+        shown=("delivery", "workers"),
         columns=(RATE, *COSTS),
         cases=[
-            {"handler": "on_io", "workers": workers, "messages": messages}
+            {"handler": "on_io", "delivery": delivery, "workers": workers, "messages": messages}
+            for delivery in DELIVERIES
             for workers, messages in ((1, 200), (10, 2000), (100, 20000), (500, 100000), (1000, 200000))
         ],
     ),
     Workload(
         name="row",
         about="A PL/pgSQL function (`key text, value jsonb`) inserts one row of four columns."
-        " The loop is a PL/pgSQL procedure that calls the same function for the same messages out of a table,"
-        " in as many sessions as there are workers, with transactions of the same size.",
+        " *Loop* is a PL/pgSQL procedure that calls the same function for the same messages out of a table,"
+        " in as many sessions as there are workers, with transactions of the same size. *Baseline* is a C program"
+        " of one thread with librdkafka and libpq: a prepared statement for each message, transactions of the same size.",
         measure=measure.consume,
-        references=(Reference("loop", measure.loop, ("messages", "workers", "batch_size", "synchronous_commit")),),
+        references=(
+            Reference("loop", measure.loop, ("messages", "workers", "batch_size", "synchronous_commit")),
+            Reference("baseline", measure.baseline_row, ("messages", "batch_size", "synchronous_commit")),
+        ),
+        shown=("delivery", "batch_size", "synchronous_commit", "ordering", "workers"),
         columns=(RATE, *COSTS),
         cases=[
-            *grid(workers=[1, 2, 4, 8, 32], batch_size="default", ordering="key", synchronous_commit="off", messages=1000000, **ROW),
-            *grid(workers=[1, 2, 4], batch_size="default", ordering=["partition", "unordered"], synchronous_commit="off", messages=1000000, **ROW),
-            *grid(workers=[1, 2, 4, 8, 32], batch_size=1, ordering="key", synchronous_commit="off", messages=300000, **ROW),
-            *grid(workers=[1, 2, 4], batch_size=1, ordering=["partition", "unordered"], synchronous_commit="off", messages=300000, **ROW),
-            *grid(workers=[2, 32], batch_size="default", ordering="key", synchronous_commit="on", messages=300000, **ROW),
-            *grid(workers=32, batch_size=1, ordering="key", synchronous_commit="on", messages=100000, **ROW),
+            *grid(ordering="key", workers=[1, 2, 4, 8, 32], **LARGE),
+            *grid(ordering=["partition", "unordered"], workers=[1, 2, 4], **LARGE),
+            *grid(ordering="key", workers=[1, 2, 4, 8, 32], **SINGLE),
+            *grid(ordering=["partition", "unordered"], workers=[1, 2, 4], **SINGLE),
+            *grid(ordering="key", workers=[2, 32], **LARGE | {"synchronous_commit": "on"}),
+            *grid(ordering="key", workers=32, **SINGLE | {"synchronous_commit": "on", "messages": 100000}),
         ],
+    ),
+    Workload(
+        name="bulk",
+        about="A handler of `burrow.message[]` inserts a whole chunk by one `INSERT ... SELECT FROM unnest`."
+        " *Memory* is the same function with an array that was made once, in as many sessions as there are workers;"
+        " *copy* is `COPY` of the same rows from files by as many sessions;"
+        " *baseline* is a C program of one thread that reads the JSON and writes by `COPY`, a chunk at a time.",
+        measure=measure.consume,
+        references=(
+            Reference("memory", measure.bulk_loop, ("messages", "workers", "batch_size")),
+            Reference("copy", measure.copy, ("messages", "workers")),
+            Reference("baseline", measure.baseline_copy, ("messages", "batch_size")),
+        ),
+        shown=("delivery", "batch_size", "workers"),
+        columns=(RATE, *COSTS),
+        cases=grid(
+            handler="on_bulk",
+            delivery=DELIVERIES,
+            batch_size=[100, 500, 5000],
+            workers=[1, 2],
+            synchronous_commit="off",
+            messages=1000000,
+        ),
+    ),
+    Workload(
+        name="latency",
+        about="A steady stream, from the call that produces a message to the timestamp of the commit that handled it,"
+        " in milliseconds; the first second does not count. *Baseline* is the C program of `row`, a transaction for each message.",
+        measure=latency.burrow,
+        references=(Reference("baseline", latency.baseline, ("per_second", "seconds")),),
+        compared=("p50_ms", "p99_ms"),
+        shown=("delivery", "per_second"),
+        columns=(
+            Column("p50_ms", "p50", 2, spread=True),
+            Column("p95_ms", "p95", 2),
+            Column("p99_ms", "p99", 2, spread=True),
+            Column("p999_ms", "p99.9", 2),
+            Column("max_ms", "max", 2),
+        ),
+        cases=grid(handler="on_row", delivery=DELIVERIES, per_second=[100, 1000, 10000], seconds=30),
+        server={"track_commit_timestamp": "on"},
+    ),
+    Workload(
+        name="scale",
+        about="The handler of `row` with 2 workers, by what there is of partitions, keys, bytes of a value,"
+        " idle subscriptions beside it, and messages that wait.",
+        measure=measure.consume,
+        shown=("partitions", "keys", "size", "other_subscriptions", "messages"),
+        columns=(RATE, *COSTS),
+        cases=variations(
+            SCALE_BASE,
+            partitions=[1, 16, 256, 1000],
+            keys=[1, 100],
+            size=[
+                {"size": 100},
+                {"size": 1000, "messages": 500000},
+                {"size": 100000, "messages": 10000},
+                {"size": 1000000, "messages": 1000},
+            ],
+            other_subscriptions=[9, 49],
+            messages=[10000, 100000, 5000000],
+        ),
+    ),
+    Workload(
+        name="stuck",
+        about="One message whose handler does not end, and a million others in its partition that pass it."
+        " Resident memory of the consumer when the first hundredth has passed, when all have, and after the one was released.",
+        measure=lifecycle.stuck,
+        shown=("delivery", "window"),
+        columns=(
+            Column("before_mb", "before, MB", 1),
+            Column("after_mb", "after, MB", 1, spread=True),
+            Column("released_mb", "released, MB", 1),
+            Column("release_s", "release, s", 3, spread=True),
+        ),
+        cases=grid(delivery="exactly_once", window=2000000, workers=4, messages=1000000),
+    ),
+    Workload(
+        name="idle",
+        about="A subscription that has nothing to do, for a minute: how often a process's main thread wakes up,"
+        " and what CPU it takes.",
+        measure=lifecycle.idle,
+        shown=("subscriptions",),
+        columns=(
+            Column("launcher_wakeups", "launcher, wake-ups/min", 1, spread=True),
+            Column("consumer_wakeups", "consumer, wake-ups/min", 1, spread=True),
+            Column("worker_wakeups", "worker, wake-ups/min", 1, spread=True),
+            Column("librdkafka_wakeups", "librdkafka, wake-ups/min", 1),
+            Column("ours_us", "Burrow, µs/s", 1),
+            Column("librdkafka_us", "librdkafka, µs/s", 1),
+        ),
+        cases=grid(subscriptions=1, seconds=60),
+    ),
+    Workload(
+        name="restart",
+        about="The time to the first handled message, in seconds: from `burrow.subscribe`, and from the server's start,"
+        " where messages wait already.",
+        measure=lifecycle.restart,
+        shown=("delivery",),
+        columns=(
+            Column("subscribe_s", "from subscribe", 3, spread=True),
+            Column("start_s", "from the postmaster's start", 3, spread=True),
+            Column("ready_s", "from accepting connections", 3, spread=True),
+        ),
+        cases=grid(delivery=DELIVERIES),
     ),
     Workload(
         name="tracker",
         about="The tracker alone, in one thread, with a window that is kept full: what begin, complete"
         " and advance cost together, in nanoseconds a message, by the order in which messages are marked.",
         measure=measure.tracker,
+        shown=("window", "order"),
         columns=(Column("message_ns", "ns a message", 1, spread=True),),
         cases=grid(window=[10, 10000, 1000000], order=["in-order", "reversed", "random"], messages=20000000),
     ),

@@ -1,0 +1,90 @@
+"""What is not about the rate: beginnings, doing nothing, one message that does not end."""
+
+import time
+
+import processes
+from environment import wait_until
+
+MB = 1e6
+
+
+def first_handled(env):
+    """When on_when() was called first, in seconds since 1970."""
+    wait_until("the first message", lambda: env.session.value("SELECT count(*) > 0 FROM sink") == "t")
+    return int(env.session.value("SELECT min(seq) FROM sink")) / 1e6
+
+
+def restart(env, params):
+    topic = env.fresh_name()
+    env.create_topic(topic, 4)
+    env.produce(topic, "--count", 1000)
+    env.clear()
+    subscribed = time.time()
+    with env.subscribe(topic, "on_when", delivery=params["delivery"]) as subscription:
+        figures = {"subscribe_s": first_handled(env) - subscribed}
+        subscription.wait_for(1000)
+        running_with = env.server.running_with
+        env.session.query("TRUNCATE sink")
+        env.server.stop()
+        env.produce(topic, "--count", 1000)
+        started = time.time()
+        env.server.start(**running_with)
+        first = first_handled(env)
+        figures |= {"start_s": first - started, "ready_s": first - env.server.ready_at()}
+    return figures
+
+
+def idle(env, params):
+    """One subscription, whose single worker has handled something and waits for more."""
+    topic = env.fresh_name()
+    env.create_topic(topic, 4)
+    env.produce(topic, "--count", 1000)
+    env.clear()
+    with env.subscribe(topic, "on_row", workers=1) as subscription:
+        subscription.wait_for(1000)
+        wait_until("the commit to Kafka", lambda: subscription.lag() == 0)
+        consumer, worker = subscription.consumer(), subscription.workers()[0]
+        launcher = int(env.session.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'burrow launcher'"))
+
+        def counts():
+            ours = (launcher, consumer, worker)
+            others = processes.other_threads(consumer)
+            return {
+                "launcher_wakeups": processes.wakeups(launcher),
+                "consumer_wakeups": processes.wakeups(consumer),
+                "worker_wakeups": processes.wakeups(worker),
+                "librdkafka_wakeups": sum(processes.wakeups(consumer, thread) for thread in others),
+                "ours_us": sum(map(processes.main_seconds, ours)) * 1e6 / 60,
+                "librdkafka_us": processes.other_seconds(consumer) * 1e6 / 60,
+            }
+
+        before, began = counts(), time.monotonic()
+        # what is measured is this very time
+        time.sleep(params["seconds"])
+        minutes = (time.monotonic() - began) / 60
+        return {name: (value - before[name]) / minutes for name, value in counts().items()}
+
+
+def stuck(env, params):
+    topic = env.fresh_name()
+    total = params["messages"]
+    env.create_topic(topic, 1)
+    env.send_one(topic, "stuck")
+    env.produce(topic, "--count", total)
+    env.clear()
+    env.session.query("SELECT pg_advisory_lock(2)")
+    options = {name: params[name] for name in ("delivery", "window", "workers")}
+    with env.subscribe(topic, "on_stuck", **options) as subscription:
+        subscription.wait_for(total // 100)
+        consumer = subscription.consumer()
+        figures = {"before_mb": processes.resident_memory(consumer) / MB}
+        # those that share the stuck message's chunk wait with it
+        subscription.wait_for(total - 100)
+        figures["after_mb"] = processes.resident_memory(consumer) / MB
+        released = time.monotonic()
+        env.session.query("SELECT pg_advisory_unlock(2)")
+        subscription.wait_for(total + 1)
+        wait_until("Kafka's offset", lambda: subscription.lag() == 0)
+        figures["release_s"] = time.monotonic() - released
+        figures["released_mb"] = processes.resident_memory(consumer) / MB
+    return figures
