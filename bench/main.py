@@ -16,7 +16,13 @@ def select(wanted):
     """[(workload, cases)] of "name" or "name:parameter=value,value,parameter=value"."""
     if not wanted:
         return [(workload, workload.cases) for workload in WORKLOADS]
-    return [select_one(text) for text in wanted]
+    chosen = {}
+    for text in wanted:
+        workload, cases = select_one(text)
+        # in the table's order, each once, however often the workload is named
+        before = chosen.get(workload.name, [])
+        chosen[workload.name] = [case for case in workload.cases if case in before or case in cases]
+    return [(by_name(name), cases) for name, cases in chosen.items()]
 
 
 def select_one(text):
