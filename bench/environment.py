@@ -82,9 +82,9 @@ class Session:
         return self.query(sql)[0][0]
 
     def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(60)
+        # By a signal: when something failed, it may be waiting for a command's end.
+        self.process.terminate()
+        self.process.wait()
 
 
 class Server:
@@ -121,8 +121,8 @@ class Server:
             self.session.close()
             self.session = None
         if self.running_with is not None:
-            self.running_with = None
             self._ctl("stop", "-m", "fast")
+            self.running_with = None
 
     def require(self, **more):
         """Have it run with these settings beside the usual ones."""
@@ -297,6 +297,11 @@ class Subscription:
     def workers(self):
         return self._pids("worker")
 
+    def state(self):
+        return self.env.session.query(
+            f"SELECT state, last_error FROM burrow.subscriptions WHERE subscription = '{self.name}'"
+        )[0]
+
     def lag(self):
         """Messages that Kafka does not know to be done; None while that is not known."""
         lag = self.env.session.value(f"SELECT lag FROM burrow.stats WHERE subscription = '{self.name}'")
@@ -325,6 +330,5 @@ class Subscription:
             if count != seen:
                 seen, changed = count, time.monotonic()
             elif time.monotonic() - changed > timeout:
-                state = self.env.session.query(f"SELECT state, last_error FROM burrow.subscriptions WHERE subscription = '{self.name}'")
-                raise Failure(f"no progress at {count} of {messages} messages: {state}")
+                raise Failure(f"no progress at {count} of {messages} messages: {self.state()}")
             time.sleep(0.01)

@@ -85,7 +85,7 @@ def measure_all(args, runs, scale):
             print(report.table(results), flush=True)
             report.write_json(args.results / "results.json", machine, done)
             if scale == 1:
-                report.write_document(args.results / "benchmarks.md", machine, done)
+                report.write_document(args.results / "docs", machine, done)
     finally:
         env.close()
 

@@ -86,10 +86,8 @@ def together(env, count, setup, command):
                 + command.format(session=number)
                 + "; SELECT extract(epoch FROM clock_timestamp())"
             )
-        wait_until(
-            "all sessions to wait for the start",
-            lambda: int(env.session.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")) == count,
-        )
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        wait_until("all sessions to wait for the start", lambda: int(env.session.value(waiting)) == count)
         before = sum(processes.main_seconds(session.pid) for session in sessions)
         env.session.query("SELECT pg_advisory_unlock(1)")
         times = [[float(row[-1]) for row in session.receive() if row != [""]] for session in sessions]

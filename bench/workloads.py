@@ -33,6 +33,13 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Plot:
+    x: str  # a parameter
+    figure: str
+    heading: str
+
+
+@dataclass(frozen=True)
 class Workload:
     name: str
     about: str
@@ -42,6 +49,7 @@ class Workload:
     columns: tuple
     references: tuple = ()
     compared: tuple = ("rate",)  # the figures that references are compared by
+    plot: Plot = None
     server: dict = field(default_factory=dict)  # settings beside the usual ones
 
 
@@ -97,6 +105,7 @@ WORKLOADS = [
         measure=measure.consume,
         references=(Reference("limit", measure.io_limit, ("workers",)),),
         shown=("delivery", "workers"),
+        plot=Plot("workers", "rate", "messages/s"),
         columns=(RATE, *COSTS),
         cases=[
             {"handler": "on_io", "delivery": delivery, "workers": workers, "messages": messages}
@@ -109,13 +118,15 @@ WORKLOADS = [
         about="A PL/pgSQL function (`key text, value jsonb`) inserts one row of four columns."
         " *Loop* is a PL/pgSQL procedure that calls the same function for the same messages out of a table,"
         " in as many sessions as there are workers, with transactions of the same size. *Baseline* is a C program"
-        " of one thread with librdkafka and libpq: a prepared statement for each message, transactions of the same size.",
+        " of one thread with librdkafka and libpq: a prepared statement for each message,"
+        " transactions of the same size.",
         measure=measure.consume,
         references=(
             Reference("loop", measure.loop, ("messages", "workers", "batch_size", "synchronous_commit")),
             Reference("baseline", measure.baseline_row, ("messages", "batch_size", "synchronous_commit")),
         ),
         shown=("delivery", "batch_size", "synchronous_commit", "ordering", "workers"),
+        plot=Plot("workers", "rate", "messages/s"),
         columns=(RATE, *COSTS),
         cases=[
             *grid(ordering="key", workers=[1, 2, 4, 8, 32], **LARGE),
@@ -139,6 +150,7 @@ WORKLOADS = [
             Reference("baseline", measure.baseline_copy, ("messages", "batch_size")),
         ),
         shown=("delivery", "batch_size", "workers"),
+        plot=Plot("batch_size", "rate", "messages/s"),
         columns=(RATE, *COSTS),
         cases=grid(
             handler="on_bulk",
@@ -152,11 +164,13 @@ WORKLOADS = [
     Workload(
         name="latency",
         about="A steady stream, from the call that produces a message to the timestamp of the commit that handled it,"
-        " in milliseconds; the first second does not count. *Baseline* is the C program of `row`, a transaction for each message.",
+        " in milliseconds; the first second does not count. *Baseline* is the C program of `row`,"
+        " with a transaction for each message. A ratio below 1 is the better one here.",
         measure=latency.burrow,
         references=(Reference("baseline", latency.baseline, ("per_second", "seconds")),),
         compared=("p50_ms", "p99_ms"),
         shown=("delivery", "per_second"),
+        plot=Plot("per_second", "p50_ms", "p50, ms"),
         columns=(
             Column("p50_ms", "p50", 2, spread=True),
             Column("p95_ms", "p95", 2),
@@ -191,7 +205,8 @@ WORKLOADS = [
     Workload(
         name="stuck",
         about="One message whose handler does not end, and a million others in its partition that pass it."
-        " Resident memory of the consumer when the first hundredth has passed, when all have, and after the one was released.",
+        " Resident memory of the consumer when the first hundredth has passed, when all have,"
+        " and after the one was released.",
         measure=lifecycle.stuck,
         shown=("delivery", "window"),
         columns=(
@@ -237,6 +252,7 @@ WORKLOADS = [
         " and advance cost together, in nanoseconds a message, by the order in which messages are marked.",
         measure=measure.tracker,
         shown=("window", "order"),
+        plot=Plot("window", "message_ns", "ns a message"),
         columns=(Column("message_ns", "ns a message", 1, spread=True),),
         cases=grid(window=[10, 10000, 1000000], order=["in-order", "reversed", "random"], messages=20000000),
     ),
