@@ -16,6 +16,10 @@
  * mark of the message's tracker slot, so the row and the offset cannot part: until the
  * row is durable, Kafka's offset does not pass the message.  While the row cannot be
  * written (the disk is full, the table is locked), the message stays in hand.
+ *
+ * Exactly once, skipping and dead-lettering are progress too: it is written in the same
+ * transaction, into a row of its own beside those of the workers' lanes, one message at
+ * a time, as a transaction can carry the progress of one partition only.
  */
 #include "postgres.h"
 
@@ -26,12 +30,16 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
+#include "catalog/progress.h"
 #include "compat.h"
 #include "proc/consumer.h"
 
 /* Dead letters in one transaction, and about how many bytes. */
 #define LETTERS_AT_ONCE		100
 #define LETTER_BYTES		(16 * 1024 * 1024)
+
+/* The consumer's lane for what it resolves itself; no worker has it. */
+#define RESOLVED_LANE		BURROW_MAX_WORKERS
 
 /* When they could not be written. */
 #define LETTERS_AGAIN_US	INT64CONST(1000000)
@@ -290,17 +298,19 @@ retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 }
 
 static void
-skip(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+note_skipped(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
 {
 	ereport(LOG,
 			(errmsg("subscription \"%s\" skips topic \"%s\" partition %d offset %lld after %u attempts",
 					c->sub->name, m->part->topic, m->part->partition, (long long) m->frame.offset, m->frame.attempt),
 			 errdetail("%s: %s", failure->sqlstate, message_of(failure))));
-	burrow_registry_set_error(c->slot, failure->sqlstate, message_of(failure));
-	burrow_tracker_complete(burrow_tracker_slot(m->ref), BURROW_SLOT_DONE);
 	BURROW_COUNT(c->slot, messages_skipped, 1);
-	c->done_since_commit++;
-	forget(c, m);
+}
+
+static inline bool
+exactly_once(const BurrowConsumer *c)
+{
+	return c->sub->options.delivery == BURROW_EXACTLY_ONCE;
 }
 
 void
@@ -319,18 +329,13 @@ burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 			forget(c, m);
 			break;
 		case BURROW_ACTION_SKIP:
-			if (lost)
-				forget(c, m);
-			else
-				skip(c, m, failure);
-			break;
 		case BURROW_ACTION_DEAD_LETTER:
 			if (lost)
 			{
 				forget(c, m);
 				break;
 			}
-			/* held as if a worker still had it, until its row is there */
+			/* held as if a worker still had it, until that is in the database */
 			m->retry->failure = failure;
 			dlist_push_tail(&c->letters, &m->retry->node);
 			return;
@@ -338,7 +343,7 @@ burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 	pfree(failure);
 }
 
-/* ---- dead letters ---- */
+/* ---- dead letters, and what is skipped ---- */
 
 static void
 store_letter(BurrowConsumer *c, const BurrowRetry *retry)
@@ -366,6 +371,34 @@ store_letter(BurrowConsumer *c, const BurrowRetry *retry)
 	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
 }
 
+static void
+save_progress(BurrowConsumer *c, const BurrowMessage *m)
+{
+	BurrowProgress progress = {
+		.subid = c->subid,
+		.uuid = c->sub->uuid,
+		.topic = m->part->topic,
+		.partition = m->part->partition,
+		.lane = RESOLVED_LANE,
+		.place = (uint32) m->part->slot,
+		.head = burrow_tracker_head(&m->part->tracker),
+		.offsets = &m->frame.offset,
+		.noffsets = 1
+	};
+
+	burrow_progress_save(&progress);
+}
+
+/* What has to be in the database of one message. */
+static void
+resolve(BurrowConsumer *c, const BurrowRetry *retry)
+{
+	if (retry->failure->verdict.action == BURROW_ACTION_DEAD_LETTER)
+		store_letter(c, retry);
+	if (exactly_once(c) && !retry->m->part->letters)
+		save_progress(c, retry->m);
+}
+
 /* The first *arg letters. */
 static void
 store_letters(BurrowConsumer *c, void *arg)
@@ -377,7 +410,7 @@ store_letters(BurrowConsumer *c, void *arg)
 	{
 		if (n-- == 0)
 			break;
-		store_letter(c, dlist_container(BurrowRetry, node, iter.cur));
+		resolve(c, dlist_container(BurrowRetry, node, iter.cur));
 	}
 }
 
@@ -391,7 +424,10 @@ take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 	{
 		burrow_tracker_complete(burrow_tracker_slot(m->ref), mark);
 		burrow_registry_set_error(c->slot, retry->failure->sqlstate, message_of(retry->failure));
-		BURROW_COUNT(c->slot, messages_dead_lettered, 1);
+		if (retry->failure->verdict.action == BURROW_ACTION_SKIP)
+			note_skipped(c, m, retry->failure);
+		else
+			BURROW_COUNT(c->slot, messages_dead_lettered, 1);
 		c->done_since_commit++;
 	}
 	pfree(retry->failure);
@@ -403,20 +439,24 @@ static bool
 write_some(BurrowConsumer *c)
 {
 	uint64		bytes = 0;
+	int			limit = exactly_once(c) ? 1 : LETTERS_AT_ONCE;
 	int			n = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &c->letters)
 	{
 		bytes += dlist_container(BurrowRetry, node, iter.cur)->m->item.bytes;
-		if (n > 0 && (n == LETTERS_AT_ONCE || bytes > LETTER_BYTES))
+		if (n > 0 && (n == limit || bytes > LETTER_BYTES))
 			break;
 		n++;
 	}
 	if (!burrow_consumer_try(c, store_letters, &n, "write dead letters"))
 		return false;
+	burrow_progress_committed();
+	/* where nothing was written (skipped, at least once), an older commit's will do */
 	for (; n > 0; n--)
-		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)), XactLastCommitEnd);
+		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)),
+					Max(XactLastCommitEnd, BURROW_SLOT_DONE));
 	return true;
 }
 

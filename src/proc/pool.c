@@ -391,8 +391,8 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.partition_slot = part->slot;
 	lane->header.partition = part->partition;
 	lane->header.topic_len = topic_len;
-	/* a message that has failed shares its transaction with no other */
 	lane->header.head = burrow_tracker_head(&part->tracker);
+	/* a message that has failed shares its transaction with no other */
 	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS | BURROW_CHUNK_SINGLY :
 		first->frame.attempt > 1 ? BURROW_CHUNK_SINGLY : 0;
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
