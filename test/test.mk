@@ -9,6 +9,10 @@ demo:
 lint:
 	test/lint/run
 
+# The model of delivery, searched by SPIN.
+model:
+	docs/model/run
+
 coverage:
 	scripts/test --coverage
 
@@ -27,4 +31,4 @@ list-regress:
 list-isolation:
 	@echo $(ISOLATION)
 
-.PHONY: test demo lint coverage bench list-regress list-isolation
+.PHONY: test demo lint model coverage bench list-regress list-isolation

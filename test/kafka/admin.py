@@ -32,7 +32,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from kafka import KafkaAdminClient
+from kafka import TopicPartition as PythonTopicPartition
 from kafka.errors import KafkaError as PythonClientError
+from kafka.structs import OffsetAndMetadata
 
 TIMEOUT = 30  # seconds
 PASSING_ERRORS = {
@@ -82,9 +84,12 @@ class Cluster:
     def group_offsets(self, group):
         """The commits of a group, read by a client in Python alone: librdkafka's copies of a
         commit's metadata have no terminator, and its binding reads beyond their end."""
+        return self.python_client().list_group_offsets(group)[group]
+
+    def python_client(self):
         if self.reader is None:
             self.reader = KafkaAdminClient(bootstrap_servers=self.bootstrap)
-        return self.reader.list_group_offsets(group)[group]
+        return self.reader
 
     def partitions(self, topic):
         description = only(self.admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT))
@@ -145,8 +150,18 @@ def committed(cluster, group, topic):
 
 
 @request
-def commit(cluster, group, topic, offsets):
-    """Set a group's committed offsets, as an administrator's reset does."""
+def commit(cluster, group, topic, offsets, metadata=None):
+    """Set a group's committed offsets: as an administrator's reset does; or, with metadata,
+    as a member's commit would have, by the client whose metadata ends where it ends."""
+    if metadata is not None:
+        wanted = {
+            PythonTopicPartition(topic, int(partition)): OffsetAndMetadata(offset, metadata, -1)
+            for partition, offset in offsets.items()
+        }
+        for error in cluster.python_client().alter_group_offsets(group, wanted).values():
+            if error.errno != 0:
+                raise error()
+        return
     wanted = [TopicPartition(topic, int(partition), offset) for partition, offset in offsets.items()]
     only(cluster.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)]))
 

@@ -220,11 +220,21 @@ sub committed_metadata
 	return { map { $_ => $answer->{$_}[1] } keys %$answer };
 }
 
-# Set a group's offsets, as an administrator does; only while it has no members.
+# Set a group's offsets, as an administrator does, or, with metadata, as another member
+# would have; only while it has no members.
 sub commit
 {
-	my ($self, $group, $topic, $offsets) = @_;
-	return $self->ask(commit => group => $group, topic => $topic, offsets => { map { $_ => $offsets->{$_} + 0 } keys %$offsets });
+	my ($self, $group, $topic, $offsets, $metadata) = @_;
+	return $self->ask(commit => group => $group, topic => $topic, offsets => { map { $_ => $offsets->{$_} + 0 } keys %$offsets },
+		defined $metadata ? (metadata => $metadata) : ());
+}
+
+# The same by Kafka's own program.
+sub reset_by_kafka
+{
+	my ($self, $group, $topic, $offset) = @_;
+	return $self->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', '--bootstrap-server', $self->{bootstrap},
+		'--group', $group, '--topic', $topic, '--reset-offsets', '--to-offset', $offset, '--execute');
 }
 
 sub delete_group { my ($self, $group) = @_; return $self->ask(delete_group => group => $group) }
