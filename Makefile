@@ -47,6 +47,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/discovery.o \
 	src/proc/ending.o \
 	src/proc/failure.o \
+	src/proc/fold.o \
 	src/proc/handler.o \
 	src/proc/handler_lookup.o \
 	src/proc/handler_values.o \

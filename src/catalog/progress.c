@@ -21,6 +21,13 @@
  * Rows are looked at with SnapshotSelf: what the last transaction of this lane left is
  * what counts, whatever the handlers' own snapshot may be.
  *
+ * A head that stands still must not let the row grow with what passes it.  The
+ * consumer's folds (proc/fold.c) take over what is done; what a fold has may leave the
+ * row.  The row is thought of as two generations: the newer one's offsets are known
+ * here, the older ones are the rest of the row, and for each generation the last chunk.
+ * A fold drops a generation when it has all of its chunks, and makes older what is
+ * left; so the row has no more than was done in the time of two folds.
+ *
  * A row that is not where it was is looked for by its key, and made if there is none.
  * Then the subscription's row is locked as a foreign key check would: no progress may
  * be left over of a subscription that is gone, and none be given to another one that
@@ -73,12 +80,26 @@ typedef struct Place
 	Oid			relid;			/* InvalidOid: not known */
 	Oid			file;			/* the relation's file number then */
 	ItemPointerData tid;
+
+	/* What the row has. */
+	uint64		folded;			/* the last fold that was acted on */
+	uint64		older_chunk;	/* the last chunk of the older generation */
+	uint64		newer_chunk;	/* and of the newer one */
+	BurrowOffsetSet newer;		/* in TopMemoryContext */
 } Place;
 
 static HTAB *places = NULL;
 
-/* What burrow_progress_committed() makes true; relid InvalidOid: nothing. */
-static Place written = {.relid = InvalidOid};
+/* What burrow_progress_committed() makes true of the place; NULL: nothing. */
+static struct
+{
+	Place	   *place;
+	Oid			relid;
+	Oid			file;
+	ItemPointerData tid;
+	bool		anew;			/* the row was not known before */
+	BurrowProgress progress;
+}			written;
 
 static Place *
 find_place(uint32 number)
@@ -94,7 +115,11 @@ find_place(uint32 number)
 	}
 	place = hash_search(places, &number, HASH_ENTER, &found);
 	if (!found)
+	{
 		place->relid = InvalidOid;
+		place->folded = place->older_chunk = place->newer_chunk = 0;
+		burrow_done_set_init(&place->newer);
+	}
 	return place;
 }
 
@@ -325,22 +350,28 @@ insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
 }
 
 /*
- * What the row says afterwards: what it said, and this transaction's messages, without
- * what lies below the head.
+ * What the row says afterwards: what it said, without what a fold has or lies below the
+ * head, and this transaction's messages.
  */
 static Datum
-new_done(const BurrowProgress *p, Relation rel, HeapTuple old, int64 low)
+new_done(const BurrowProgress *p, const Place *place, Relation rel, HeapTuple old)
 {
 	BurrowOffsetSet set;
 
 	burrow_done_set_init(&set);
-	if (old != NULL)
-		burrow_done_set_read(&set, DatumGetInt64(value_of(rel, old, COLUMN_LOW)),
-							 value_of(rel, old, COLUMN_DONE));
-	burrow_offset_set_remove_below(&set, low);
+	if (!OidIsValid(place->relid) || p->folded == 0 || p->folded < place->older_chunk)
+	{
+		/* nothing can leave the row */
+		if (old != NULL)
+			burrow_done_set_read(&set, DatumGetInt64(value_of(rel, old, COLUMN_LOW)),
+								 value_of(rel, old, COLUMN_DONE));
+	}
+	else if (p->folded < place->newer_chunk)
+		burrow_offset_set_union(&set, &place->newer);
+	burrow_offset_set_remove_below(&set, p->head);
 	for (int i = 0; i < p->noffsets; i++)
 		burrow_offset_set_add(&set, p->offsets[i], p->offsets[i]);
-	return burrow_done_set_datum(&set, low);
+	return burrow_done_set_datum(&set, p->head);
 }
 
 /* One attempt; false: the row was changed by somebody else meanwhile. */
@@ -364,14 +395,15 @@ try_save(const BurrowProgress *p, Place *place)
 			return true;
 	}
 
-	done = new_done(p, rel, old, p->head);
+	done = new_done(p, place, rel, old);
 	if (old != NULL)
 		saved = update_row(rel, old, p->head, done, &written.tid);
 	else
 		insert_row(rel, p, done, &written.tid);
 	if (saved)
 	{
-		written.number = place->number;
+		written.place = place;
+		written.anew = !OidIsValid(place->relid);
 		written.relid = RelationGetRelid(rel);
 		written.file = rel->rd_rel->relfilenode;
 	}
@@ -384,18 +416,52 @@ burrow_progress_save(const BurrowProgress *p)
 {
 	Place	   *place = find_place(p->place);
 
-	written.relid = InvalidOid;
+	written.place = NULL;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	while (!try_save(p, place))
 		place->relid = InvalidOid;
 	PopActiveSnapshot();
+	written.progress = *p;
+}
+
+/* Keeps count of what the row has. */
+static void
+follow_folds(Place *place, const BurrowProgress *p, bool anew)
+{
+	MemoryContext old;
+
+	if (anew)
+	{
+		/* left by an earlier worker of this lane, in some earlier chunk */
+		place->older_chunk = p->chunk - 1;
+		place->folded = p->folded;
+		burrow_offset_set_reset(&place->newer);
+	}
+	else if (p->folded > place->folded)
+	{
+		place->older_chunk = p->folded < place->newer_chunk ? place->newer_chunk : 0;
+		place->folded = p->folded;
+		burrow_offset_set_reset(&place->newer);
+	}
+	burrow_offset_set_remove_below(&place->newer, p->head);
+	place->newer_chunk = p->chunk;
+
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	for (int i = 0; i < p->noffsets; i++)
+		burrow_offset_set_add(&place->newer, p->offsets[i], p->offsets[i]);
+	MemoryContextSwitchTo(old);
 }
 
 void
 burrow_progress_committed(void)
 {
-	if (!OidIsValid(written.relid))
+	Place	   *place = written.place;
+
+	if (place == NULL)
 		return;
-	*find_place(written.number) = written;
-	written.relid = InvalidOid;
+	follow_folds(place, &written.progress, written.anew);
+	place->relid = written.relid;
+	place->file = written.file;
+	place->tid = written.tid;
+	written.place = NULL;
 }

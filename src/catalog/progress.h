@@ -21,6 +21,9 @@ typedef struct BurrowProgress
 	uint32		place;			/* a number for the partition: where the row was found last
 								 * is remembered by it */
 	int64		head;			/* all below is done */
+	uint64		chunk;			/* number of the chunk that the messages came in, ascending */
+	uint64		folded;			/* what this lane did in chunks up to this one is in the
+								 * consumer's row, and may leave ours */
 	const int64 *offsets;		/* what this transaction handled, ascending */
 	int			noffsets;
 } BurrowProgress;
@@ -33,7 +36,8 @@ typedef struct BurrowProgress
  * Nothing is written when the subscription is gone: nobody will ask for its progress.
  */
 extern void burrow_progress_save(const BurrowProgress *p);
-/* The transaction was committed: the row stays where it was put. */
+/* The transaction was committed: the row stays where it was put.  What save was given
+ * must be there still. */
 extern void burrow_progress_committed(void);
 
 #endif							/* BURROW_CATALOG_PROGRESS_H */

@@ -42,6 +42,8 @@ typedef struct BurrowChunkHeader
 	uint32_t	flags;
 	int64_t		head;			/* all of the partition below it is done and marked;
 								 * so the chunk's commits come after theirs */
+	uint64_t	folded;			/* what this lane did in chunks up to this number is in the
+								 * consumer's row; 0: in none */
 } BurrowChunkHeader;
 
 #define BURROW_CHUNK_SINGLY		1	/* a transaction a message */

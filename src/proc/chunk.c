@@ -424,6 +424,8 @@ save_progress(Chunk *c)
 		.lane = c->w->args.lane,
 		.place = c->header->partition_slot,
 		.head = c->header->head,
+		.chunk = c->header->chunk,
+		.folded = c->header->folded,
 		.offsets = c->offsets,
 		.noffsets = c->nmembers,
 	};

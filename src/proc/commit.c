@@ -37,12 +37,19 @@
 /* A commit that waits for a flush longer than this after it was due flushes itself. */
 #define OVERDUE_US			INT64CONST(1000000)
 
+/* Kafka's number for OFFSET_METADATA_TOO_LARGE. */
+#define METADATA_TOO_LARGE	12
+
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
 
-/* Kafka's default for offset.metadata.max.bytes is 4096; beyond three quarters of it
- * the runs are left out. */
-#define METADATA_ROOM		3072
+/* Kafka's default for offset.metadata.max.bytes.  The runs are left out where they do
+ * not fit. */
+#define METADATA_ROOM		4096
+
+/* At least once, a partition that has more than this takes no more messages: what has
+ * no room in the metadata would be run again after a crash. */
+#define METADATA_FULL		(METADATA_ROOM / 4 * 3)
 
 /* The level of synchronous replication that the subscription asks for; -1: none. */
 static int
@@ -117,10 +124,14 @@ committable(const BurrowPart *part)
 }
 
 static inline bool
-owes(const BurrowPart *part)
+owes(const BurrowConsumer *c, const BurrowPart *part)
 {
-	return committable(part) &&
-		(!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed);
+	if (!committable(part))
+		return false;
+	if (!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed)
+		return true;
+	/* what is done beyond a head that stands still: the database does not know it */
+	return c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone != part->ndone_sent;
 }
 
 /* Moves the heads of what has changed. */
@@ -136,8 +147,9 @@ advance_heads(BurrowConsumer *c)
 
 		burrow_tracker_advance(&part->tracker, durable);
 		release_segments(c, part);
-		if (owes(part))
+		if (owes(c, part))
 			c->owing = true;
+		burrow_fold_run(c, part);
 		if (part->dirty)
 			burrow_part_publish(c, part);
 		/* what is not durable yet is looked at again */
@@ -190,6 +202,32 @@ add_run(void *arg, int64_t offset)
 	burrow_offset_set_add((BurrowOffsetSet *) arg, offset, offset);
 }
 
+static void
+count_one(void *arg, int64_t offset)
+{
+	++*(uint64 *) arg;
+}
+
+/* Messages that are done beyond the head, and whose commits are not flushed. */
+static uint64
+unflushed_beyond_head(const BurrowPart *part, uint64 durable)
+{
+	uint64		all = 0;
+	uint64		flushed = 0;
+
+	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, count_one, &all);
+	burrow_tracker_each_done(&part->tracker, durable, count_one, &flushed);
+	return all - flushed;
+}
+
+void
+burrow_commit_check_room(BurrowPart *part, const BurrowOffsetSet *done)
+{
+	size_t		bytes = burrow_offset_set_encoded_size(done, burrow_tracker_committable(&part->tracker));
+
+	part->runs_full = BURROW_OFFSET_METADATA_MIN + 1 + (bytes + 2) / 3 * 4 > METADATA_FULL;
+}
+
 /* The commit's metadata: mode, UUID, and what is done beyond the offset. */
 static void
 put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint64 durable)
@@ -206,8 +244,14 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	burrow_done_set_init(&done);
 	burrow_offset_set_remove_below(&part->skip, offset);
 	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
-	len = burrow_offset_metadata_encode(&metadata, &done, offset, text, sizeof(text), &with_runs);
+	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, offset,
+										text, sizeof(text), &with_runs);
 	burrow_offset_set_reset(&done);
+	part->runs_full = metadata.delivery == BURROW_AT_LEAST_ONCE && (!with_runs || len > METADATA_FULL);
+	part->ndone_sent = part->ndone;
+	/* what is not flushed yet is told next time, if there is one */
+	if (part->state == BURROW_PART_ACTIVE)
+		part->ndone_sent -= unflushed_beyond_head(part, durable);
 
 	if (!c->kafka->list_set(list, i, part->topic, part->partition, offset, text, len))
 		ereport(ERROR,
@@ -287,19 +331,43 @@ store_positions(BurrowConsumer *c)
 	dlist_foreach(iter, &c->parts)
 	{
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+		BurrowPosition *position;
 
 		if (part->sent < 0 || part->sent == part->stored || !to_be_stored(c, part))
 			continue;
-		positions[n].topic = part->topic;
-		positions[n].partition = part->partition;
-		positions[n].low = part->sent;
-		positions[n++].done = part->skip;
+		position = &positions[n++];
+		position->topic = part->topic;
+		position->partition = part->partition;
+		position->low = part->sent;
+		position->done = part->skip;
+		if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
+		{
+			/* not the durable head: our commit comes after those that the head counts on */
+			position->low = burrow_tracker_head(&part->tracker);
+			burrow_fold_collect(part, &position->done);
+		}
 	}
 	if (n > 0 && !burrow_commit_store(c, positions, n, false))
 		return false;
 	for (int i = 0; i < n; i++)
 		burrow_part_find(c, positions[i].topic, positions[i].partition)->stored = positions[i].low;
 	return true;
+}
+
+/* A commit failed: all of it is owed again. */
+static void
+not_told(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	c->owing = true;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (part->sent >= 0)
+			part->ndone_sent = PG_UINT64_MAX;
+	}
 }
 
 /* Sends what is owed. */
@@ -315,7 +383,7 @@ send_commit(BurrowConsumer *c)
 
 	c->owing = false;
 	dlist_foreach(iter, &c->parts)
-		n += owes(dlist_container(BurrowPart, node, iter.cur)) ? 1 : 0;
+		n += owes(c, dlist_container(BurrowPart, node, iter.cur)) ? 1 : 0;
 	if (n == 0)
 	{
 		c->commit_now = false;
@@ -338,8 +406,11 @@ send_commit(BurrowConsumer *c)
 			BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
 			part->sent = -1;
-			if (owes(part))
-				put_item(c, list, n++, part, durable);
+			if (!owes(c, part))
+				continue;
+			put_item(c, list, n++, part, durable);
+			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone_sent != part->ndone)
+				c->owing = true;
 		}
 		if (!store_positions(c))
 			strlcpy(text, "could not store positions in the database", sizeof(text));
@@ -365,8 +436,8 @@ send_commit(BurrowConsumer *c)
 	else
 	{
 		BURROW_COUNT(c->slot, commits_failed, 1);
+		not_told(c);
 		c->commit_not_before = c->now + COMMIT_RETRY_US;
-		c->owing = true;
 		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
 	}
 }
@@ -414,6 +485,21 @@ acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
 	burrow_intake_readable(c, part);
 }
 
+/* The commit failed.  Does the broker take no commits with runs? */
+static void
+note_limit(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	for (int i = 0; i < event->list.n; i++)
+	{
+		if (event->list.items[i].error != METADATA_TOO_LARGE || c->without_runs)
+			continue;
+		c->without_runs = true;
+		ereport(LOG,
+				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
+				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
+	}
+}
+
 /* Kafka has answered. */
 void
 burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
@@ -426,7 +512,6 @@ burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	for (int i = 0; i < event->list.n && reason == NULL; i++)
 		if (event->list.items[i].error != 0)
 			reason = event->list.items[i].error_text;
-
 	if (reason == NULL)
 	{
 		/* commits by count may take a tenth of the time */
@@ -440,11 +525,13 @@ burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	else
 	{
 		BURROW_COUNT(c->slot, commits_failed, 1);
-		c->owing = true;
+		not_told(c);
 		c->commit_not_before = c->now + COMMIT_RETRY_US;
+		note_limit(c, event);
 		/* a rebalance is no trouble: the commit is sent again after it */
-		if (strcmp(event->error_name, "REBALANCE_IN_PROGRESS") != 0 &&
-			strcmp(event->error_name, "ILLEGAL_GENERATION") != 0)
+		if (event->error_name == NULL ||
+			(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") != 0 &&
+			 strcmp(event->error_name, "ILLEGAL_GENERATION") != 0))
 			burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
 	}
 }
@@ -463,7 +550,7 @@ burrow_commit_settled(BurrowConsumer *c, bool closing_only)
 
 		if (closing_only && part->state != BURROW_PART_CLOSING)
 			continue;
-		if (owes(part) || (c->committing && part->sent >= 0))
+		if (owes(c, part) || (c->committing && part->sent >= 0))
 			return false;
 	}
 	return true;

@@ -14,6 +14,7 @@
  *		retry.c			messages that wait for their next attempt
  *		redelivery.c	dead letters that are to be tried again
  *		commit.c		what is durable, and telling Kafka
+ *		fold.c			what workers have done beyond the head, in one row
  *
  * All of it is private to one process and one thread; what others may see is in
  * shmem/.  Times are TimestampTz (microseconds) read once a turn of the loop.
@@ -128,6 +129,15 @@ struct BurrowPart
 	int64		committed;		/* acknowledged, by this epoch */
 	int64		sent;			/* in the commit under way; -1: not part of it */
 	int64		stored;			/* in the consumer's row; -1: not known */
+	uint64		ndone;			/* messages, in this epoch */
+	uint64		ndone_sent;		/* ndone when Kafka was last told, without what was not
+								 * flushed; anything else: it is to be told again */
+	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
+
+	/* Folds; see fold.c. */
+	uint64	   *folded;			/* by lane: its chunks up to this one are in our row; NULL: none */
+	uint64		fold_base;		/* of ndone: these are folded, or below the head */
+	int64		fold_mark;		/* when the head comes here, all that was done until now is below it */
 
 	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
 	bool		letters;
@@ -298,6 +308,7 @@ struct BurrowConsumer
 	uint64		done_since_commit;	/* messages */
 	bool		commit_now;		/* asked for */
 	bool		owing;			/* something is done that Kafka does not know */
+	bool		without_runs;	/* the broker does not take commits with runs */
 
 	/* trouble */
 	bool		troubled;		/* state is retrying */
@@ -487,11 +498,20 @@ extern void burrow_commit_moved(BurrowConsumer *c, BurrowPart *part);
 extern uint64 burrow_durable_lsn(const BurrowConsumer *c);
 /* Moves the durable heads; sends a commit if one is due. */
 extern void burrow_commit_run(BurrowConsumer *c);
+/* At least once: may more be taken of this part, if this is done beyond its head? */
+extern void burrow_commit_check_room(BurrowPart *part, const BurrowOffsetSet *done);
 extern void burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event);
 extern TimestampTz burrow_commit_next(BurrowConsumer *c);
 /* Flush the log up to what the done heads of closing (or all) parts count on. */
 extern void burrow_commit_flush(BurrowConsumer *c);
 /* Is all that could be committed acknowledged; of the closing parts only, or of all? */
 extern bool burrow_commit_settled(BurrowConsumer *c, bool closing_only);
+
+/* ---- fold.c ---- */
+/* Everything of this part that is done and is not below its head; allocated in the
+ * current memory context. */
+extern void burrow_fold_collect(const BurrowPart *part, BurrowOffsetSet *done);
+/* Makes a fold of the part if one is due. */
+extern void burrow_fold_run(BurrowConsumer *c, BurrowPart *part);
 
 #endif							/* BURROW_PROC_CONSUMER_H */

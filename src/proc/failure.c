@@ -428,6 +428,7 @@ take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 			note_skipped(c, m, retry->failure);
 		else
 			BURROW_COUNT(c->slot, messages_dead_lettered, 1);
+		m->part->ndone++;
 		c->done_since_commit++;
 	}
 	pfree(retry->failure);

@@ -308,7 +308,7 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 
 	for (int i = 0; i < INTAKE_TURN && c->ending == BURROW_ENDING_NOT && has_room(c); i++)
 	{
-		bool		room = burrow_tracker_has_room(&part->tracker);
+		bool		room = burrow_tracker_has_room(&part->tracker) && !part->runs_full;
 
 		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part)))
 		{

@@ -70,6 +70,8 @@ part_free(BurrowConsumer *c, BurrowPart *part)
 	dlist_delete(&part->node);
 	c->part_by_id[part->id - 1] = NULL;
 	burrow_offset_set_reset(&part->skip);
+	if (part->folded != NULL)
+		pfree(part->folded);
 	pfree(part);
 }
 

@@ -45,6 +45,7 @@ count_done(BurrowConsumer *c, BurrowMessage *m, const BurrowMessageResult *resul
 		burrow_histogram_add(&slot->end_to_end_time, committed_at > produced ? committed_at - produced : 0);
 		m->part->newest_done_ms = Max(m->part->newest_done_ms, m->frame.timestamp_ms);
 	}
+	m->part->ndone++;
 	c->done_since_commit++;
 }
 

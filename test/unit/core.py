@@ -203,7 +203,8 @@ start_decide = declare(Start, "burrow_start_position_decide", c.POINTER(StartInp
 class ChunkHeader(c.Structure):
     _fields_ = [("magic", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
                 ("partition_slot", c.c_uint32), ("partition", c.c_int32),
-                ("topic_len", c.c_uint32), ("flags", c.c_uint32), ("head", c.c_int64)]
+                ("topic_len", c.c_uint32), ("flags", c.c_uint32), ("head", c.c_int64),
+                ("folded", c.c_uint64)]
 
 
 class MessageHeader(c.Structure):

@@ -123,7 +123,7 @@ def walk(address, size):
 
 
 def test_layout():
-    assert c.sizeof(core.ChunkHeader) == core.shim_sizeof(0) == 40
+    assert c.sizeof(core.ChunkHeader) == core.shim_sizeof(0) == 48
     assert c.sizeof(core.MessageHeader) == core.shim_sizeof(1) == 64
     assert c.sizeof(core.ResultChunk) == core.shim_sizeof(2) == 24
     assert c.sizeof(core.ResultFailure) == core.shim_sizeof(3) == 40
@@ -174,7 +174,7 @@ def test_refused():
                                  "attempt": 1, "key": b"kk", "value": b"vvvv",
                                  "headers": [(b"n", b"x")]}])
 
-    def changed(field, number, base=48):
+    def changed(field, number, base=56):
         frame = bytearray(whole)
         at = base + getattr(core.MessageHeader, field).offset
         struct.pack_into("=I", frame, at, number)

@@ -1,0 +1,107 @@
+/*
+ * fold.c
+ *	  What workers have done beyond the head, in one row.
+ *
+ * Runs in: the consumer.
+ *
+ * Exactly once, a worker's row has the offsets that it did and that lie beyond the head.
+ * While one message does not end the head stands still, and without folds the rows
+ * would grow with all that passes it.  A fold puts the union of what is done beyond the
+ * head into the consumer's row (lane -1), in a transaction of its own.  That union is as
+ * small as what is pending, not as large as what has passed.
+ *
+ * At least once, what is done beyond the head is told to Kafka alone, and has to fit into
+ * a commit: at the same moments that is looked after.
+ *
+ * What a worker did may leave its row when a fold that has it is committed.  With each
+ * chunk the worker is told up to which of its chunks the last fold goes: the last one
+ * whose results were here when the fold began.  What those chunks did is marked in the
+ * tracker, where the fold finds it, and its commits came before the fold's own in the
+ * log; so no crash leaves a fold without the effects that it tells of.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "catalog/done_set.h"
+#include "proc/consumer.h"
+
+/* Messages done beyond the head, for each worker, that are worth a fold: two or three
+ * bytes each in its row, if no two of them are neighbours. */
+#define FOLD_MESSAGES		256
+
+/* At least once: between two looks whether they fit into a commit. */
+#define ROOM_MESSAGES		64
+
+static void
+add_offset(void *arg, int64_t offset)
+{
+	burrow_offset_set_add((BurrowOffsetSet *) arg, offset, offset);
+}
+
+void
+burrow_fold_collect(const BurrowPart *part, BurrowOffsetSet *done)
+{
+	burrow_done_set_init(done);
+	burrow_offset_set_union(done, &part->skip);
+	/* flushed or not: the log has it before what is stored now */
+	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, add_offset, done);
+}
+
+/* Up to which chunk of each lane are the results here? */
+static void
+note_chunks(BurrowConsumer *c, BurrowPart *part)
+{
+	if (part->folded == NULL)
+		part->folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * BURROW_MAX_WORKERS);
+	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
+	{
+		const BurrowLane *lane = c->pool.lanes[i];
+
+		part->folded[i] = lane != NULL && lane->state == BURROW_LANE_BUSY ? lane->chunk - 1 : c->pool.chunk;
+	}
+}
+
+/* Has enough been done beyond the head? */
+static bool
+is_due(const BurrowConsumer *c, BurrowPart *part)
+{
+	if (part->state != BURROW_PART_ACTIVE)
+		return false;
+	if (burrow_tracker_head(&part->tracker) >= part->fold_mark)
+	{
+		/* all that was done before has left the rows, or will at their next write */
+		part->fold_base = part->ndone;
+		part->fold_mark = part->tracker.last_offset + 1;
+		return false;
+	}
+	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
+		return part->ndone - part->fold_base >= ROOM_MESSAGES;
+	return part->ndone - part->fold_base >= FOLD_MESSAGES * (uint64) Max(c->pool.nlanes, 1);
+}
+
+void
+burrow_fold_run(BurrowConsumer *c, BurrowPart *part)
+{
+	BurrowPosition position = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.low = burrow_tracker_head(&part->tracker),
+	};
+
+	if (!is_due(c, part))
+		return;
+	/* if it fails, the next is due when as much more was done */
+	part->fold_base = part->ndone;
+	burrow_fold_collect(part, &position.done);
+	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
+	{
+		burrow_commit_check_room(part, &position.done);
+		return;
+	}
+	if (!burrow_commit_store(c, &position, 1, false))
+		return;
+	note_chunks(c, part);
+	part->stored = -1;
+	part->fold_mark = part->tracker.last_offset + 1;
+}
