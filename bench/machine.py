@@ -38,19 +38,20 @@ class Machine:
             "scale": scale,
         }
 
-    def now(self):
+    def conditions(self):
         """What changes from one workload to the next."""
         return {
             "started": datetime.now(timezone.utc).isoformat(timespec="minutes"),
-            "load_average": os.getloadavg()[0],
+            "load_at_start": os.getloadavg()[0],
         }
 
     def sentence(self, conditions):
         f = self.facts
+        ending = f", {conditions['load_at_end']:.1f} at the end" if "load_at_end" in conditions else ""
         scale = "" if f["scale"] == 1 else f", scale {f['scale']}"
         return (
             f"{f['cores']} cores ({f['processor']}), {f['memory_gib']} GiB, Linux {f['kernel']};"
             f" PostgreSQL {f['postgresql']}, librdkafka {f['librdkafka']}, Apache Kafka {f['kafka']};"
             f" medians of {f['runs']}{scale}, {conditions['started'][:10]},"
-            f" load average {conditions['load_average']:.1f} at the start."
+            f" load average {conditions['load_at_start']:.1f} at the start{ending}."
         )

@@ -76,11 +76,12 @@ def measure_all(args, runs, scale):
     try:
         for workload, cases in select(args.workloads):
             results = Results(workload, [scaled(case, scale) for case in cases])
-            results.conditions = machine.now()
+            results.conditions = machine.conditions()
             env.server.require(**workload.server)
             report.heading(results, machine)
             for _ in range(runs):
                 results.run_round(env)
+            results.conditions["load_at_end"] = os.getloadavg()[0]
             done.append(results)
             print(report.table(results), flush=True)
             report.write_json(args.results / "results.json", machine, done)

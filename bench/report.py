@@ -40,7 +40,7 @@ def header(workload):
             cells.append("min - max")
     for name, column in comparisons(workload):
         cells += [name if len(workload.compared) == 1 else f"{name} {column.heading}", "ratio"]
-    return cells
+    return cells + [f"{reference.name}, µs" for reference in workload.references if reference.cost]
 
 
 def shown(workload, case):
@@ -59,6 +59,10 @@ def row(results, index):
     for name, column in comparisons(workload):
         other = summary(results.references[index][name])[column.figure]["median"]
         cells += [number(other, column.digits), number(figures[column.figure]["median"] / other, 3)]
+    for reference in workload.references:
+        if reference.cost:
+            cost = summary(results.references[index][reference.name])[reference.cost]
+            cells.append(number(cost["median"], 2))
     return cells
 
 

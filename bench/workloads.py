@@ -22,6 +22,7 @@ class Reference:
     name: str
     measure: callable
     parameters: tuple  # those of the case that it depends on
+    cost: str = None  # its figure of CPU a message, if it has one
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ WORKLOADS = [
         " transactions of the same size.",
         measure=measure.consume,
         references=(
-            Reference("loop", measure.loop, ("messages", "workers", "batch_size", "synchronous_commit")),
+            Reference("loop", measure.loop, ("messages", "workers", "batch_size", "synchronous_commit"), "session_us"),
             Reference("baseline", measure.baseline_row, ("messages", "batch_size", "synchronous_commit")),
         ),
         shown=("delivery", "batch_size", "synchronous_commit", "ordering", "workers"),
@@ -145,8 +146,8 @@ WORKLOADS = [
         " *baseline* is a C program of one thread that reads the JSON and writes by `COPY`, a chunk at a time.",
         measure=measure.consume,
         references=(
-            Reference("memory", measure.bulk_loop, ("messages", "workers", "batch_size")),
-            Reference("copy", measure.copy, ("messages", "workers")),
+            Reference("memory", measure.bulk_loop, ("messages", "workers", "batch_size"), "session_us"),
+            Reference("copy", measure.copy, ("messages", "workers"), "session_us"),
             Reference("baseline", measure.baseline_copy, ("messages", "batch_size")),
         ),
         shown=("delivery", "batch_size", "workers"),
