@@ -87,9 +87,10 @@ sub wait_for
 	my $database = delete $options{database} // 'postgres';
 	my $last = '';
 	my $check = ref $condition ? $condition : sub {
-		my ($status, $out, $err) = $self->psql($database, $condition);
-		$last = "$out$err";
-		return defined $status && $status == 0 && $out eq 't';
+		# psql may end before it has read the query, when the server is not there
+		my ($status, $out, $err) = eval { $self->psql($database, $condition) };
+		$last = $@ || "$out$err";
+		return !$@ && defined $status && $status == 0 && $out eq 't';
 	};
 	return BurrowTest::wait_until($description, $check, %options,
 		diagnose => sub {
