@@ -98,6 +98,7 @@ static struct
 	Oid			file;
 	ItemPointerData tid;
 	bool		anew;			/* the row was not known before */
+	size_t		done_bytes;
 	BurrowProgress progress;
 }			written;
 
@@ -403,6 +404,7 @@ try_save(const BurrowProgress *p, Place *place)
 	if (saved)
 	{
 		written.place = place;
+		written.done_bytes = VARSIZE_ANY_EXHDR(DatumGetPointer(done));
 		written.anew = !OidIsValid(place->relid);
 		written.relid = RelationGetRelid(rel);
 		written.file = rel->rd_rel->relfilenode;
@@ -452,16 +454,17 @@ follow_folds(Place *place, const BurrowProgress *p, bool anew)
 	MemoryContextSwitchTo(old);
 }
 
-void
+size_t
 burrow_progress_committed(void)
 {
 	Place	   *place = written.place;
 
 	if (place == NULL)
-		return;
+		return 0;
 	follow_folds(place, &written.progress, written.anew);
 	place->relid = written.relid;
 	place->file = written.file;
 	place->tid = written.tid;
 	written.place = NULL;
+	return written.done_bytes;
 }

@@ -37,7 +37,8 @@ typedef struct BurrowProgress
  */
 extern void burrow_progress_save(const BurrowProgress *p);
 /* The transaction was committed: the row stays where it was put.  What save was given
- * must be there still. */
-extern void burrow_progress_committed(void);
+ * must be there still.  Returns how much the row holds beyond the head, bytes; 0 if no
+ * row was written. */
+extern size_t burrow_progress_committed(void);
 
 #endif							/* BURROW_CATALOG_PROGRESS_H */

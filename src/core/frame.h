@@ -145,6 +145,8 @@ typedef struct BurrowResultChunk
 	uint32_t	nmessages;
 	uint64_t	chunk;
 	int64_t		committed_at;	/* time of the last commit, microseconds since 1970 */
+	uint64_t	row_bytes;		/* what the worker's row of burrow.progress now holds beyond the
+								 * head, bytes; 0: no row was written */
 	BurrowMessageResult results[];
 } BurrowResultChunk;
 

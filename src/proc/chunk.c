@@ -524,7 +524,7 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 
 	end_attempts(c);
 	if (c->committed && c->setup->delivery == BURROW_EXACTLY_ONCE)
-		burrow_progress_committed();
+		c->result->row_bytes = burrow_progress_committed();
 	/* an error after the commit (of somebody else's callback) takes nothing back */
 	return c->committed;
 }

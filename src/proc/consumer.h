@@ -137,6 +137,7 @@ struct BurrowPart
 	/* Folds; see fold.c. */
 	uint64	   *folded;			/* by lane: its chunks up to this one are in our row; NULL: none */
 	uint64		fold_base;		/* of ndone: these are folded, or below the head */
+	bool		fold_wanted;	/* a worker's row has grown */
 	int64		fold_mark;		/* when the head comes here, all that was done until now is below it */
 
 	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
@@ -511,6 +512,10 @@ extern bool burrow_commit_settled(BurrowConsumer *c, bool closing_only);
 /* Everything of this part that is done and is not below its head; allocated in the
  * current memory context. */
 extern void burrow_fold_collect(const BurrowPart *part, BurrowOffsetSet *done);
+/* The last of the lane's chunks that is in our row; 0: none. */
+extern uint64 burrow_fold_chunk(const BurrowPart *part, int lane);
+/* So much, in bytes, does the lane's row hold beyond the head after its chunk. */
+extern void burrow_fold_note(BurrowPart *part, const BurrowLane *lane, size_t row_bytes);
 /* Makes a fold of the part if one is due. */
 extern void burrow_fold_run(BurrowConsumer *c, BurrowPart *part);
 

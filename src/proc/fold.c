@@ -26,8 +26,12 @@
 #include "catalog/done_set.h"
 #include "proc/consumer.h"
 
-/* Messages done beyond the head, for each worker, that are worth a fold: two or three
- * bytes each in its row, if no two of them are neighbours. */
+/* A worker's row that holds this much beyond the head, in bytes, asks for a fold.  Until it
+ * shrinks it takes up a few more chunks, two or three bytes a run: so with chunks of the
+ * default size it stays below 2 kB. */
+#define FOLD_BYTES			768
+
+/* A head that stands still for fewer messages may well move before a fold is worth it. */
 #define FOLD_MESSAGES		256
 
 /* At least once: between two looks whether they fit into a commit. */
@@ -73,11 +77,26 @@ is_due(const BurrowConsumer *c, BurrowPart *part)
 		/* all that was done before has left the rows, or will at their next write */
 		part->fold_base = part->ndone;
 		part->fold_mark = part->tracker.last_offset + 1;
+		part->fold_wanted = false;
 		return false;
 	}
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
 		return part->ndone - part->fold_base >= ROOM_MESSAGES;
-	return part->ndone - part->fold_base >= FOLD_MESSAGES * (uint64) Max(c->pool.nlanes, 1);
+	return part->fold_wanted && part->ndone - part->fold_base >= FOLD_MESSAGES;
+}
+
+uint64
+burrow_fold_chunk(const BurrowPart *part, int lane)
+{
+	return part->folded != NULL ? part->folded[lane] : 0;
+}
+
+void
+burrow_fold_note(BurrowPart *part, const BurrowLane *lane, size_t row_bytes)
+{
+	/* of what the last fold lets go, a chunk that was sent before it tells nothing */
+	if (row_bytes >= FOLD_BYTES && lane->header.folded == burrow_fold_chunk(part, lane->lane))
+		part->fold_wanted = true;
 }
 
 void
@@ -93,6 +112,7 @@ burrow_fold_run(BurrowConsumer *c, BurrowPart *part)
 		return;
 	/* if it fails, the next is due when as much more was done */
 	part->fold_base = part->ndone;
+	part->fold_wanted = false;
 	burrow_fold_collect(part, &position.done);
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
 	{

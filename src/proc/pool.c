@@ -392,6 +392,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.partition = part->partition;
 	lane->header.topic_len = topic_len;
 	lane->header.head = burrow_tracker_head(&part->tracker);
+	lane->header.folded = burrow_fold_chunk(part, lane->lane);
 	/* a message that has failed shares its transaction with no other */
 	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS | BURROW_CHUNK_SINGLY :
 		first->frame.attempt > 1 ? BURROW_CHUNK_SINGLY : 0;

@@ -24,7 +24,7 @@ $holder->query_safe('SELECT pg_advisory_lock(1)');
 
 $kafka->create_topic('passing', 1);
 $kafka->produce('passing', { key => 'stuck', value => 'x' });
-$node->sql("SELECT burrow.subscribe('passing', 'keep', workers => 4, min_workers => 4, \"window\" => 1000000, commit_interval => '200 ms')");
+$node->sql("SELECT burrow.subscribe('passing', 'keep', workers => 4, min_workers => 4, batch_size => 20, \"window\" => 1000000, commit_interval => '200 ms')");
 $node->wait_for('the message to be in hand', q{SELECT count(*) = 1 FROM burrow.workers WHERE state = 'running'});
 $kafka->produce_many('passing', count => $messages, keys => 1000, size => 100);
 $node->wait_for('the first tenth', "SELECT count(*) >= $messages / 10 FROM got", timeout => 60);

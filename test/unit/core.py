@@ -231,7 +231,8 @@ class Reader(c.Structure):
 
 class ResultChunk(c.Structure):
     _fields_ = [("kind", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
-                ("committed_at", c.c_int64)]
+                ("committed_at", c.c_int64),
+                ("row_bytes", c.c_uint64)]
 
 
 class ResultFailure(c.Structure):

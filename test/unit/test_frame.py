@@ -125,7 +125,7 @@ def walk(address, size):
 def test_layout():
     assert c.sizeof(core.ChunkHeader) == core.shim_sizeof(0) == 48
     assert c.sizeof(core.MessageHeader) == core.shim_sizeof(1) == 64
-    assert c.sizeof(core.ResultChunk) == core.shim_sizeof(2) == 24
+    assert c.sizeof(core.ResultChunk) == core.shim_sizeof(2) == 32
     assert c.sizeof(core.ResultFailure) == core.shim_sizeof(3) == 40
 
 
@@ -300,7 +300,7 @@ def test_refused_failure():
 
 
 def result_chunk(outcomes, n=None, kind=core.RESULT_CHUNK):
-    return struct.pack("=IIQq", kind, len(outcomes) if n is None else n, 9, 10) + \
+    return struct.pack("=IIQqQ", kind, len(outcomes) if n is None else n, 9, 10, 0) + \
         b"".join(struct.pack("=II", o, 100) for o in outcomes)
 
 
@@ -314,7 +314,7 @@ def test_result_chunk():
     assert read_result_chunk(data)
     for bad in (result_chunk([]), result_chunk([1], n=2), result_chunk([1, 1], n=1),
                 result_chunk([0]), result_chunk([4]), result_chunk([1, 1, 0]), result_chunk([1], kind=2),
-                result_chunk([1], n=2 ** 32 - 1), data[:20], data[:-1], b"", b"\1"):
+                result_chunk([1], n=2 ** 32 - 1), data[:28], data[:-1], b"", b"\1"):
         assert not read_result_chunk(bad)
         assert read_failure(bad) is None
     assert core.frame_read_result_chunk(guarded.put(data) - 4, len(data)) is None
