@@ -18,7 +18,8 @@ BEGIN
     name := burrow.subscribe('topic', handler, 'handler test', enabled => false);
     SELECT s.handler INTO result FROM burrow.subscriptions s WHERE s.subscription = name;
     PERFORM burrow.unsubscribe(name);
-    RETURN result;
+    -- 17 prints json without its schema
+    RETURN regexp_replace(result, 'pg_catalog\.json\M', 'json', 'g');
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     IF hint LIKE 'A handler takes one argument of type burrow.message or%' THEN

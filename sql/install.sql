@@ -12,6 +12,8 @@ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
   AND obj_description(objid, classid::regclass::name) IS NULL
   -- types that come with a table
   AND NOT EXISTS (SELECT FROM pg_type t WHERE classid = 'pg_type'::regclass AND t.oid = objid AND typrelid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'v')))
+  -- from 17 on, array types are members too
+  AND NOT EXISTS (SELECT FROM pg_type t WHERE classid = 'pg_type'::regclass AND t.oid = objid AND typcategory = 'A')
 ORDER BY 1;
 
 -- Every table has a primary key.

@@ -63,6 +63,12 @@
 #include "varatt.h"
 #endif
 
+#include "fmgr.h"
+#include "utils/fmgrprotos.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#endif
+
 /* 16: an update tells which indexes need the new tuple.  HeapTupleIsHeapOnly() does too. */
 #if PG_VERSION_NUM >= 160000
 #define burrow_heap_update(rel, tid, tuple, cid, failure, lockmode) \
@@ -76,5 +82,21 @@
 #define burrow_insert_index_entries(result, slot, estate) \
 	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL)
 #endif
+
+/* 16: to_regprocedure() keeps every error to itself.  Raises what is wrong with a signature,
+ * other than that there is no such function. */
+static inline void
+burrow_check_signature(const char *signature)
+{
+#if PG_VERSION_NUM >= 160000
+	ErrorSaveContext context = {.type = T_ErrorSaveContext, .details_wanted = true};
+	Datum		ignored;
+
+	if (!DirectInputFunctionCallSafe(regprocedurein, unconstify(char *, signature), InvalidOid, -1,
+									 (Node *) &context, &ignored) &&
+		context.error_data->sqlerrcode != ERRCODE_UNDEFINED_FUNCTION)
+		ThrowErrorData(context.error_data);
+#endif
+}
 
 #endif							/* BURROW_COMPAT_H */

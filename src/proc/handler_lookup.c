@@ -417,7 +417,10 @@ burrow_handler_lookup(const char *name, BurrowHandlerInfo *info)
 		Oid			funcoid = burrow_handler_find_signature(name);
 
 		if (!OidIsValid(funcoid))
+		{
+			burrow_check_signature(name);
 			report_undefined(name);
+		}
 		burrow_handler_plan(funcoid, &types, &plan);
 	}
 	else
