@@ -96,6 +96,10 @@ typedef enum BurrowPartState
 	BURROW_PART_CLOSED			/* epoch over; kept while a worker holds a message of it */
 } BurrowPartState;
 
+/* The lane of what the consumer resolves itself (dead letters, what is skipped); no worker
+ * has it. */
+#define BURROW_RESOLVED_LANE	BURROW_MAX_WORKERS
+
 /* One epoch of one partition. */
 struct BurrowPart
 {
@@ -135,7 +139,8 @@ struct BurrowPart
 	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
 
 	/* Folds; see fold.c. */
-	uint64	   *folded;			/* by lane: its chunks up to this one are in our row; NULL: none */
+	uint64	   *folded;			/* by lane, the resolved one's last: its chunks up to this one are
+								 * in our row; NULL: none */
 	uint64		fold_base;		/* of ndone: these are folded, or below the head */
 	bool		fold_wanted;	/* a worker's row has grown */
 	int64		fold_mark;		/* when the head comes here, all that was done until now is below it */
@@ -514,8 +519,9 @@ extern bool burrow_commit_settled(BurrowConsumer *c, bool closing_only);
 extern void burrow_fold_collect(const BurrowPart *part, BurrowOffsetSet *done);
 /* The last of the lane's chunks that is in our row; 0: none. */
 extern uint64 burrow_fold_chunk(const BurrowPart *part, int lane);
-/* So much, in bytes, does the lane's row hold beyond the head after its chunk. */
-extern void burrow_fold_note(BurrowPart *part, const BurrowLane *lane, size_t row_bytes);
+/* So much, in bytes, does the lane's row hold beyond the head after a chunk that was sent
+ * when the last fold had its chunks up to folded. */
+extern void burrow_fold_note(BurrowPart *part, int lane, uint64 folded, size_t row_bytes);
 /* Makes a fold of the part if one is due. */
 extern void burrow_fold_run(BurrowConsumer *c, BurrowPart *part);
 

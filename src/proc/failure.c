@@ -38,9 +38,6 @@
 #define LETTERS_AT_ONCE		100
 #define LETTER_BYTES		(16 * 1024 * 1024)
 
-/* The consumer's lane for what it resolves itself; no worker has it. */
-#define RESOLVED_LANE		BURROW_MAX_WORKERS
-
 /* When they could not be written. */
 #define LETTERS_AGAIN_US	INT64CONST(1000000)
 
@@ -379,9 +376,11 @@ save_progress(BurrowConsumer *c, const BurrowMessage *m)
 		.uuid = c->sub->uuid,
 		.topic = m->part->topic,
 		.partition = m->part->partition,
-		.lane = RESOLVED_LANE,
+		.lane = BURROW_RESOLVED_LANE,
 		.place = (uint32) m->part->slot,
 		.head = burrow_tracker_head(&m->part->tracker),
+		.chunk = ++c->pool.chunk,
+		.folded = burrow_fold_chunk(m->part, BURROW_RESOLVED_LANE),
 		.offsets = &m->frame.offset,
 		.noffsets = 1
 	};
@@ -435,6 +434,15 @@ take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 	forget(c, m);
 }
 
+/* The row that the first letter's progress is in holds so much now. */
+static void
+note_row(BurrowConsumer *c, size_t bytes)
+{
+	BurrowPart *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+
+	burrow_fold_note(part, BURROW_RESOLVED_LANE, burrow_fold_chunk(part, BURROW_RESOLVED_LANE), bytes);
+}
+
 /* Writes as many as fit into one transaction.  False: not now. */
 static bool
 write_some(BurrowConsumer *c)
@@ -453,7 +461,7 @@ write_some(BurrowConsumer *c)
 	}
 	if (!burrow_consumer_try(c, store_letters, &n, "write dead letters"))
 		return false;
-	burrow_progress_committed();
+	note_row(c, burrow_progress_committed());
 	/* where nothing was written (skipped, at least once), an older commit's will do */
 	for (; n > 0; n--)
 		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)),

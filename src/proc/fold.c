@@ -57,13 +57,14 @@ static void
 note_chunks(BurrowConsumer *c, BurrowPart *part)
 {
 	if (part->folded == NULL)
-		part->folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * BURROW_MAX_WORKERS);
+		part->folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
 	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
 	{
 		const BurrowLane *lane = c->pool.lanes[i];
 
 		part->folded[i] = lane != NULL && lane->state == BURROW_LANE_BUSY ? lane->chunk - 1 : c->pool.chunk;
 	}
+	part->folded[BURROW_RESOLVED_LANE] = c->pool.chunk;
 }
 
 /* Has enough been done beyond the head? */
@@ -92,10 +93,10 @@ burrow_fold_chunk(const BurrowPart *part, int lane)
 }
 
 void
-burrow_fold_note(BurrowPart *part, const BurrowLane *lane, size_t row_bytes)
+burrow_fold_note(BurrowPart *part, int lane, uint64 folded, size_t row_bytes)
 {
 	/* of what the last fold lets go, a chunk that was sent before it tells nothing */
-	if (row_bytes >= FOLD_BYTES && lane->header.folded == burrow_fold_chunk(part, lane->lane))
+	if (row_bytes >= FOLD_BYTES && folded == burrow_fold_chunk(part, lane))
 		part->fold_wanted = true;
 }
 

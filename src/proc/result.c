@@ -135,7 +135,7 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 		if (is_done(lane->messages[i]))
 			handler_us += result->results[i].handler_us;
 	}
-	burrow_fold_note(lane->messages[0]->part, lane, result->row_bytes);
+	burrow_fold_note(lane->messages[0]->part, lane->lane, lane->header.folded, result->row_bytes);
 	ndone = resolve_messages(c, lane, result, result->committed_at);
 	if (ndone > 0)
 	{

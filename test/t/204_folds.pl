@@ -48,6 +48,34 @@ is($node->sql('SELECT count(*), count(DISTINCT "offset") FROM got'), ($messages 
 	'after a crash the stuck message runs again, and no other');
 $node->sql("SELECT burrow.unsubscribe('passing')");
 
+# ---- messages that are skipped pass it too: what the consumer resolves itself has a row
+
+$holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$node->sql(<<'SQL');
+CREATE FUNCTION keep_even(topic text, "offset" bigint, key text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF key <> 'stuck' AND "offset" % 2 = 1 THEN
+        PERFORM burrow.reject('odd');
+    END IF;
+    PERFORM keep(topic, "offset", key);
+END $$;
+SQL
+$kafka->create_topic('skipping', 1);
+$kafka->produce('skipping', map { { key => $_ == 0 ? 'stuck' : "k$_", value => 'x' } } 0 .. 3999);
+$node->sql("SELECT burrow.subscribe('skipping', 'keep_even', on_failure => 'skip', max_consecutive_errors => 1000000, workers => 2, commit_interval => '200 ms')");
+$largest = 0;
+$node->wait_for('all that pass', sub {
+		my ($inflight, $skipped, $size) = split /\|/, $node->sql(q{SELECT inflight, messages_skipped, (SELECT coalesce(max(length(done)), 0) FROM burrow.progress) FROM burrow.stats WHERE subscription = 'skipping'});
+		$largest = $size if $size > $largest;
+		return $inflight == 1 && $skipped == 2000;
+	}, timeout => 120);
+cmp_ok($largest, '<', 2000, "with every other message skipped, no row was longer than 2000 bytes ($largest)");
+$holder->quit;
+$kafka->wait_until_committed($node->group_of('skipping'), 'skipping', timeout => 60, diagnose => sub { $node->diagnostics });
+is($node->sql(q{SELECT count(*), count(DISTINCT "offset") FROM got WHERE topic = 'skipping'}), '2000|2000', 'and each of the others is there once');
+$node->sql("SELECT burrow.unsubscribe('skipping')");
+
 # ---- at least once: every other message is stuck, so each one that is done is a run
 
 $holder = $node->background_psql('postgres');
