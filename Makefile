@@ -39,7 +39,9 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/subscription.o \
 	src/proc/assignment.o \
 	src/proc/bgw.o \
+	src/proc/cancel.o \
 	src/proc/chunk.o \
+	src/proc/chunk_frame.o \
 	src/proc/commit.o \
 	src/proc/connection.o \
 	src/proc/consumer.o \

@@ -33,55 +33,22 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "jit/jit.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
 #include "compat.h"
-#include "guc.h"
-#include "proc/chunk.h"
+#include "proc/cancel.h"
+#include "proc/chunk_internal.h"
 #include "proc/crash_point.h"
 
-typedef struct Chunk
-{
-	BurrowWorker *w;
-	const BurrowChunkHeader *header;
-	const BurrowWorkerSetup *setup;
-	char		topic[BURROW_TOPIC_MAX + 1];
-	BurrowMessageView *messages;
-	BurrowTrackerSlot **slots;	/* where each one's mark goes */
-	BurrowResultChunk *result;	/* outcome 0: not known yet */
-	Size		result_size;
-	char		activity[BURROW_TOPIC_MAX + 80];	/* for pg_stat_activity, up to the offset */
-	int			activity_len;
-
-	/* The transaction: its messages, in order, whose handler was called or is in hand. */
-	uint32	   *members;
-	uint32		nmembers;
-	uint32		current;		/* the message in hand */
-	uint32		next;			/* the one after the last member */
-	bool		array;			/* all members in one call */
-	int64	   *offsets;		/* the members', for their progress */
-	bool		saving;			/* progress is being written: an error is nobody's message's */
-	bool		committed;		/* and marked */
-	ErrorData  *error;			/* why it failed */
-	bool		preparing;		/* the handler is being looked up */
-	bool		unfit;			/* the error was raised then */
-
-	bool		stopped;		/* what is not done goes back */
-	bool		gone;			/* the consumer is */
-} Chunk;
-
 /* The chunk whose transaction is being committed; NULL: none, other commits are not ours. */
-static Chunk *committing = NULL;
+static BurrowChunk *committing = NULL;
 
 /* ---- the mark ---- */
 
@@ -93,7 +60,7 @@ static Chunk *committing = NULL;
 static void
 mark_at_commit(XactEvent event, void *arg)
 {
-	Chunk	   *c = committing;
+	BurrowChunk *c = committing;
 	uint64		mark;
 
 	if (event != XACT_EVENT_COMMIT || c == NULL)
@@ -111,33 +78,17 @@ mark_at_commit(XactEvent event, void *arg)
 		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
 }
 
-static BurrowWorker *timed_worker;
-
-/* In a signal handler: as if somebody had cancelled what runs. */
-static void
-handler_timed_out(void)
-{
-	if (timed_worker->phase != BURROW_WORKER_RUNNING)
-		return;
-	timed_worker->timed_out = true;
-	timed_worker->cancelled = 0;
-	InterruptPending = true;
-	QueryCancelPending = true;
-	SetLatch(MyLatch);
-}
-
 void
 burrow_chunk_init(BurrowWorker *w)
 {
-	timed_worker = w;
-	w->timer = RegisterTimeout(USER_TIMEOUT, handler_timed_out);
+	burrow_cancel_init(w->slot);
 	RegisterXactCallback(mark_at_commit, NULL);
 }
 
 /* ---- what others see ---- */
 
 static int
-handler_timeout_ms(const Chunk *c)
+handler_timeout_ms(const BurrowChunk *c)
 {
 	return (int) Min((c->setup->handler_timeout_us + 999) / 1000, (int64) INT_MAX);
 }
@@ -145,12 +96,12 @@ handler_timeout_ms(const Chunk *c)
 static void
 error_context(void *arg)
 {
-	Chunk	   *c = arg;
+	BurrowChunk *c = arg;
 	const BurrowMessageView *message = &c->messages[c->current];
 
-	if (c->w->phase != BURROW_WORKER_RUNNING)
+	if (burrow_cancel_phase() != BURROW_WORKER_RUNNING)
 		return;
-	if (c->w->timed_out)
+	if (burrow_cancel_timed_out())
 		errcontext("handler_timeout of %d ms", handler_timeout_ms(c));
 	if (c->saving)
 		errcontext("storing progress of topic \"%s\" partition %d for subscription \"%s\"",
@@ -173,7 +124,7 @@ error_context(void *arg)
  * a cancel of an earlier attempt does not hit this one.
  */
 static void
-begin_attempt(Chunk *c, uint32 index)
+begin_attempt(BurrowChunk *c, uint32 index)
 {
 	BurrowWorker *w = c->w;
 	int64		offset = c->messages[index].header->offset;
@@ -187,8 +138,7 @@ begin_attempt(Chunk *c, uint32 index)
 	pg_write_barrier();
 	pg_atomic_write_u64(&w->slot->attempts, attempt);
 
-	if (w->cancelled != 0 && w->cancelled != attempt)
-		QueryCancelPending = false;
+	burrow_cancel_begin_attempt(attempt);
 
 	pg_lltoa(offset, c->activity + c->activity_len);
 	pgstat_report_activity(STATE_RUNNING, c->activity);
@@ -196,10 +146,9 @@ begin_attempt(Chunk *c, uint32 index)
 }
 
 static void
-end_attempts(Chunk *c)
+end_attempts(BurrowChunk *c)
 {
-	c->w->phase = BURROW_WORKER_BETWEEN;
-	QueryCancelPending = false;
+	burrow_cancel_end_transaction();
 	pg_atomic_write_u64(&c->w->slot->running_since, 0);
 }
 
@@ -213,7 +162,7 @@ drop_handler(BurrowWorker *w)
 }
 
 static BurrowHandler *
-ready_handler(Chunk *c)
+ready_handler(BurrowChunk *c)
 {
 	BurrowWorker *w = c->w;
 
@@ -226,48 +175,21 @@ ready_handler(Chunk *c)
 	return w->handler;
 }
 
-/* From now on handler_timeout runs. */
-static void
-start_timer(Chunk *c)
-{
-	c->w->timed_out = false;
-	if (c->setup->handler_timeout_us > 0)
-		enable_timeout_after(c->w->timer, handler_timeout_ms(c));
-}
-
-/*
- * The call is over.  A time-out that came too late to interrupt it must not hit the next
- * message; a cancel that somebody asked for in the same moment goes with it, and finds
- * its message done.
- */
-static void
-stop_timer(Chunk *c)
-{
-	if (c->setup->handler_timeout_us == 0)
-		return;
-	disable_timeout(c->w->timer, false);
-	if (c->w->timed_out)
-	{
-		c->w->timed_out = false;
-		QueryCancelPending = false;
-	}
-}
-
 /* Each message sees what the one before it has done, and what others have committed since. */
 static void
-begin_call(Chunk *c)
+begin_call(BurrowChunk *c)
 {
 	CHECK_FOR_INTERRUPTS();
-	start_timer(c);
+	burrow_cancel_begin_call(handler_timeout_ms(c));
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(c->w->message_cxt);
 }
 
 static void
-end_call(Chunk *c)
+end_call(BurrowChunk *c)
 {
-	stop_timer(c);
+	burrow_cancel_end_call();
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	MemoryContextReset(c->w->message_cxt);
@@ -279,7 +201,7 @@ end_call(Chunk *c)
  * no effect.
  */
 static bool
-take_letter(Chunk *c, uint32 index)
+take_letter(BurrowChunk *c, uint32 index)
 {
 	if ((c->header->flags & BURROW_CHUNK_LETTERS) == 0)
 		return true;
@@ -288,7 +210,7 @@ take_letter(Chunk *c, uint32 index)
 }
 
 static void
-call_one(Chunk *c, uint32 index)
+call_one(BurrowChunk *c, uint32 index)
 {
 	BurrowHandler *handler;
 
@@ -305,7 +227,7 @@ call_one(Chunk *c, uint32 index)
 }
 
 static void
-call_array(Chunk *c)
+call_array(BurrowChunk *c)
 {
 	BurrowHandler *handler;
 	BurrowMessageView *messages;
@@ -341,21 +263,15 @@ elapsed_us(instr_time *then)
 }
 
 static void
-add_member(Chunk *c, uint32 index)
+add_member(BurrowChunk *c, uint32 index)
 {
 	c->members[c->nmembers++] = index;
 	c->next = index + 1;
 }
 
-static inline bool
-is_resolved(const Chunk *c, uint32 index)
-{
-	return c->result->results[index].outcome != 0;
-}
-
 /* Messages from first on, each in a call, until end or batch_time. */
 static void
-run_one_by_one(Chunk *c, uint32 first, uint32 end)
+run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 {
 	instr_time	clock;
 	int64		used_us = 0;
@@ -365,7 +281,7 @@ run_one_by_one(Chunk *c, uint32 first, uint32 end)
 	{
 		uint32		us;
 
-		if (is_resolved(c, i))
+		if (burrow_chunk_is_resolved(c, i))
 			continue;
 		/* known as a member before it runs: it may fail */
 		if (i > first)
@@ -381,14 +297,14 @@ run_one_by_one(Chunk *c, uint32 first, uint32 end)
 }
 
 static void
-run_array(Chunk *c, uint32 first, uint32 end)
+run_array(BurrowChunk *c, uint32 first, uint32 end)
 {
 	instr_time	clock;
 	uint32		us;
 
 	for (uint32 i = first + 1; i < end; i++)
 	{
-		if (!is_resolved(c, i))
+		if (!burrow_chunk_is_resolved(c, i))
 			add_member(c, i);
 	}
 	c->next = end;
@@ -403,9 +319,9 @@ run_array(Chunk *c, uint32 first, uint32 end)
 
 /* Was a call ended by handler_timeout?  Then nobody waits for the worker. */
 static bool
-timed_out(const Chunk *c)
+timed_out(const BurrowChunk *c)
 {
-	return c->error->sqlerrcode == ERRCODE_QUERY_CANCELED && c->w->timed_out;
+	return c->error->sqlerrcode == ERRCODE_QUERY_CANCELED && burrow_cancel_timed_out();
 }
 
 /*
@@ -414,7 +330,7 @@ timed_out(const Chunk *c)
  * cancel, which would be blamed on one, comes too late.
  */
 static void
-save_progress(Chunk *c)
+save_progress(BurrowChunk *c)
 {
 	BurrowProgress progress = {
 		.subid = c->w->args.subid,
@@ -451,22 +367,19 @@ save_progress(Chunk *c)
  * error is not worth a line in the log yet: the culprit's own will come.
  */
 static void
-abort_transaction(Chunk *c)
+abort_transaction(BurrowChunk *c)
 {
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	c->error = CopyErrorData();
 	c->unfit = c->preparing;
 	c->preparing = false;
-	if (c->setup->handler_timeout_us > 0)
-		disable_timeout(c->w->timer, false);
 
 	HOLD_INTERRUPTS();
 	if (c->nmembers == 1 || c->committed || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		EmitErrorReport();
-	c->w->phase = BURROW_WORKER_BETWEEN;
+	burrow_cancel_end_transaction();
 	AbortOutOfAnyTransaction();
 	FlushErrorState();
-	QueryCancelPending = false;
 	RESUME_INTERRUPTS();
 
 	/* a query of the handler's may have failed inside LLVM */
@@ -481,7 +394,7 @@ abort_transaction(Chunk *c)
  * True: committed.  False: nothing of it has happened, and c->error says why.
  */
 static bool
-run_transaction(Chunk *c, uint32 first, uint32 end)
+run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 {
 	BurrowWorker *w = c->w;
 
@@ -494,9 +407,7 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 
 	PG_TRY();
 	{
-		w->cancelled = 0;
-		w->timed_out = false;
-		w->phase = BURROW_WORKER_RUNNING;
+		burrow_cancel_begin_transaction();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
 		c->array = burrow_handler_form(ready_handler(c)) == BURROW_HANDLER_ARRAY;
@@ -529,81 +440,8 @@ run_transaction(Chunk *c, uint32 first, uint32 end)
 	return c->committed;
 }
 
-/* ---- results ---- */
-
-/*
- * Waits while the queue is full.  The consumer reads the queues of those lanes only
- * that have set their bit, so that is done each time, also in the middle of a message.
- */
 static void
-send_frame(Chunk *c, const void *data, Size len)
-{
-	BurrowWorker *w = c->w;
-	shm_mq_iovec iov = {.data = data, .len = len};
-
-	while (!c->gone)
-	{
-		shm_mq_result r = burrow_transport_send(w->transport->results, &iov, 1, true);
-
-		if (r == SHM_MQ_DETACHED)
-		{
-			c->gone = true;
-			return;
-		}
-		burrow_registry_result_ready(w->args.subscription, w->args.lane);
-		if (r == SHM_MQ_SUCCESS)
-			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
-/* Cuts between characters; what is cut at a byte elsewhere would be broken text. */
-static char *
-clip(char *text)
-{
-	int			len;
-
-	if (text == NULL)
-		return NULL;
-	len = strlen(text);
-	if (len > BURROW_FAILURE_TEXT_MAX)
-		text[pg_mbcliplen(text, len, BURROW_FAILURE_TEXT_MAX)] = '\0';
-	return text;
-}
-
-/* The message has failed; those behind it in its order go back. */
-static void
-message_failed(Chunk *c, uint32 index)
-{
-	const BurrowMessageHeader *failed = c->messages[index].header;
-	ErrorData  *error = c->error;
-	char	   *frame = palloc(BURROW_FAILURE_SIZE_MAX);
-	size_t		len;
-
-	c->result->results[index].outcome = BURROW_OUTCOME_FAILED;
-	if (failed->flags & BURROW_MESSAGE_ORDERED)
-	{
-		for (uint32 i = index + 1; i < c->header->nmessages; i++)
-		{
-			const BurrowMessageHeader *other = c->messages[i].header;
-
-			if ((other->flags & BURROW_MESSAGE_ORDERED) && other->order == failed->order)
-				c->result->results[i].outcome = BURROW_OUTCOME_RETURNED;
-		}
-	}
-
-	pg_atomic_write_u64(&c->w->slot->messages_failed, pg_atomic_read_u64(&c->w->slot->messages_failed) + 1);
-	len = burrow_frame_put_failure(frame, c->header->chunk, index, unpack_sql_state(error->sqlerrcode),
-								   c->unfit, clip(error->message), clip(error->detail), clip(error->hint),
-								   clip(error->context));
-	send_frame(c, frame, len);
-	pfree(frame);
-}
-
-static void
-transaction_committed(Chunk *c)
+transaction_committed(BurrowChunk *c)
 {
 	BurrowWorkerSlot *slot = c->w->slot;
 
@@ -614,17 +452,6 @@ transaction_committed(Chunk *c)
 	pg_atomic_write_u64(&slot->messages_processed, pg_atomic_read_u64(&slot->messages_processed) + c->nmembers);
 }
 
-static void
-send_result(Chunk *c)
-{
-	for (uint32 i = 0; i < c->header->nmessages; i++)
-	{
-		if (!is_resolved(c, i))
-			c->result->results[i].outcome = BURROW_OUTCOME_RETURNED;
-	}
-	send_frame(c, c->result, c->result_size);
-}
-
 /* ---- the chunk ---- */
 
 /*
@@ -632,12 +459,12 @@ send_result(Chunk *c)
  * the lock: a consumer that goes just now is noticed a message later.
  */
 static bool
-may_go_on(Chunk *c)
+may_go_on(BurrowChunk *c)
 {
 	const BurrowSubscriptionSlot *sub = &burrow->subscriptions[c->w->args.subscription];
 
 	CHECK_FOR_INTERRUPTS();
-	if (c->w->stop || GetUserId() != c->w->args.owner)
+	if (burrow_cancel_stopped() || GetUserId() != c->w->args.owner)
 		c->stopped = true;
 	if (*(volatile const uint32 *) &sub->generation != c->w->args.generation ||
 		*(volatile const pid_t *) &sub->consumer_pid == 0)
@@ -645,25 +472,25 @@ may_go_on(Chunk *c)
 	return !c->stopped && !c->gone;
 }
 
-static void run_messages(Chunk *c, uint32 first, uint32 end, bool alone);
+static void run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone);
 
 /* The transaction of the messages from first to before end was rolled back. */
 static void
-transaction_failed(Chunk *c, uint32 first, uint32 end)
+transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
 	if (timed_out(c) && !(c->array && c->nmembers > 1))
 	{
 		c->error->message = psprintf("handler was cancelled after %d ms", handler_timeout_ms(c));
-		message_failed(c, c->current);
+		burrow_chunk_message_failed(c, c->current);
 		run_messages(c, first, end, true);
 	}
 	else if (c->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !timed_out(c))
 	{
-		message_failed(c, c->current);
+		burrow_chunk_message_failed(c, c->current);
 		c->stopped = true;
 	}
 	else if (c->nmembers == 1)
-		message_failed(c, first);
+		burrow_chunk_message_failed(c, first);
 	else
 	{
 		ereport(DEBUG1,
@@ -682,14 +509,14 @@ transaction_failed(Chunk *c, uint32 first, uint32 end)
 
 /* Those from first to before end that are not resolved, several to a transaction or each alone. */
 static void
-run_messages(Chunk *c, uint32 first, uint32 end, bool alone)
+run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone)
 {
 	uint32		next;
 
 	for (uint32 i = first; i < end; i = next)
 	{
 		next = i + 1;
-		if (is_resolved(c, i))
+		if (burrow_chunk_is_resolved(c, i))
 			continue;
 		if (!may_go_on(c))
 			return;
@@ -706,87 +533,24 @@ run_messages(Chunk *c, uint32 first, uint32 end, bool alone)
 	}
 }
 
-static void pg_attribute_noreturn()
-report_malformed(void)
-{
-	elog(ERROR, "malformed chunk from the consumer");
-}
-
-/* Where the mark goes; the address is looked up now, because that may have to map memory. */
-static BurrowTrackerSlot *
-tracker_slot(BurrowWorker *w, const BurrowMessageHeader *message)
-{
-	BurrowTrackerSlot *slots = dsa_get_address(w->area, (dsa_pointer) message->slots);
-
-	if (slots == NULL || message->slot >= BURROW_TRACKER_SEGMENT_SLOTS ||
-		slots[message->slot].offset != message->offset)
-		report_malformed();
-	return &slots[message->slot];
-}
-
-/* All of the frame is checked before the first message runs. */
-static Chunk *
-decode(BurrowWorker *w, const void *data, Size len)
-{
-	Chunk	   *c = palloc0(sizeof(Chunk));
-	BurrowChunkReader reader;
-	uint32		n;
-
-	if (!burrow_frame_read_chunk(&reader, data, len))
-		report_malformed();
-	n = reader.header->nmessages;
-	if (n > len / sizeof(BurrowMessageHeader) || reader.header->topic_len > BURROW_TOPIC_MAX ||
-		(reader.header->partition_slot >= (uint32) burrow_max_partitions &&
-		 (reader.header->flags & BURROW_CHUNK_LETTERS) == 0))
-		report_malformed();
-
-	c->w = w;
-	c->setup = w->transport->setup;
-	c->header = reader.header;
-	memcpy(c->topic, reader.topic, reader.header->topic_len);
-	c->messages = palloc(sizeof(BurrowMessageView) * n);
-	c->slots = palloc(sizeof(BurrowTrackerSlot *) * n);
-	c->members = palloc(sizeof(uint32) * n);
-	c->offsets = palloc(sizeof(int64) * n);
-	c->result_size = offsetof(BurrowResultChunk, results) + sizeof(BurrowMessageResult) * n;
-	c->result = palloc0(c->result_size);
-	c->result->kind = BURROW_RESULT_CHUNK;
-	c->result->nmessages = n;
-	c->result->chunk = c->header->chunk;
-
-	for (uint32 i = 0; i < n; i++)
-	{
-		if (!burrow_frame_next_message(&reader, &c->messages[i]))
-			report_malformed();
-		c->slots[i] = tracker_slot(w, c->messages[i].header);
-	}
-	if (!burrow_frame_at_end(&reader))
-		report_malformed();
-
-	c->activity_len = snprintf(c->activity, sizeof(c->activity), "handling message from topic \"%s\" partition %d offset ",
-							   c->topic, c->header->partition);
-	return c;
-}
-
 bool
 burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->chunk_cxt);
 	ErrorContextCallback callback;
-	Chunk	   *c;
+	BurrowChunk *c;
 	bool		gone;
 
-	c = decode(w, data, len);
+	c = burrow_chunk_decode(w, data, len);
 	callback.callback = error_context;
 	callback.arg = c;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	w->stop = false;
-	w->phase = BURROW_WORKER_BETWEEN;
+	burrow_cancel_begin_chunk();
 	run_messages(c, 0, c->header->nmessages, (c->header->flags & BURROW_CHUNK_SINGLY) != 0);
-	send_result(c);
-	w->phase = BURROW_WORKER_IDLE;
+	burrow_chunk_send_result(c);
+	burrow_cancel_end_chunk();
 
 	error_context_stack = callback.previous;
 	gone = c->gone;

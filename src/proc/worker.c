@@ -33,6 +33,7 @@
 #include "burrow.h"
 #include "compat.h"
 #include "proc/bgw.h"
+#include "proc/cancel.h"
 #include "proc/chunk.h"
 
 bool		burrow_am_worker = false;
@@ -51,32 +52,6 @@ bool		burrow_am_worker = false;
 #define LARGE_CHUNK			(64 * 1024 * 1024)
 
 static BurrowWorker worker;
-
-/*
- * SIGINT.  A consumer writes which attempt it means; then only that one is cancelled,
- * however late the signal comes.  Without a number (pg_cancel_backend, lock_timeout)
- * it is for what runs now.  The number is taken away, so that the next signal without
- * one is not mistaken.
- */
-static void
-handle_cancel(SIGNAL_ARGS)
-{
-	int			save_errno = errno;
-	uint64		meant = worker.slot != NULL ? pg_atomic_exchange_u64(&worker.slot->cancel, 0) : 0;
-
-	if (worker.phase == BURROW_WORKER_RUNNING &&
-		(meant == 0 || meant == pg_atomic_read_u64(&worker.slot->attempts)))
-	{
-		worker.cancelled = meant;
-		InterruptPending = true;
-		QueryCancelPending = true;
-	}
-	else if (worker.phase == BURROW_WORKER_BETWEEN && meant == 0)
-		worker.stop = true;
-
-	SetLatch(MyLatch);
-	errno = save_errno;
-}
 
 /* ---- start ---- */
 
@@ -214,7 +189,7 @@ burrow_worker_main(Datum arg)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
-	pqsignal(SIGINT, handle_cancel);
+	pqsignal(SIGINT, burrow_cancel_signal);
 	BackgroundWorkerUnblockSignals();
 
 	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, BURROW_WORKER_CONNECTION_FLAGS);
