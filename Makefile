@@ -16,6 +16,7 @@ CORE_OBJS = \
 	src/core/offset_set.o \
 	src/core/policy.o \
 	src/core/scheduler.o \
+	src/core/sizer.o \
 	src/core/start_position.o \
 	src/core/tracker.o
 

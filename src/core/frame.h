@@ -130,13 +130,14 @@ typedef enum BurrowOutcome
 {
 	BURROW_OUTCOME_DONE = 1,	/* committed and marked */
 	BURROW_OUTCOME_FAILED,		/* a failure was sent for it */
-	BURROW_OUTCOME_RETURNED		/* not run to its end, and not at fault: run it again */
+	BURROW_OUTCOME_RETURNED,	/* not run to its end, and not at fault: run it again */
+	BURROW_OUTCOME_ALONE		/* the same, but alone: others have waited for it too long */
 } BurrowOutcome;
 
 typedef struct BurrowMessageResult
 {
 	uint32_t	outcome;
-	uint32_t	handler_us;		/* the handler's time, microseconds */
+	uint32_t	handler_us;		/* the handler's time, microseconds; of one done, or _ALONE */
 } BurrowMessageResult;
 
 typedef struct BurrowResultChunk

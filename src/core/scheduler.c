@@ -585,7 +585,8 @@ static inline bool
 fits(const Chunk *chunk, const BurrowSchedItem *item)
 {
 	return chunk->n == 0 ||
-		(chunk->n < chunk->limits.messages &&
+		(!item->alone && !chunk->first->alone &&
+		 chunk->n < chunk->limits.messages &&
 		 chunk->bytes <= chunk->limits.bytes &&
 		 item->bytes <= chunk->limits.bytes - chunk->bytes);
 }
@@ -773,25 +774,4 @@ uint64_t
 burrow_sched_partition_in_hand(const BurrowSchedPartition *p)
 {
 	return p->in_hand;
-}
-
-/*
- * The worker's fair share of what is ready is rounded down: rounded up, 5 messages
- * for 4 idle workers would be 2, 2 and 1, with one worker left idle.  What rounding
- * leaves over waits here, for whoever is free next, and behind nobody.
- */
-uint32_t
-burrow_sched_chunk_size(uint64_t ready, uint32_t idle, uint64_t handler_ns,
-						uint64_t batch_time_ns, uint32_t batch_size)
-{
-	uint64_t	size;
-
-	if (handler_ns == 0)
-		return 1;
-	size = batch_time_ns / handler_ns;
-	if (size > ready / (idle > 0 ? idle : 1))
-		size = ready / (idle > 0 ? idle : 1);
-	if (size > batch_size)
-		size = batch_size;
-	return size > 0 ? (uint32_t) size : 1;
 }

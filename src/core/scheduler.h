@@ -29,6 +29,7 @@ typedef struct BurrowSchedItem
 	/* set by the caller before burrow_sched_add() */
 	uint64_t	order;			/* looked at only if ordered */
 	bool		ordered;
+	bool		alone;			/* shares its chunk with no other; may be set while in hand too */
 	uint32_t	bytes;			/* what it counts for in a chunk's byte limit */
 	/* the scheduler's */
 	struct BurrowSchedItem *next;
@@ -61,9 +62,9 @@ extern void burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, Burrow
 
 /* Pick a chunk: a list linked by next, of one partition; NULL if nothing is ready.
  * Sets *n.  The oldest message ready comes first, and with it what waits in its
- * order, as it came; then the oldest of the rest, up to the limits.  Items are in
- * hand until finished or put back; one that waits for its retry stays in hand, and
- * so holds its order. */
+ * order, as it came; then the oldest of the rest, up to the limits.  An item that
+ * is to be alone is a chunk by itself.  Items are in hand until finished or put back;
+ * one that waits for its retry stays in hand, and so holds its order. */
 extern BurrowSchedItem *burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n);
 
 /* In hand -> gone (done, dead-lettered, skipped).  Its order goes on. */
@@ -79,19 +80,5 @@ extern uint64_t burrow_sched_ready(const BurrowScheduler *s);
 extern uint64_t burrow_sched_blocked(const BurrowScheduler *s);
 extern uint64_t burrow_sched_in_hand(const BurrowScheduler *s);
 extern uint64_t burrow_sched_partition_in_hand(const BurrowSchedPartition *p);
-
-/*
- * How many messages the next chunk may carry, so that no message waits behind a
- * busy worker while another is idle, and a chunk takes about batch_time.
- *
- *	ready			messages ready, at least 1
- *	idle			idle workers, at least 1, the one to be given work among them
- *	handler_ns		measured mean handler time, 0 if not known yet
- *	batch_time_ns, batch_size	the subscription's limits
- *
- * Returns 1..batch_size.  An unknown handler time gives 1.
- */
-extern uint32_t burrow_sched_chunk_size(uint64_t ready, uint32_t idle, uint64_t handler_ns,
-										uint64_t batch_time_ns, uint32_t batch_size);
 
 #endif							/* BURROW_CORE_SCHEDULER_H */

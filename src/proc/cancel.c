@@ -3,11 +3,16 @@
  *	  What cancels a worker's transaction before its end.
  *
  * Runs in: workers, half of it in signal handlers.
- * Owns: the phase of this process, and its timer.
+ * Owns: the phase of this process, and its timers.
  * Locking: none.  What a signal handler shares with the rest is volatile.
  *
  * A cancel sets QueryCancelPending, as in any backend, and so can be swallowed by a
- * handler (EXCEPTION WHEN query_canceled).
+ * handler (EXCEPTION WHEN query_canceled).  Then it has done what it was asked for, if
+ * somebody has asked; but nobody has asked a message to give way to others, so what
+ * a handler does instead must have no effect, and that is known by a flag of its own.
+ *
+ * Nothing here is set again and again: a transaction's patience ends once, and each
+ * timer is one of PostgreSQL's own, which cost a system call a second, not a message.
  */
 #include "postgres.h"
 
@@ -21,12 +26,15 @@
 
 static BurrowWorkerSlot *my_slot;	/* NULL: none yet */
 static TimeoutId call_timer;
+static TimeoutId patience_timer;
 static bool call_timer_runs;
+static bool patience_timer_runs;
 
 /* Shared with signal handlers. */
 static volatile sig_atomic_t phase = BURROW_WORKER_IDLE;
 static volatile sig_atomic_t stopped;	/* cancelled between two transactions */
 static volatile sig_atomic_t timed_out;	/* the call, by handler_timeout */
+static volatile sig_atomic_t overdue;	/* the transaction, for others of the chunk */
 static volatile uint64 meant_attempt;	/* that QueryCancelPending is for; 0: any */
 
 /* In a signal handler. */
@@ -69,11 +77,37 @@ call_timed_out(void)
 	SetLatch(MyLatch);
 }
 
+static void
+patience_is_over(void)
+{
+	if (phase != BURROW_WORKER_RUNNING)
+		return;
+	overdue = true;
+	cancel(0);
+	SetLatch(MyLatch);
+}
+
 void
 burrow_cancel_init(BurrowWorkerSlot *slot)
 {
 	my_slot = slot;
+	patience_timer = RegisterTimeout(USER_TIMEOUT, patience_is_over);
 	call_timer = RegisterTimeout(USER_TIMEOUT, call_timed_out);
+}
+
+static void
+start(TimeoutId timer, bool *runs, int64 delay_us)
+{
+	enable_timeout_after(timer, (int) Min((delay_us + 999) / 1000, (int64) INT_MAX));
+	*runs = true;
+}
+
+static void
+stop(TimeoutId timer, bool *runs)
+{
+	if (*runs)
+		disable_timeout(timer, false);
+	*runs = false;
 }
 
 /* ---- phases ---- */
@@ -108,17 +142,15 @@ burrow_cancel_begin_transaction(void)
 {
 	meant_attempt = 0;
 	timed_out = false;
+	overdue = false;
 	phase = BURROW_WORKER_RUNNING;
 }
 
 void
 burrow_cancel_end_transaction(void)
 {
-	if (call_timer_runs)
-	{
-		disable_timeout(call_timer, false);
-		call_timer_runs = false;
-	}
+	stop(call_timer, &call_timer_runs);
+	stop(patience_timer, &patience_timer_runs);
 	phase = BURROW_WORKER_BETWEEN;
 	QueryCancelPending = false;
 }
@@ -130,16 +162,34 @@ burrow_cancel_begin_attempt(uint64 attempt)
 		QueryCancelPending = false;
 }
 
+/* ---- patience ---- */
+
+void
+burrow_cancel_begin_patience(int64 patience_us)
+{
+	start(patience_timer, &patience_timer_runs, patience_us);
+}
+
+void
+burrow_cancel_end_patience(void)
+{
+	stop(patience_timer, &patience_timer_runs);
+}
+
+bool
+burrow_cancel_overdue(void)
+{
+	return overdue;
+}
+
 /* ---- handler_timeout ---- */
 
 void
-burrow_cancel_begin_call(int timeout_ms)
+burrow_cancel_begin_call(int64 timeout_us)
 {
 	timed_out = false;
-	if (timeout_ms == 0)
-		return;
-	enable_timeout_after(call_timer, timeout_ms);
-	call_timer_runs = true;
+	if (timeout_us > 0)
+		start(call_timer, &call_timer_runs, timeout_us);
 }
 
 /*
@@ -152,8 +202,7 @@ burrow_cancel_end_call(void)
 {
 	if (!call_timer_runs)
 		return;
-	disable_timeout(call_timer, false);
-	call_timer_runs = false;
+	stop(call_timer, &call_timer_runs);
 	if (timed_out)
 	{
 		timed_out = false;

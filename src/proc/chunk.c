@@ -24,6 +24,14 @@
  * back then.  One that handler_timeout has cancelled is at fault too, but nobody waits,
  * and the others of its chunk are run.
  *
+ * A message that takes long (it waits for a lock) must not hold up the others of its
+ * chunk, which are done and not committed, or not begun.  The worker cannot commit in the
+ * middle of a call; so when they have waited long enough, it cancels itself, and gives
+ * everything back that is not done: nobody is at fault, the message that ran is to be
+ * run alone, and for one alone nobody waits.  Not so an array handler, as it is given
+ * its messages to take its time for all of them, and may rightly need long; nobody could
+ * tell for which of them, either.
+ *
  * The whole transaction runs within PG_TRY, as in PostgreSQL's own apply workers, and
  * is aborted there as a whole; subtransactions, one a message, would cost an xid
  * each, and could not protect against an error at commit.
@@ -35,7 +43,6 @@
 #include "jit/jit.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -43,6 +50,7 @@
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
 #include "compat.h"
+#include "core/sizer.h"
 #include "proc/cancel.h"
 #include "proc/chunk_internal.h"
 #include "proc/crash_point.h"
@@ -58,13 +66,10 @@ static BurrowChunk *committing = NULL;
  * record, and XactLastCommitEnd is some earlier transaction's.
  */
 static void
-mark_at_commit(XactEvent event, void *arg)
+mark(BurrowChunk *c)
 {
-	BurrowChunk *c = committing;
 	uint64		mark;
 
-	if (event != XACT_EVENT_COMMIT || c == NULL)
-		return;
 	BURROW_CRASH_POINT("committed");
 
 	mark = TransactionIdIsValid(GetTopTransactionIdIfAny()) ? XactLastCommitEnd : BURROW_SLOT_DONE;
@@ -78,11 +83,39 @@ mark_at_commit(XactEvent event, void *arg)
 		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
 }
 
+/* Swallowed by a handler or not, a cancel for the others' sake is not to be committed. */
+static void
+check_overdue(void)
+{
+	if (burrow_cancel_overdue())
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg_internal("other messages of the chunk have waited too long")));
+}
+
+/*
+ * Before the commit deferred triggers have run, which may take as long as a handler;
+ * what comes then must not be cancelled (a wait for a synchronous standby would end).
+ */
+static void
+transaction_event(XactEvent event, void *arg)
+{
+	if (committing == NULL)
+		return;
+	if (event == XACT_EVENT_PRE_COMMIT)
+	{
+		burrow_cancel_end_patience();
+		check_overdue();
+	}
+	else if (event == XACT_EVENT_COMMIT)
+		mark(committing);
+}
+
 void
 burrow_chunk_init(BurrowWorker *w)
 {
 	burrow_cancel_init(w->slot);
-	RegisterXactCallback(mark_at_commit, NULL);
+	RegisterXactCallback(transaction_event, NULL);
 }
 
 /* ---- what others see ---- */
@@ -130,6 +163,7 @@ begin_attempt(BurrowChunk *c, uint32 index)
 	int64		offset = c->messages[index].header->offset;
 	uint64		attempt = pg_atomic_read_u64(&w->slot->attempts) + 1;
 
+	check_overdue();
 	c->current = index;
 	SetCurrentStatementStartTimestamp();
 	pg_atomic_write_u32(&w->slot->running_partition, c->header->partition_slot);
@@ -180,7 +214,7 @@ static void
 begin_call(BurrowChunk *c)
 {
 	CHECK_FOR_INTERRUPTS();
-	burrow_cancel_begin_call(handler_timeout_ms(c));
+	burrow_cancel_begin_call(c->setup->handler_timeout_us);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(c->w->message_cxt);
@@ -269,6 +303,18 @@ add_member(BurrowChunk *c, uint32 index)
 	c->next = index + 1;
 }
 
+/* Is there another message behind this one, in its transaction or in a later one? */
+static bool
+others_wait(const BurrowChunk *c, uint32 index)
+{
+	for (uint32 i = index + 1; i < c->header->nmessages; i++)
+	{
+		if (!burrow_chunk_is_resolved(c, i))
+			return true;
+	}
+	return false;
+}
+
 /* Messages from first on, each in a call, until end or batch_time. */
 static void
 run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
@@ -276,6 +322,8 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 	instr_time	clock;
 	int64		used_us = 0;
 
+	if (others_wait(c, first))
+		burrow_cancel_begin_patience(burrow_sizer_patience_us(c->setup->batch_time_us));
 	INSTR_TIME_SET_CURRENT(clock);
 	for (uint32 i = first; i < end; i++)
 	{
@@ -375,7 +423,8 @@ abort_transaction(BurrowChunk *c)
 	c->preparing = false;
 
 	HOLD_INTERRUPTS();
-	if (c->nmembers == 1 || c->committed || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (c->committed ||
+		(!burrow_cancel_overdue() && (c->nmembers == 1 || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)))
 		EmitErrorReport();
 	burrow_cancel_end_transaction();
 	AbortOutOfAnyTransaction();
@@ -401,9 +450,12 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 	c->nmembers = 0;
 	add_member(c, first);
 	c->current = first;
+	c->called = false;
 	c->saving = false;
 	c->committed = false;
 	c->error = NULL;
+
+	INSTR_TIME_SET_CURRENT(c->began);
 
 	PG_TRY();
 	{
@@ -415,6 +467,7 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 			run_array(c, first, end);
 		else
 			run_one_by_one(c, first, end);
+		c->called = true;
 		BURROW_CRASH_POINT("after handler");
 		save_progress(c);
 		BURROW_CRASH_POINT("progress written");
@@ -474,11 +527,36 @@ may_go_on(BurrowChunk *c)
 
 static void run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone);
 
+/*
+ * One message, or the commit of those that it belongs to, has taken so long that others
+ * have waited enough.  It is run alone next, and the others by whoever is free.
+ */
+static void
+take_apart(BurrowChunk *c)
+{
+	uint32		us = elapsed_us(&c->began);
+
+	for (uint32 i = 0; i < c->nmembers; i++)
+	{
+		BurrowMessageResult *result = &c->result->results[c->members[i]];
+
+		if (!c->called && c->members[i] != c->current)
+			continue;
+		result->outcome = BURROW_OUTCOME_ALONE;
+		result->handler_us = us;
+	}
+	c->stopped = true;
+	ereport(DEBUG1,
+			(errmsg_internal("chunk of %u messages is taken apart after %u ms", c->header->nmessages, us / 1000)));
+}
+
 /* The transaction of the messages from first to before end was rolled back. */
 static void
 transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
-	if (timed_out(c) && !(c->array && c->nmembers > 1))
+	if (burrow_cancel_overdue())
+		take_apart(c);
+	else if (timed_out(c) && !(c->array && c->nmembers > 1))
 	{
 		c->error->message = psprintf("handler was cancelled after %d ms", handler_timeout_ms(c));
 		burrow_chunk_message_failed(c, c->current);

@@ -8,6 +8,8 @@
 #ifndef BURROW_PROC_CHUNK_INTERNAL_H
 #define BURROW_PROC_CHUNK_INTERNAL_H
 
+#include "portability/instr_time.h"
+
 #include "core/frame.h"
 #include "proc/chunk.h"
 
@@ -25,12 +27,14 @@ typedef struct BurrowChunk
 	int			activity_len;
 
 	/* The transaction: its messages, in order, whose handler was called or is in hand. */
+	instr_time	began;
 	uint32	   *members;
 	uint32		nmembers;
 	uint32		current;		/* the message in hand */
 	uint32		next;			/* the one after the last member */
 	bool		array;			/* all members in one call */
 	int64	   *offsets;		/* the members', for their progress */
+	bool		called;			/* all members' calls have come to their end */
 	bool		saving;			/* progress is being written: an error is nobody's message's */
 	bool		committed;		/* and marked */
 	ErrorData  *error;			/* why it failed */

@@ -36,6 +36,7 @@
 #include "core/offset_set.h"
 #include "core/policy.h"
 #include "core/scheduler.h"
+#include "core/sizer.h"
 #include "core/start_position.h"
 #include "core/tracker.h"
 #include "kafka/kafka.h"
@@ -198,7 +199,7 @@ typedef struct BurrowPool
 	int			nleaving;
 	int			nsending;
 	uint64		chunk;			/* number of the last chunk */
-	uint64		handler_ns;		/* running mean of the handler's time */
+	BurrowSizer sizer;
 	dlist_head	idle;			/* used last first, so that the rest can leave */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */

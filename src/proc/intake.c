@@ -152,6 +152,7 @@ copy_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km, 
 	m->ref = ref;
 	m->retry = NULL;
 	set_order(c, km, &m->item);
+	m->item.alone = false;
 	m->item.bytes = (uint32) total;
 
 	h = &m->frame;

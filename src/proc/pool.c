@@ -453,7 +453,7 @@ give_next(BurrowConsumer *c)
 		return false;
 
 	limits.messages = burrow_failure_is_waiting(c) ? 1 :
-		burrow_sched_chunk_size(ready, pool->nidle, pool->handler_ns, o->batch_time_us * 1000, o->batch_size);
+		burrow_sizer_size(&pool->sizer, ready, pool->nidle, o->batch_time_us, o->batch_size);
 	limits.bytes = CHUNK_BYTES;
 	items = burrow_sched_pick(c->sched, limits, &n);
 	if (items == NULL)

@@ -128,23 +128,25 @@ static void
 take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
 {
 	uint64		handler_us = 0;
+	uint32		slow_us = 0;
 	uint32		ndone;
 
 	for (int i = 0; i < lane->nmessages; i++)
 	{
 		if (is_done(lane->messages[i]))
 			handler_us += result->results[i].handler_us;
+		else if (result->results[i].outcome == BURROW_OUTCOME_ALONE)
+		{
+			lane->messages[i]->item.alone = true;
+			slow_us = Max(slow_us, result->results[i].handler_us);
+		}
 	}
 	burrow_fold_note(lane->messages[0]->part, lane->lane, lane->header.folded, result->row_bytes);
 	ndone = resolve_messages(c, lane, result, result->committed_at);
 	if (ndone > 0)
-	{
-		uint64		ns = handler_us * 1000 / ndone;
-
-		/* running mean over about eight chunks; never 0, which means not known */
-		c->pool.handler_ns = c->pool.handler_ns == 0 ? ns : (c->pool.handler_ns * 7 + ns) / 8;
-		c->pool.handler_ns = Max(c->pool.handler_ns, 1);
-	}
+		burrow_sizer_took(&c->pool.sizer, handler_us, ndone);
+	if (slow_us > 0)
+		burrow_sizer_took(&c->pool.sizer, slow_us, 1);
 }
 
 /* A message's error, which comes before its chunk's end; what follows is decided then. */

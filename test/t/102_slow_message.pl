@@ -51,8 +51,7 @@ SELECT count(*) FROM (SELECT "offset", lag("offset") OVER (PARTITION BY key ORDE
 SQL
 $node->sql("SELECT burrow.unsubscribe('hot')");
 
-# ---- a window of 1,000: the partition waits when it is full.  A transaction a message:
-# those that shared one with the stuck message would wait with it.
+# ---- a window of 1,000: the partition waits when it is full
 
 $holder->query_safe('SELECT pg_advisory_lock(1)');
 $node->sql('TRUNCATE got');
@@ -60,7 +59,7 @@ $kafka->create_topic('window', 2);
 $kafka->produce('window', { key => 'key-0', value => 'x', partition => 0 });
 $kafka->produce_many('window', count => 3000, keys => 50, first => 1, partition => 0);
 $kafka->produce_many('window', count => 3000, keys => 0, partition => 1);
-$node->sql("SELECT burrow.subscribe('window', 'keep', \"window\" => 1000, batch_size => 1, commit_interval => '200 ms')");
+$node->sql("SELECT burrow.subscribe('window', 'keep', \"window\" => 1000, commit_interval => '200 ms')");
 $group = $node->group_of('window');
 $node->wait_for('the window to be full', 'SELECT bool_or(window_full) FROM burrow.partitions WHERE partition = 0');
 $node->wait_for('the other partition to be done', 'SELECT committed = 3000 FROM burrow.partitions WHERE partition = 1');

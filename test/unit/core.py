@@ -59,9 +59,9 @@ segment_free = declare(None, "shim_segment_free", c.c_void_p)
 
 
 class Item(c.Structure):
-    _fields_ = [("order", c.c_uint64), ("ordered", c.c_bool), ("bytes", c.c_uint32),
-                ("next", c.c_void_p), ("partition", c.c_void_p), ("record", c.c_void_p),
-                ("arrival", c.c_uint64)]
+    _fields_ = [("order", c.c_uint64), ("ordered", c.c_bool), ("alone", c.c_bool),
+                ("bytes", c.c_uint32), ("next", c.c_void_p), ("partition", c.c_void_p),
+                ("record", c.c_void_p), ("arrival", c.c_uint64)]
 
 
 class Limits(c.Structure):
@@ -83,8 +83,18 @@ sched_ready = declare(c.c_uint64, "burrow_sched_ready", c.c_void_p)
 sched_blocked = declare(c.c_uint64, "burrow_sched_blocked", c.c_void_p)
 sched_in_hand = declare(c.c_uint64, "burrow_sched_in_hand", c.c_void_p)
 sched_partition_in_hand = declare(c.c_uint64, "burrow_sched_partition_in_hand", c.c_void_p)
-sched_chunk_size = declare(c.c_uint32, "burrow_sched_chunk_size", c.c_uint64, c.c_uint32,
-                           c.c_uint64, c.c_uint64, c.c_uint32)
+
+# ---- sizer
+
+
+class Sizer(c.Structure):
+    _fields_ = [("handler_ns", c.c_uint64)]
+
+
+sizer_took = declare(None, "burrow_sizer_took", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
+sizer_size = declare(c.c_uint32, "burrow_sizer_size", c.POINTER(Sizer), c.c_uint64, c.c_uint32,
+                     c.c_uint64, c.c_uint32)
+sizer_patience_us = declare(c.c_int64, "burrow_sizer_patience_us", c.c_int64)
 
 # ---- histogram
 

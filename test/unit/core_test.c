@@ -273,6 +273,7 @@ check_chunk(const SchedTest *test, const BurrowSchedItem *chunk)
 	for (const BurrowSchedItem *i = chunk; i != NULL; i = i->next)
 	{
 		REQUIRE(i->partition == chunk->partition);
+		REQUIRE(!i->alone || (i == chunk && i->next == NULL));
 		if (!i->ordered)
 			continue;
 		for (const BurrowSchedItem *j = i->next; j != NULL; j = j->next)
@@ -345,6 +346,7 @@ test_scheduler(void)
 			BurrowSchedItem *item = allocate(sizeof(BurrowSchedItem));
 
 			item->ordered = below(5) > 0;
+			item->alone = below(20) == 0;
 			item->order = below(orders);
 			item->bytes = (uint32_t) below(100);
 			burrow_sched_add(test.s, test.partitions[below(PARTITIONS)], item);

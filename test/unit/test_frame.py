@@ -309,11 +309,11 @@ def read_result_chunk(data):
 
 
 def test_result_chunk():
-    data = result_chunk([1, 2, 3])
+    data = result_chunk([1, 2, 3, 4])
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_CHUNK
     assert read_result_chunk(data)
     for bad in (result_chunk([]), result_chunk([1], n=2), result_chunk([1, 1], n=1),
-                result_chunk([0]), result_chunk([4]), result_chunk([1, 1, 0]), result_chunk([1], kind=2),
+                result_chunk([0]), result_chunk([5]), result_chunk([1, 1, 0]), result_chunk([1], kind=2),
                 result_chunk([1], n=2 ** 32 - 1), data[:28], data[:-1], b"", b"\1"):
         assert not read_result_chunk(bad)
         assert read_failure(bad) is None

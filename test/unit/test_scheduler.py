@@ -18,7 +18,7 @@ class Message:
         self.partition = partition
         self.order = order
         self.arrival = arrival
-        self.item = core.Item(order or 0, order is not None, size)
+        self.item = core.Item(order or 0, order is not None, False, size)
         self.address = c.addressof(self.item)
 
     def __repr__(self):
@@ -82,7 +82,8 @@ class Scheduler:
         chunk, total = [], 0
 
         def fits(m):
-            return not chunk or (len(chunk) < messages and total + m.item.bytes <= size)
+            return not chunk or (not m.item.alone and not chunk[0].item.alone and
+                                 len(chunk) < messages and total + m.item.bytes <= size)
 
         while ready:
             first = ready[0]
@@ -113,6 +114,7 @@ class Scheduler:
             p = self.ring.pop(0)
             # what is promised, said without the model's way of choosing
             assert all(m.partition is p for m in chunk)
+            assert len(chunk) == 1 or not any(m.item.alone for m in chunk)
             assert not p.held() & {m.order for m in chunk}
             for order in {m.order for m in chunk} - {None}:
                 mine = [m for m in p.waiting if m.order == order]
@@ -235,6 +237,32 @@ def test_put_back_and_then_another():
     s.destroy()
 
 
+def test_one_that_is_to_be_alone():
+    """It keeps its place in its order and by age, but shares its chunk with no other."""
+    s = Scheduler()
+    p = s.add_partition()
+    a, b1, b2, b3, d = s.add(p, 1), s.add(p, 2), s.add(p, 2), s.add(p, 2), s.add(p, None)
+    assert s.pick() == [a, b1, b2, b3, d]
+    b2.item.alone = True
+    for m in (d, b3, b2, b1, a):
+        s.put_back(m)
+    assert s.pick() == [a, b1, d]               # b2 and b3 wait for b1
+    assert s.pick() == []
+    s.finish(b1)
+    assert s.pick() == [b2]
+    assert s.pick() == []
+    s.finish(b2)
+    assert s.pick() == [b3]
+    for m in (a, b3, d):
+        s.finish(m)
+    free = s.add(p, None)
+    free.item.alone = True
+    later = s.add(p, None)
+    assert s.pick() == [free]
+    assert s.pick() == [later]
+    s.destroy()
+
+
 def test_free_messages_block_nobody():
     s = Scheduler()
     p = s.add_partition()
@@ -353,8 +381,8 @@ def test_many_keys_come_and_go():
     s = core.sched_new()
     pieces = core.outstanding()
     p = core.sched_add_partition(s)
-    items = [core.Item(i * 2 ** 32, True, 1) for i in range(20_000)]
-    again = [core.Item(i * 2 ** 32, True, 1) for i in range(20_000)]
+    items = [core.Item(i * 2 ** 32, True, False, 1) for i in range(20_000)]
+    again = [core.Item(i * 2 ** 32, True, False, 1) for i in range(20_000)]
     n = c.c_uint32()
     for _ in range(2):
         for item in items:
@@ -430,10 +458,10 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.chunks)
     @rule(which=st.integers(0, 50), ok=st.integers(0, 12), retry=st.booleans(),
-          newest_first=st.booleans())
-    def chunk_fails(self, which, ok, retry, newest_first):
+          newest_first=st.booleans(), alone=st.sets(st.integers(0, 5)))
+    def chunk_fails(self, which, ok, retry, newest_first, alone):
         """Some were done; the failed one waits for its retry in hand, or comes back with
-        the others."""
+        the others; some are to be alone next."""
         chunk = self.chunks.pop(which % len(self.chunks))
         if chunk[0].partition.removed:
             ok = len(chunk)
@@ -443,6 +471,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         if retry and rest:
             self.chunks.append(rest[:1])
             rest = rest[1:]
+        for i, m in enumerate(rest):
+            m.item.alone |= i in alone
         for m in reversed(rest) if newest_first else rest:
             self.s.put_back(m)
         self.s.check()
@@ -533,44 +563,3 @@ def test_no_partition_is_passed_over(loads, messages):
         assert len(between) == len(set(between))
         assert set(between) >= turns[i][1] - {p}
     s.destroy()
-
-
-# ---- the size of chunks
-
-
-def share(ready, idle):
-    return core.sched_chunk_size(ready, idle, 1000, 10_000_000, 100)
-
-
-def test_chunk_size():
-    assert core.sched_chunk_size(1000, 1, 0, 10_000_000, 100) == 1       # not known yet
-    assert core.sched_chunk_size(1000, 1, 50_000_000, 10_000_000, 100) == 1   # a slow handler
-    assert core.sched_chunk_size(1000, 1, 50_000, 10_000_000, 1000) == 200    # fills the time
-    assert core.sched_chunk_size(1000, 1, 50_000, 10_000_000, 100) == 100     # the limit
-    assert core.sched_chunk_size(1000, 1, 1, 10_000_000, 1) == 1
-    assert core.sched_chunk_size(1000, 0, 1, 10_000_000, 100) == 100
-    assert core.sched_chunk_size(0, 1, 1, 10_000_000, 0) == 1
-    assert share(100, 4) == 25
-    assert share(5, 4) == 1
-    assert share(3, 4) == 1
-
-
-@given(st.integers(1, 10_000), st.integers(1, 64))
-def test_no_worker_is_left_idle_while_a_message_waits_behind_another(ready, idle):
-    for left in range(idle, 0, -1):
-        if ready == 0:
-            break
-        size = share(ready, left)
-        assert 1 <= size <= 100
-        ready -= size
-        # every other idle worker still finds a message, if there were enough
-        assert ready >= left - 1 or size == 1
-
-
-@given(st.integers(1, 2 ** 40), st.integers(0, 2 ** 31), st.integers(0, 2 ** 62),
-       st.integers(0, 2 ** 62), st.integers(0, 2 ** 31))
-def test_chunk_size_in_range(ready, idle, handler, batch_time, batch):
-    size = core.sched_chunk_size(ready, idle, handler, batch_time, batch)
-    assert 1 <= size <= max(batch, 1)
-    assert size <= ready
-    assert size == 1 or size * handler <= batch_time

@@ -1,0 +1,46 @@
+/*
+ * sizer.c
+ *	  How many messages a chunk may carry, and for how long they wait for one of them;
+ *	  see sizer.h.
+ */
+#include "core/sizer.h"
+
+/* A running mean over about eight chunks; never 0, which means not known. */
+void
+burrow_sizer_took(BurrowSizer *s, uint64_t handler_us, uint32_t n)
+{
+	uint64_t	ns = handler_us * 1000 / n;
+
+	s->handler_ns = s->handler_ns == 0 ? ns : (s->handler_ns * 7 + ns) / 8;
+	if (s->handler_ns == 0)
+		s->handler_ns = 1;
+}
+
+/*
+ * The worker's fair share of what is ready is rounded down: rounded up, 5 messages
+ * for 4 idle workers would be 2, 2 and 1, with one worker left idle.  What rounding
+ * leaves over waits here, for whoever is free next, and behind nobody.
+ */
+uint32_t
+burrow_sizer_size(const BurrowSizer *s, uint64_t ready, uint32_t idle,
+				  uint64_t batch_time_us, uint32_t batch_size)
+{
+	uint64_t	size;
+
+	if (s->handler_ns == 0)
+		return 1;
+	size = batch_time_us * 1000 / s->handler_ns;
+	if (size > ready / (idle > 0 ? idle : 1))
+		size = ready / (idle > 0 ? idle : 1);
+	if (size > batch_size)
+		size = batch_size;
+	return size > 0 ? (uint32_t) size : 1;
+}
+
+int64_t
+burrow_sizer_patience_us(int64_t batch_time_us)
+{
+	int64_t		patience = batch_time_us * BURROW_PATIENCE_TIMES;
+
+	return patience > BURROW_PATIENCE_MIN_US ? patience : BURROW_PATIENCE_MIN_US;
+}

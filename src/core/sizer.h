@@ -1,0 +1,47 @@
+/*
+ * sizer.h
+ *	  How many messages a chunk may carry, and for how long they wait for one of them.
+ *
+ * Pure.  It is told how long handlers took.  A chunk is to take about batch_time, and
+ * no message is to wait behind a busy worker while another worker is idle.
+ *
+ * What is expected of a message need not come true: it may wait for a lock, or sleep.
+ * Then the others of its chunk wait with it, up to their patience; after that the chunk
+ * is taken apart, and the message is run alone.  Patience is far beyond what a chunk
+ * should take, because all that its transaction has done until then is done in vain.
+ * The time that the message has run until then is told as well, so that where all
+ * messages take as long, the next chunks are of one.
+ */
+#ifndef BURROW_CORE_SIZER_H
+#define BURROW_CORE_SIZER_H
+
+#include <stdint.h>
+
+/* Patience: so many times batch_time, and not less than this. */
+#define BURROW_PATIENCE_TIMES		20
+#define BURROW_PATIENCE_MIN_US		INT64_C(1000000)
+
+typedef struct BurrowSizer
+{
+	uint64_t	handler_ns;		/* running mean of the handler's time; 0: not known */
+} BurrowSizer;
+
+/* So much time went into n messages (at least 1) of a chunk. */
+extern void burrow_sizer_took(BurrowSizer *s, uint64_t handler_us, uint32_t n);
+
+/*
+ * How many messages the next chunk may carry.
+ *
+ *	ready			messages ready, at least 1
+ *	idle			idle workers, at least 1, the one to be given work among them
+ *	batch_time_us, batch_size	the subscription's limits
+ *
+ * Returns 1..batch_size.  An unknown handler time gives 1.
+ */
+extern uint32_t burrow_sizer_size(const BurrowSizer *s, uint64_t ready, uint32_t idle,
+								  uint64_t batch_time_us, uint32_t batch_size);
+
+/* How long, in microseconds, the messages of a chunk wait for one of its transactions. */
+extern int64_t burrow_sizer_patience_us(int64_t batch_time_us);
+
+#endif							/* BURROW_CORE_SIZER_H */
