@@ -57,6 +57,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/intake.o \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
+	src/proc/location.o \
 	src/proc/part.o \
 	src/proc/pool.o \
 	src/proc/redelivery.o \

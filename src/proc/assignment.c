@@ -8,15 +8,10 @@
  * so a mark from an older epoch cannot reach a newer one, and a partition that comes
  * back waits until no worker holds a message of its old epoch.
  *
- * Coming: the group's committed offsets are asked for, the database's rows are read,
- * and core/start_position decides where each partition starts.  What remains to be
- * looked up (the log's start or end, a time) is asked of the broker.  Then the
- * partition queues are split off and the assignment is answered with explicit
- * offsets.  No message is taken before the start is stored here and acknowledged by
- * Kafka: otherwise a crash or a hand-over would lose what came in between.  What is
- * stored is one row, in place of those that the workers left: no worker has a message
- * of the partition now, so nobody writes one.  A change of delivery needs no more than
- * that: rows say the same in both modes.
+ * Coming: location.c finds and stores where each partition starts.  Then the partition
+ * queues are split off and the assignment is answered with explicit offsets.  No message
+ * is taken before the start is stored here and acknowledged by Kafka: otherwise a crash
+ * or a hand-over would lose what came in between.
  *
  * Going: nothing more is taken or given out, what workers have in hand is waited for,
  * what is done is flushed and committed, then the assignment is let go.  After the
@@ -30,20 +25,10 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/memutils.h"
-
-#include "catalog/done_set.h"
 #include "proc/consumer.h"
-#include "proc/crash_point.h"
-
-/* Asks again after a failure. */
-#define ASK_AGAIN_US		INT64CONST(1000000)
 
 /* Longest wait for an answer of the broker's within one turn. */
 #define ASK_TIMEOUT_MS		1000
-
-/* The committed offsets are asked for without waiting; librdkafka's own limit. */
-#define FETCH_TIMEOUT_MS	10000
 
 /* From cancelling what runs to terminating its worker. */
 #define KILL_AFTER_US		INT64CONST(2000000)
@@ -136,336 +121,6 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 		burrow_part_new(c, list->items[i].topic, list->items[i].partition);
 }
 
-/* A list of the partitions that are being located; those with a start only, or all. */
-static BurrowKafkaList *
-locating_list(BurrowConsumer *c, bool unlocated_only)
-{
-	BurrowKafkaList *list;
-	dlist_iter	iter;
-	int			n = 0;
-
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-		n += part->state == BURROW_PART_LOCATING && !(unlocated_only && part->located) ? 1 : 0;
-	}
-	list = c->kafka->list_new(n);
-	if (list == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Failed while assigning %d partitions.", n)));
-	n = 0;
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-		if (part->state != BURROW_PART_LOCATING || (unlocated_only && part->located))
-			continue;
-		if (!c->kafka->list_set(list, n++, part->topic, part->partition, part->start, NULL, 0))
-		{
-			c->kafka->list_free(list);
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("out of memory"),
-					 errdetail("Failed while assigning %d partitions.", n)));
-		}
-	}
-	return list;
-}
-
-static void
-ask_again(BurrowConsumer *c, BurrowAssignStep step, const char *what, const char *reason)
-{
-	c->assign_step = step;
-	c->locate_again_at = c->now + ASK_AGAIN_US;
-	burrow_consumer_trouble(c, "08006", psprintf("%s: %s", what, reason));
-}
-
-/* Asks for the group's committed offsets. */
-static void
-ask_committed(BurrowConsumer *c)
-{
-	BurrowKafkaList *list;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok;
-	dlist_iter	iter;
-
-	/* an epoch that is over must be so for the workers too */
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-		if (part->state == BURROW_PART_LOCATING && burrow_part_has_straggler(c, part))
-			return;
-	}
-	list = locating_list(c, false);
-	ok = c->kafka->fetch_committed(c->client, list, FETCH_TIMEOUT_MS, text);
-	c->kafka->list_free(list);
-	if (ok)
-		c->assign_step = BURROW_ASSIGN_ASKED;
-	else
-		ask_again(c, BURROW_ASSIGN_ASK, "could not ask for committed offsets", text);
-}
-
-/* Where start_from says that a partition without a history starts; a special offset or
- * a time in milliseconds to be looked up, or an offset (*is_offset). */
-static int64
-option_start(const BurrowConsumer *c, const BurrowPart *part, bool *is_offset)
-{
-	const BurrowStart *s = &c->start;
-
-	*is_offset = false;
-	switch (s->kind)
-	{
-		case BURROW_START_EARLIEST:
-			break;
-		case BURROW_START_LATEST:
-			return BURROW_KAFKA_LATEST;
-		case BURROW_START_TIME:
-			return s->time_ms;
-		case BURROW_START_OFFSETS:
-			for (int i = 0; i < s->noffsets; i++)
-				if (s->partitions[i] == part->partition)
-				{
-					*is_offset = true;
-					return s->offsets[i];
-				}
-			break;
-	}
-	return BURROW_KAFKA_EARLIEST;
-}
-
-/* The commit lies below what the database has done: an administrator has to say which
- * is meant. */
-static void
-halt_behind(BurrowConsumer *c, const BurrowPart *part, int64 committed, int64 low)
-{
-	MemoryContext old = MemoryContextSwitchTo(c->halt_cxt);
-
-	c->halt.topic = pstrdup(part->topic);
-	c->halt.partition = part->partition;
-	c->halt.offset = committed;
-	c->halt.sqlstate = "55000";
-	c->halt.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
-							   (long long) committed, part->topic, part->partition, (long long) low);
-	c->halt.detail = pstrdup("The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.");
-	c->halt.hint = pstrdup("Reset the group to the position of the database or beyond, then call burrow.resume().");
-	c->halt.context = NULL;
-	MemoryContextSwitchTo(old);
-	burrow_consumer_end(c, BURROW_ENDING_HALT);
-}
-
-/* Decides where one partition starts; see core/start_position.h. */
-static void
-locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *item,
-	   const BurrowPosition *row, bool group_has_others)
-{
-	int64		low = row->low;
-	MemoryContext old;
-
-	BurrowOffsetMetadata metadata;
-	BurrowOffsetSet runs;
-	BurrowStartPositionInput in;
-	BurrowStartPosition start;
-	bool		has_commit = item->offset >= 0;
-	bool		ours;
-
-	burrow_done_set_init(&runs);
-	ours = has_commit && item->metadata != NULL &&
-		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
-	in.commit = burrow_start_position_classify(has_commit, ours ? &metadata : NULL, c->sub->uuid);
-	in.committed = item->offset;
-	in.has_row = low >= 0;
-	in.low = low;
-	in.delivery = c->sub->options.delivery;
-	in.group_has_others = group_has_others;
-	start = burrow_start_position_decide(&in);
-
-	part->located = true;
-	switch (start.decision)
-	{
-		case BURROW_START_BY_OPTION:
-			part->start = option_start(c, part, &part->located);
-			break;
-		case BURROW_START_AT_BEGINNING:
-			part->located = false;
-			part->start = BURROW_KAFKA_EARLIEST;
-			break;
-		case BURROW_START_HALT:
-			halt_behind(c, part, item->offset, low);
-			break;
-		default:
-			part->start = start.offset;
-			break;
-	}
-	if (start.log)
-		ereport(LOG,
-				(errmsg("subscription \"%s\": topic \"%s\" partition %d starts at offset %lld of Kafka's",
-						c->sub->name, part->topic, part->partition, (long long) start.offset),
-				 low >= 0 ? errdetail("The database's position was %lld.", (long long) low) :
-				 errdetail("The database has no position.")));
-
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	burrow_offset_set_union(&part->skip, &row->done);
-	if (start.kafka_runs)
-		burrow_offset_set_union(&part->skip, &runs);
-	MemoryContextSwitchTo(old);
-	burrow_offset_set_reset(&runs);
-	if (start.offset >= 0)
-	{
-		/* retention may have taken what is done */
-		part->start = burrow_offset_set_next_missing(&part->skip, part->start);
-		burrow_offset_set_remove_below(&part->skip, part->start);
-	}
-
-	/* Kafka and the database say so already? */
-	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
-	if (item->offset == part->start &&
-		in.commit == (in.delivery == BURROW_EXACTLY_ONCE ?
-					  BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
-	{
-		part->start_acked = true;
-		part->committed = part->start;
-	}
-}
-
-/* Is this the answer for all partitions that are being located? */
-static bool
-answers_all(BurrowConsumer *c, const BurrowKafkaList *list)
-{
-	dlist_iter	iter;
-	int			n = 0;
-
-	for (int i = 0; i < list->n; i++)
-	{
-		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
-
-		if (part == NULL || part->state != BURROW_PART_LOCATING)
-			return false;
-	}
-	dlist_foreach(iter, &c->parts)
-		n += dlist_container(BurrowPart, node, iter.cur)->state == BURROW_PART_LOCATING ? 1 : 0;
-	return n == list->n;
-}
-
-/* The group's committed offsets have come. */
-void
-burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	const BurrowKafkaList *list = &event->list;
-	BurrowPosition *positions;
-	const char *reason = event->error != 0 ? event->text : NULL;
-	bool		others;
-
-	for (int i = 0; i < list->n && reason == NULL; i++)
-		if (list->items[i].error != 0)
-			reason = list->items[i].error_text;
-	if (reason == NULL)
-		burrow_consumer_trouble_over(c);
-	if (c->assign_step != BURROW_ASSIGN_ASKED || (reason == NULL && !answers_all(c, list)))
-		return;					/* asked in another matter, or for an assignment that is over */
-	if (reason != NULL)
-	{
-		ask_again(c, BURROW_ASSIGN_ASK, "could not get committed offsets", reason);
-		return;
-	}
-
-	positions = palloc(sizeof(BurrowPosition) * Max(list->n, 1));
-	for (int i = 0; i < list->n; i++)
-	{
-		positions[i].topic = list->items[i].topic;
-		positions[i].partition = list->items[i].partition;
-	}
-	burrow_consumer_start_transaction(c);
-	MemoryContextSwitchTo(c->turn_cxt);
-	burrow_position_load(c->subid, positions, list->n);
-	/* a partition that comes later than the first is new: none of it may be missed */
-	others = burrow_position_exists(c->subid);
-	burrow_consumer_commit_transaction(c);
-
-	for (int i = 0; i < list->n; i++)
-	{
-		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
-
-		if (part != NULL && part->state == BURROW_PART_LOCATING)
-			locate(c, part, &list->items[i], &positions[i], others);
-	}
-	c->assign_step = BURROW_ASSIGN_RESOLVE;
-	c->locate_again_at = 0;
-}
-
-/* Looks up the log's start or end, or a time.  False: not all are known yet. */
-static bool
-resolve(BurrowConsumer *c)
-{
-	BurrowKafkaList *list = locating_list(c, true);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	const char *reason = NULL;
-
-	if (list->n > 0 && !c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
-		reason = text;
-	for (int i = 0; i < list->n && reason == NULL; i++)
-	{
-		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
-
-		if (list->items[i].error != 0 || list->items[i].offset < 0)
-			reason = list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned";
-		else
-		{
-			part->start = list->items[i].offset;
-			part->located = true;
-		}
-	}
-	c->kafka->list_free(list);
-	if (reason != NULL)
-		ask_again(c, BURROW_ASSIGN_RESOLVE, "could not look up starting offsets", reason);
-	return reason == NULL;
-}
-
-/* All starts are known: they go into the database.  False: not now. */
-static bool
-store_starts(BurrowConsumer *c)
-{
-	BurrowPosition *positions;
-	dlist_iter	iter;
-	int			n = 0;
-
-	BURROW_CRASH_POINT("before start is stored");
-	dlist_foreach(iter, &c->parts)
-		n++;
-	positions = palloc(sizeof(BurrowPosition) * n);
-	n = 0;
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-		if (part->state != BURROW_PART_LOCATING || part->start_stored)
-			continue;
-		positions[n].topic = part->topic;
-		positions[n].partition = part->partition;
-		positions[n].low = part->start;
-		positions[n++].done = part->skip;
-	}
-	if (n > 0 && !burrow_commit_store(c, positions, n, true))
-	{
-		c->locate_again_at = c->now + ASK_AGAIN_US;
-		return false;
-	}
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-		if (part->state != BURROW_PART_LOCATING)
-			continue;
-		part->start_stored = true;
-		part->stored = part->start;
-	}
-	BURROW_CRASH_POINT("start stored");
-	return true;
-}
-
 /* All starts are known and stored: answer the assignment. */
 static void
 answer_assign(BurrowConsumer *c)
@@ -482,7 +137,7 @@ answer_assign(BurrowConsumer *c)
 		if (part->state == BURROW_PART_LOCATING)
 			burrow_part_open(c, part);
 	}
-	list = locating_list(c, false);
+	list = burrow_location_list(c, false);
 	ok = c->kafka->assign(c->client, list, text);
 	c->kafka->list_free(list);
 	c->assign_step = BURROW_ASSIGN_NONE;
@@ -700,8 +355,9 @@ burrow_assignment_advance(BurrowConsumer *c)
 	else if (c->assign_step != BURROW_ASSIGN_NONE && c->locate_again_at <= c->now)
 	{
 		if (c->assign_step == BURROW_ASSIGN_ASK)
-			ask_committed(c);
-		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_ENDING_NOT && resolve(c) && store_starts(c))
+			burrow_location_ask(c);
+		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_ENDING_NOT &&
+			burrow_location_resolve(c) && burrow_location_store(c))
 			answer_assign(c);
 	}
 	refresh_ends(c);

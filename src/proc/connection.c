@@ -154,7 +154,7 @@ serve_client(BurrowConsumer *c)
 				burrow_commit_answer(c, &event);
 				break;
 			case BURROW_KAFKA_FETCHED:
-				burrow_assignment_fetched(c, &event);
+				burrow_location_fetched(c, &event);
 				break;
 			case BURROW_KAFKA_ERROR:
 				serve_error(c, &event);

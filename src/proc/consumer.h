@@ -6,7 +6,8 @@
  *		connection.c	the Kafka clients and what they have to say
  *		ending.c		draining, final commit, leaving
  *		part.c			one epoch of one partition
- *		assignment.c	partitions come and go: starting positions, rebalances
+ *		assignment.c	partitions come and go: rebalances
+ *		location.c		where the partitions of an assignment start
  *		intake.c		messages out of Kafka's queues into the scheduler
  *		pool.c			workers: start, give chunks, let go
  *		result.c		what workers send back
@@ -124,7 +125,7 @@ struct BurrowPart
 	int64		end;			/* end of the partition; -1: not known */
 	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
 
-	/* Where it starts; see assignment.c. */
+	/* Where it starts; see location.c. */
 	bool		located;
 	int64		start;
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
@@ -385,6 +386,8 @@ extern void burrow_connection_probe(BurrowConsumer *c);
 /* ---- ending.c ---- */
 extern void burrow_ending_advance(BurrowConsumer *c);
 extern TimestampTz burrow_ending_next(const BurrowConsumer *c);
+/* The subscription is on its way to halt; copies the texts.  The first reason is kept. */
+extern void burrow_ending_halt(BurrowConsumer *c, const BurrowHalt *halt);
 /* A rebalance while the group is being left. */
 extern void burrow_ending_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *event);
 /* Tells the launcher how the end is meant. */
@@ -410,7 +413,6 @@ extern void burrow_part_publish(BurrowConsumer *c, BurrowPart *part);
 /* ---- assignment.c ---- */
 extern void burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list);
 extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
-extern void burrow_assignment_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event);
 /* Moves on what waits for time or for workers; called each turn. */
 extern void burrow_assignment_advance(BurrowConsumer *c);
 extern TimestampTz burrow_assignment_next(BurrowConsumer *c);
@@ -420,6 +422,18 @@ extern void burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline);
 extern void burrow_assignment_stop(BurrowConsumer *c);
 /* Lets go of all partitions and their queues. */
 extern void burrow_assignment_close(BurrowConsumer *c);
+
+/* ---- location.c ---- */
+/* The partitions that are being located: those whose start is not known, or all. */
+extern BurrowKafkaList *burrow_location_list(BurrowConsumer *c, bool unlocated_only);
+/* Asks for the group's committed offsets; waits for workers of an older epoch. */
+extern void burrow_location_ask(BurrowConsumer *c);
+/* They have come. */
+extern void burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event);
+/* Looks up the log's start or end, or a time.  False: not all are known yet. */
+extern bool burrow_location_resolve(BurrowConsumer *c);
+/* All starts are known: they go into the database.  False: not now. */
+extern bool burrow_location_store(BurrowConsumer *c);
 
 /* ---- intake.c ---- */
 extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);

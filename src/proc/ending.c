@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "proc/consumer.h"
 
 /* A stop on SIGTERM has 3 s for the final commit and for leaving the group. */
@@ -41,6 +43,27 @@ burrow_ending_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		(void) c->kafka->unassign(c->client, &event->list, text);
 	else
 		(void) c->kafka->assign(c->client, &none, text);
+}
+
+static char *
+halt_text(BurrowConsumer *c, const char *text)
+{
+	return text != NULL ? MemoryContextStrdup(c->halt_cxt, text) : NULL;
+}
+
+void
+burrow_ending_halt(BurrowConsumer *c, const BurrowHalt *halt)
+{
+	if (c->ending != BURROW_ENDING_NOT && c->ending != BURROW_ENDING_RESTART)
+		return;
+	c->halt = *halt;
+	c->halt.topic = halt_text(c, halt->topic);
+	c->halt.sqlstate = halt_text(c, halt->sqlstate);
+	c->halt.message = halt_text(c, halt->message);
+	c->halt.detail = halt_text(c, halt->detail);
+	c->halt.hint = halt_text(c, halt->hint);
+	c->halt.context = halt_text(c, halt->context);
+	burrow_consumer_end(c, BURROW_ENDING_HALT);
 }
 
 /* The error goes into the catalog, where it survives a restart. */

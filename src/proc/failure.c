@@ -211,26 +211,22 @@ policy_of(const BurrowOptions *o)
 	return policy;
 }
 
-/* The subscription is on its way to halt; the first reason is kept. */
 static void
 begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
 {
-	MemoryContext old;
+	BurrowHalt	halt = {
+		.topic = m->part->topic,
+		.partition = m->part->partition,
+		.offset = m->frame.offset,
+		.sqlstate = failure->sqlstate,
+		.message = in_a_row == 0 ? message_of(failure) :
+		psprintf("%u failed attempts in a row, the last one: %s", in_a_row, message_of(failure)),
+		.detail = failure->detail,
+		.hint = failure->hint,
+		.context = failure->context,
+	};
 
-	if (c->ending != BURROW_ENDING_NOT && c->ending != BURROW_ENDING_RESTART)
-		return;
-	old = MemoryContextSwitchTo(c->halt_cxt);
-	c->halt.topic = pstrdup(m->part->topic);
-	c->halt.partition = m->part->partition;
-	c->halt.offset = m->frame.offset;
-	c->halt.sqlstate = pstrdup(failure->sqlstate);
-	c->halt.message = in_a_row == 0 ? pstrdup(message_of(failure)) :
-		psprintf("%u failed attempts in a row, the last one: %s", in_a_row, message_of(failure));
-	c->halt.detail = failure->detail != NULL ? pstrdup(failure->detail) : NULL;
-	c->halt.hint = failure->hint != NULL ? pstrdup(failure->hint) : NULL;
-	c->halt.context = failure->context != NULL ? pstrdup(failure->context) : NULL;
-	MemoryContextSwitchTo(old);
-	burrow_consumer_end(c, BURROW_ENDING_HALT);
+	burrow_ending_halt(c, &halt);
 }
 
 void

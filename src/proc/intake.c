@@ -197,21 +197,17 @@ static void
 halt_partition(BurrowConsumer *c, BurrowPart *part, int64 offset, const char *sqlstate,
 			   const char *message, const char *detail, const char *hint)
 {
-	MemoryContext old;
+	BurrowHalt	halt = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.offset = offset,
+		.sqlstate = sqlstate,
+		.message = message,
+		.detail = detail,
+		.hint = hint,
+	};
 
-	if (c->ending != BURROW_ENDING_NOT)
-		return;
-	old = MemoryContextSwitchTo(c->halt_cxt);
-	c->halt.topic = pstrdup(part->topic);
-	c->halt.partition = part->partition;
-	c->halt.offset = offset;
-	c->halt.sqlstate = sqlstate;
-	c->halt.message = pstrdup(message);
-	c->halt.detail = detail == NULL ? NULL : pstrdup(detail);
-	c->halt.hint = hint;
-	c->halt.context = NULL;
-	MemoryContextSwitchTo(old);
-	burrow_consumer_end(c, BURROW_ENDING_HALT);
+	burrow_ending_halt(c, &halt);
 }
 
 /*
