@@ -36,6 +36,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/progress.o \
+	src/catalog/seek.o \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
 	src/proc/assignment.o \
@@ -63,12 +64,14 @@ OBJS = $(CORE_OBJS) \
 	src/proc/redelivery.o \
 	src/proc/result.o \
 	src/proc/retry.o \
+	src/proc/seek.o \
 	src/proc/worker.o \
 	src/api/alter.o \
 	src/api/call.o \
 	src/api/kafka_properties.o \
 	src/api/dead_letters.o \
 	src/api/option_views.o \
+	src/api/seek.o \
 	src/api/subscribe.o \
 	src/api/views.o \
 	src/api/wait.o \

@@ -1,4 +1,4 @@
--- Everything that can be wrong with alter, pause, resume, unsubscribe and
+-- Everything that can be wrong with alter, pause, resume, seek, unsubscribe and
 -- wait_until_caught_up.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS burrow;
@@ -90,7 +90,49 @@ SELECT burrow.wait_until_caught_up('orders', '100 ms');
 SELECT burrow.wait_until_caught_up('orders', '0');
 SELECT burrow.alter('orders', enabled => false);
 
+-- seek
+SELECT refusal($$SELECT burrow.seek('order', 'orders', 0, 0)$$);
+SELECT refusal($$SELECT burrow.seek('order', now())$$);
+SELECT refusal($$SELECT burrow.seek('orders', 'order', 0, 0)$$);
+SELECT refusal($$SELECT burrow.seek('orders', 'orders', -1, 0)$$);
+SELECT refusal($$SELECT burrow.seek('orders', 'orders', 0, -2)$$);
+SELECT refusal($$SELECT burrow.seek(NULL, 'orders', 0, 0)$$);
+SELECT refusal($$SELECT burrow.seek('orders', NULL, 0, 0)$$);
+SELECT refusal($$SELECT burrow.seek('orders', 'orders', NULL, 0)$$);
+SELECT refusal($$SELECT burrow.seek('orders', 'orders', 0, NULL)$$);
+SELECT refusal($$SELECT burrow.seek('orders', NULL)$$);
+SELECT refusal($$SELECT burrow.seek('orders', '1969-12-31 23:59:59.9 UTC')$$);
+-- what is pending: the last one for each partition; one for all replaces them
+SELECT burrow.seek('orders', 'orders', 0, 5), burrow.seek('orders', 'orders', 0, 6), burrow.seek('orders', 'orders', 1, 7);
+SELECT topic, partition, "offset" FROM burrow.pending_seek ORDER BY partition;
+SELECT burrow.seek('orders', '1970-01-01 00:00:00 UTC');
+SELECT seek_time AT TIME ZONE 'UTC', (SELECT count(*) FROM burrow.pending_seek) FROM burrow.subscription;
+SELECT burrow.seek('orders', '-infinity');
+SELECT burrow.seek('orders', 'orders', 1, 8);
+SELECT seek_time, (SELECT count(*) FROM burrow.pending_seek) FROM burrow.subscription;
+-- of another topic they say nothing
+SELECT burrow.alter('orders', topic => '^(or|bor)ders$');
+SELECT count(*) FROM burrow.pending_seek;
+SELECT refusal($$SELECT burrow.seek('orders', 'order', 0, 0)$$);
+SELECT refusal($$SELECT burrow.seek('orders', '^orders', 0, 0)$$);
+SELECT burrow.seek('orders', 'borders', 0, 0);
+-- a seek ends a halt, and nothing else
+UPDATE burrow.subscription SET status = 'halted', error_message = 'a gap', error_at = now();
+SELECT burrow.seek('orders', 'orders', 0, 9);
+SELECT status, error_message, error_at FROM burrow.subscription;
+UPDATE burrow.subscription SET status = 'paused';
+SELECT burrow.seek('orders', 'orders', 0, 9);
+SELECT status FROM burrow.subscription;
+BEGIN;
+SELECT burrow.seek('orders', 'orders', 0, 0);
+SELECT burrow.wait_until_caught_up('orders');
+ROLLBACK;
+SELECT burrow.alter('orders', topic => 'orders', enabled => false);
+
 -- transactions that cannot do it
+BEGIN READ ONLY;
+SELECT burrow.seek('orders', 'orders', 0, 0);
+ROLLBACK;
 BEGIN READ ONLY;
 SELECT burrow.subscribe('new', 'on_message');
 ROLLBACK;

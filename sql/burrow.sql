@@ -53,6 +53,7 @@ CREATE TABLE burrow.subscription (
 	uuid uuid NOT NULL,
 	status text NOT NULL CHECK (status IN ('enabled', 'paused', 'halted', 'disabled')),
 	options text[] NOT NULL,
+	seek_time timestamptz,
 	error_topic text,
 	error_partition int,
 	error_offset bigint,
@@ -74,6 +75,7 @@ COMMENT ON COLUMN burrow.subscription.handler_owner IS 'owner of the handler whe
 COMMENT ON COLUMN burrow.subscription.uuid IS 'tells in Kafka''s commits which subscription made them';
 COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
 COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
+COMMENT ON COLUMN burrow.subscription.seek_time IS 'time that all partitions are to be moved to by burrow.seek(); NULL: it was done';
 COMMENT ON COLUMN burrow.subscription.error_at IS 'when the error halted the subscription that the other error_ columns describe';
 
 -- Rows are updated all the time and never indexed anew: room for HOT updates.
@@ -90,6 +92,16 @@ COMMENT ON TABLE burrow.progress IS 'how far each partition is handled; changed 
 COMMENT ON COLUMN burrow.progress.lane IS 'number of the worker that writes the row; -1: the consumer';
 COMMENT ON COLUMN burrow.progress.low IS 'all messages below this offset are handled';
 COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded';
+
+CREATE TABLE burrow.pending_seek (
+	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
+	topic text NOT NULL,
+	partition int NOT NULL,
+	"offset" bigint NOT NULL,
+	PRIMARY KEY (subid, topic, partition)
+);
+COMMENT ON TABLE burrow.pending_seek IS 'where partitions are to be moved by burrow.seek(); a row goes away when it was done';
+COMMENT ON COLUMN burrow.pending_seek."offset" IS 'next offset to be handled';
 
 CREATE TABLE burrow.dead_letter (
 	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
@@ -120,6 +132,7 @@ COMMENT ON COLUMN burrow.dead_letter.retry_asked_at IS 'when burrow.retry_dead_l
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.progress', '');
+SELECT pg_catalog.pg_extension_config_dump('burrow.pending_seek', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.dead_letter', '');
 
 -- ---------------------------------------------------------------- subscriptions
@@ -215,6 +228,16 @@ CREATE FUNCTION burrow.resume(subscription text) RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_resume';
 COMMENT ON FUNCTION burrow.resume IS 'have a paused, halted, disabled or copied subscription go on';
+
+CREATE FUNCTION burrow.seek(subscription text, topic text, partition int, "offset" bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_seek';
+COMMENT ON FUNCTION burrow.seek(text, text, int, bigint) IS 'have a partition go on at an offset; ends a halt, too';
+
+CREATE FUNCTION burrow.seek(subscription text, "time" timestamptz) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_seek_time';
+COMMENT ON FUNCTION burrow.seek(text, timestamptz) IS 'have all partitions go on at their first message from this time on; ends a halt, too';
 
 CREATE FUNCTION burrow.wait_until_caught_up(
 	subscription text,
@@ -636,6 +659,8 @@ REVOKE ALL ON FUNCTION
 	burrow.unsubscribe,
 	burrow.pause,
 	burrow.resume,
+	burrow.seek(text, text, int, bigint),
+	burrow.seek(text, timestamptz),
 	burrow.wait_until_caught_up,
 	burrow.retry_dead_letters,
 	burrow.discard_dead_letters

@@ -16,11 +16,14 @@ SELECT burrow.subscribe('a', 'on_message');
 SELECT burrow.alter('a', workers => 2);
 SELECT burrow.pause('a');
 SELECT burrow.resume('a');
+SELECT burrow.seek('a', 'a', 0, 0);
+SELECT burrow.seek('a', now());
 SELECT burrow.unsubscribe('a');
 SELECT burrow.wait_until_caught_up('a');
 -- nor are the tables
 SELECT * FROM burrow.subscription;
 SELECT * FROM burrow.progress;
+SELECT * FROM burrow.pending_seek;
 SELECT nextval('burrow.subscription_subid_seq');
 RESET ROLE;
 
@@ -38,6 +41,8 @@ SELECT subscription, owner FROM burrow.subscriptions;
 SELECT burrow.alter('a', workers => 2);
 SELECT burrow.pause('a');
 SELECT burrow.resume('a');
+SELECT burrow.seek('a', 'a', 0, 0);
+SELECT burrow.seek('a', now());
 SELECT burrow.unsubscribe('a');
 SELECT burrow.wait_until_caught_up('a');
 SELECT burrow.subscribe('a', 'on_message');
@@ -51,10 +56,11 @@ DROP FUNCTION pg_temp.leak;
 RESET ROLE;
 
 -- A member of the owner is the owner, too.
-GRANT EXECUTE ON FUNCTION burrow.alter TO regress_burrow_member;
+GRANT EXECUTE ON FUNCTION burrow.alter, burrow.seek(text, text, int, bigint) TO regress_burrow_member;
 SET ROLE regress_burrow_member;
 SELECT subscription, owner FROM burrow.subscriptions;
 SELECT burrow.alter('a', workers => 2);
+SELECT burrow.seek('a', 'a', 0, 0);
 RESET ROLE;
 
 -- pg_monitor sees all, and changes nothing.

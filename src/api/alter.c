@@ -24,7 +24,7 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
-#include "catalog/access.h"
+#include "catalog/seek.h"
 #include "proc/handler.h"
 #include "shmem/registry.h"
 
@@ -32,24 +32,6 @@ PG_FUNCTION_INFO_V1(burrow_sql_alter);
 PG_FUNCTION_INFO_V1(burrow_sql_pause);
 PG_FUNCTION_INFO_V1(burrow_sql_resume);
 PG_FUNCTION_INFO_V1(burrow_sql_unsubscribe);
-
-#define CLEAR_ERROR \
-	" error_topic = NULL, error_partition = NULL, error_offset = NULL, error_sqlstate = NULL," \
-	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL, error_at = NULL"
-
-/* One statement on the catalog that changes one row, and the wake-up at commit. */
-static void
-change_row(const char *sql, int nargs, Oid *types, Datum *values)
-{
-	BurrowCatalogAccess access;
-
-	if (!burrow_catalog_begin(&access))
-		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
-	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) < 0 || SPI_processed != 1)
-		elog(ERROR, "could not change the row of a subscription");
-	burrow_catalog_end(&access);
-	burrow_registry_wake_at_commit();
-}
 
 /* enabled => true ends a halt or a pause as little as anything else does but resume(). */
 static BurrowStatus
@@ -79,12 +61,12 @@ update_row(const BurrowSubscription *sub, BurrowStatus status, bool new_uuid)
 		BoolGetDatum(new_uuid),
 	};
 
-	change_row(psprintf("UPDATE burrow.subscription SET topic = $2, handler = $3, handler_owner = $4,"
-						" consumer_group = $5, status = $6, options = $7,"
-						" uuid = CASE WHEN $8 THEN pg_catalog.gen_random_uuid() ELSE uuid END%s"
-						" WHERE subid OPERATOR(pg_catalog.=) $1",
-						status == BURROW_STATUS_ENABLED ? "," CLEAR_ERROR : ""),
-			   lengthof(types), types, row);
+	burrow_call_change_row(psprintf("UPDATE burrow.subscription SET topic = $2, handler = $3, handler_owner = $4,"
+									" consumer_group = $5, status = $6, options = $7,"
+									" uuid = CASE WHEN $8 THEN pg_catalog.gen_random_uuid() ELSE uuid END%s"
+									" WHERE subid OPERATOR(pg_catalog.=) $1",
+									status == BURROW_STATUS_ENABLED ? "," BURROW_CALL_CLEAR_ERROR : ""),
+						   lengthof(types), types, row);
 }
 
 Datum
@@ -111,6 +93,8 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	if (topic != NULL)
 	{
 		burrow_call_check_topic(topic);
+		if (strcmp(topic, sub->topic) != 0)
+			burrow_seek_forget(sub->subid);
 		sub->topic = topic;
 	}
 	burrow_call_options(&call, sub->values);
@@ -150,8 +134,8 @@ burrow_sql_pause(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	values[0] = Int32GetDatum(sub->subid);
-	change_row("UPDATE burrow.subscription SET status = 'paused' WHERE subid OPERATOR(pg_catalog.=) $1",
-			   1, types, values);
+	burrow_call_change_row("UPDATE burrow.subscription SET status = 'paused' WHERE subid OPERATOR(pg_catalog.=) $1",
+						   1, types, values);
 	PG_RETURN_VOID();
 }
 
@@ -178,10 +162,10 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(sub->subid);
 	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[2] = ObjectIdGetDatum(MyDatabaseId);
-	change_row("UPDATE burrow.subscription SET status = 'enabled',"
-			   " system_identifier = $2, dboid = $3," CLEAR_ERROR
-			   " WHERE subid OPERATOR(pg_catalog.=) $1",
-			   3, types, values);
+	burrow_call_change_row("UPDATE burrow.subscription SET status = 'enabled',"
+						   " system_identifier = $2, dboid = $3," BURROW_CALL_CLEAR_ERROR
+						   " WHERE subid OPERATOR(pg_catalog.=) $1",
+						   3, types, values);
 	PG_RETURN_VOID();
 }
 
@@ -196,6 +180,6 @@ burrow_sql_unsubscribe(PG_FUNCTION_ARGS)
 	burrow_call_begin(&call, fcinfo, "burrow.unsubscribe()");
 	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
 	values[0] = Int32GetDatum(sub->subid);
-	change_row("DELETE FROM burrow.subscription WHERE subid OPERATOR(pg_catalog.=) $1", 1, types, values);
+	burrow_call_change_row("DELETE FROM burrow.subscription WHERE subid OPERATOR(pg_catalog.=) $1", 1, types, values);
 	PG_RETURN_VOID();
 }

@@ -245,3 +245,16 @@ burrow_call_check_slot(int32 subid)
 				 errdetail("This server has room for %d subscriptions.", burrow_max_subscriptions),
 				 errhint("Raise burrow.max_subscriptions, and restart the server.")));
 }
+
+void
+burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	BurrowCatalogAccess access;
+
+	if (!burrow_catalog_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) < 0 || SPI_processed != 1)
+		elog(ERROR, "could not change the row of a subscription");
+	burrow_catalog_end(&access);
+	burrow_registry_wake_at_commit();
+}

@@ -47,6 +47,14 @@ extern void burrow_call_check_brokers(void);
 /* Is there a slot in shared memory for it, whose row has been written? */
 extern void burrow_call_check_slot(int32 subid);
 
+/* One statement on the catalog that changes one row, and the wake-up at commit. */
+extern void burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum *values);
+
+/* For such a statement: the subscription is not halted any more. */
+#define BURROW_CALL_CLEAR_ERROR \
+	" error_topic = NULL, error_partition = NULL, error_offset = NULL, error_sqlstate = NULL," \
+	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL, error_at = NULL"
+
 /* In kafka_properties.c: names and values of the option kafka, as stored.  Errors:
  * INVALID_PARAMETER_VALUE, INSUFFICIENT_PRIVILEGE. */
 extern void burrow_call_check_kafka(const char *json);

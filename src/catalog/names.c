@@ -79,6 +79,21 @@ burrow_name_is_topic_or_pattern(const char *name, const char **detail)
 }
 
 bool
+burrow_name_matches(const char *topic_or_pattern, const char *topic)
+{
+	regex_t		compiled;
+	bool		matches;
+
+	if (topic_or_pattern[0] != '^')
+		return strcmp(topic_or_pattern, topic) == 0;
+	if (!burrow_name_is_topic(topic) || regcomp(&compiled, topic_or_pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	matches = regexec(&compiled, topic, 0, NULL, 0) == 0;
+	regfree(&compiled);
+	return matches;
+}
+
+bool
 burrow_name_is_subscription(const char *name)
 {
 	size_t		length = strlen(name);

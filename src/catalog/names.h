@@ -24,6 +24,9 @@ extern bool burrow_name_is_topic(const char *name);
  */
 extern bool burrow_name_is_topic_or_pattern(const char *name, const char **detail);
 
+/* Is this topic the one that is subscribed to, or one that the regular expression matches? */
+extern bool burrow_name_matches(const char *topic_or_pattern, const char *topic);
+
 /* 1 to 249 bytes, no control characters */
 extern bool burrow_name_is_subscription(const char *name);
 

@@ -41,8 +41,6 @@
 static void
 take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	for (int i = 0; i < list->n; i++)
 	{
 		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
@@ -50,7 +48,8 @@ take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
 		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
 		part->end = list->items[i].offset;
-		part->bounds_at = now;
+		/* not when the answer came: what came meanwhile is not in it */
+		part->bounds_at = c->now;
 		burrow_part_publish(c, part);
 	}
 }

@@ -22,7 +22,6 @@
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "catalog/done_set.h"
@@ -261,9 +260,6 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	part->sent = offset;
 }
 
-/* Longest wait for somebody who has locked burrow.progress (VACUUM FULL, say). */
-#define STORE_LOCK_TIMEOUT	"1s"
-
 bool
 burrow_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
 {
@@ -272,8 +268,7 @@ burrow_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, b
 	PG_TRY();
 	{
 		burrow_consumer_start_transaction(c);
-		(void) set_config_option("lock_timeout", STORE_LOCK_TIMEOUT, PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+		burrow_consumer_limit_lock_waits();
 		if (settle)
 			burrow_position_settle(c->subid, c->sub->uuid, positions, n);
 		else
@@ -480,6 +475,8 @@ acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
 	part->committed = part->sent;
 	part->sent = -1;
 	part->start_acked = true;
+	if (part->sought)
+		c->seek_acked = true;
 	burrow_part_publish(c, part);
 	/* it may have waited for its starting position to be acknowledged */
 	burrow_intake_readable(c, part);

@@ -310,6 +310,10 @@ burrow_connection_open(BurrowConsumer *c)
 									psprintf("%s (%s)", text, c->transport_text) : text);
 		return false;
 	}
+	if (!burrow_seek_check(c))
+		return false;
+	if (c->ending != BURROW_ENDING_NOT)
+		return true;
 	c->client = open_client(c, Max(partitions, 1));
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,

@@ -47,6 +47,9 @@
 /* For trouble at the start. */
 #define CONNECT_AGAIN_MS	2000
 
+/* Longest wait for somebody who has locked a table (VACUUM FULL, say) or a row. */
+#define LOCK_TIMEOUT_TEXT	"1s"
+
 static BurrowConsumer *consumer;	/* this process's */
 
 /* ---- process ---- */
@@ -118,6 +121,13 @@ burrow_consumer_commit_transaction(BurrowConsumer *c)
 	pgstat_report_stat(false);
 }
 
+void
+burrow_consumer_limit_lock_waits(void)
+{
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_TEXT, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
 /* ---- trouble that goes away by itself ---- */
 
 void
@@ -179,6 +189,7 @@ burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *ar
 	PG_TRY();
 	{
 		burrow_consumer_start_transaction(c);
+		burrow_consumer_limit_lock_waits();
 		work(c, arg);
 		burrow_consumer_commit_transaction(c);
 	}
@@ -260,7 +271,7 @@ reload(BurrowConsumer *c)
 		burrow_consumer_end(c, BURROW_ENDING_CATALOG);
 		return;
 	}
-	if (!can_stay(c->sub, sub))
+	if (!can_stay(c->sub, sub) || burrow_seek_is_new(c))
 	{
 		burrow_consumer_end(c, BURROW_ENDING_RESTART);
 		return;
@@ -289,6 +300,8 @@ serve_requests(BurrowConsumer *c)
 
 	if (pg_atomic_read_u32(requests) == 0)
 		return;
+	/* before the bits: whoever asks for the ends after a change was told sees its effect */
+	c->now = GetCurrentTimestamp();
 	bits = pg_atomic_exchange_u32(requests, 0);
 	if (bits & BURROW_REQUEST_LEAVE)
 		burrow_consumer_end(c, BURROW_ENDING_LEAVE);
@@ -336,6 +349,7 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_retry_next(c));
 	next = burrow_earlier(next, burrow_failure_next(c));
 	next = burrow_earlier(next, burrow_redelivery_next(c));
+	next = burrow_earlier(next, burrow_seek_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
 	if (c->troubled || c->suspicious)
 		next = burrow_earlier(next, c->probe_at);
@@ -406,6 +420,7 @@ run(BurrowConsumer *c)
 		burrow_connection_serve(c);
 		burrow_result_collect(c);
 		burrow_assignment_advance(c);
+		burrow_seek_run(c);
 		burrow_redelivery_run(c);
 		again = burrow_intake_run(c);
 		burrow_pool_dispatch(c);
@@ -463,6 +478,7 @@ consume(BurrowConsumer *c)
 	c->sched = burrow_sched_create(sched_allocate, sched_release);
 	burrow_pool_init(c);
 	burrow_failure_init(c);
+	burrow_seek_init(c);
 	MemoryContextSwitchTo(c->turn_cxt);
 
 	ereport(LOG,

@@ -7,6 +7,7 @@
  *		ending.c		draining, final commit, leaving
  *		part.c			one epoch of one partition
  *		assignment.c	partitions come and go: rebalances
+ *		seek.c			partitions are moved because somebody asked for it
  *		location.c		where the partitions of an assignment start
  *		intake.c		messages out of Kafka's queues into the scheduler
  *		pool.c			workers: start, give chunks, let go
@@ -31,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/position.h"
+#include "catalog/seek.h"
 #include "catalog/subscription.h"
 #include "core/breaker.h"
 #include "core/frame.h"
@@ -130,6 +132,8 @@ struct BurrowPart
 	int64		start;
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
 	bool		start_acked;	/* Kafka has it, with our tag */
+	bool		sought;			/* burrow.seek() gave it, and that is still in the catalog: no
+								 * message is taken */
 
 	/* Commits; next to read, -1: none. */
 	int64		committed;		/* acknowledged, by this epoch */
@@ -295,6 +299,12 @@ struct BurrowConsumer
 	TimestampTz locate_again_at;	/* not before; 0: at once */
 	bool		joined;			/* an assignment was answered once */
 
+	/* seeks: see seek.c */
+	BurrowPendingSeeks seeks;	/* not done yet */
+	bool		seek_acked;		/* Kafka has acknowledged the position of one */
+	TimestampTz seek_again_at;	/* they could not be removed: not before; 0: at once */
+	const BurrowSeek *refused_seek; /* that cannot be done and halts; NULL: none */
+
 	/* partitions go */
 	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
 	bool		revoke_lost;	/* the assignment was lost: nothing may be committed */
@@ -361,6 +371,8 @@ extern void burrow_consumer_show_state(BurrowConsumer *c);
 /* A short transaction with a snapshot; the turn's memory context is current after it. */
 extern void burrow_consumer_start_transaction(BurrowConsumer *c);
 extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
+/* For the rest of the transaction: nobody who has locked a table is waited for for long. */
+extern void burrow_consumer_limit_lock_waits(void);
 /* Calls work(c, arg) in such a transaction.  False: it failed and was rolled back, and the
  * state says why it could not do "what"; to be tried again. */
 extern bool burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
@@ -374,7 +386,7 @@ extern bool burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer 
 #define BURROW_SUSPECT_US	INT64CONST(1000000)
 
 extern void burrow_connection_make_pipe(BurrowConsumer *c);
-/* One attempt to make the clients; false: Kafka does not answer. */
+/* One attempt to make the clients; false: Kafka does not answer.  May end the consumer. */
 extern bool burrow_connection_open(BurrowConsumer *c);
 /* Serves the events of both clients. */
 extern void burrow_connection_serve(BurrowConsumer *c);
@@ -434,6 +446,22 @@ extern void burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *e
 extern bool burrow_location_resolve(BurrowConsumer *c);
 /* All starts are known: they go into the database.  False: not now. */
 extern bool burrow_location_store(BurrowConsumer *c);
+
+/* ---- seek.c ---- */
+/* Reads what is pending.  The current memory context has to last. */
+extern void burrow_seek_init(BurrowConsumer *c);
+/* Is something pending that was not when this consumer started? */
+extern bool burrow_seek_is_new(BurrowConsumer *c);
+/* Halts if one cannot be done.  False: Kafka has not answered. */
+extern bool burrow_seek_check(BurrowConsumer *c);
+/* Is the partition to be moved?  Then it says where it starts, and whether that is still
+ * to be looked up. */
+extern bool burrow_seek_locate(BurrowConsumer *c, BurrowPart *part);
+/* All starts are known: those that are at a time are stored as offsets.  False: not now. */
+extern bool burrow_seek_fix_time(BurrowConsumer *c);
+/* Kafka has acknowledged positions: those that were sought are done. */
+extern void burrow_seek_run(BurrowConsumer *c);
+extern TimestampTz burrow_seek_next(const BurrowConsumer *c);
 
 /* ---- intake.c ---- */
 extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);

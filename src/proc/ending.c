@@ -71,6 +71,8 @@ static void
 record_halt(BurrowConsumer *c)
 {
 	burrow_consumer_start_transaction(c);
+	if (c->refused_seek != NULL)
+		burrow_seek_remove(c->subid, c->refused_seek, 1);
 	burrow_subscription_halt(c->subid, &c->halt);
 	burrow_consumer_commit_transaction(c);
 	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message);

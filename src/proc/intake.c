@@ -26,6 +26,8 @@
 /* Messages taken from one partition before the next has its turn. */
 #define INTAKE_TURN		256
 
+#define GAP_HINT	"Use burrow.seek() to say where to go on."
+
 static bool
 has_room(const BurrowConsumer *c)
 {
@@ -232,12 +234,12 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 									(long long) position, part->topic, part->partition),
 						   psprintf("The topic holds offsets %lld to %lld of this partition.",
 									(long long) low, (long long) end - 1),
-						   "Check the topic's retention, or whether it was made anew.");
+						   GAP_HINT);
 		else
 			halt_partition(c, part, position, "22003",
 						   psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
 									(long long) position, part->topic, part->partition),
-						   NULL, "Check the topic's retention, or whether it was made anew.");
+						   NULL, GAP_HINT);
 		return;
 	}
 	if (km->offset >= 0)
@@ -356,7 +358,7 @@ burrow_intake_run(BurrowConsumer *c)
 		/* to the end of the list, so that the others have their turn next time too */
 		dlist_delete(&part->readable_node);
 		dlist_push_tail(&c->readable, &part->readable_node);
-		if (part->state == BURROW_PART_ACTIVE && part->start_acked)
+		if (part->state == BURROW_PART_ACTIVE && part->start_acked && !part->sought)
 		{
 			run_part(c, part);
 			if (part->readable && !part->window_full)

@@ -142,7 +142,7 @@ halt_behind(BurrowConsumer *c, const BurrowPart *part, int64 committed, int64 lo
 		.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
 							(long long) committed, part->topic, part->partition, (long long) low),
 		.detail = "The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.",
-		.hint = "Reset the group to the position of the database or beyond, then call burrow.resume().",
+		.hint = "Use burrow.seek() to say where to go on; or reset the group to the database's position or beyond, and use burrow.resume().",
 	};
 
 	burrow_ending_halt(c, &halt);
@@ -163,6 +163,8 @@ locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *ite
 	bool		has_commit = item->offset >= 0;
 	bool		ours;
 
+	if (burrow_seek_locate(c, part))
+		return;
 	burrow_done_set_init(&runs);
 	ours = has_commit && item->metadata != NULL &&
 		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
@@ -323,6 +325,11 @@ burrow_location_store(BurrowConsumer *c)
 	dlist_iter	iter;
 	int			n = 0;
 
+	if (!burrow_seek_fix_time(c))
+	{
+		c->locate_again_at = c->now + ASK_AGAIN_US;
+		return false;
+	}
 	BURROW_CRASH_POINT("before start is stored");
 	dlist_foreach(iter, &c->parts)
 		n++;
