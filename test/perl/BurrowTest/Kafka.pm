@@ -254,6 +254,51 @@ sub lag
 	return $lag;
 }
 
+# A second member of a group, an ordinary client (member.py); with consume => 1 one that reads
+# its partitions' messages and commits what it has read when it gives them back.
+sub join_group
+{
+	my ($self, $group, $topic, %options) = @_;
+	my $member = { in => '', out => '', err => '' };
+	$member->{run} = IPC::Run::start(
+		[ _python(), "$programs/member.py", '--bootstrap', $self->{bootstrap}, '--group', $group, '--topic', $topic,
+			$options{consume} ? '--consume' : () ],
+		'<', \$member->{in}, '>', \$member->{out}, '2>', \$member->{err});
+	push @{ $self->{members} }, $member;
+	return $member;
+}
+
+# The partitions that it has now, after its last rebalance; undef: it never had any.
+sub partitions_of
+{
+	my ($self, $member) = @_;
+	# what was written is there when the pipe is no longer pumpable, too
+	$member->{run}->pump_nb if $member->{run}->pumpable;
+	my ($last) = $member->{out} =~ /.*^(\{"(?:assigned|revoked|lost)": .*?\})$/ms;
+	croak "the member has ended: $member->{err}" if !$member->{run}->pumpable;
+	return undef if !defined $last;
+	return $json->decode($last)->{assigned} // [];
+}
+
+sub wait_until_assigned
+{
+	my ($self, $member, %options) = @_;
+	my $partitions;
+	BurrowTest::wait_until('the second member to be assigned partitions',
+		sub { $partitions = $self->partitions_of($member); return $partitions && @$partitions }, %options);
+	return $partitions;
+}
+
+# It leaves the group; returns [partition, offset] of all that it has read.
+sub leave_group
+{
+	my ($self, $member) = @_;
+	# which closes its input
+	$member->{run}->finish or croak "the member failed: $member->{err}";
+	@{ $self->{members} } = grep { $_ != $member } @{ $self->{members} };
+	return map { /^\{"read": (.*)\}$/ ? $json->decode($1) : () } split /\n/, $member->{out};
+}
+
 # Wait until the group has committed everything that is in the topic.
 sub wait_until_committed
 {
@@ -343,6 +388,7 @@ END
 	for my $self (grep { $_->{owner} == $$ } @all)
 	{
 		$self->{admin}{run}->kill_kill if $self->{admin};
+		$_->{run}->kill_kill foreach @{ $self->{members} // [] };
 		eval { $self->_broker('kill') };
 		system('rm', '-rf', "$self->{dir}/node-$_/data") foreach 1 .. $self->{brokers};
 	}
