@@ -268,6 +268,25 @@ burrow_tracker_flush_target(const BurrowTracker *t)
 }
 
 uint64_t
+burrow_tracker_highest_lsn(const BurrowTracker *t)
+{
+	const BurrowTrackerSegment *segment = t->first;
+	uint64_t	highest = t->head_lsn;
+
+	for (uint64_t arrival = t->head; arrival < t->tail; arrival++)
+	{
+		uint64_t	state;
+
+		if (arrival == SEGMENT_END(segment))
+			segment = segment->next;
+		state = atomic_load_explicit(&segment->slots[arrival - segment->base].state, memory_order_acquire);
+		if (state != BURROW_SLOT_DONE && state > highest)
+			highest = state;
+	}
+	return highest;
+}
+
+uint64_t
 burrow_tracker_depth(const BurrowTracker *t)
 {
 	return t->tail - t->head;

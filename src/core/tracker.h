@@ -157,6 +157,10 @@ extern int64_t burrow_tracker_head(const BurrowTracker *t);
 /* The LSN to flush so that committable reaches head; 0 when it has. */
 extern uint64_t burrow_tracker_flush_target(const BurrowTracker *t);
 
+/* The highest LSN of all that is done, beyond the head too; 0: nothing was to be flushed.
+ * Looks at every slot. */
+extern uint64_t burrow_tracker_highest_lsn(const BurrowTracker *t);
+
 /* Messages taken and not passed by the done head. */
 extern uint64_t burrow_tracker_depth(const BurrowTracker *t);
 

@@ -33,6 +33,9 @@
 /* From cancelling what runs to terminating its worker. */
 #define KILL_AFTER_US		INT64CONST(2000000)
 
+/* The final commit of what is given up has as long as this at least. */
+#define REVOKE_COMMIT_US	INT64CONST(5000000)
+
 /* The end of a partition that is not read to its end is asked for anew after this. */
 #define END_STALE_US		INT64CONST(10000000)
 
@@ -335,10 +338,11 @@ advance_revoke(BurrowConsumer *c)
 	}
 	if (!c->revoke_flushed)
 	{
-		burrow_commit_flush(c);
+		/* what had to be cancelled has used up its time, not that of the commit */
+		c->revoke_deadline = Max(c->revoke_deadline, c->now + REVOKE_COMMIT_US);
+		c->kill_deadline = 0;
 		c->revoke_flushed = true;
-		c->commit_now = true;
-		burrow_commit_run(c);
+		burrow_commit_begin_final(c);
 	}
 	if (burrow_commit_settled(c, true) || c->now >= c->revoke_deadline)
 		answer_revoke(c);

@@ -11,6 +11,10 @@
  * take back.  This file only looks at what is flushed; it flushes by itself at a
  * pause, a revocation, a stop, and when a commit is overdue.
  *
+ * The last commit before partitions are given up also tells what is done beyond the
+ * offset, for the next owner, which may be another server: so it is made when all of
+ * that is durable, too.
+ *
  * One commit is under way at a time.  Whatever is wrong with it, all of it counts as
  * not acknowledged and is sent again when due.
  */
@@ -32,6 +36,12 @@
 
 /* Looks again for what the walwriter has flushed, while a commit is owed. */
 #define FLUSH_LOOK_US		INT64CONST(200000)
+
+/* The same at the end, where somebody waits for it. */
+#define FINAL_LOOK_US		INT64CONST(10000)
+
+/* The last commit waits as long as this for standbys. */
+#define FINAL_STANDBY_US	INT64CONST(1000000)
 
 /* A commit that waits for a flush longer than this after it was due flushes itself. */
 #define OVERDUE_US			INT64CONST(1000000)
@@ -129,8 +139,12 @@ owes(const BurrowConsumer *c, const BurrowPart *part)
 		return false;
 	if (!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed)
 		return true;
-	/* what is done beyond a head that stands still: the database does not know it */
-	return c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone != part->ndone_sent;
+	/*
+	 * What is done beyond a head that stands still: at least once, our database does not
+	 * know it; and the next owner's never does.
+	 */
+	return (c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PART_CLOSING) &&
+		part->ndone != part->ndone_sent;
 }
 
 /* Moves the heads of what has changed. */
@@ -166,8 +180,9 @@ waits_for_flush(BurrowConsumer *c)
 	return !dlist_is_empty(&c->moving);
 }
 
-void
-burrow_commit_flush(BurrowConsumer *c)
+/* Flushes what the heads wait for. */
+static void
+flush_heads(BurrowConsumer *c)
 {
 	uint64		target = 0;
 	dlist_iter	iter;
@@ -182,6 +197,36 @@ burrow_commit_flush(BurrowConsumer *c)
 	}
 	if (target > 0)
 		XLogFlush(target);
+}
+
+void
+burrow_commit_begin_final(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	c->final_lsn = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (committable(part))
+			c->final_lsn = Max(c->final_lsn, burrow_tracker_highest_lsn(&part->tracker));
+	}
+	if (c->final_lsn > 0)
+		XLogFlush(c->final_lsn);
+	c->final_until = c->now + FINAL_STANDBY_US;
+	c->commit_now = true;
+	c->commit_not_before = 0;
+	burrow_commit_run(c);
+}
+
+/* Is something waited for before the last commit? */
+static bool
+waits_for_final(BurrowConsumer *c)
+{
+	if (c->final_lsn > 0 && (burrow_durable_lsn(c) >= c->final_lsn || c->now >= c->final_until))
+		c->final_lsn = 0;
+	return c->final_lsn > 0;
 }
 
 static TimestampTz
@@ -242,6 +287,8 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	strlcpy(metadata.uuid, c->sub->uuid, sizeof(metadata.uuid));
 	burrow_done_set_init(&done);
 	burrow_offset_set_remove_below(&part->skip, offset);
+	/* of what was done before this epoch, some may not have been met again */
+	burrow_offset_set_union(&done, &part->skip);
 	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
 	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, offset,
 										text, sizeof(text), &with_runs);
@@ -445,7 +492,7 @@ burrow_commit_run(BurrowConsumer *c)
 	if (c->client == NULL)
 		return;
 	advance_heads(c);
-	if (c->committing || c->revoke_lost)
+	if (c->committing || c->revoke_lost || waits_for_final(c))
 		return;
 
 	due = due_at(c);
@@ -453,7 +500,7 @@ burrow_commit_run(BurrowConsumer *c)
 		return;
 	if (waits_for_flush(c) && due + OVERDUE_US <= c->now)
 	{
-		burrow_commit_flush(c);
+		flush_heads(c);
 		advance_heads(c);
 	}
 	if (c->owing)
@@ -541,6 +588,8 @@ burrow_commit_settled(BurrowConsumer *c, bool closing_only)
 
 	if (c->client == NULL || c->revoke_lost)
 		return true;
+	if (c->final_lsn > 0)
+		return false;
 	dlist_foreach(iter, &c->parts)
 	{
 		const BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
@@ -559,6 +608,8 @@ burrow_commit_next(BurrowConsumer *c)
 {
 	if (c->client == NULL || c->committing)
 		return 0;
+	if (c->final_lsn > 0)
+		return c->now + FINAL_LOOK_US;
 	if (c->owing)
 		return due_at(c);
 	if (waits_for_flush(c))

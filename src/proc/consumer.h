@@ -327,6 +327,8 @@ struct BurrowConsumer
 	bool		commit_now;		/* asked for */
 	bool		owing;			/* something is done that Kafka does not know */
 	bool		without_runs;	/* the broker does not take commits with runs */
+	uint64		final_lsn;		/* the last commit waits until this is durable; 0: for nothing */
+	TimestampTz final_until;	/* but not longer */
 
 	/* trouble */
 	bool		troubled;		/* state is retrying */
@@ -551,8 +553,9 @@ extern void burrow_commit_run(BurrowConsumer *c);
 extern void burrow_commit_check_room(BurrowPart *part, const BurrowOffsetSet *done);
 extern void burrow_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event);
 extern TimestampTz burrow_commit_next(BurrowConsumer *c);
-/* Flush the log up to what the done heads of closing (or all) parts count on. */
-extern void burrow_commit_flush(BurrowConsumer *c);
+/* The last commit before partitions are given up: flushes all that is done, and sends it
+ * when standbys have confirmed it, or have had their time. */
+extern void burrow_commit_begin_final(BurrowConsumer *c);
 /* Is all that could be committed acknowledged; of the closing parts only, or of all? */
 extern bool burrow_commit_settled(BurrowConsumer *c, bool closing_only);
 

@@ -101,10 +101,7 @@ begin_final_commit(BurrowConsumer *c)
 
 	if (c->ending == BURROW_ENDING_HALT)
 		record_halt(c);
-	burrow_commit_flush(c);
-	c->commit_now = true;
-	c->commit_not_before = 0;
-	burrow_commit_run(c);
+	burrow_commit_begin_final(c);
 	c->end_deadline = c->now + (shutdown ? SHUTDOWN_COMMIT_US : END_COMMIT_US);
 	c->end_phase = BURROW_END_COMMITTING;
 }

@@ -44,6 +44,7 @@ tracker_advance = declare(c.c_bool, "burrow_tracker_advance", c.c_void_p, c.c_ui
 tracker_committable = declare(c.c_int64, "burrow_tracker_committable", c.c_void_p)
 tracker_head = declare(c.c_int64, "burrow_tracker_head", c.c_void_p)
 tracker_flush_target = declare(c.c_uint64, "burrow_tracker_flush_target", c.c_void_p)
+tracker_highest_lsn = declare(c.c_uint64, "burrow_tracker_highest_lsn", c.c_void_p)
 tracker_depth = declare(c.c_uint64, "burrow_tracker_depth", c.c_void_p)
 tracker_oldest_pending = declare(c.c_bool, "burrow_tracker_oldest_pending", c.c_void_p,
                                  c.POINTER(c.c_int64))

@@ -58,6 +58,7 @@ class Epoch:
         self.messages = []          # all ever taken
         self.head = 0               # how many of them the done head has passed
         self.head_offset = start
+        self.head_lsn = 0           # the highest of those messages
         self.durable = start
         self.last_offset = start - 1
         self.next_offset = start    # the least that may come
@@ -136,12 +137,13 @@ class Epoch:
     def model_advance(self, flushed):
         while self.pairs and self.pairs[0][1] <= flushed:
             self.durable = self.pairs.pop(0)[0]
-        lsn = self.steps[-1][1] if self.steps else 0
+        lsn = self.head_lsn
         while self.head < len(self.messages) and self.messages[self.head].state:
             message = self.messages[self.head]
             if message.state != core.DONE:
                 lsn = max(lsn, message.state)
             self.head += 1
+            self.head_lsn = lsn
             self.step(message.offset + 1, lsn, flushed)
         if self.end and self.head >= self.end[0]:
             self.step(self.end[1], lsn, flushed)
@@ -171,6 +173,9 @@ class Epoch:
         target = core.tracker_flush_target(self.t)
         assert target == (self.pairs[-1][1] if self.pairs else 0)
         assert (target == 0) == (self.durable == self.head_offset)
+
+        marks = [m.state for m in self.messages[self.head:] if m.state != core.DONE]
+        assert core.tracker_highest_lsn(self.t) == max([self.head_lsn] + marks)
 
         offset = c.c_int64(-1)
         assert core.tracker_oldest_pending(self.t, c.byref(offset)) == bool(pending)
