@@ -44,10 +44,10 @@ typedef struct BurrowChunkHeader
 								 * so the chunk's commits come after theirs */
 	uint64_t	folded;			/* what this lane did in chunks up to this number is in the
 								 * consumer's row; 0: in none */
+	uint32_t	batch_size;		/* most messages of a transaction, at least 1 */
 } BurrowChunkHeader;
 
-#define BURROW_CHUNK_SINGLY		1	/* a transaction a message */
-#define BURROW_CHUNK_LETTERS	2	/* dead letters: their rows go with their transactions */
+#define BURROW_CHUNK_LETTERS	1	/* dead letters: their rows go with their transactions */
 
 #define BURROW_MESSAGE_HAS_KEY		1
 #define BURROW_MESSAGE_HAS_VALUE	2	/* otherwise a tombstone */
@@ -148,6 +148,7 @@ typedef struct BurrowResultChunk
 	int64_t		committed_at;	/* time of the last commit, microseconds since 1970 */
 	uint64_t	row_bytes;		/* what the worker's row of burrow.progress now holds beyond the
 								 * head, bytes; 0: no row was written */
+	uint64_t	busy_us;		/* the chunk's time, with its transactions, microseconds */
 	BurrowMessageResult results[];
 } BurrowResultChunk;
 

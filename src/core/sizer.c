@@ -7,13 +7,13 @@
 
 /* A running mean over about eight chunks; never 0, which means not known. */
 void
-burrow_sizer_took(BurrowSizer *s, uint64_t handler_us, uint32_t n)
+burrow_sizer_took(BurrowSizer *s, uint64_t busy_us, uint32_t n)
 {
-	uint64_t	ns = handler_us * 1000 / n;
+	uint64_t	ns = busy_us * 1000 / n;
 
-	s->handler_ns = s->handler_ns == 0 ? ns : (s->handler_ns * 7 + ns) / 8;
-	if (s->handler_ns == 0)
-		s->handler_ns = 1;
+	s->message_ns = s->message_ns == 0 ? ns : (s->message_ns * 7 + ns) / 8;
+	if (s->message_ns == 0)
+		s->message_ns = 1;
 }
 
 /*
@@ -27,9 +27,9 @@ burrow_sizer_size(const BurrowSizer *s, uint64_t ready, uint32_t idle,
 {
 	uint64_t	size;
 
-	if (s->handler_ns == 0)
+	if (s->message_ns == 0)
 		return 1;
-	size = batch_time_us * 1000 / s->handler_ns;
+	size = batch_time_us * 1000 / s->message_ns;
 	if (size > ready / (idle > 0 ? idle : 1))
 		size = ready / (idle > 0 ? idle : 1);
 	if (size > batch_size)

@@ -2,7 +2,8 @@
  * sizer.h
  *	  How many messages a chunk may carry, and for how long they wait for one of them.
  *
- * Pure.  It is told how long handlers took.  A chunk is to take about batch_time, and
+ * Pure.  It is told how long messages took, with their share of the transaction.  A chunk is
+ * to take about batch_time, and
  * no message is to wait behind a busy worker while another worker is idle.
  *
  * What is expected of a message need not come true: it may wait for a lock, or sleep.
@@ -23,11 +24,11 @@
 
 typedef struct BurrowSizer
 {
-	uint64_t	handler_ns;		/* running mean of the handler's time; 0: not known */
+	uint64_t	message_ns;		/* running mean of a message's time; 0: not known */
 } BurrowSizer;
 
 /* So much time went into n messages (at least 1) of a chunk. */
-extern void burrow_sizer_took(BurrowSizer *s, uint64_t handler_us, uint32_t n);
+extern void burrow_sizer_took(BurrowSizer *s, uint64_t busy_us, uint32_t n);
 
 /*
  * How many messages the next chunk may carry.
@@ -36,7 +37,7 @@ extern void burrow_sizer_took(BurrowSizer *s, uint64_t handler_us, uint32_t n);
  *	idle			idle workers, at least 1, the one to be given work among them
  *	batch_time_us, batch_size	the subscription's limits
  *
- * Returns 1..batch_size.  An unknown handler time gives 1.
+ * Returns 1..batch_size.  An unknown time gives 1.
  */
 extern uint32_t burrow_sizer_size(const BurrowSizer *s, uint64_t ready, uint32_t idle,
 								  uint64_t batch_time_us, uint32_t batch_size);

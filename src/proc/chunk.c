@@ -46,6 +46,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
@@ -77,10 +78,6 @@ mark(BurrowChunk *c)
 		burrow_tracker_complete(c->slots[c->members[i]], mark);
 	c->committed = true;
 	BURROW_CRASH_POINT("marked");
-
-	/* at the chunk's end its result will wake the consumer */
-	if (c->next < c->header->nmessages)
-		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
 }
 
 /* Swallowed by a handler or not, a cancel for the others' sake is not to be committed. */
@@ -493,16 +490,31 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 	return c->committed;
 }
 
+/*
+ * At the chunk's end its result wakes the consumer.  In its middle it is told of what is
+ * committed, so that the heads move; that is enough now and then.  A chunk that takes far
+ * longer than it should, though no single message does, gives back what is left.
+ */
 static void
 transaction_committed(BurrowChunk *c)
 {
 	BurrowWorkerSlot *slot = c->w->slot;
+	TimestampTz now = GetCurrentTimestamp();
 
 	for (uint32 i = 0; i < c->nmembers; i++)
 		c->result->results[c->members[i]].outcome = BURROW_OUTCOME_DONE;
-	c->result->committed_at = GetCurrentTimestamp() +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	c->result->committed_at = now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 	pg_atomic_write_u64(&slot->messages_processed, pg_atomic_read_u64(&slot->messages_processed) + c->nmembers);
+
+	if (c->next == c->header->nmessages)
+		return;
+	if (!c->array && now - c->begun_at > burrow_sizer_patience_us(c->setup->batch_time_us))
+		c->stopped = true;
+	else if (now - c->told_at >= c->setup->batch_time_us)
+	{
+		c->told_at = now;
+		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
+	}
 }
 
 /* ---- the chunk ---- */
@@ -585,10 +597,11 @@ transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 	}
 }
 
-/* Those from first to before end that are not resolved, several to a transaction or each alone. */
+/* Those from first to before end that are not resolved, batch_size to a transaction or each alone. */
 static void
 run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone)
 {
+	uint32		size = alone ? 1 : c->header->batch_size;
 	uint32		next;
 
 	for (uint32 i = first; i < end; i = next)
@@ -598,7 +611,7 @@ run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone)
 			continue;
 		if (!may_go_on(c))
 			return;
-		if (run_transaction(c, i, alone ? i + 1 : end))
+		if (run_transaction(c, i, size < end - i ? i + size : end))
 		{
 			next = c->next;
 			transaction_committed(c);
@@ -626,7 +639,7 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	error_context_stack = &callback;
 
 	burrow_cancel_begin_chunk();
-	run_messages(c, 0, c->header->nmessages, (c->header->flags & BURROW_CHUNK_SINGLY) != 0);
+	run_messages(c, 0, c->header->nmessages, false);
 	burrow_chunk_send_result(c);
 	burrow_cancel_end_chunk();
 

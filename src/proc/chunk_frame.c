@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
+#include "utils/timestamp.h"
 
 #include "burrow.h"
 #include "guc.h"
@@ -46,7 +47,7 @@ burrow_chunk_decode(BurrowWorker *w, const void *data, Size len)
 	if (!burrow_frame_read_chunk(&reader, data, len))
 		report_malformed();
 	n = reader.header->nmessages;
-	if (n > len / sizeof(BurrowMessageHeader) || reader.header->topic_len > BURROW_TOPIC_MAX ||
+	if (n > len / sizeof(BurrowMessageHeader) || reader.header->batch_size == 0 || reader.header->topic_len > BURROW_TOPIC_MAX ||
 		(reader.header->partition_slot >= (uint32) burrow_max_partitions &&
 		 (reader.header->flags & BURROW_CHUNK_LETTERS) == 0))
 		report_malformed();
@@ -54,6 +55,7 @@ burrow_chunk_decode(BurrowWorker *w, const void *data, Size len)
 	c->w = w;
 	c->setup = w->transport->setup;
 	c->header = reader.header;
+	c->begun_at = c->told_at = GetCurrentTimestamp();
 	memcpy(c->topic, reader.topic, reader.header->topic_len);
 	c->messages = palloc(sizeof(BurrowMessageView) * n);
 	c->slots = palloc(sizeof(BurrowTrackerSlot *) * n);
@@ -159,5 +161,6 @@ burrow_chunk_send_result(BurrowChunk *c)
 		if (!burrow_chunk_is_resolved(c, i))
 			c->result->results[i].outcome = BURROW_OUTCOME_RETURNED;
 	}
+	c->result->busy_us = Max(GetCurrentTimestamp() - c->begun_at, 0);
 	send_frame(c, c->result, c->result_size);
 }

@@ -25,6 +25,15 @@
 /* Most bytes of a chunk; a larger message goes alone. */
 #define CHUNK_BYTES			(4 * 1024 * 1024)
 
+/*
+ * A chunk is as large as a transaction, batch_size, or larger: small transactions are
+ * carried several in one chunk, so that not each of them costs a round trip to the
+ * worker.  So many messages at most, and so much of batch_time: what a chunk carries
+ * beyond its first transaction waits for no better reason than the carrying.
+ */
+#define CARRIED_MESSAGES	100
+#define CARRIED_TIME(batch_time)	((batch_time) / 4)
+
 /* An idle worker above min_workers leaves after this. */
 #define IDLE_LEAVE_US		INT64CONST(60000000)
 
@@ -356,7 +365,7 @@ lane_send(BurrowConsumer *c, BurrowLane *lane)
 static void
 fit_lane(BurrowConsumer *c, BurrowLane *lane)
 {
-	int			size = c->sub->options.batch_size;
+	int			size = Max(c->sub->options.batch_size, CARRIED_MESSAGES);
 
 	if (lane->capacity >= size)
 		return;
@@ -393,9 +402,9 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.topic_len = topic_len;
 	lane->header.head = burrow_tracker_head(&part->tracker);
 	lane->header.folded = burrow_fold_chunk(part, lane->lane);
+	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
-	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS | BURROW_CHUNK_SINGLY :
-		first->frame.attempt > 1 ? BURROW_CHUNK_SINGLY : 0;
+	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 : c->sub->options.batch_size;
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
 	lane->iov[0].data = (char *) &lane->header;
@@ -421,6 +430,23 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 }
 
 /*
+ * Messages for one idle worker.  Carried are no more than leave as much again for the
+ * others: max_inflight may be small beside so many workers.
+ */
+static uint32
+chunk_size(const BurrowConsumer *c, uint64 ready)
+{
+	const BurrowPool *pool = &c->pool;
+	const BurrowOptions *o = &c->sub->options;
+	uint32		carried = Min(CARRIED_MESSAGES, o->max_inflight / (2 * o->workers));
+
+	if (burrow_failure_is_waiting(c))
+		return 1;
+	return Max(burrow_sizer_size(&pool->sizer, ready, pool->nidle, o->batch_time_us, o->batch_size),
+			   burrow_sizer_size(&pool->sizer, ready, pool->nidle, CARRIED_TIME(o->batch_time_us), carried));
+}
+
+/*
  * One chunk for one idle worker; false: there is nothing to do.  Retries that are due
  * and fresh messages take turns: a burst of retries must not hold up what would
  * succeed, nor look like so many errors in a row.
@@ -429,7 +455,6 @@ static bool
 give_next(BurrowConsumer *c)
 {
 	BurrowPool *pool = &c->pool;
-	const BurrowOptions *o = &c->sub->options;
 	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
 	uint64		ready = burrow_sched_ready(c->sched);
 	BurrowSchedLimits limits;
@@ -452,8 +477,7 @@ give_next(BurrowConsumer *c)
 	if (ready == 0)
 		return false;
 
-	limits.messages = burrow_failure_is_waiting(c) ? 1 :
-		burrow_sizer_size(&pool->sizer, ready, pool->nidle, o->batch_time_us, o->batch_size);
+	limits.messages = chunk_size(c, ready);
 	limits.bytes = CHUNK_BYTES;
 	items = burrow_sched_pick(c->sched, limits, &n);
 	if (items == NULL)

@@ -127,15 +127,12 @@ resolve_messages(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *r
 static void
 take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
 {
-	uint64		handler_us = 0;
 	uint32		slow_us = 0;
 	uint32		ndone;
 
 	for (int i = 0; i < lane->nmessages; i++)
 	{
-		if (is_done(lane->messages[i]))
-			handler_us += result->results[i].handler_us;
-		else if (result->results[i].outcome == BURROW_OUTCOME_ALONE)
+		if (result->results[i].outcome == BURROW_OUTCOME_ALONE)
 		{
 			lane->messages[i]->item.alone = true;
 			slow_us = Max(slow_us, result->results[i].handler_us);
@@ -144,7 +141,7 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 	burrow_fold_note(lane->messages[0]->part, lane->lane, lane->header.folded, result->row_bytes);
 	ndone = resolve_messages(c, lane, result, result->committed_at);
 	if (ndone > 0)
-		burrow_sizer_took(&c->pool.sizer, handler_us, ndone);
+		burrow_sizer_took(&c->pool.sizer, result->busy_us - Min(slow_us, result->busy_us), ndone);
 	if (slow_us > 0)
 		burrow_sizer_took(&c->pool.sizer, slow_us, 1);
 }

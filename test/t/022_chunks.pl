@@ -63,6 +63,21 @@ subscribe('single', 'keep', 'batch_size => 1');
 done('single');
 is($node->sql(q{SELECT count(*), count(DISTINCT xid) FROM got WHERE topic = 'single'}), '20|20', 'batch_size 1 turns chunks off');
 
+# Small transactions travel several in a chunk, and keep their size.
+topic('sevens', (map { "v$_" } 1 .. 300));
+subscribe('sevens', 'keep', q{batch_size => 7, batch_time => '10 s'});
+done('sevens');
+is($node->sql(q{SELECT sum(n), max(n) FROM (SELECT count(*) AS n FROM got WHERE topic = 'sevens' GROUP BY xid) s}), '300|7', 'no transaction is larger than batch_size');
+
+# One of them fails: it alone is rolled back, and its order is kept.
+topic('carried', 'z:first', (map { "w$_" } 1 .. 20), 'a:1', 'a:failing', 'b:1', 'a:2', (map { "v$_" } 1 .. 20));
+subscribe('carried', 'keep', q{batch_size => 1, batch_time => '10 s', on_failure => 'skip'});
+$kafka->wait_until_committed($node->group_of('carried'), 'carried', diagnose => sub { $node->diagnostics });
+cmp_ok($node->sql(q{SELECT chunks FROM burrow.stats WHERE subscription = 'carried'}), '<', 20, 'many in a chunk');
+done('carried');
+is($node->sql(q{SELECT count(*), count(DISTINCT "offset"), count(DISTINCT xid) FROM got WHERE topic = 'carried'}), '44|44|44', 'the others are done, each in a transaction of its own');
+is($node->sql(q{SELECT string_agg(value, ' ' ORDER BY id) FROM got WHERE topic = 'carried' AND key = 'a'}), '1 2', 'in order');
+
 topic('slow', (map { "v$_" } 1 .. 50), ('slow') x 20);
 subscribe('slow', 'keep', q{batch_size => 1000, batch_time => '10 ms'});
 done('slow');

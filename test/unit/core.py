@@ -89,7 +89,7 @@ sched_partition_in_hand = declare(c.c_uint64, "burrow_sched_partition_in_hand", 
 
 
 class Sizer(c.Structure):
-    _fields_ = [("handler_ns", c.c_uint64)]
+    _fields_ = [("message_ns", c.c_uint64)]
 
 
 sizer_took = declare(None, "burrow_sizer_took", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
@@ -215,7 +215,7 @@ class ChunkHeader(c.Structure):
     _fields_ = [("magic", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
                 ("partition_slot", c.c_uint32), ("partition", c.c_int32),
                 ("topic_len", c.c_uint32), ("flags", c.c_uint32), ("head", c.c_int64),
-                ("folded", c.c_uint64)]
+                ("folded", c.c_uint64), ("batch_size", c.c_uint32)]
 
 
 class MessageHeader(c.Structure):
@@ -243,7 +243,7 @@ class Reader(c.Structure):
 class ResultChunk(c.Structure):
     _fields_ = [("kind", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
                 ("committed_at", c.c_int64),
-                ("row_bytes", c.c_uint64)]
+                ("row_bytes", c.c_uint64), ("busy_us", c.c_uint64)]
 
 
 class ResultFailure(c.Structure):

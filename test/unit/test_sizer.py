@@ -7,8 +7,8 @@ from hypothesis import given, strategies as st
 import core
 
 
-def sized(handler_ns, ready, idle, batch_time_us=10_000, batch_size=100):
-    return core.sizer_size(c.byref(core.Sizer(handler_ns)), ready, idle, batch_time_us, batch_size)
+def sized(message_ns, ready, idle, batch_time_us=10_000, batch_size=100):
+    return core.sizer_size(c.byref(core.Sizer(message_ns)), ready, idle, batch_time_us, batch_size)
 
 
 def share(ready, idle):
@@ -52,19 +52,19 @@ def test_size_in_range(ready, idle, handler, batch_time, batch):
 @given(st.lists(st.tuples(st.integers(0, 10 ** 8), st.integers(1, 1000)), min_size=1, max_size=30))
 def test_running_mean(chunks):
     s, mean = core.Sizer(), None
-    for handler_us, n in chunks:
-        core.sizer_took(c.byref(s), handler_us, n)
-        ns = handler_us * 1000 // n
+    for busy_us, n in chunks:
+        core.sizer_took(c.byref(s), busy_us, n)
+        ns = busy_us * 1000 // n
         mean = max(ns if mean is None else (mean * 7 + ns) // 8, 1)
-        assert s.handler_ns == mean
+        assert s.message_ns == mean
 
 
 @given(st.integers(0, 100), st.integers(1, 50_000))
-def test_after_one_that_outlasted_patience_chunks_are_of_one(handler_us, batch_time_us):
+def test_after_one_that_outlasted_patience_chunks_are_of_one(busy_us, batch_time_us):
     """However quick the others were: what follows may take as long."""
     s = core.Sizer()
     for _ in range(100):
-        core.sizer_took(c.byref(s), handler_us * 100, 100)
+        core.sizer_took(c.byref(s), busy_us * 100, 100)
     core.sizer_took(c.byref(s), core.sizer_patience_us(batch_time_us), 1)
     assert core.sizer_size(c.byref(s), 1000, 1, batch_time_us, 1000) == 1
 
