@@ -47,6 +47,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/commit.o \
 	src/proc/connection.o \
 	src/proc/consumer.o \
+	src/proc/continuity.o \
 	src/proc/database_hooks.o \
 	src/proc/discovery.o \
 	src/proc/ending.o \
@@ -86,6 +87,7 @@ KAFKA_OBJS = \
 	src/kafka/list.o \
 	src/kafka/names.o \
 	src/kafka/partition.o \
+	src/kafka/peek.o \
 	src/kafka/query.o \
 	src/kafka/text.o
 

@@ -86,12 +86,16 @@ CREATE TABLE burrow.progress (
 	lane int NOT NULL,
 	low bigint NOT NULL,
 	done bytea NOT NULL DEFAULT '',
+	seen_offset bigint,
+	seen_time timestamptz,
 	PRIMARY KEY (subid, topic, partition, lane)
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE burrow.progress IS 'how far each partition is handled; changed by Burrow only';
 COMMENT ON COLUMN burrow.progress.lane IS 'number of the worker that writes the row; -1: the consumer';
 COMMENT ON COLUMN burrow.progress.low IS 'all messages below this offset are handled';
 COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded';
+COMMENT ON COLUMN burrow.progress.seen_offset IS 'a message that was read';
+COMMENT ON COLUMN burrow.progress.seen_time IS 'and its timestamp: another one tells that the topic was made anew';
 
 CREATE TABLE burrow.pending_seek (
 	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,

@@ -11,10 +11,14 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "catalog/access.h"
 #include "catalog/done_set.h"
 #include "catalog/position.h"
+
+/* From 1970 to 2000. */
+#define UNIX_EPOCH_US	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Two arrays, which SQL unnests side by side. */
 static void
@@ -46,7 +50,28 @@ value_arrays(const BurrowPosition *positions, int n, Datum *lows, Datum *dones)
 	*dones = PointerGetDatum(construct_array(elements, n, BYTEAOID, -1, false, TYPALIGN_INT));
 }
 
-/* One row of burrow.progress: lane, low, done. */
+/* And two, whose elements may be NULL: messages that were read. */
+static void
+seen_arrays(const BurrowPosition *positions, int n, Datum *offsets, Datum *times)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * n);
+	bool	   *nulls = palloc(sizeof(bool) * n);
+	int			lower_bound = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = positions[i].seen_offset < 0 || positions[i].seen_ms < 0;
+		elements[i] = Int64GetDatum(positions[i].seen_offset);
+	}
+	*offsets = PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower_bound, INT8OID,
+												  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	for (int i = 0; i < n; i++)
+		elements[i] = TimestampTzGetDatum(positions[i].seen_ms * 1000 - UNIX_EPOCH_US);
+	*times = PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower_bound, TIMESTAMPTZOID,
+												sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* One row of burrow.progress: lane, low, done, seen_offset, seen_time. */
 static void
 take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
 {
@@ -54,9 +79,17 @@ take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
 	int32		lane = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
 	int64		low = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull));
 
+	Datum		seen;
+
 	position->alone = position->low < 0 && lane < 0;
 	position->low = Max(position->low, low);
 	burrow_done_set_read(&position->done, low, SPI_getbinval(tuple, desc, 4, &isnull));
+	seen = SPI_getbinval(tuple, desc, 5, &isnull);
+	if (!isnull)
+	{
+		position->seen_offset = DatumGetInt64(seen);
+		position->seen_ms = (DatumGetTimestampTz(SPI_getbinval(tuple, desc, 6, &isnull)) + UNIX_EPOCH_US) / 1000;
+	}
 }
 
 void
@@ -72,6 +105,7 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 	for (int i = 0; i < n; i++)
 	{
 		positions[i].low = -1;
+		positions[i].seen_offset = positions[i].seen_ms = -1;
 		positions[i].alone = false;
 		burrow_done_set_init(&positions[i].done);
 	}
@@ -80,7 +114,7 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 
 	values[0] = Int32GetDatum(subid);
 	name_arrays(positions, n, &values[1], &values[2]);
-	nrows = burrow_catalog_execute("SELECT w.n, p.lane, p.low, p.done"
+	nrows = burrow_catalog_execute("SELECT w.n, p.lane, p.low, p.done, p.seen_offset, p.seen_time"
 								   " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3))"
 								   " WITH ORDINALITY AS w (topic, partition, n)"
 								   " JOIN burrow.progress p"
@@ -102,18 +136,19 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 }
 
 bool
-burrow_position_exists(int32 subid)
+burrow_position_exists(int32 subid, const char *topic)
 {
 	BurrowCatalogAccess access;
-	Oid			types[] = {INT4OID};
-	Datum		values[] = {Int32GetDatum(subid)};
+	Oid			types[] = {INT4OID, TEXTOID};
+	Datum		values[] = {Int32GetDatum(subid), topic != NULL ? CStringGetTextDatum(topic) : (Datum) 0};
 	bool		exists;
 
 	if (!burrow_catalog_begin(&access))
 		return false;
 	exists = burrow_catalog_execute("SELECT FROM burrow.progress p"
-									" WHERE p.subid OPERATOR(pg_catalog.=) $1 LIMIT 1",
-									1, types, values, NULL, SPI_OK_SELECT) > 0;
+									" WHERE p.subid OPERATOR(pg_catalog.=) $1"
+									" AND ($2 IS NULL OR p.topic OPERATOR(pg_catalog.=) $2) LIMIT 1",
+									2, types, values, topic != NULL ? NULL : " n", SPI_OK_SELECT) > 0;
 	burrow_catalog_end(&access);
 	return exists;
 }
@@ -122,8 +157,11 @@ static void
 store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, bool settle)
 {
 	BurrowCatalogAccess access;
-	Oid			types[] = {INT4OID, UUIDOID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID};
-	Datum		values[6];
+	Oid			types[] = {
+		INT4OID, UUIDOID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID
+	};
+	Datum		values[lengthof(types)];
 
 	if (n == 0 || !burrow_catalog_begin(&access))
 		return;
@@ -132,6 +170,7 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 	values[1] = DirectFunctionCall1(uuid_in, CStringGetDatum(uuid));
 	name_arrays(positions, n, &values[2], &values[3]);
 	value_arrays(positions, n, &values[4], &values[5]);
+	seen_arrays(positions, n, &values[6], &values[7]);
 	if (settle)
 		burrow_catalog_execute("DELETE FROM burrow.progress p"
 							   " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (topic, partition),"
@@ -143,18 +182,21 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 							   " AND p.partition OPERATOR(pg_catalog.=) w.partition"
 							   " AND p.lane OPERATOR(pg_catalog.>=) 0",
 							   4, types, values, NULL, SPI_OK_DELETE);
-	burrow_catalog_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done)"
-						   " SELECT $1, w.topic, w.partition, -1, w.low, w.done"
+	burrow_catalog_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done, seen_offset, seen_time)"
+						   " SELECT $1, w.topic, w.partition, -1, w.low, w.done, w.seen_offset, w.seen_time"
 						   " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4),"
-						   " pg_catalog.unnest($5), pg_catalog.unnest($6)) AS w (topic, partition, low, done)"
+						   " pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8))"
+						   " AS w (topic, partition, low, done, seen_offset, seen_time)"
 						   " WHERE EXISTS (SELECT FROM burrow.subscription s"
 						   " WHERE s.subid OPERATOR(pg_catalog.=) $1"
 						   " AND s.uuid OPERATOR(pg_catalog.=) $2)"
 						   " ON CONFLICT (subid, topic, partition, lane) DO UPDATE"
-						   " SET low = excluded.low, done = excluded.done"
+						   " SET low = excluded.low, done = excluded.done,"
+						   " seen_offset = excluded.seen_offset, seen_time = excluded.seen_time"
 						   " WHERE p.low OPERATOR(pg_catalog.<>) excluded.low"
-						   " OR p.done OPERATOR(pg_catalog.<>) excluded.done",
-						   6, types, values, NULL, SPI_OK_INSERT);
+						   " OR p.done OPERATOR(pg_catalog.<>) excluded.done"
+						   " OR p.seen_offset IS DISTINCT FROM excluded.seen_offset",
+						   lengthof(types), types, values, NULL, SPI_OK_INSERT);
 	burrow_catalog_end(&access);
 }
 

@@ -23,13 +23,15 @@ typedef struct BurrowPosition
 	int32		partition;
 	int64		low;			/* next to read; -1 from load: no row */
 	BurrowOffsetSet done;		/* done beyond it */
+	int64		seen_offset;	/* a message that was read; -1: none */
+	int64		seen_ms;		/* and its timestamp */
 	bool		alone;			/* from load: there is the consumer's row and no other */
 } BurrowPosition;
 
 /* Fills in all but topic and partition; done is allocated in the current memory context. */
 extern void burrow_position_load(int32 subid, BurrowPosition *positions, int n);
-/* Has the subscription any row, of any topic? */
-extern bool burrow_position_exists(int32 subid);
+/* Has the subscription any row, of this topic or (NULL) of any? */
+extern bool burrow_position_exists(int32 subid, const char *topic);
 /*
  * Writes the consumer's rows; never asks whether low moves back (a seek does).  Nothing is
  * stored when the subscription is gone, or another has its number: an extension that is

@@ -68,7 +68,9 @@ enum
 	COLUMN_LANE,
 	COLUMN_LOW,
 	COLUMN_DONE,
-	COLUMNS = COLUMN_DONE
+	COLUMN_SEEN_OFFSET,			/* these two are NULL in the workers' rows */
+	COLUMN_SEEN_TIME,
+	COLUMNS = COLUMN_SEEN_TIME
 };
 
 #define KEY_COLUMNS		COLUMN_LANE
@@ -343,7 +345,10 @@ insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
 		Int32GetDatum(p->lane), Int64GetDatum(p->head), done
 	};
 	bool		isnull[COLUMNS] = {false};
-	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
+	HeapTuple	tuple;
+
+	isnull[COLUMN_SEEN_OFFSET - 1] = isnull[COLUMN_SEEN_TIME - 1] = true;
+	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
 
 	simple_heap_insert(rel, tuple);
 	insert_index_entries(rel, tuple);

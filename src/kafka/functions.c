@@ -43,6 +43,7 @@ static const BurrowKafkaFunctions functions = {
 	.fetch_committed = burrow_kafka_fetch_committed,
 	.resolve = burrow_kafka_resolve,
 	.query_bounds = burrow_kafka_query_bounds,
+	.peek = burrow_kafka_peek,
 	.cluster_id = burrow_kafka_cluster_id,
 	.count_partitions = burrow_kafka_count_partitions,
 	.close_begin = burrow_kafka_close_begin,

@@ -164,6 +164,7 @@ extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
 extern int64_t burrow_kafka_now_ms(void);
 extern bool burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
 								 char *error);
+extern bool burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
 									  int timeout_ms, int64_t *low, int64_t *end, char *error);
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);

@@ -198,6 +198,14 @@ typedef struct BurrowKafkaFunctions
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 								 int timeout_ms, int64_t *low, int64_t *end, char *error);
 
+	/*
+	 * What time have the messages at these offsets?  list->items[i].offset becomes the
+	 * timestamp (milliseconds since 1970) of the message at that offset, or
+	 * BURROW_KAFKA_NONE_OFFSET if there is none.  For a client that is no member of a group
+	 * and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
+	 */
+	bool		(*peek) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+
 	/* The cluster's id; waits up to timeout_ms; NULL if not known.  Free by free_text(). */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
 

@@ -360,7 +360,7 @@ burrow_assignment_advance(BurrowConsumer *c)
 		if (c->assign_step == BURROW_ASSIGN_ASK)
 			burrow_location_ask(c);
 		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_ENDING_NOT &&
-			burrow_location_resolve(c) && burrow_location_store(c))
+			burrow_location_resolve(c) && burrow_continuity_check(c) && burrow_location_store(c))
 			answer_assign(c);
 	}
 	refresh_ends(c);

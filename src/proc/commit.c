@@ -345,13 +345,15 @@ burrow_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, b
  * that is empty for long, and a restored database must know where its data stands.
  * Exactly once, the workers' rows tell; but the lows in them stay behind by as much as
  * was in hand, and the topic may lose, by its retention, what is done.  So the
- * consumer's row follows when nothing is in hand, or will be.
+ * consumer's row follows when nothing is in hand, or will be.  And what continuity.c
+ * needs is known to the consumer alone.
  */
 static bool
 to_be_stored(const BurrowConsumer *c, const BurrowPart *part)
 {
 	if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
-		return burrow_tracker_depth(&part->tracker) == 0 || part->state == BURROW_PART_CLOSING;
+		return burrow_tracker_depth(&part->tracker) == 0 || part->state == BURROW_PART_CLOSING ||
+			burrow_continuity_is_stale(c, part);
 	return true;
 }
 
@@ -382,6 +384,7 @@ store_positions(BurrowConsumer *c)
 		position->partition = part->partition;
 		position->low = part->sent;
 		position->done = part->skip;
+		burrow_continuity_fill(part, position);
 		if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
 		{
 			/* not the durable head: our commit comes after those that the head counts on */
@@ -392,7 +395,12 @@ store_positions(BurrowConsumer *c)
 	if (n > 0 && !burrow_commit_store(c, positions, n, false))
 		return false;
 	for (int i = 0; i < n; i++)
-		burrow_part_find(c, positions[i].topic, positions[i].partition)->stored = positions[i].low;
+	{
+		BurrowPart *part = burrow_part_find(c, positions[i].topic, positions[i].partition);
+
+		part->stored = positions[i].low;
+		part->seen_stored_at = c->now;
+	}
 	return true;
 }
 

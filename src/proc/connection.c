@@ -55,6 +55,12 @@ burrow_connection_make_pipe(BurrowConsumer *c)
 
 /* ---- is Kafka there? ---- */
 
+bool
+burrow_connection_is_in_doubt(const BurrowConsumer *c)
+{
+	return c->troubled || c->suspicious || c->topic_missing_since != 0;
+}
+
 /*
  * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
  * and a lost connection may mean everything or nothing.  So ask, by the scout, whose
@@ -64,11 +70,15 @@ void
 burrow_connection_probe(BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX] = "no partitions found";
+	int			partitions;
 
-	if (!(c->troubled || c->suspicious) || c->client == NULL || c->now < c->probe_at)
+	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
 		return;
 	c->probe_at = c->now + BURROW_PROBE_US;
-	if (c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text) > 0)
+	partitions = c->kafka->count_partitions(c->scout, burrow_continuity_wanted_topic(c), CONNECT_TIMEOUT_MS, text);
+	if (partitions >= 0)
+		burrow_continuity_note_topic(c, partitions);
+	if (partitions > 0)
 		burrow_consumer_trouble_over(c);
 	else if (!c->troubled)
 		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
@@ -248,6 +258,13 @@ make_conf(BurrowConsumer *c, int partitions)
 					 psprintf("%d", (int) Min(Max(o->queue_memory / 1024 / partitions, 64), 2097151)));
 	for (int i = 0; i < o->nkafka; i++)
 		set_property(c, conf, o->kafka[i].name, o->kafka[i].value);
+	if (partitions == 0)
+	{
+		/* one message of a partition is all that it ever reads, at once */
+		set_property(c, conf, "fetch.min.bytes", "1");
+		set_property(c, conf, "max.partition.fetch.bytes", "65536");
+		set_property(c, conf, "queued.min.messages", "1");
+	}
 
 	if (c->kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
 		c->max_poll_us = (int64) atol(text) * 1000;
@@ -310,6 +327,7 @@ burrow_connection_open(BurrowConsumer *c)
 									psprintf("%s (%s)", text, c->transport_text) : text);
 		return false;
 	}
+	burrow_continuity_note_topic(c, partitions);
 	if (!burrow_seek_check(c))
 		return false;
 	if (c->ending != BURROW_ENDING_NOT)

@@ -351,7 +351,7 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_redelivery_next(c));
 	next = burrow_earlier(next, burrow_seek_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
-	if (c->troubled || c->suspicious)
+	if (burrow_connection_is_in_doubt(c))
 		next = burrow_earlier(next, c->probe_at);
 	return burrow_ms_until(next, c->now);
 }

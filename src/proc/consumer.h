@@ -9,6 +9,7 @@
  *		assignment.c	partitions come and go: rebalances
  *		seek.c			partitions are moved because somebody asked for it
  *		location.c		where the partitions of an assignment start
+ *		continuity.c	is the topic still the one that we know?
  *		intake.c		messages out of Kafka's queues into the scheduler
  *		pool.c			workers: start, give chunks, let go
  *		result.c		what workers send back
@@ -130,6 +131,8 @@ struct BurrowPart
 	/* Where it starts; see location.c. */
 	bool		located;
 	int64		start;
+	bool		old;			/* it is where we were before, and not what somebody wants now */
+	int64		low;			/* of the log, when it was looked at */
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
 	bool		start_acked;	/* Kafka has it, with our tag */
 	bool		sought;			/* burrow.seek() gave it, and that is still in the catalog: no
@@ -142,6 +145,8 @@ struct BurrowPart
 	uint64		ndone;			/* messages, in this epoch */
 	uint64		ndone_sent;		/* ndone when Kafka was last told, without what was not
 								 * flushed; anything else: it is to be told again */
+	bool		lost;			/* Kafka said that it is not there: what comes may be another topic's
+								 * and is not taken */
 	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
 
 	/* Folds; see fold.c. */
@@ -154,6 +159,11 @@ struct BurrowPart
 	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
 	bool		letters;
 	uint32		unresolved;		/* messages */
+
+	/* The last message that was taken, in this epoch or before; see continuity.c. */
+	int64		seen_offset;	/* -1: none */
+	int64		seen_ms;		/* its timestamp; -1: none */
+	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
 	TimestampTz bounds_at;		/* when its end was last asked for */
@@ -338,6 +348,9 @@ struct BurrowConsumer
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
 	TimestampTz probe_at;		/* when to look whether the trouble is over */
 
+	TimestampTz topic_missing_since;	/* 0: Kafka has it, or it was not looked at */
+	char		missing_topic[BURROW_TOPIC_MAX + 1];	/* one that was lost; "": none */
+
 	/* the end */
 	BurrowEnding ending;
 	BurrowEndPhase end_phase;
@@ -394,7 +407,9 @@ extern bool burrow_connection_open(BurrowConsumer *c);
 extern void burrow_connection_serve(BurrowConsumer *c);
 /* Takes the numbers of readable queues out of the pipe. */
 extern void burrow_connection_read_pipe(BurrowConsumer *c);
-/* Finds out whether Kafka is there, if that is in doubt and due. */
+/* Is it in doubt whether Kafka, or the topic, is there? */
+extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
+/* Finds out, if that is due. */
 extern void burrow_connection_probe(BurrowConsumer *c);
 
 /* ---- ending.c ---- */
@@ -464,6 +479,34 @@ extern bool burrow_seek_fix_time(BurrowConsumer *c);
 /* Kafka has acknowledged positions: those that were sought are done. */
 extern void burrow_seek_run(BurrowConsumer *c);
 extern TimestampTz burrow_seek_next(const BurrowConsumer *c);
+
+/* ---- continuity.c ---- */
+#define BURROW_HINT_SEEK	"Use burrow.seek() to say where to go on."
+
+/* All starts are known: halts where one cannot be gone on from.  False: it did, or Kafka has
+ * not answered. */
+extern bool burrow_continuity_check(BurrowConsumer *c);
+/* The topic does not hold what comes next. */
+extern void burrow_continuity_halt_gap(BurrowConsumer *c, const BurrowPart *part, int64 position, const char *detail);
+/* What a log holds, as a sentence. */
+extern const char *burrow_continuity_bounds_text(int64 low, int64 end);
+/* Kafka said that this partition is not there (any more). */
+extern void burrow_continuity_lose(BurrowConsumer *c, BurrowPart *part);
+/* The topic, or pattern, to look for. */
+extern const char *burrow_continuity_wanted_topic(const BurrowConsumer *c);
+/* So many partitions has it, says Kafka. */
+extern void burrow_continuity_note_topic(BurrowConsumer *c, int partitions);
+/* A message was taken. */
+static inline void
+burrow_continuity_note_message(BurrowPart *part, int64 offset, int64 timestamp_ms)
+{
+	part->seen_offset = offset;
+	part->seen_ms = timestamp_ms;
+}
+/* What is to be kept of it with the position. */
+extern void burrow_continuity_fill(const BurrowPart *part, BurrowPosition *position);
+/* It is not kept for long enough: retention would take it before it is looked at. */
+extern bool burrow_continuity_is_stale(const BurrowConsumer *c, const BurrowPart *part);
 
 /* ---- intake.c ---- */
 extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);

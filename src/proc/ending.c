@@ -77,7 +77,8 @@ record_halt(BurrowConsumer *c)
 	burrow_consumer_commit_transaction(c);
 	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message);
 	ereport(LOG,
-			(errmsg("subscription \"%s\" is halted at topic \"%s\" partition %d offset %lld",
+			(c->halt.partition < 0 ? errmsg("subscription \"%s\" is halted", c->sub->name) :
+			 errmsg("subscription \"%s\" is halted at topic \"%s\" partition %d offset %lld",
 					c->sub->name, c->halt.topic, c->halt.partition, (long long) c->halt.offset),
 			 errdetail("%s: %s", c->halt.sqlstate, c->halt.message),
 			 errhint("Correct the cause, then call burrow.resume().")));

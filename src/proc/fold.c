@@ -114,6 +114,7 @@ burrow_fold_run(BurrowConsumer *c, BurrowPart *part)
 	/* if it fails, the next is due when as much more was done */
 	part->fold_base = part->ndone;
 	part->fold_wanted = false;
+	burrow_continuity_fill(part, &position);
 	burrow_fold_collect(part, &position.done);
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
 	{

@@ -26,8 +26,6 @@
 /* Messages taken from one partition before the next has its turn. */
 #define INTAKE_TURN		256
 
-#define GAP_HINT	"Use burrow.seek() to say where to go on."
-
 static bool
 has_room(const BurrowConsumer *c)
 {
@@ -223,23 +221,13 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 	if (strcmp(km->error_name, "_AUTO_OFFSET_RESET") == 0 ||
 		strcmp(km->error_name, "OFFSET_OUT_OF_RANGE") == 0)
 	{
-		int64		position = part->tracker.last_offset + 1;
-		int64		low = -1;
-		int64		end = -1;
+		int64		low;
+		int64		end;
 		char		text[BURROW_KAFKA_TEXT_MAX];
 
-		if (c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text))
-			halt_partition(c, part, position, "22003",
-						   psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
-									(long long) position, part->topic, part->partition),
-						   psprintf("The topic holds offsets %lld to %lld of this partition.",
-									(long long) low, (long long) end - 1),
-						   GAP_HINT);
-		else
-			halt_partition(c, part, position, "22003",
-						   psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
-									(long long) position, part->topic, part->partition),
-						   NULL, GAP_HINT);
+		burrow_continuity_halt_gap(c, part, part->tracker.last_offset + 1,
+								   c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text) ?
+								   burrow_continuity_bounds_text(low, end) : NULL);
 		return;
 	}
 	if (km->offset >= 0)
@@ -253,6 +241,9 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 	burrow_consumer_trouble(c, "08006",
 							psprintf("topic \"%s\" partition %d: %s",
 									 part->topic, part->partition, km->text));
+	if (strcmp(km->error_name, "_UNKNOWN_PARTITION") == 0 || strcmp(km->error_name, "_UNKNOWN_TOPIC") == 0 ||
+		strcmp(km->error_name, "UNKNOWN_TOPIC_OR_PART") == 0)
+		burrow_continuity_lose(c, part);
 }
 
 /* Enters a message in the tracker and the scheduler.  False: it cannot be taken now,
@@ -272,6 +263,7 @@ take_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 		elog(ERROR, "tracker refused offset " INT64_FORMAT " of topic \"%s\" partition %d",
 			 km->offset, part->topic, part->partition);
 
+	burrow_continuity_note_message(part, km->offset, km->timestamp_ms);
 	((BurrowSegment *) ref.segment)->taken_at[ref.index] = c->now;
 	BURROW_COUNT(c->slot, messages_received, 1);
 
@@ -305,7 +297,7 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 {
 	BurrowKafkaMessage km;
 
-	for (int i = 0; i < INTAKE_TURN && c->ending == BURROW_ENDING_NOT && has_room(c); i++)
+	for (int i = 0; i < INTAKE_TURN && c->ending == BURROW_ENDING_NOT && !part->lost && has_room(c); i++)
 	{
 		bool		room = burrow_tracker_has_room(&part->tracker) && !part->runs_full;
 
@@ -358,7 +350,7 @@ burrow_intake_run(BurrowConsumer *c)
 		/* to the end of the list, so that the others have their turn next time too */
 		dlist_delete(&part->readable_node);
 		dlist_push_tail(&c->readable, &part->readable_node);
-		if (part->state == BURROW_PART_ACTIVE && part->start_acked && !part->sought)
+		if (part->state == BURROW_PART_ACTIVE && part->start_acked && !part->sought && !part->lost)
 		{
 			run_part(c, part);
 			if (part->readable && !part->window_full)

@@ -200,6 +200,10 @@ locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *ite
 				 low >= 0 ? errdetail("The database's position was %lld.", (long long) low) :
 				 errdetail("The database has no position.")));
 
+	part->old = start.offset >= 0;
+	part->seen_offset = row->seen_offset;
+	part->seen_ms = row->seen_ms;
+
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	burrow_offset_set_union(&part->skip, &row->done);
 	if (start.kafka_runs)
@@ -275,7 +279,7 @@ burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	MemoryContextSwitchTo(c->turn_cxt);
 	burrow_position_load(c->subid, positions, list->n);
 	/* a partition that comes later than the first is new: none of it may be missed */
-	others = burrow_position_exists(c->subid);
+	others = burrow_position_exists(c->subid, NULL);
 	burrow_consumer_commit_transaction(c);
 
 	for (int i = 0; i < list->n; i++)
@@ -344,6 +348,7 @@ burrow_location_store(BurrowConsumer *c)
 		positions[n].topic = part->topic;
 		positions[n].partition = part->partition;
 		positions[n].low = part->start;
+		burrow_continuity_fill(part, &positions[n]);
 		positions[n++].done = part->skip;
 	}
 	if (n > 0 && !burrow_commit_store(c, positions, n, true))
@@ -359,6 +364,7 @@ burrow_location_store(BurrowConsumer *c)
 			continue;
 		part->start_stored = true;
 		part->stored = part->start;
+		part->seen_stored_at = c->now;
 	}
 	BURROW_CRASH_POINT("start stored");
 	return true;

@@ -30,6 +30,7 @@ burrow_part_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->sent = -1;
 	part->stored = -1;
 	part->end = -1;
+	part->seen_offset = part->seen_ms = -1;
 	burrow_done_set_init(&part->skip);
 
 	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)

@@ -178,11 +178,7 @@ burrow_seek_check(BurrowConsumer *c)
 		int64		end = ends->items[i].offset;
 
 		if (c->seeks.seeks[i].offset < low || c->seeks.seeks[i].offset > end)
-			refuse(c, &c->seeks.seeks[i], low == end ?
-				   psprintf("The topic holds no message of this partition; the next one will have offset %lld.",
-							(long long) end) :
-				   psprintf("The topic holds offsets %lld to %lld of this partition.",
-							(long long) low, (long long) end - 1));
+			refuse(c, &c->seeks.seeks[i], burrow_continuity_bounds_text(low, end));
 	}
 	if (lows != NULL)
 		c->kafka->list_free(lows);

@@ -912,6 +912,37 @@ test_questions(void)
 	(void) close_consumer(c);
 }
 
+/* The timestamps of single messages, of a client that is no member. */
+static void
+test_peek(void)
+{
+	Consumer   *c;
+	BurrowKafkaList *list = kafka->list_new(4);
+	int64_t		before = 0;
+	char		error[BURROW_KAFKA_TEXT_MAX] = "";
+
+	create_topic("peek", 4);
+	produce("peek", 0, 0, 10);
+	produce("peek", 1, 0, 20);
+	produce("peek", 3, 0, 5);
+	c = open_consumer("peek", NULL, NULL);
+	for (int i = 0; i < 2; i++)
+	{
+		(void) kafka->list_set(list, 0, "peek", 0, 9, NULL, 0);
+		(void) kafka->list_set(list, 1, "peek", 1, 0, NULL, 0);
+		(void) kafka->list_set(list, 2, "peek", 2, 0, NULL, 0);
+		(void) kafka->list_set(list, 3, "peek", 3, 5000, NULL, 0);
+		check(kafka->peek(c->client, list, 10000, error), "peeked %s", error);
+		check(list->items[0].offset > 0 && list->items[1].offset > 0, "two timestamps");
+		check(list->items[2].offset == BURROW_KAFKA_NONE_OFFSET &&
+			  list->items[3].offset == BURROW_KAFKA_NONE_OFFSET, "none at the end, none beyond it");
+		check(before == 0 || before == list->items[0].offset, "the same when it is asked again");
+		before = list->items[0].offset;
+	}
+	kafka->list_free(list);
+	(void) close_consumer(c);
+}
+
 /* ---- the pipe ---- */
 
 static void
@@ -1330,6 +1361,7 @@ static const struct
 	{"broken", test_broken},
 	{"commit", test_commit},
 	{"questions", test_questions},
+	{"peek", test_peek},
 	{"wake", test_wake},
 	{"backpressure", test_backpressure},
 	{"membership", test_membership},

@@ -1,0 +1,316 @@
+/*
+ * continuity.c
+ *	  Is the topic still the one that we know, and does it hold what comes next?
+ *
+ * Runs in: the consumer, at an assignment, when all starts are known.
+ *
+ * A position is a number, and says nothing about the log that it belongs to.  A topic
+ * that was deleted and made anew under its name, or a log that lost its end, would have
+ * messages skipped or read again without anybody knowing.  What shows it: a position
+ * beyond the log's end, and a message that we know, with another timestamp than it had.
+ * So the offset and timestamp of the last message that was taken are kept with the
+ * position (burrow.progress, seen_offset and seen_time).  Where that message is gone, by
+ * retention or compaction, nothing can be said, and the position is believed.
+ *
+ * A position below the log's start is a gap: retention was faster.
+ *
+ * Positions that are new are not looked at: start_from and burrow.seek() say what is
+ * wanted now.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "proc/consumer.h"
+
+/* Longest wait for an answer of the broker's. */
+#define ASK_TIMEOUT_MS		1000
+
+/* A topic that is missing for so long was deleted: a broker that has just started may not
+ * know of it yet. */
+#define MISSING_US			INT64CONST(10000000)
+
+/* The message that was taken last is stored at least so often; retention is slower. */
+#define SEEN_STALE_US		INT64CONST(600000000)
+
+/* Does the partition's start come from before? */
+static bool
+is_old(const BurrowPart *part)
+{
+	return part->state == BURROW_PART_LOCATING && part->located && part->old;
+}
+
+/* Can the message that was taken last be compared? */
+static bool
+is_comparable(const BurrowPart *part)
+{
+	return is_old(part) && part->seen_offset >= 0 && part->seen_ms >= 0 && part->seen_offset >= part->low;
+}
+
+static void
+halt(BurrowConsumer *c, const BurrowPart *part, int64 offset, const char *message, const char *detail)
+{
+	BurrowHalt	halt = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.offset = offset,
+		.sqlstate = "55000",
+		.message = message,
+		.detail = detail,
+		.hint = BURROW_HINT_SEEK,
+	};
+
+	burrow_ending_halt(c, &halt);
+}
+
+/* A list of such partitions, with an offset each by value(). */
+static BurrowKafkaList *
+make_list(BurrowConsumer *c, bool (*is_wanted) (const BurrowPart *part), int64 which)
+{
+	BurrowKafkaList *list;
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+		n += is_wanted(dlist_container(BurrowPart, node, iter.cur)) ? 1 : 0;
+	list = c->kafka->list_new(n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (list != NULL && is_wanted(part) &&
+			!c->kafka->list_set(list, n++, part->topic, part->partition,
+								which != 0 ? which : part->seen_offset, NULL, 0))
+		{
+			c->kafka->list_free(list);
+			list = NULL;
+		}
+	}
+	if (list == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while looking at %d partitions.", n)));
+	return list;
+}
+
+/* Asks for the logs' starts or ends.  False: Kafka has not answered. */
+static bool
+ask_bounds(BurrowConsumer *c, int64 which, char *text)
+{
+	BurrowKafkaList *list = make_list(c, is_old, which);
+	bool		ok = c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text);
+
+	for (int i = 0; ok && i < list->n; i++)
+	{
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
+
+		ok = list->items[i].error == 0 && list->items[i].offset >= 0;
+		if (!ok)
+			strlcpy(text, list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned",
+					BURROW_KAFKA_TEXT_MAX);
+		else if (which == BURROW_KAFKA_EARLIEST)
+			part->low = list->items[i].offset;
+		else
+			part->end = list->items[i].offset;
+	}
+	c->kafka->list_free(list);
+	return ok;
+}
+
+/* Compares the messages that were taken last.  False: Kafka has not answered. */
+static bool
+compare(BurrowConsumer *c, char *text)
+{
+	BurrowKafkaList *list = make_list(c, is_comparable, 0);
+	bool		ok = c->kafka->peek(c->scout, list, ASK_TIMEOUT_MS, text);
+
+	for (int i = 0; ok && i < list->n; i++)
+	{
+		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
+		int64		ms = list->items[i].offset;
+
+		if (ms != BURROW_KAFKA_NONE_OFFSET && ms != part->seen_ms)
+			halt(c, part, part->start,
+				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
+				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
+						  (long long) part->seen_offset, (long long) ms, (long long) part->seen_ms));
+	}
+	c->kafka->list_free(list);
+	return ok;
+}
+
+/* The log ends before what we know of it. */
+static void
+check_end(BurrowConsumer *c, const BurrowPart *part)
+{
+	int64		known = Max(part->start, part->seen_offset + 1);
+
+	if (known > part->end)
+		halt(c, part, part->start,
+			 psprintf("offset %lld of topic \"%s\" partition %d is beyond its end",
+					  (long long) known, part->topic, part->partition),
+			 psprintf("The topic was made anew or has lost messages: this partition ends at offset %lld.",
+					  (long long) part->end));
+}
+
+const char *
+burrow_continuity_bounds_text(int64 low, int64 end)
+{
+	if (low == end)
+		return psprintf("The topic holds no message of this partition; the next one will have offset %lld.",
+						(long long) end);
+	return psprintf("The topic holds offsets %lld to %lld of this partition.",
+					(long long) low, (long long) end - 1);
+}
+
+void
+burrow_continuity_halt_gap(BurrowConsumer *c, const BurrowPart *part, int64 position, const char *detail)
+{
+	BurrowHalt	halt = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.offset = position,
+		.sqlstate = "22003",
+		.message = psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
+							(long long) position, part->topic, part->partition),
+		.detail = detail,
+		.hint = BURROW_HINT_SEEK,
+	};
+
+	burrow_ending_halt(c, &halt);
+}
+
+/* The log begins after what comes next. */
+static void
+check_start(BurrowConsumer *c, BurrowPart *part)
+{
+	if (part->start < part->low)
+		burrow_continuity_halt_gap(c, part, part->start,
+								   burrow_continuity_bounds_text(part->low, part->end));
+}
+
+bool
+burrow_continuity_check(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	dlist_iter	iter;
+	bool		any = false;
+
+	dlist_foreach(iter, &c->parts)
+		any |= is_old(dlist_container(BurrowPart, node, iter.cur));
+	if (!any)
+		return true;
+	if (!ask_bounds(c, BURROW_KAFKA_EARLIEST, text) || !ask_bounds(c, BURROW_KAFKA_LATEST, text))
+	{
+		burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+		return false;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (is_old(part))
+			check_end(c, part);
+	}
+	if (c->ending == BURROW_ENDING_NOT && !compare(c, text))
+	{
+		burrow_consumer_trouble(c, "08006", psprintf("could not read what was read before: %s", text));
+		return false;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
+
+		if (is_old(part))
+			check_start(c, part);
+	}
+	return c->ending == BURROW_ENDING_NOT;
+}
+
+void
+burrow_continuity_fill(const BurrowPart *part, BurrowPosition *position)
+{
+	position->seen_offset = part->seen_offset;
+	position->seen_ms = part->seen_ms;
+}
+
+bool
+burrow_continuity_is_stale(const BurrowConsumer *c, const BurrowPart *part)
+{
+	return part->seen_stored_at + SEEN_STALE_US <= c->now;
+}
+
+/* ---- a topic that is not there ---- */
+
+/* It was there, if we have a position in it. */
+static bool
+was_there(BurrowConsumer *c)
+{
+	bool		was;
+
+	burrow_consumer_start_transaction(c);
+	was = burrow_position_exists(c->subid, c->sub->topic);
+	burrow_consumer_commit_transaction(c);
+	return was;
+}
+
+void
+burrow_continuity_lose(BurrowConsumer *c, BurrowPart *part)
+{
+	part->lost = true;
+	if (c->topic_missing_since == 0)
+	{
+		c->topic_missing_since = c->now;
+		c->probe_at = c->now + BURROW_SUSPECT_US;
+	}
+	strlcpy(c->missing_topic, part->topic, sizeof(c->missing_topic));
+}
+
+const char *
+burrow_continuity_wanted_topic(const BurrowConsumer *c)
+{
+	return c->missing_topic[0] != '\0' ? c->missing_topic : c->sub->topic;
+}
+
+/*
+ * A topic that is missing is waited for, because it may be made yet; one that we have
+ * read from was deleted.  Topics of a regular expression come and go.  One that has come
+ * back may be another one, which the assignment after a new start finds out.
+ */
+void
+burrow_continuity_note_topic(BurrowConsumer *c, int partitions)
+{
+	bool		is_pattern = c->sub->topic[0] == '^';
+
+	if (partitions > 0)
+	{
+		if (c->topic_missing_since != 0 && c->client != NULL && (!is_pattern || c->missing_topic[0] != '\0'))
+			burrow_consumer_end(c, BURROW_ENDING_RESTART);
+		c->topic_missing_since = 0;
+		c->missing_topic[0] = '\0';
+	}
+	else if (c->topic_missing_since == 0)
+		c->topic_missing_since = c->now;
+	else if (c->topic_missing_since + MISSING_US > c->now)
+		return;
+	else if (is_pattern)
+	{
+		c->topic_missing_since = 0;
+		c->missing_topic[0] = '\0';
+	}
+	else if (was_there(c))
+	{
+		BurrowHalt	halt = {
+			.topic = c->sub->topic,
+			.partition = -1,
+			.offset = -1,
+			.sqlstate = "42704",
+			.message = psprintf("topic \"%s\" does not exist any more", c->sub->topic),
+			.hint = "Make it anew and use burrow.seek() to say where to go on, or use burrow.unsubscribe().",
+		};
+
+		burrow_ending_halt(c, &halt);
+	}
+}
