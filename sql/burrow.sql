@@ -51,6 +51,7 @@ CREATE TABLE burrow.subscription (
 	handler_owner regrole NOT NULL,
 	consumer_group text NOT NULL,
 	uuid uuid NOT NULL,
+	cluster_id text,
 	status text NOT NULL CHECK (status IN ('enabled', 'paused', 'halted', 'disabled')),
 	options text[] NOT NULL,
 	seek_time timestamptz,
@@ -73,6 +74,7 @@ COMMENT ON COLUMN burrow.subscription.topic IS 'topic, or a regular expression t
 COMMENT ON COLUMN burrow.subscription.handler IS 'schema-qualified signature of the function that is called';
 COMMENT ON COLUMN burrow.subscription.handler_owner IS 'owner of the handler when it was looked up';
 COMMENT ON COLUMN burrow.subscription.uuid IS 'tells in Kafka''s commits which subscription made them';
+COMMENT ON COLUMN burrow.subscription.cluster_id IS 'Kafka''s id of the cluster whose offsets the positions are; NULL: not known yet';
 COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
 COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
 COMMENT ON COLUMN burrow.subscription.seek_time IS 'time that all partitions are to be moved to by burrow.seek(); NULL: it was done';
@@ -451,6 +453,7 @@ SELECT s.name AS subscription,
 	s.error_hint,
 	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_context END AS error_context,
 	s.uuid,
+	s.cluster_id,
 	o.*
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid

@@ -56,7 +56,7 @@ begin(BurrowCall *call, FunctionCallInfo fcinfo)
 	return sub;
 }
 
-/* has_time: for all partitions. */
+/* has_time: for all partitions, so that no position is left that belongs to a cluster. */
 static void
 finish(const BurrowSubscription *sub, bool has_time, TimestampTz time)
 {
@@ -65,7 +65,8 @@ finish(const BurrowSubscription *sub, bool has_time, TimestampTz time)
 
 	/* always written, so that this transaction is known to have changed the subscription */
 	burrow_call_change_row(psprintf("UPDATE burrow.subscription SET"
-									" seek_time = CASE WHEN $2 THEN $3 ELSE seek_time END%s"
+									" seek_time = CASE WHEN $2 THEN $3 ELSE seek_time END,"
+									" cluster_id = CASE WHEN $2 THEN NULL ELSE cluster_id END%s"
 									" WHERE subid OPERATOR(pg_catalog.=) $1",
 									sub->status == BURROW_STATUS_HALTED ?
 									", status = 'enabled'," BURROW_CALL_CLEAR_ERROR : ""),

@@ -28,7 +28,7 @@ const char *const burrow_status_names[] = {
 /* In the order that read_row() expects. */
 #define COLUMNS \
 	"s.subid, s.name, s.owner::oid, s.topic, s.handler, s.handler_owner::oid," \
-	" s.consumer_group, s.uuid::text, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
+	" s.consumer_group, s.uuid::text, coalesce(s.cluster_id, ''), s.system_identifier, s.dboid, s.status, s.options, s.xmin"
 
 enum
 {
@@ -40,6 +40,7 @@ enum
 	COLUMN_HANDLER_OWNER,
 	COLUMN_CONSUMER_GROUP,
 	COLUMN_UUID,
+	COLUMN_CLUSTER_ID,
 	COLUMN_SYSTEM_IDENTIFIER,
 	COLUMN_DBOID,
 	COLUMN_STATUS,
@@ -102,6 +103,7 @@ read_row(uint64 row, MemoryContext cxt)
 	sub->handler_owner = DatumGetObjectId(column(row, COLUMN_HANDLER_OWNER));
 	sub->consumer_group = column_text(row, COLUMN_CONSUMER_GROUP);
 	strlcpy(sub->uuid, column_text(row, COLUMN_UUID), sizeof(sub->uuid));
+	sub->cluster_id = column_text(row, COLUMN_CLUSTER_ID);
 	sub->system_identifier = (uint64) DatumGetInt64(column(row, COLUMN_SYSTEM_IDENTIFIER));
 	sub->dboid = DatumGetObjectId(column(row, COLUMN_DBOID));
 	sub->status = status_from_text(column_text(row, COLUMN_STATUS));
@@ -188,6 +190,27 @@ bool
 burrow_subscription_at_home(const BurrowSubscription *sub)
 {
 	return sub->system_identifier == GetSystemIdentifier() && sub->dboid == MyDatabaseId;
+}
+
+void
+burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *cluster_id)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, UUIDOID, TEXTOID};
+	Datum		values[] = {
+		Int32GetDatum(subid),
+		DirectFunctionCall1(uuid_in, CStringGetDatum(uuid)),
+		CStringGetTextDatum(cluster_id)
+	};
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	burrow_catalog_execute("UPDATE burrow.subscription SET cluster_id = $3"
+						   " WHERE subid OPERATOR(pg_catalog.=) $1"
+						   " AND uuid OPERATOR(pg_catalog.=) $2"
+						   " AND cluster_id IS NULL",
+						   3, types, values, NULL, SPI_OK_UPDATE);
+	burrow_catalog_end(&access);
 }
 
 /* One that was disabled meanwhile stays so: it does not run, whatever went wrong. */

@@ -32,6 +32,7 @@ typedef struct BurrowSubscription
 	Oid			handler_owner;
 	char	   *consumer_group; /* resolved */
 	char		uuid[37];		/* text */
+	char	   *cluster_id;		/* of Kafka, where the positions belong; "": not known yet */
 	uint64		system_identifier;	/* of the server where it may run */
 	Oid			dboid;			/* and the database */
 	BurrowStatus status;
@@ -66,6 +67,8 @@ extern BurrowSubscription *burrow_subscription_find(const char *name, bool lock)
 extern List *burrow_subscription_list(void);
 /* Is this the server and database that the subscription was made in? */
 extern bool burrow_subscription_at_home(const BurrowSubscription *sub);
+/* Keeps the id of the Kafka cluster, if none is kept yet. */
+extern void burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *cluster_id);
 /* Sets status 'halted' and the error's columns. */
 extern void burrow_subscription_halt(int32 subid, const BurrowHalt *halt);
 /* Is the extension installed in this database? */

@@ -206,7 +206,7 @@ typedef struct BurrowKafkaFunctions
 	 */
 	bool		(*peek) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
-	/* The cluster's id; waits up to timeout_ms; NULL if not known.  Free by free_text(). */
+	/* The cluster's id; waits up to timeout_ms; NULL if it has none, or has not answered.  Free by free_text(). */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
 
 	/* Partitions of the topics that match topic (a name, or a regular expression beginning

@@ -209,6 +209,46 @@ burrow_connection_read_pipe(BurrowConsumer *c)
 	}
 }
 
+/* ---- the cluster ---- */
+
+static void
+keep_cluster(BurrowConsumer *c, void *arg)
+{
+	burrow_subscription_keep_cluster(c->subid, c->sub->uuid, arg);
+}
+
+/*
+ * In another cluster the positions mean nothing, so the id of the first one that answered is
+ * kept, and another one halts.  False: it could not be kept now.
+ */
+static bool
+check_cluster(BurrowConsumer *c)
+{
+	char	   *answer = c->kafka->cluster_id(c->scout, CONNECT_TIMEOUT_MS);
+	char	   *id;
+	BurrowHalt	halt = {
+		.partition = -1,
+		.offset = -1,
+		.sqlstate = "55000",
+		.detail = "The positions of the subscription belong to the other cluster.",
+		.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
+	};
+
+	if (answer == NULL)
+		return true;			/* Kafka has no ids before 0.10.1 */
+	id = pstrdup(answer);
+	c->kafka->free_text(answer);
+	if (c->sub->cluster_id[0] == '\0')
+		return burrow_consumer_try(c, keep_cluster, id, "keep the id of the Kafka cluster");
+	if (strcmp(c->sub->cluster_id, id) != 0)
+	{
+		halt.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
+								id, c->sub->cluster_id, c->sub->name);
+		burrow_ending_halt(c, &halt);
+	}
+	return true;
+}
+
 /* ---- the client ---- */
 
 static void
@@ -327,6 +367,10 @@ burrow_connection_open(BurrowConsumer *c)
 									psprintf("%s (%s)", text, c->transport_text) : text);
 		return false;
 	}
+	if (!check_cluster(c))
+		return false;
+	if (c->ending != BURROW_ENDING_NOT)
+		return true;
 	burrow_continuity_note_topic(c, partitions);
 	if (!burrow_seek_check(c))
 		return false;
