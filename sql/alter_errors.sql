@@ -53,7 +53,6 @@ SELECT refused_alter($$consumer_group => ''$$);
 SELECT refused_alter($$start_from => 'newest'$$);
 SELECT refused_alter($$commit_interval => '-1 s'$$);
 SELECT refused_alter($$delivery => 'twice'$$);
-SELECT refused_alter($$on_gap => 'skip'$$);
 SELECT refused_alter($$kafka => '{"sesion.timeout.ms": 6000}'$$);
 SELECT refused_alter($$kafka => '{"group.id": "x"}'$$);
 

@@ -156,7 +156,6 @@ SELECT refused($$dead_letter_topic => '^dead'$$);
 SELECT refused($$server => ''$$);
 
 -- not supported yet
-SELECT refused($$on_gap => 'skip'$$);
 SELECT refused($$server => 'kafka'$$);
 SELECT refused($$dead_letter_topic => 'dead'$$);
 

@@ -162,7 +162,7 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 	[BURROW_OPTION_ON_GAP] = {
 		"on_gap", BURROW_KIND_CHOICE, "halt",
 		"what happens when the topic no longer holds the messages that come next",
-		.choices = gaps, .later = true, FIELD(skip_gaps)
+		.choices = gaps, FIELD(skip_gaps)
 	},
 	[BURROW_OPTION_MAX_CONSECUTIVE_ERRORS] = {
 		"max_consecutive_errors", BURROW_KIND_INTEGER, "10",

@@ -12,7 +12,8 @@
  * position (burrow.progress, seen_offset and seen_time).  Where that message is gone, by
  * retention or compaction, nothing can be said, and the position is believed.
  *
- * A position below the log's start is a gap: retention was faster.
+ * A position below the log's start is a gap: retention was faster.  With on_gap => skip it
+ * goes on where the log begins.
  *
  * Positions that are new are not looked at: start_from and burrow.seek() say what is
  * wanted now.
@@ -182,11 +183,40 @@ burrow_continuity_halt_gap(BurrowConsumer *c, const BurrowPart *part, int64 posi
 	burrow_ending_halt(c, &halt);
 }
 
+/* The option on_gap says so: goes on where the log begins. */
+static void
+skip_gap(BurrowConsumer *c, BurrowPart *part)
+{
+	int64		from = part->start;
+	int64		n = 0;
+
+	/* what is done beyond the start is not given up */
+	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->low; i++)
+	{
+		n += part->skip.runs[i].first - from;
+		from = Min(part->skip.runs[i].last, part->low - 1) + 1;
+	}
+	n += part->low - from;
+	ereport(WARNING,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
+					c->sub->name, (long long) n, part->topic, part->partition),
+			 errdetail("The next one was %lld, and the topic begins at offset %lld of this partition.",
+					   (long long) part->start, (long long) part->low)));
+	BURROW_COUNT(c->slot, offsets_skipped, n);
+	part->start = burrow_offset_set_next_missing(&part->skip, part->low);
+	burrow_offset_set_remove_below(&part->skip, part->start);
+	part->start_stored = part->start_acked = false;
+	part->committed = -1;
+}
+
 /* The log begins after what comes next. */
 static void
 check_start(BurrowConsumer *c, BurrowPart *part)
 {
-	if (part->start < part->low)
+	if (part->start < part->low && c->sub->options.skip_gaps)
+		skip_gap(c, part);
+	else if (part->start < part->low)
 		burrow_continuity_halt_gap(c, part, part->start,
 								   burrow_continuity_bounds_text(part->low, part->end));
 }

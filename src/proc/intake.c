@@ -225,6 +225,12 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 		int64		end;
 		char		text[BURROW_KAFKA_TEXT_MAX];
 
+		if (c->sub->options.skip_gaps)
+		{
+			/* what is to be skipped is found out at the next start */
+			burrow_consumer_end(c, BURROW_ENDING_RESTART);
+			return;
+		}
 		burrow_continuity_halt_gap(c, part, part->tracker.last_offset + 1,
 								   c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text) ?
 								   burrow_continuity_bounds_text(low, end) : NULL);

@@ -19,6 +19,7 @@
 	X(messages_retried, "attempts after the first") \
 	X(messages_dead_lettered, "messages written to burrow.dead_letters") \
 	X(messages_skipped, "messages given up by on_failure => 'skip'") \
+	X(offsets_skipped, "offsets given up by on_gap => 'skip'") \
 	X(chunks, "chunks given to workers") \
 	X(offsets_committed, "offsets (messages) that Kafka acknowledged as committed") \
 	X(commits, "commit requests that Kafka acknowledged") \
