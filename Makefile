@@ -71,6 +71,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/call.o \
 	src/api/kafka_properties.o \
 	src/api/dead_letters.o \
+	src/api/offset_runs.o \
 	src/api/option_views.o \
 	src/api/seek.o \
 	src/api/subscribe.o \
@@ -92,7 +93,7 @@ KAFKA_OBJS = \
 	src/kafka/text.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
-REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views
+REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs
 ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 

@@ -95,7 +95,7 @@ CREATE TABLE burrow.progress (
 COMMENT ON TABLE burrow.progress IS 'how far each partition is handled; changed by Burrow only';
 COMMENT ON COLUMN burrow.progress.lane IS 'number of the worker that writes the row; -1: the consumer';
 COMMENT ON COLUMN burrow.progress.low IS 'all messages below this offset are handled';
-COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded';
+COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded; see burrow.offset_runs()';
 COMMENT ON COLUMN burrow.progress.seen_offset IS 'a message that was read';
 COMMENT ON COLUMN burrow.progress.seen_time IS 'and its timestamp: another one tells that the topic was made anew';
 
@@ -283,6 +283,11 @@ CREATE FUNCTION burrow.reject(reason text) RETURNS void
 LANGUAGE C VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_reject';
 COMMENT ON FUNCTION burrow.reject IS 'for handlers: fail for good, because another attempt would not help';
+
+CREATE FUNCTION burrow.offset_runs(done bytea, low bigint DEFAULT 0) RETURNS int8multirange
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_offset_runs';
+COMMENT ON FUNCTION burrow.offset_runs IS 'what the column done of burrow.progress says: offsets that are handled beyond low; without low, distances from it';
 
 CREATE FUNCTION burrow.options(
 	OUT name text,
@@ -672,7 +677,8 @@ REVOKE ALL ON FUNCTION
 	burrow.seek(text, timestamptz),
 	burrow.wait_until_caught_up,
 	burrow.retry_dead_letters,
-	burrow.discard_dead_letters
+	burrow.discard_dead_letters,
+	burrow.offset_runs
 FROM PUBLIC;
 
 GRANT SELECT ON

@@ -99,4 +99,11 @@ burrow_check_signature(const char *signature)
 #endif
 }
 
+/* From 16 on an error can be returned instead of raised. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_make_range(type, lower, upper) make_range(type, lower, upper, false, NULL)
+#else
+#define burrow_make_range(type, lower, upper) make_range(type, lower, upper, false)
+#endif
+
 #endif							/* BURROW_COMPAT_H */
