@@ -333,6 +333,7 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT jobs_queued bigint,
 	OUT inflight bigint,
 	OUT inflight_bytes bigint,
+	OUT unconfirmed_since timestamptz,
 	OUT handler_ms_p50 float8,
 	OUT handler_ms_p95 float8,
 	OUT handler_ms_p99 float8,
@@ -616,7 +617,7 @@ AS $$
 		SELECT burrow._visible_subid($1) AS subid
 	), sub AS MATERIALIZED (
 		SELECT s.*, r.retries_waiting, r.retry_topic, r.retry_partition, r.retry_offset, r.retry_attempt,
-			r.retry_since, r.retry_at, r.wait_until
+			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since
 		FROM asked
 			CROSS JOIN burrow.subscriptions s
 			LEFT JOIN burrow._subscription_slots() r ON r.subid = asked.subid
@@ -652,6 +653,15 @@ AS $$
 	SELECT 'the handler has been running for long', h.since, h.topic, h.partition, h."offset",
 		h.pid, NULL, format('SELECT pg_cancel_backend(%s);', h.pid)
 	FROM hand h WHERE h.blockers = '{}' AND clock_timestamp() - h.since > interval '5 s'
+	UNION ALL
+	SELECT 'a worker''s commit waits for a synchronous standby to confirm it', a.xact_start, NULL, NULL, NULL,
+		a.pid, NULL, 'SELECT application_name, state, sync_state, write_lsn, flush_lsn, replay_lsn FROM pg_stat_replication;'
+	FROM asked CROSS JOIN burrow.workers w JOIN pg_stat_activity a ON a.pid = w.pid
+	WHERE w.subscription = $1 AND a.wait_event = 'SyncRep' AND clock_timestamp() - a.xact_start > interval '1 s'
+	UNION ALL
+	SELECT 'Kafka''s offset waits for a synchronous standby to confirm what is done', s.unconfirmed_since, NULL, NULL, NULL,
+		NULL, NULL, 'SELECT application_name, state, sync_state, write_lsn, flush_lsn, replay_lsn FROM pg_stat_replication;'
+	FROM sub s WHERE clock_timestamp() - s.unconfirmed_since > interval '1 s'
 	UNION ALL
 	SELECT format('%s messages wait for their retry; the first of them for attempt %s at %s',
 			s.retries_waiting, s.retry_attempt, s.retry_at),

@@ -139,6 +139,7 @@ typedef struct SubscriptionCopy
 	uint64		jobs_queued;
 	uint64		inflight;
 	uint64		inflight_bytes;
+	TimestampTz unconfirmed_since;
 	uint64		counters[BURROW_NCOUNTERS];
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
@@ -167,6 +168,7 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->jobs_queued = pg_atomic_read_u64(&from->jobs_queued);
 	to->inflight = pg_atomic_read_u64(&from->inflight);
 	to->inflight_bytes = pg_atomic_read_u64(&from->inflight_bytes);
+	to->unconfirmed_since = (TimestampTz) pg_atomic_read_u64(&from->unconfirmed_since);
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
 	copy_histogram(&to->handler_time, &from->handler_time);
@@ -238,6 +240,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_int64(&row, c->jobs_queued);
 		put_int64(&row, c->inflight);
 		put_int64(&row, c->inflight_bytes);
+		put_time(&row, c->consumer_pid != 0 ? c->unconfirmed_since : 0);
 		put_percentiles(&row, &c->handler_time);
 		put_percentiles(&row, &c->end_to_end_time);
 		for (int i = 0; i < BURROW_NCOUNTERS; i++)

@@ -10,8 +10,9 @@
  *
  * Coming: location.c finds and stores where each partition starts.  Then the partition
  * queues are split off and the assignment is answered with explicit offsets.  No message
- * is taken before the start is stored here and acknowledged by Kafka: otherwise a crash
- * or a hand-over would lose what came in between.
+ * is taken before the start is stored here and Kafka has acknowledged it, or an earlier
+ * commit of ours, which leads back to the database: otherwise a crash or a hand-over would
+ * lose what came in between.
  *
  * Going: nothing more is taken or given out, what workers have in hand is waited for,
  * what is done is flushed and committed, then the assignment is let go.  After the
@@ -157,11 +158,11 @@ answer_assign(BurrowConsumer *c)
 			continue;
 		}
 		part->state = BURROW_PART_ACTIVE;
-		if (!part->start_acked)
+		/* stored here before its first message; and in Kafka, where it is new to the group */
+		if (part->committed != part->start)
 		{
-			/* stored here and in Kafka before its first message */
 			c->commit_now = true;
-			c->owing = true;
+			burrow_commit_moved(c, part);
 		}
 		burrow_intake_readable(c, part);
 		burrow_part_publish(c, part);
@@ -215,6 +216,7 @@ answer_revoke(BurrowConsumer *c)
 	c->kafka->list_free(c->revoked);
 	c->revoked = NULL;
 	c->revoke_lost = false;
+	c->finishing = false;
 }
 
 /* Lets go of everything, and answers what was not answered yet. */

@@ -135,7 +135,7 @@ committable(const BurrowPart *part)
 static inline bool
 owes(const BurrowConsumer *c, const BurrowPart *part)
 {
-	if (!committable(part))
+	if (!committable(part) || (part->rows_lsn != 0 && part->start_by_rows))
 		return false;
 	if (!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed)
 		return true;
@@ -147,11 +147,25 @@ owes(const BurrowConsumer *c, const BurrowPart *part)
 		part->ndone != part->ndone_sent;
 }
 
+/*
+ * For the views: since when do standbys owe a confirmation?  The first LSN that waits is kept
+ * until it is confirmed, so that a steady stream is not mistaken for standbys that are gone.
+ */
+static void
+note_unconfirmed(BurrowConsumer *c, uint64 durable, uint64 target)
+{
+	if (c->unconfirmed_lsn > durable)
+		return;
+	c->unconfirmed_lsn = target > durable && target <= GetFlushRecPtr(NULL) ? target : 0;
+	c->unconfirmed_since = c->unconfirmed_lsn > 0 ? c->now : 0;
+}
+
 /* Moves the heads of what has changed. */
 static void
 advance_heads(BurrowConsumer *c)
 {
 	uint64		durable = burrow_durable_lsn(c);
+	uint64		target = 0;
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &c->moving)
@@ -160,18 +174,22 @@ advance_heads(BurrowConsumer *c)
 
 		burrow_tracker_advance(&part->tracker, durable);
 		release_segments(c, part);
+		if (part->rows_lsn <= durable)
+			part->rows_lsn = 0;
 		if (owes(c, part))
 			c->owing = true;
 		burrow_fold_run(c, part);
 		if (part->dirty)
 			burrow_part_publish(c, part);
 		/* what is not durable yet is looked at again */
-		if (burrow_tracker_flush_target(&part->tracker) == 0)
+		if (burrow_tracker_flush_target(&part->tracker) == 0 && part->rows_lsn == 0)
 		{
 			part->moving = false;
 			dlist_delete(&part->moving_node);
 		}
+		target = Max(target, Max(burrow_tracker_flush_target(&part->tracker), part->rows_lsn));
 	}
+	note_unconfirmed(c, durable, target);
 }
 
 static bool
@@ -204,13 +222,14 @@ burrow_commit_begin_final(BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
+	c->finishing = true;
 	c->final_lsn = 0;
 	dlist_foreach(iter, &c->parts)
 	{
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
 		if (committable(part))
-			c->final_lsn = Max(c->final_lsn, burrow_tracker_highest_lsn(&part->tracker));
+			c->final_lsn = Max(c->final_lsn, Max(burrow_tracker_highest_lsn(&part->tracker), part->rows_lsn));
 	}
 	if (c->final_lsn > 0)
 		XLogFlush(c->final_lsn);
@@ -288,7 +307,8 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	burrow_done_set_init(&done);
 	burrow_offset_set_remove_below(&part->skip, offset);
 	/* of what was done before this epoch, some may not have been met again */
-	burrow_offset_set_union(&done, &part->skip);
+	if (part->rows_lsn == 0)
+		burrow_offset_set_union(&done, &part->skip);
 	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
 	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, offset,
 										text, sizeof(text), &with_runs);
@@ -296,7 +316,7 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	part->runs_full = metadata.delivery == BURROW_AT_LEAST_ONCE && (!with_runs || len > METADATA_FULL);
 	part->ndone_sent = part->ndone;
 	/* what is not flushed yet is told next time, if there is one */
-	if (part->state == BURROW_PART_ACTIVE)
+	if (part->state == BURROW_PART_ACTIVE || !c->finishing)
 		part->ndone_sent -= unflushed_beyond_head(part, durable);
 
 	if (!c->kafka->list_set(list, i, part->topic, part->partition, offset, text, len))

@@ -335,6 +335,7 @@ publish(BurrowConsumer *c)
 	pg_atomic_write_u64(&slot->jobs_queued, burrow_sched_ready(c->sched) + burrow_sched_blocked(c->sched));
 	pg_atomic_write_u64(&slot->inflight, burrow_sched_in_hand(c->sched) - c->nwaiting);
 	pg_atomic_write_u64(&slot->inflight_bytes, c->bytes);
+	pg_atomic_write_u64(&slot->unconfirmed_since, (uint64) c->unconfirmed_since);
 	burrow_retry_publish(c);
 }
 

@@ -134,7 +134,9 @@ struct BurrowPart
 	bool		old;			/* it is where we were before, and not what somebody wants now */
 	int64		low;			/* of the log, when it was looked at */
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
-	bool		start_acked;	/* Kafka has it, with our tag */
+	bool		start_acked;	/* Kafka has it, or an offset below it, with our tag */
+	bool		start_by_rows;	/* below it is done what Kafka does not know, our rows do */
+	uint64		rows_lsn;		/* the rows read are durable with this; 0: they are, or none were */
 	bool		sought;			/* burrow.seek() gave it, and that is still in the catalog: no
 								 * message is taken */
 
@@ -337,6 +339,9 @@ struct BurrowConsumer
 	bool		commit_now;		/* asked for */
 	bool		owing;			/* something is done that Kafka does not know */
 	bool		without_runs;	/* the broker does not take commits with runs */
+	uint64		unconfirmed_lsn;	/* flushed here, and not confirmed by the standbys; 0: none */
+	TimestampTz unconfirmed_since;
+	bool		finishing;		/* what closing parts are told of now is all that will be told */
 	uint64		final_lsn;		/* the last commit waits until this is durable; 0: for nothing */
 	TimestampTz final_until;	/* but not longer */
 

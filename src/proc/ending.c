@@ -5,8 +5,8 @@
  * Runs in: the consumer.
  *
  * Each phase has a deadline.  What is in workers' hands is waited for within
- * shutdown_timeout, then cancelled; when the server stops it is not waited for, because
- * PostgreSQL rolls it back.  Whatever is not done in time is simply left: Kafka's
+ * shutdown_timeout, then cancelled; when the server stops it is only waited for until its
+ * workers have ended, because PostgreSQL rolls it back.  Whatever is not done in time is simply left: Kafka's
  * offset says what was, and the next consumer goes on from there.
  */
 #include "postgres.h"
@@ -15,7 +15,11 @@
 
 #include "proc/consumer.h"
 
-/* A stop on SIGTERM has 3 s for the final commit and for leaving the group. */
+/*
+ * A stop on SIGTERM has 3 s: for the workers, who were told to end too, so that the final
+ * commit has what they could still commit; for that commit; and for leaving the group.
+ */
+#define SHUTDOWN_DRAIN_US	INT64CONST(500000)
 #define SHUTDOWN_COMMIT_US	INT64CONST(1500000)
 #define SHUTDOWN_CLOSE_US	INT64CONST(1000000)
 /* Any other end. */
@@ -91,6 +95,7 @@ begin_end(BurrowConsumer *c)
 	burrow_assignment_stop(c);
 	c->end_deadline = c->now + c->sub->options.shutdown_timeout_us;
 	c->kill_deadline = 0;
+	c->finishing = false;
 	c->end_phase = BURROW_END_DRAINING;
 }
 
@@ -140,11 +145,16 @@ burrow_ending_advance(BurrowConsumer *c)
 		begin_end(c);
 	if (c->end_phase == BURROW_END_DRAINING)
 	{
-		/* when the server stops, what is in hand rolls back and is not waited for */
-		if (c->ending != BURROW_ENDING_SHUTDOWN && burrow_sched_in_hand(c->sched) > 0)
+		if (burrow_sched_in_hand(c->sched) > 0)
 		{
-			burrow_assignment_enforce(c, c->end_deadline);
-			return;
+			if (c->ending != BURROW_ENDING_SHUTDOWN)
+			{
+				burrow_assignment_enforce(c, c->end_deadline);
+				return;
+			}
+			c->end_deadline = Min(c->end_deadline, c->now + SHUTDOWN_DRAIN_US);
+			if (c->now < c->end_deadline)
+				return;
 		}
 		begin_final_commit(c);
 	}
@@ -166,7 +176,7 @@ burrow_ending_next(const BurrowConsumer *c)
 		return 0;
 	if (c->end_phase == BURROW_END_NOT)
 		return c->now;
-	if (c->end_phase == BURROW_END_DRAINING && c->kill_deadline != 0)
+	if (c->end_phase == BURROW_END_DRAINING && c->kill_deadline != 0 && c->ending != BURROW_ENDING_SHUTDOWN)
 		return c->kill_deadline;
 	/* librdkafka does not tell when it has left */
 	if (c->end_phase == BURROW_END_LEAVING)

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "utils/memutils.h"
 
 #include "catalog/done_set.h"
@@ -219,12 +220,14 @@ locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *ite
 
 	/* Kafka and the database say so already? */
 	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
-	if (item->offset == part->start &&
+	part->start_by_rows = low >= 0 && start.offset >= 0 && part->start > item->offset;
+	part->rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
+	if (part->located && item->offset <= part->start &&
 		in.commit == (in.delivery == BURROW_EXACTLY_ONCE ?
 					  BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
 	{
 		part->start_acked = true;
-		part->committed = part->start;
+		part->committed = item->offset;
 	}
 }
 
@@ -365,6 +368,9 @@ burrow_location_store(BurrowConsumer *c)
 		part->start_stored = true;
 		part->stored = part->start;
 		part->seen_stored_at = c->now;
+		/* what was written is flushed, and so is what was read, or it would have been written */
+		if (part->rows_lsn != 0)
+			part->rows_lsn = GetFlushRecPtr(NULL);
 	}
 	BURROW_CRASH_POINT("start stored");
 	return true;

@@ -87,6 +87,7 @@ reset_stats(BurrowSubscriptionSlot *sub)
 	pg_atomic_write_u64(&sub->jobs_queued, 0);
 	pg_atomic_write_u64(&sub->inflight, 0);
 	pg_atomic_write_u64(&sub->inflight_bytes, 0);
+	pg_atomic_write_u64(&sub->unconfirmed_since, 0);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);
 }
@@ -102,6 +103,7 @@ init_subscription(BurrowSubscriptionSlot *sub)
 	pg_atomic_init_u64(&sub->jobs_queued, 0);
 	pg_atomic_init_u64(&sub->inflight, 0);
 	pg_atomic_init_u64(&sub->inflight_bytes, 0);
+	pg_atomic_init_u64(&sub->unconfirmed_since, 0);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);
 }

@@ -121,6 +121,7 @@ typedef struct BurrowSubscriptionSlot
 	pg_atomic_uint64 jobs_queued;	/* messages that could run or wait behind others */
 	pg_atomic_uint64 inflight;		/* messages in workers' hands */
 	pg_atomic_uint64 inflight_bytes;	/* bytes of all messages taken and not resolved */
+	pg_atomic_uint64 unconfirmed_since; /* what is flushed here waits for standbys; 0: nothing does */
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
 } BurrowSubscriptionSlot;
