@@ -210,8 +210,7 @@ def as_text(data):
         return {"base64": base64.b64encode(data).decode()}
 
 
-@request
-def read(cluster, topic, isolation="read_committed"):
+def messages(cluster, topic, isolation="read_committed"):
     """All messages of a topic up to its end as it is now."""
     consumer = Consumer(
         {
@@ -226,7 +225,6 @@ def read(cluster, topic, isolation="read_committed"):
     try:
         open_partitions = {tp.partition for tp in cluster.partitions(topic)}
         consumer.assign([TopicPartition(topic, partition, 0) for partition in sorted(open_partitions)])
-        messages = []
         while open_partitions:
             message = consumer.poll(TIMEOUT)
             if message is None:
@@ -236,19 +234,37 @@ def read(cluster, topic, isolation="read_committed"):
                     raise KafkaException(message.error())
                 open_partitions.discard(message.partition())
                 continue
-            messages.append(
-                {
-                    "partition": message.partition(),
-                    "offset": message.offset(),
-                    "timestamp": message.timestamp()[1],
-                    "key": as_text(message.key()),
-                    "value": as_text(message.value()),
-                    "headers": [[name, as_text(value)] for name, value in message.headers() or []],
-                }
-            )
-        return sorted(messages, key=lambda m: (m["partition"], m["offset"]))
+            yield message
     finally:
         consumer.close()
+
+
+@request
+def read(cluster, topic, isolation="read_committed"):
+    found = [
+        {
+            "partition": message.partition(),
+            "offset": message.offset(),
+            "timestamp": message.timestamp()[1],
+            "key": as_text(message.key()),
+            "value": as_text(message.value()),
+            "headers": [[name, as_text(value)] for name, value in message.headers() or []],
+        }
+        for message in messages(cluster, topic, isolation)
+    ]
+    return sorted(found, key=lambda m: (m["partition"], m["offset"]))
+
+
+@request
+def dump(cluster, topic, file):
+    """Messages that producer.py has made, as lines for COPY: partition, offset, key, seq."""
+    count = 0
+    with open(file, "w") as out:
+        for message in messages(cluster, topic):
+            seq = json.loads(message.value())["seq"]
+            out.write(f"{message.partition()}\t{message.offset()}\t{message.key().decode()}\t{seq}\n")
+            count += 1
+    return count
 
 
 def main():

@@ -1,19 +1,22 @@
 # Each message takes effect once, whatever is killed, stopped or changed meanwhile: under
-# load, at moments and in an order drawn at random, workers, the consumer, the postmaster
+# load, every 1 to 5 s, in an order drawn at random, workers, the consumer, the postmaster
 # and the broker are killed, the server is stopped and started, the subscription is paused
-# and altered.  The table has no unique constraint, so a duplicate would show.
+# and altered, and another member takes partitions of the group.  The table has no unique
+# constraint, so a duplicate would show; it is compared with what another client reads.
 #
-# BURROW_TEST_SEED and BURROW_TEST_MESSAGES make a run longer or the same again;
-# BURROW_TEST_DELIVERY=at_least_once reports the duplicates instead.
+# BURROW_TEST_SEED, BURROW_TEST_MESSAGES and BURROW_TEST_DURATION (seconds) make a run
+# longer, or the same again; BURROW_TEST_DELIVERY=at_least_once reports the duplicates instead.
 
 use BurrowTest;
 use List::Util qw(shuffle);
+use Time::HiRes qw(time);
 
-my $seed = $ENV{BURROW_TEST_SEED} // time;
+my $seed = $ENV{BURROW_TEST_SEED} // int time;
 my $messages = $ENV{BURROW_TEST_MESSAGES} // 100_000;
+my $duration = $ENV{BURROW_TEST_DURATION} // 75;
 my $delivery = $ENV{BURROW_TEST_DELIVERY} // 'exactly_once';
 srand($seed);
-note("seed $seed (BURROW_TEST_SEED), $messages messages, $delivery");
+note("seed $seed (BURROW_TEST_SEED), $messages messages in $duration s, $delivery");
 
 my $kafka = BurrowTest::Kafka->create('kafka');
 my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => "checkpoint_timeout = 30s\n");
@@ -23,11 +26,10 @@ CREATE TABLE got (id bigserial, partition int, "offset" bigint, key text, seq in
 CREATE FUNCTION keep(partition int, "offset" bigint, key text, value jsonb) RETURNS void LANGUAGE sql AS
     'INSERT INTO got (partition, "offset", key, seq) VALUES (\$1, \$2, \$3, (\$4->>''seq'')::int)';
 SELECT burrow.subscribe('load', 'keep', workers => 8, min_workers => 4, delivery => '$delivery',
-    commit_interval => '200 ms', commit_batch_size => 500);
+    commit_interval => '200 ms', commit_batch_size => 500, kafka => '{"heartbeat.interval.ms": 500}');
 SQL
 my $group = $node->group_of('load');
 $node->wait_for_state('load', 'running');
-my $job = $kafka->start_producing('load', count => $messages, keys => 500, rate => $messages / 60);
 
 sub a_pid
 {
@@ -44,13 +46,23 @@ sub kill_one
 	return $node->wait_for('the server to be back', 'SELECT NOT pg_is_in_recovery()');
 }
 
-my %blow = (
+my (%blow, %count);
+
+sub strike
+{
+	my ($what) = @_;
+	note(sprintf('%s rows: %s', $node->sql('SELECT count(*) FROM got'), $what));
+	$count{$what}++;
+	$blow{$what}->();
+	return;
+}
+
+# what is drawn in each round, and what some are taken of
+my %always = (
 	worker => sub { kill_one('worker') },
 	consumer => sub { kill_one('consumer') },
 	postmaster => sub { $node->crash; $node->start },
 	'fast restart' => sub { $node->stop('fast'); $node->start },
-	'worker terminated' => sub { $node->sql('SELECT pg_terminate_backend(' . a_pid('worker') . ')') },
-	'consumer terminated' => sub { $node->sql('SELECT pg_terminate_backend(' . a_pid('consumer') . ')') },
 	broker => sub { $kafka->kill; $kafka->start },
 	pause => sub {
 		$node->sql("SELECT burrow.pause('load')");
@@ -58,33 +70,52 @@ my %blow = (
 		$node->sql("SELECT burrow.resume('load')");
 	},
 	workers => sub { $node->sql("SELECT burrow.alter('load', workers => " . (4 + int rand 8) . ')') },
+	# the other member is there while something else happens, or nothing
+	rebalance => sub {
+		my $member = $kafka->join_group($group, 'load');
+		$kafka->wait_until_assigned($member);
+		my $meanwhile = (qw(worker consumer postmaster pause workers), undef, undef)[ rand 7 ];
+		strike($meanwhile) if $meanwhile;
+		$kafka->leave_group($member);
+	},
+);
+my %sometimes = (
+	'worker terminated' => sub { $node->sql('SELECT pg_terminate_backend(' . a_pid('worker') . ')') },
+	'consumer terminated' => sub { $node->sql('SELECT pg_terminate_backend(' . a_pid('consumer') . ')') },
 	batch => sub { $node->sql("SELECT burrow.alter('load', batch_size => " . (1 + int rand 200) . ')') },
 	order => sub { $node->sql("SELECT burrow.alter('load', ordering => '" . (qw(key partition))[ rand 2 ] . "')") },
 	'vacuum full' => sub { $node->sql('VACUUM FULL burrow.progress') },
 	cluster => sub { $node->sql('CLUSTER burrow.progress USING progress_pkey') },
 );
+%blow = (%always, %sometimes);
 
-# each once, in any order, while messages come; then once more those that kill
-my @left = shuffle(sort keys %blow);
-push @left, shuffle(qw(worker consumer postmaster worker consumer postmaster));
-for my $what (@left)
+my $job = $kafka->start_producing('load', count => $messages, keys => 500, rate => $messages / $duration);
+my $began = time;
+my @left;
+while (time < $began + $duration)
 {
-	my $rows = $node->sql('SELECT count(*) FROM got');
-	my $more = 200 + int rand($messages / 60);
-	last if $rows + $more >= $messages;
-	$node->wait_for("$more more rows", "SELECT count(*) >= $rows + $more FROM got", timeout => 90);
-	note("after $rows rows: $what");
-	$blow{$what}->();
+	@left = shuffle(sort(keys %always), (shuffle(sort keys %sometimes))[ 0, 1 ]) if !@left;
+	my $next = time + 1 + rand 4;
+	wait_until('the time of the next blow', sub { return time > $next });
+	strike(shift @left);
 }
-
 $kafka->finish_producing($job);
-$kafka->wait_until_committed($group, 'load', timeout => 120, diagnose => sub { $node->diagnostics });
+$kafka->wait_until_committed($group, 'load', timeout => 300, diagnose => sub { $node->diagnostics });
+my $events = 0;
+$events += $_ foreach values %count;
+note(sprintf('%d events in %.0f s: %s', $events, time - $began, join ', ', map { "$_ $count{$_}" } sort keys %count));
 
-my $ends = $kafka->end_offsets('load');
-my $total = 0;
-$total += $ends->{$_} foreach keys %$ends;
-is($total, $messages, 'the topic holds what was produced');
-is($node->sql('SELECT count(DISTINCT (partition, "offset")) FROM got'), $messages, 'no message is without its row');
+# what another client reads
+my $file = $kafka->dir . '/read';
+is($kafka->dump_topic('load', $file), $messages, 'the topic holds what was produced');
+$node->sql(<<"SQL");
+CREATE TABLE topic (partition int, "offset" bigint, key text, seq int);
+\\copy topic from '$file'
+SQL
+is($node->sql('SELECT count(*) FROM (TABLE topic EXCEPT SELECT partition, "offset", key, seq FROM got) missing'), 0,
+	'no message is without its row');
+is($node->sql('SELECT count(*) FROM (SELECT partition, "offset", key, seq FROM got EXCEPT TABLE topic) strange'), 0,
+	'no row is of another message');
 my $twice = $node->sql('SELECT count(*) - count(DISTINCT (partition, "offset")) FROM got');
 if ($delivery eq 'exactly_once')
 {

@@ -198,6 +198,14 @@ sub read_topic
 	return @{ $self->ask(read => topic => $topic) };
 }
 
+# The same of a topic that start_producing() has filled, into a file for COPY, as many as they may
+# be: lines of partition, offset, key, seq.  Returns their number.
+sub dump_topic
+{
+	my ($self, $topic, $file) = @_;
+	return $self->ask(dump => topic => $topic, file => $file);
+}
+
 # ---------------------------------------------------------------- offsets and groups
 
 # { partition => offset } that comes next, after the last message.
