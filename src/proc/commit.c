@@ -234,6 +234,8 @@ burrow_commit_begin_final(BurrowConsumer *c)
 	if (c->final_lsn > 0)
 		XLogFlush(c->final_lsn);
 	c->final_until = c->now + FINAL_STANDBY_US;
+	/* a part whose head stands still is not looked at otherwise */
+	c->owing = true;
 	c->commit_now = true;
 	c->commit_not_before = 0;
 	burrow_commit_run(c);
