@@ -2,7 +2,7 @@
 
     member.py --bootstrap HOST:PORT --group GROUP --topic TOPIC [--consume]
 
-It stays in the group for as long as its standard input is open.  Without --consume it
+It stays in the group until a line comes on its standard input, or its end.  Without --consume it
 takes the partitions that it is given, reads none of their messages and commits nothing.
 With --consume it reads them from the committed offset on, and commits what it has read
 each time that it gives partitions back; so the next owner goes on exactly there.

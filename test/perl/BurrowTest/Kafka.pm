@@ -301,7 +301,8 @@ sub wait_until_assigned
 sub leave_group
 {
 	my ($self, $member) = @_;
-	# which closes its input
+	# not the end of its input: a server that was started meanwhile holds the pipe open, too
+	$member->{in} .= "leave\n";
 	$member->{run}->finish or croak "the member failed: $member->{err}";
 	@{ $self->{members} } = grep { $_ != $member } @{ $self->{members} };
 	return map { /^\{"read": (.*)\}$/ ? $json->decode($1) : () } split /\n/, $member->{out};
