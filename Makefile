@@ -89,6 +89,7 @@ KAFKA_OBJS = \
 	src/kafka/names.o \
 	src/kafka/partition.o \
 	src/kafka/peek.o \
+	src/kafka/producer.o \
 	src/kafka/query.o \
 	src/kafka/text.o
 

@@ -60,9 +60,14 @@ connect_queues(BurrowKafkaClient *c)
 {
 	static const uint32_t main_id = 0;
 
-	/* Without it, errors pile up on a queue that nobody reads. */
-	(void) rd_kafka_poll_set_consumer(c->rk);
-	c->main = rd_kafka_queue_get_consumer(c->rk);
+	/* Without poll_set_consumer(), errors pile up on a queue that nobody reads. */
+	if (rd_kafka_type(c->rk) == RD_KAFKA_CONSUMER)
+	{
+		(void) rd_kafka_poll_set_consumer(c->rk);
+		c->main = rd_kafka_queue_get_consumer(c->rk);
+	}
+	else
+		c->main = rd_kafka_queue_get_main(c->rk);
 	rd_kafka_queue_io_event_enable(c->main, c->wake_fd, &main_id, sizeof(main_id));
 
 	c->logs = rd_kafka_queue_new(c->rk);
@@ -70,26 +75,15 @@ connect_queues(BurrowKafkaClient *c)
 	(void) rd_kafka_set_log_queue(c->rk, c->logs);
 }
 
+/* A client of the properties, which are its own then; NULL: not, and the caller still has them. */
 BurrowKafkaClient *
-burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *error)
+burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd, char *error)
 {
-	BurrowKafkaClient *c;
+	BurrowKafkaClient *c = calloc(1, sizeof(BurrowKafkaClient));
 	char		why[BURROW_KAFKA_TEXT_MAX];
-	char		servers[8];
 
-	if (!burrow_kafka_conf_get(conf, "bootstrap.servers", servers, sizeof(servers)) ||
-		servers[0] == '\0')
+	if (c == NULL)
 	{
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "\"bootstrap.servers\" is not set");
-		return NULL;
-	}
-	if (!burrow_kafka_conf_finish(conf, group, error))
-		return NULL;
-
-	c = calloc(1, sizeof(BurrowKafkaClient));
-	if (c == NULL || (c->group = strdup(group)) == NULL)
-	{
-		free(c);
 		(void) no_memory(error);
 		return NULL;
 	}
@@ -100,17 +94,39 @@ burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *e
 #endif
 
 	c->wake_fd = wake_fd;
-	c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf->rk, why, sizeof(why));
+	c->refused_tail = &c->refused;
+	c->rk = rd_kafka_new(type, conf->rk, why, sizeof(why));
 	if (c->rk == NULL)
 	{
 		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
-		free(c->group);
 		free(c);
 		return NULL;
 	}
 	conf->rk = NULL;			/* the client's now */
 	c->conf = conf;
 	connect_queues(c);
+	return c;
+}
+
+BurrowKafkaClient *
+burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *error)
+{
+	BurrowKafkaClient *c;
+	char	   *copy;
+
+	if (!burrow_kafka_conf_finish(conf, group, error))
+		return NULL;
+	copy = strdup(group);
+	if (copy == NULL)
+	{
+		(void) no_memory(error);
+		return NULL;
+	}
+	c = burrow_kafka_start(conf, RD_KAFKA_CONSUMER, wake_fd, error);
+	if (c == NULL)
+		free(copy);
+	else
+		c->group = copy;
 	return c;
 }
 
@@ -332,7 +348,15 @@ burrow_kafka_destroy(BurrowKafkaClient *c)
 	if (c->event != NULL)
 		rd_kafka_event_destroy(c->event);
 
-	closed = burrow_kafka_closed(c) || finish_closing(c);
+	burrow_kafka_drop_reports(c);
+
+	if (c->conf->producer)
+	{
+		(void) rd_kafka_purge(c->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+		closed = true;
+	}
+	else
+		closed = burrow_kafka_closed(c) || finish_closing(c);
 	rd_kafka_queue_io_event_enable(c->main, -1, NULL, 0);
 	rd_kafka_queue_io_event_enable(c->logs, -1, NULL, 0);
 	rd_kafka_queue_destroy(c->main);

@@ -137,6 +137,35 @@ static const Fixed fixed[] = {
 	{"enable.random.seed", "false", true},
 };
 
+/* The same of a producer. */
+static const Fixed producer_fixed[] = {
+	/* a retry of librdkafka's own neither repeats a record nor changes their order */
+	{"enable.idempotence", "true"},
+	{"log.queue", "true"},
+	{"statistics.interval.ms", "0"},
+	/* the broker and the topic decide what is too large */
+	{"message.max.bytes", "1000000000"},
+	/* but for one that is as large by itself, no batch is: if the topic takes less, a record
+	 * would be refused for the sake of its neighbours */
+	{"batch.size", "16384"},
+	/* then it is told, and the caller decides */
+	{"message.timeout.ms", "30000"},
+	/* one that was made just now */
+	{"topic.metadata.propagation.max.ms", "10000"},
+	/* a key goes where Java's producers would put it */
+	{"partitioner", "murmur2_random"},
+	{"enable.metrics.push", "false", true},
+	{"enable.random.seed", "false", true},
+};
+
+/* Properties of class SUBSCRIPTION that are not for a producer, or not its user's to set:
+ * librdkafka would warn of each. */
+static const char *const consumer_names[] = {
+	"group.*", "partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms",
+	"max.poll.interval.ms", "isolation.level", "check.crcs", "fetch.*", "max.partition.fetch.bytes",
+	"queued.*", "message.max.bytes", "receive.message.max.bytes", "client.rack",
+};
+
 /* Better defaults than librdkafka's, which a user may change. */
 static const Fixed defaults[] = {
 	/* after a queue was full, look again at once, not after a second */
@@ -171,14 +200,26 @@ matches(const char *pattern, const char *name)
 }
 
 static bool
-is_secret(const char *name)
+matches_any(const char *const *patterns, size_t n, const char *name)
 {
-	for (size_t i = 0; i < sizeof(secret_names) / sizeof(secret_names[0]); i++)
+	for (size_t i = 0; i < n; i++)
 	{
-		if (matches(secret_names[i], name))
+		if (matches(patterns[i], name))
 			return true;
 	}
 	return false;
+}
+
+static bool
+is_secret(const char *name)
+{
+	return matches_any(secret_names, sizeof(secret_names) / sizeof(secret_names[0]), name);
+}
+
+static bool
+is_for_consumers(const char *name)
+{
+	return matches_any(consumer_names, sizeof(consumer_names) / sizeof(consumer_names[0]), name);
 }
 
 /*
@@ -236,27 +277,46 @@ ignore_log(const rd_kafka_t *rk, int level, const char *facility, const char *te
 {
 }
 
-BurrowKafkaConf *
-burrow_kafka_conf_new(void)
+static BurrowKafkaConf *
+new_conf(bool producer, int events, const Fixed *list, size_t n)
 {
 	BurrowKafkaConf *conf = calloc(1, sizeof(BurrowKafkaConf));
 	char		error[BURROW_KAFKA_TEXT_MAX];
 
 	if (conf == NULL)
 		return NULL;
+	conf->producer = producer;
 	conf->rk = rd_kafka_conf_new();
 	rd_kafka_conf_set_log_cb(conf->rk, ignore_log);
-	rd_kafka_conf_set_events(conf->rk,
-							 RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_FETCH |
-							 RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT |
-							 RD_KAFKA_EVENT_LOG);
-	if (!apply(conf->rk, fixed, sizeof(fixed) / sizeof(fixed[0]), error, sizeof(error)) ||
-		!apply(conf->rk, defaults, sizeof(defaults) / sizeof(defaults[0]), error, sizeof(error)))
+	rd_kafka_conf_set_events(conf->rk, events | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+	if (!apply(conf->rk, list, n, error, sizeof(error)))
 	{
 		burrow_kafka_conf_free(conf);
 		return NULL;
 	}
 	return conf;
+}
+
+BurrowKafkaConf *
+burrow_kafka_conf_new(void)
+{
+	BurrowKafkaConf *conf = new_conf(false,
+									 RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_OFFSET_COMMIT,
+									 fixed, sizeof(fixed) / sizeof(fixed[0]));
+	char		error[BURROW_KAFKA_TEXT_MAX];
+
+	if (conf != NULL && !apply(conf->rk, defaults, sizeof(defaults) / sizeof(defaults[0]), error, sizeof(error)))
+	{
+		burrow_kafka_conf_free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
+BurrowKafkaConf *
+burrow_kafka_producer_conf_new(void)
+{
+	return new_conf(true, RD_KAFKA_EVENT_DR, producer_fixed, sizeof(producer_fixed) / sizeof(producer_fixed[0]));
 }
 
 void
@@ -283,6 +343,8 @@ burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name, const char *value
 		return false;
 	}
 
+	if (conf->producer && is_for_consumers(name))
+		return true;
 	if (is_secret(name) && value != NULL && !burrow_kafka_secret_add(&conf->secrets, value))
 	{
 		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
@@ -342,10 +404,21 @@ burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name, char *value
 	return true;
 }
 
-/* The last touch before a client is made of it. */
+/* The last touch before a client is made of it; group NULL: a producer. */
 bool
 burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error)
 {
+	char		servers[8];
+
+	if (!burrow_kafka_conf_get(conf, "bootstrap.servers", servers, sizeof(servers)) ||
+		servers[0] == '\0')
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "\"bootstrap.servers\" is not set");
+		return false;
+	}
+	if (group == NULL)
+		return apply(conf->rk, producer_fixed, sizeof(producer_fixed) / sizeof(producer_fixed[0]),
+					 error, BURROW_KAFKA_TEXT_MAX);
 	if (!apply(conf->rk, fixed, sizeof(fixed) / sizeof(fixed[0]), error, BURROW_KAFKA_TEXT_MAX))
 		return false;
 	if (session_timeout_is_ours(conf) &&

@@ -10,6 +10,8 @@
  * The logs have a queue of their own, so that a noisy "debug" neither hides a rebalance nor
  * ends up on stderr.
  *
+ * A producer's answers come many in one event, and go out one by one.
+ *
  * Runs in: the consumer.
  * Owns: the event returned last, until the next call: the list in the struct points into it.
  */
@@ -42,9 +44,9 @@ fill_list(BurrowKafkaClient *c, BurrowKafkaEvent *event,
 	return true;
 }
 
-static void
-fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
-		   const char *text)
+void
+burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
+						const char *text)
 {
 	event->error = code;
 	event->error_name = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
@@ -74,8 +76,8 @@ is_transport(rd_kafka_resp_err_t code)
 	}
 }
 
-static bool
-is_refusal(rd_kafka_resp_err_t code)
+bool
+burrow_kafka_is_refusal(rd_kafka_resp_err_t code)
 {
 	switch (code)
 	{
@@ -114,10 +116,10 @@ on_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	rd_kafka_resp_err_t code = rd_kafka_event_error(rd);
 
 	event->type = BURROW_KAFKA_ERROR;
-	fill_error(c, event, code, rd_kafka_event_error_string(rd));
+	burrow_kafka_fill_error(c, event, code, rd_kafka_event_error_string(rd));
 	(void) fill_place(event, rd);
 	event->all_brokers_down = is_transport(code);
-	event->authentication = is_refusal(code);
+	event->authentication = burrow_kafka_is_refusal(code);
 	event->fatal = rd_kafka_event_error_is_fatal(rd) || code == RD_KAFKA_RESP_ERR__FATAL;
 	if (event->fatal)
 	{
@@ -125,7 +127,7 @@ on_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 		rd_kafka_resp_err_t why = rd_kafka_fatal_error(c->rk, text, sizeof(text));
 
 		if (why != RD_KAFKA_RESP_ERR_NO_ERROR)
-			fill_error(c, event, why, text);
+			burrow_kafka_fill_error(c, event, why, text);
 	}
 }
 
@@ -170,7 +172,7 @@ on_rebalance(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd
 		if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
 		{
 			event->lost = true;
-			fill_error(c, event, code, rd_kafka_err2str(code));
+			burrow_kafka_fill_error(c, event, code, rd_kafka_err2str(code));
 		}
 	}
 	return fill_list(c, event, rd_kafka_event_topic_partition_list(rd));
@@ -188,7 +190,7 @@ on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	event->type = BURROW_KAFKA_FETCHED;
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		fill_error(c, event, code, rd_kafka_event_error_string(rd));
+		burrow_kafka_fill_error(c, event, code, rd_kafka_event_error_string(rd));
 		return true;
 	}
 
@@ -196,13 +198,13 @@ on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &n);
 	if (n != 1)
 	{
-		fill_error(c, event, RD_KAFKA_RESP_ERR__BAD_MSG, "no group in the answer");
+		burrow_kafka_fill_error(c, event, RD_KAFKA_RESP_ERR__BAD_MSG, "no group in the answer");
 		return true;
 	}
 	error = rd_kafka_group_result_error(groups[0]);
 	if (error != NULL)
 	{
-		fill_error(c, event, rd_kafka_error_code(error), rd_kafka_error_string(error));
+		burrow_kafka_fill_error(c, event, rd_kafka_error_code(error), rd_kafka_error_string(error));
 		return true;
 	}
 	return fill_list(c, event, rd_kafka_group_result_partitions(groups[0]));
@@ -238,8 +240,8 @@ to_partition(BurrowKafkaClient *c, rd_kafka_event_t *rd, BurrowKafkaEvent *event
 		return true;
 
 	event->type = BURROW_KAFKA_ERROR;
-	fill_error(c, event, RD_KAFKA_RESP_ERR__STATE,
-			   p == NULL ? "message of a partition that is not assigned" : "out of memory");
+	burrow_kafka_fill_error(c, event, RD_KAFKA_RESP_ERR__STATE,
+							p == NULL ? "message of a partition that is not assigned" : "out of memory");
 	return false;
 }
 
@@ -273,13 +275,19 @@ translate(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd, b
 
 		case RD_KAFKA_EVENT_OFFSET_COMMIT:
 			event->type = BURROW_KAFKA_COMMITTED;
-			fill_error(c, event, rd_kafka_event_error(rd), rd_kafka_event_error_string(rd));
+			burrow_kafka_fill_error(c, event, rd_kafka_event_error(rd), rd_kafka_event_error_string(rd));
 			ok = fill_list(c, event, rd_kafka_event_topic_partition_list(rd));
 			break;
 
 		case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
 			ok = on_fetched(c, event, rd);
 			break;
+
+		case RD_KAFKA_EVENT_DR:
+			/* several answers in one */
+			c->reports = rd;
+			*taken = true;
+			return burrow_kafka_next_report(c, event);
 
 		case RD_KAFKA_EVENT_LOG:
 			on_log(c, event, rd);
@@ -294,7 +302,7 @@ translate(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd, b
 		/* A rebalance without its list cannot be answered. */
 		event->type = BURROW_KAFKA_ERROR;
 		event->fatal = true;
-		fill_error(c, event, RD_KAFKA_RESP_ERR__FAIL, "out of memory");
+		burrow_kafka_fill_error(c, event, RD_KAFKA_RESP_ERR__FAIL, "out of memory");
 	}
 	return true;
 }
@@ -353,11 +361,14 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 
 	for (;;)
 	{
-		rd_kafka_event_t *rd = read_main(c);
+		rd_kafka_event_t *rd;
 		bool		taken;
 		bool		told;
 
 		clear(event);
+		if (burrow_kafka_next_report(c, event))
+			return true;
+		rd = read_main(c);
 		if (rd == NULL && owed(c, event))
 			return true;
 		if (rd == NULL)

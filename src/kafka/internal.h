@@ -33,6 +33,7 @@ typedef struct TextList
 struct BurrowKafkaConf
 {
 	rd_kafka_conf_t *rk;		/* NULL once a client has taken it over */
+	bool		producer;
 	TextList	names;			/* properties that the caller has set */
 	TextList	secrets;		/* what must not appear in any text */
 };
@@ -59,13 +60,22 @@ struct BurrowKafkaPartition
 	char		topic[];
 };
 
+/* A record that produce() could not hand over, and its answer. */
+typedef struct Refused
+{
+	struct Refused *next;
+	uint64_t	tag;
+	rd_kafka_resp_err_t code;
+} Refused;
+
 struct BurrowKafkaClient
 {
 	rd_kafka_t *rk;
-	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages */
+	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages; or a
+								 * producer's */
 	rd_kafka_queue_t *logs;		/* our own, see open() */
 	BurrowKafkaConf *conf;		/* for its secrets */
-	char	   *group;
+	char	   *group;			/* NULL: a producer */
 	int			wake_fd;
 
 	BurrowKafkaPartition *partitions;	/* all that are split off */
@@ -81,6 +91,11 @@ struct BurrowKafkaClient
 	rd_kafka_headers_t *headers;
 	const BurrowKafkaPartition *message_of;
 	bool		skip_headers;
+
+	/* a producer's answers: those that are left of an event, and those that no event brings */
+	rd_kafka_event_t *reports;
+	Refused    *refused;		/* oldest first */
+	Refused   **refused_tail;
 
 	/* answers to empty requests, which librdkafka would refuse */
 	bool		owes_committed;
@@ -99,6 +114,7 @@ extern bool burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name,
 extern bool burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name,
 								  char *value, size_t room);
 extern bool burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error);
+extern BurrowKafkaConf *burrow_kafka_producer_conf_new(void);
 
 /* names.c */
 extern const char *burrow_kafka_property_name(int i);
@@ -130,6 +146,8 @@ extern void burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item,
 /* client.c */
 extern BurrowKafkaClient *burrow_kafka_open(BurrowKafkaConf *conf, const char *group,
 											int wake_fd, char *error);
+extern BurrowKafkaClient *burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd,
+											 char *error);
 extern bool burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error);
 extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_left(BurrowKafkaClient *c);
@@ -159,6 +177,16 @@ extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *ev
 
 /* events.c */
 extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
+
+extern void burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event,
+									rd_kafka_resp_err_t code, const char *text);
+extern bool burrow_kafka_is_refusal(rd_kafka_resp_err_t code);
+
+/* producer.c */
+extern BurrowKafkaClient *burrow_kafka_open_producer(BurrowKafkaConf *conf, int wake_fd, char *error);
+extern bool burrow_kafka_produce(BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
+extern bool burrow_kafka_next_report(BurrowKafkaClient *c, BurrowKafkaEvent *event);
+extern void burrow_kafka_drop_reports(BurrowKafkaClient *c);
 
 /* query.c */
 extern int64_t burrow_kafka_now_ms(void);

@@ -11,6 +11,9 @@
  * come back as values, so no longjmp ever crosses a frame of librdkafka's.  No
  * function blocks but where it says so, and then not beyond the time given.
  *
+ * A client is a consumer (open()) or a producer (open_producer()); those functions that say
+ * nothing of members, partitions and offsets are for both.
+ *
  * Process: the consumer (all but the conf_ functions, which a backend may call).
  * One thread.  Objects are freed by their _free/_close function only.
  */
@@ -30,7 +33,7 @@
 #define BURROW_KAFKA_NONE_OFFSET	INT64_C(-1001)	/* no offset known */
 
 typedef struct BurrowKafkaConf BurrowKafkaConf;		/* properties, checked one by one */
-typedef struct BurrowKafkaClient BurrowKafkaClient;	/* a consumer: rd_kafka_t and its queues */
+typedef struct BurrowKafkaClient BurrowKafkaClient;	/* rd_kafka_t and its queues */
 typedef struct BurrowKafkaPartition BurrowKafkaPartition;	/* a partition queue, split off */
 
 /* Who may set a property, and where. */
@@ -70,6 +73,7 @@ typedef enum BurrowKafkaEventType
 	BURROW_KAFKA_REVOKE,		/* list: answer with unassign(), at once or later */
 	BURROW_KAFKA_COMMITTED,		/* answer to commit(): list with a result each, error for all */
 	BURROW_KAFKA_FETCHED,		/* answer to fetch_committed(): list with offset and metadata */
+	BURROW_KAFKA_DELIVERED,		/* answer to produce(): tag; error if Kafka does not have it */
 	BURROW_KAFKA_ERROR,			/* client-wide, or of one partition if topic is set */
 	BURROW_KAFKA_LOG			/* a log line */
 } BurrowKafkaEventType;
@@ -84,6 +88,8 @@ typedef struct BurrowKafkaEvent
 	bool		fatal;			/* the client is of no more use */
 	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
 	bool		authentication; /* authentication or authorization refused */
+	bool		permanent;		/* DELIVERED: another attempt would end the same way */
+	uint64_t	tag;			/* DELIVERED: as given to produce() */
 	int			log_level;		/* LOG: syslog's, 0 to 7 */
 	char		topic[250];		/* ERROR of one partition, otherwise "" */
 	int32_t		partition;
@@ -115,6 +121,27 @@ typedef struct BurrowKafkaMessage
 	char		text[BURROW_KAFKA_TEXT_MAX];
 } BurrowKafkaMessage;
 
+typedef struct BurrowKafkaHeader
+{
+	const char *name;
+	size_t		name_len;
+	const void *value;			/* NULL: NULL */
+	size_t		value_len;
+} BurrowKafkaHeader;
+
+/* What produce() sends; its partition is chosen as Java's producers do: by the key, at random
+ * without one. */
+typedef struct BurrowKafkaRecord
+{
+	const char *topic;
+	const void *key;			/* NULL: none */
+	size_t		key_len;
+	const void *value;			/* NULL: tombstone */
+	size_t		value_len;
+	size_t		nheaders;
+	const BurrowKafkaHeader *headers;
+	uint64_t	tag;			/* comes back with the answer */
+} BurrowKafkaRecord;
 
 typedef struct BurrowKafkaFunctions
 {
@@ -223,6 +250,9 @@ typedef struct BurrowKafkaFunctions
 	 * librdkafka's threads behind: the process must end by _exit(), under which no destructor
 	 * runs.  (To join them would wait, in librdkafka 2.0 sometimes for ever.)  They do not use
 	 * wake_fd any more.  destroy() also joins what is still split off.
+	 *
+	 * A producer is only destroyed, which takes no longer than its threads need to notice: what
+	 * it has not sent is dropped without an answer.
 	 */
 	bool		(*close_begin) (BurrowKafkaClient *c, char *error);
 	bool		(*closed) (BurrowKafkaClient *c);
@@ -247,6 +277,19 @@ typedef struct BurrowKafkaFunctions
 
 	/* False: take() says nheaders = 0 and saves the parsing, a third of its time.  At first true. */
 	void		(*want_headers) (BurrowKafkaClient *c, bool want);
+
+	/* ---- producers ---- */
+
+	/* As conf_new(), for a producer: conf_set() leaves out what only consumers have. */
+	BurrowKafkaConf *(*producer_conf_new) (void);
+	/* Starts an idempotent producer; as open() otherwise.  Its answers are of queue 0. */
+	BurrowKafkaClient *(*open_producer) (BurrowKafkaConf *conf, int wake_fd, char *error);
+	/*
+	 * Hands a copy of the record to the producer; never waits.  Each record has one answer, a
+	 * DELIVERED event: also one that is refused here, so false means only that nothing more is
+	 * taken (the queue is full, out of memory), and has none.
+	 */
+	bool		(*produce) (BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
 
 	/* Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For
 	 * hints only: properties that have no default may be missing. */

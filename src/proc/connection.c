@@ -172,6 +172,7 @@ serve_client(BurrowConsumer *c)
 			case BURROW_KAFKA_LOG:
 				serve_log(c, &event);
 				break;
+			case BURROW_KAFKA_DELIVERED:	/* a producer's */
 			case BURROW_KAFKA_NOTHING:
 				break;
 		}

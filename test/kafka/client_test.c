@@ -1,6 +1,7 @@
 /*
  * client_test.c
- *	  Tests of src/kafka/ against librdkafka's mock cluster.  Output is TAP.
+ *	  Tests of src/kafka/ against librdkafka's mock cluster.  Output is TAP.  Those of
+ *	  producers are in producer_test.c.
  *
  *	client_test [NAME ...]		all tests, or those whose names begin so
  *	client_test --speed			how long a take() takes
@@ -12,165 +13,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
-#include "kafka/kafka.h"
+#include "harness.h"
 
-#define PATIENCE_MS		20000
 #define MAX_PARTITIONS	8
 #define MAX_OFFSETS		20000
 
 /* as the protocol numbers them */
 #define API_FETCH		1
 #define API_HEARTBEAT	12
-
-extern const BurrowKafkaFunctions *burrow_kafka_functions(void);
-
-static const BurrowKafkaFunctions *kafka;
-static rd_kafka_t *mock_handle;
-static rd_kafka_mock_cluster_t *cluster;
-static rd_kafka_t *producer;
-static char bootstrap[256];
-
-static int	tests_run = 0;
-static int	tests_failed = 0;
-
-/* ---- results ---- */
-
-static bool
-check(bool ok, const char *format, ...)
-{
-	va_list		args;
-
-	tests_run++;
-	if (!ok)
-		tests_failed++;
-	printf("%sok %d - ", ok ? "" : "not ", tests_run);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
-	return ok;
-}
-
-static void
-note(const char *format, ...)
-{
-	va_list		args;
-
-	printf("# ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
-}
-
-static void
-die(const char *what, const char *why)
-{
-	printf("Bail out! %s: %s\n", what, why);
-	exit(1);
-}
-
-static int64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static int64_t
-now_ms(void)
-{
-	return clock_ns(CLOCK_MONOTONIC) / 1000000;
-}
-
-/* ---- the cluster ---- */
-
-static rd_kafka_t *
-new_producer(const char *brokers)
-{
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_t *rk;
-	char		why[512];
-
-	if (brokers != NULL)
-		(void) rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why));
-	(void) rd_kafka_conf_set(conf, "log_level", "2", why, sizeof(why));
-	rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-	if (rk == NULL)
-		die("producer", why);
-	return rk;
-}
-
-static void
-start_cluster(void)
-{
-	mock_handle = new_producer(NULL);
-	cluster = rd_kafka_mock_cluster_new(mock_handle, 1);
-	if (cluster == NULL)
-		die("mock cluster", "none");
-	snprintf(bootstrap, sizeof(bootstrap), "%s", rd_kafka_mock_cluster_bootstraps(cluster));
-	producer = new_producer(bootstrap);
-}
-
-static void
-stop_cluster(void)
-{
-	rd_kafka_destroy(producer);
-	rd_kafka_mock_cluster_destroy(cluster);
-	rd_kafka_destroy(mock_handle);
-}
-
-static void
-create_topic(const char *topic, int partitions)
-{
-	if (rd_kafka_mock_topic_create(cluster, topic, partitions, 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		die("could not create topic", topic);
-}
-
-static void
-flush(void)
-{
-	if (rd_kafka_flush(producer, PATIENCE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		die("produce", "time is up");
-}
-
-/* Messages "key-i" -> "value-i". */
-static void
-produce(const char *topic, int partition, int first, int n)
-{
-	for (int i = first; i < first + n; i++)
-	{
-		char		key[32];
-		char		value[128];
-
-		snprintf(key, sizeof(key), "key-%d", i);
-		snprintf(value, sizeof(value), "value-%d", i);
-		while (rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic),
-								 RD_KAFKA_V_PARTITION(partition),
-								 RD_KAFKA_V_KEY(key, strlen(key)),
-								 RD_KAFKA_V_VALUE(value, strlen(value)),
-								 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-								 RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-			rd_kafka_poll(producer, 10);
-	}
-	flush();
-}
 
 /* ---- a consumer, as small as it gets ---- */
 
@@ -388,8 +248,9 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 		case BURROW_KAFKA_LOG:
 			c->logs++;
 			break;
+		case BURROW_KAFKA_DELIVERED:
 		case BURROW_KAFKA_NOTHING:
-			check(false, "an event has a type");
+			check(false, "an event has a type, and a consumer's");
 			break;
 	}
 }
@@ -725,7 +586,7 @@ produce_special(const char *topic)
 	rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
 					  RD_KAFKA_V_KEY(NULL, 0), RD_KAFKA_V_VALUE("", 0),
 					  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-	flush();
+	flush_producer();
 }
 
 /* take(), until it is not EMPTY */
@@ -1371,6 +1232,10 @@ static const struct
 	{"close", test_close},
 	{"secrets", test_secrets},
 	{"broker_down", test_broker_down},
+	{"producer_properties", test_producer_properties},
+	{"producer_answers", test_producer_answers},
+	{"producer_refusals", test_producer_refusals},
+	{"producer_broker_down", test_producer_broker_down},
 };
 
 int
