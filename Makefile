@@ -14,6 +14,7 @@ CORE_OBJS = \
 	src/core/histogram.o \
 	src/core/offset_metadata.o \
 	src/core/offset_set.o \
+	src/core/parking.o \
 	src/core/policy.o \
 	src/core/scheduler.o \
 	src/core/sizer.o \

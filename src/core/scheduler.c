@@ -555,6 +555,36 @@ burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *i
 	count_ready(s, p, 1);
 }
 
+/*
+ * It takes the age of the one that it comes before, so the order keeps its place among
+ * the others, and its items stay sorted.
+ */
+void
+burrow_sched_add_first(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item)
+{
+	BurrowSchedOrder *order = item->ordered ? get_order(s, p, item->order) : NULL;
+
+	if (order == NULL || order->first == NULL)
+	{
+		burrow_sched_add(s, p, item);
+		return;
+	}
+	BURROW_CHECK(!p->removed);
+	item->next = order->first;
+	item->partition = p;
+	item->record = order;
+	item->arrival = order->first->arrival;
+	order->first = item;
+	order->waiting++;
+	if (order->in_hand > 0)
+	{
+		p->blocked++;
+		s->blocked++;
+	}
+	else
+		count_ready(s, p, 1);
+}
+
 static inline Source
 oldest(const BurrowSchedPartition *p, BurrowSchedItem **item)
 {
@@ -576,6 +606,9 @@ oldest(const BurrowSchedPartition *p, BurrowSchedItem **item)
 	if (p->nheap > 0 && p->heap[0].arrival < arrival)
 	{
 		*item = p->heap[0].item;
+		/* another one may have come before it since */
+		if ((*item)->record != NULL)
+			*item = (*item)->record->first;
 		source = SOURCE_HEAP;
 	}
 	return source;
@@ -585,7 +618,7 @@ static inline bool
 fits(const Chunk *chunk, const BurrowSchedItem *item)
 {
 	return chunk->n == 0 ||
-		(!item->alone && !chunk->first->alone &&
+		(item->kind == chunk->first->kind && !item->alone && !chunk->first->alone &&
 		 chunk->n < chunk->limits.messages &&
 		 chunk->bytes <= chunk->limits.bytes &&
 		 item->bytes <= chunk->limits.bytes - chunk->bytes);

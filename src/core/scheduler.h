@@ -9,7 +9,8 @@
  * key; one constant for the whole partition; or none, when it is free).  At most
  * one chunk at a time holds messages of an order, and within an order messages
  * are picked as they came.  Several messages of one order may share a chunk.
- * A chunk stays within one partition.  Partitions take turns.
+ * A chunk stays within one partition, and its items are of one kind.  Partitions
+ * take turns.
  *
  * An item is *ready* (could be picked now), *blocked* (its order is held by
  * somebody, or waits for its first item's return) or *in hand* (picked).
@@ -30,6 +31,7 @@ typedef struct BurrowSchedItem
 	uint64_t	order;			/* looked at only if ordered */
 	bool		ordered;
 	bool		alone;			/* shares its chunk with no other; may be set while in hand too */
+	uint8_t		kind;			/* what may share a chunk */
 	uint32_t	bytes;			/* what it counts for in a chunk's byte limit */
 	/* the scheduler's */
 	struct BurrowSchedItem *next;
@@ -60,11 +62,15 @@ extern void burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartiti
 /* A message has come. */
 extern void burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item);
 
+/* The same, but it comes before all that waits in its order; a free one as any other. */
+extern void burrow_sched_add_first(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item);
+
 /* Pick a chunk: a list linked by next, of one partition; NULL if nothing is ready.
  * Sets *n.  The oldest message ready comes first, and with it what waits in its
- * order, as it came; then the oldest of the rest, up to the limits.  An item that
- * is to be alone is a chunk by itself.  Items are in hand until finished or put back;
- * one that waits for its retry stays in hand, and so holds its order. */
+ * order, as it came; then the oldest of the rest, up to the limits, or to one of
+ * another kind.  An item that is to be alone is a chunk by itself.  Items are in hand
+ * until finished or put back; one that waits for its retry stays in hand, and so holds
+ * its order. */
 extern BurrowSchedItem *burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n);
 
 /* In hand -> gone (done, dead-lettered, skipped).  Its order goes on. */
@@ -72,7 +78,7 @@ extern void burrow_sched_finish(BurrowScheduler *s, BurrowSchedItem *item);
 
 /* In hand -> waiting again, in its old place: before all others of its order that
  * wait, and (free or not) before what came later.  O(1) if the items of one order
- * are put back newest first.  Not for items of a removed partition: finish those. */
+ * are put back newest first, which those that came first must be.  Not for items of a removed partition: finish those. */
 extern void burrow_sched_put_back(BurrowScheduler *s, BurrowSchedItem *item);
 
 /* What is waiting and what runs. */

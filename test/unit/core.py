@@ -61,8 +61,8 @@ segment_free = declare(None, "shim_segment_free", c.c_void_p)
 
 class Item(c.Structure):
     _fields_ = [("order", c.c_uint64), ("ordered", c.c_bool), ("alone", c.c_bool),
-                ("bytes", c.c_uint32), ("next", c.c_void_p), ("partition", c.c_void_p),
-                ("record", c.c_void_p), ("arrival", c.c_uint64)]
+                ("kind", c.c_uint8), ("bytes", c.c_uint32), ("next", c.c_void_p),
+                ("partition", c.c_void_p), ("record", c.c_void_p), ("arrival", c.c_uint64)]
 
 
 class Limits(c.Structure):
@@ -77,6 +77,7 @@ sched_add_partition = declare(c.c_void_p, "burrow_sched_add_partition", c.c_void
 sched_remove_partition = declare(None, "burrow_sched_remove_partition", c.c_void_p, c.c_void_p,
                                  DROP_CALLBACK, c.c_void_p)
 sched_add = declare(None, "burrow_sched_add", c.c_void_p, c.c_void_p, c.POINTER(Item))
+sched_add_first = declare(None, "burrow_sched_add_first", c.c_void_p, c.c_void_p, c.POINTER(Item))
 sched_pick = declare(c.c_void_p, "burrow_sched_pick", c.c_void_p, Limits, c.POINTER(c.c_uint32))
 sched_finish = declare(None, "burrow_sched_finish", c.c_void_p, c.POINTER(Item))
 sched_put_back = declare(None, "burrow_sched_put_back", c.c_void_p, c.POINTER(Item))
@@ -96,6 +97,18 @@ sizer_took = declare(None, "burrow_sizer_took", c.POINTER(Sizer), c.c_uint64, c.
 sizer_size = declare(c.c_uint32, "burrow_sizer_size", c.POINTER(Sizer), c.c_uint64, c.c_uint32,
                      c.c_uint64, c.c_uint32)
 sizer_patience_us = declare(c.c_int64, "burrow_sizer_patience_us", c.c_int64)
+
+# ---- parking
+
+parking_new = declare(c.c_void_p, "shim_parking_new")
+parking_free = declare(None, "shim_parking_free", c.c_void_p)
+parking_count = declare(c.c_size_t, "shim_parking_count", c.c_void_p)
+parking_verdict = declare(c.c_int, "shim_parking_verdict", c.c_void_p, c.c_uint64, c.c_bool)
+parking_find = declare(c.c_int, "burrow_parking_find", c.c_void_p, c.c_uint64)
+parking_set = declare(None, "burrow_parking_set", c.c_void_p, c.c_uint64, c.c_int)
+parking_all_read = declare(None, "burrow_parking_all_read", c.c_void_p)
+parking_all_done = declare(None, "burrow_parking_all_done", c.c_void_p)
+parking_given_up = declare(None, "burrow_parking_given_up", c.c_void_p)
 
 # ---- histogram
 

@@ -11,6 +11,7 @@
 #include "core/frame.h"
 #include "core/histogram.h"
 #include "core/offset_set.h"
+#include "core/parking.h"
 #include "core/scheduler.h"
 #include "core/tracker.h"
 
@@ -129,6 +130,36 @@ BurrowScheduler *
 shim_sched_new(void)
 {
 	return burrow_sched_create(allocate, release);
+}
+
+/* ---- parking ---- */
+
+BurrowParking *
+shim_parking_new(void)
+{
+	BurrowParking *p = allocate(sizeof(BurrowParking));
+
+	burrow_parking_init(p, allocate, release);
+	return p;
+}
+
+void
+shim_parking_free(BurrowParking *p)
+{
+	burrow_parking_reset(p);
+	release(p);
+}
+
+size_t
+shim_parking_count(const BurrowParking *p)
+{
+	return p->n;
+}
+
+int
+shim_parking_verdict(const BurrowParking *p, uint64_t key, bool letter)
+{
+	return burrow_parking_judge(burrow_parking_state(p, key), letter);
 }
 
 /* ---- offset_set ---- */

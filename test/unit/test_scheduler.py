@@ -14,11 +14,12 @@ MANY = core.Limits(2 ** 32 - 1, 2 ** 64 - 1)
 class Message:
     """An item; order None is a free one."""
 
-    def __init__(self, partition, order, size, arrival):
+    def __init__(self, partition, order, size, arrival, kind=0):
         self.partition = partition
         self.order = order
         self.arrival = arrival
-        self.item = core.Item(order or 0, order is not None, False, size)
+        self.rank = (arrival, 0)    # its age, and its place among those of its age
+        self.item = core.Item(order or 0, order is not None, False, kind, size)
         self.address = c.addressof(self.item)
 
     def __repr__(self):
@@ -57,8 +58,22 @@ class Scheduler:
         self.partitions.append(p)
         return p
 
-    def add(self, p, order, size=1):
-        m = Message(p, order, size, self.arrivals)
+    def add_first(self, p, order, kind=0):
+        m = Message(p, order, 1, self.arrivals, kind)
+        behind = [other for other in p.waiting if order is not None and other.order == order]
+        if behind:
+            m.rank = (behind[0].rank[0], behind[0].rank[1] - 1)
+        self.arrivals += 1
+        self.added += 1
+        self.by_address[m.address] = m
+        core.sched_add_first(self.s, p.handle, c.byref(m.item))
+        p.waiting.append(m)
+        p.waiting.sort(key=lambda m: m.rank)
+        self.turn(p)
+        return m
+
+    def add(self, p, order, size=1, kind=0):
+        m = Message(p, order, size, self.arrivals, kind)
         self.arrivals += 1
         self.added += 1
         self.by_address[m.address] = m
@@ -82,7 +97,8 @@ class Scheduler:
         chunk, total = [], 0
 
         def fits(m):
-            return not chunk or (not m.item.alone and not chunk[0].item.alone and
+            return not chunk or (m.item.kind == chunk[0].item.kind and
+                                 not m.item.alone and not chunk[0].item.alone and
                                  len(chunk) < messages and total + m.item.bytes <= size)
 
         while ready:
@@ -116,6 +132,7 @@ class Scheduler:
             assert all(m.partition is p for m in chunk)
             assert len(chunk) == 1 or not any(m.item.alone for m in chunk)
             assert not p.held() & {m.order for m in chunk}
+            assert len({m.item.kind for m in chunk}) == 1
             for order in {m.order for m in chunk} - {None}:
                 mine = [m for m in p.waiting if m.order == order]
                 taken = [m for m in chunk if m.order == order]
@@ -140,7 +157,7 @@ class Scheduler:
         core.sched_put_back(self.s, c.byref(m.item))
         m.partition.in_hand.remove(m)
         m.partition.waiting.append(m)
-        m.partition.waiting.sort(key=lambda m: m.arrival)
+        m.partition.waiting.sort(key=lambda m: m.rank)
         self.turn(m.partition)
 
     def remove(self, p):
@@ -149,7 +166,7 @@ class Scheduler:
             lambda arg, item: dropped.append(self.by_address.pop(item)))
         p.removed = True
         core.sched_remove_partition(self.s, p.handle, callback, None)
-        assert sorted(dropped, key=lambda m: m.arrival) == p.waiting
+        assert sorted(dropped, key=lambda m: m.rank) == p.waiting
         self.gone += len(dropped)
         p.waiting = []
         if p in self.ring:
@@ -316,6 +333,55 @@ def test_partitions_take_turns():
     s.destroy()
 
 
+def test_one_that_comes_first():
+    s = Scheduler()
+    p = s.add_partition()
+    other, held, waiting, free = s.add(p, 2), s.add(p, 1), s.add(p, 1), s.add(p, None)
+    assert s.pick(1) == [other]
+    assert s.pick(1) == [held]
+    third = s.add_first(p, 1)
+    second = s.add_first(p, 1)
+    first = s.add_first(p, 3)                   # nothing to come before
+    assert s.pick() == [free, first]
+    s.finish(held)
+    assert s.pick(2) == [second, third]
+    s.put_back(third)
+    s.put_back(second)
+    s.check()
+    assert s.pick() == [second, third, waiting]
+    s.destroy()
+
+
+def test_a_chunk_is_of_one_kind():
+    s = Scheduler()
+    p = s.add_partition()
+    a, b = s.add(p, 1), s.add(p, 2)
+    letter = s.add_first(p, 2, kind=1)
+    free = s.add(p, None)
+    assert s.pick() == [a]
+    assert s.pick() == [letter]
+    assert s.pick() == [free]
+    assert s.pick() == []
+    s.finish(letter)
+    assert s.pick() == [b]
+    s.destroy()
+
+
+def test_one_that_comes_before_what_came_back():
+    s = Scheduler()
+    p = s.add_partition()
+    held = s.add(p, 1)
+    assert s.pick() == [held]
+    free, last = s.add(p, None, kind=1), s.add(p, 1, kind=1)
+    s.finish(held)
+    first = s.add_first(p, 1, kind=0)
+    assert s.pick() == [free]
+    assert s.pick() == [first]
+    s.finish(first)
+    assert s.pick() == [last]
+    s.destroy()
+
+
 def test_same_order_in_two_partitions():
     s = Scheduler()
     a = s.add(s.add_partition(), 7)
@@ -381,8 +447,8 @@ def test_many_keys_come_and_go():
     s = core.sched_new()
     pieces = core.outstanding()
     p = core.sched_add_partition(s)
-    items = [core.Item(i * 2 ** 32, True, False, 1) for i in range(20_000)]
-    again = [core.Item(i * 2 ** 32, True, False, 1) for i in range(20_000)]
+    items = [core.Item(i * 2 ** 32, True, False, 0, 1) for i in range(20_000)]
+    again = [core.Item(i * 2 ** 32, True, False, 0, 1) for i in range(20_000)]
     n = c.c_uint32()
     for _ in range(2):
         for item in items:
@@ -441,6 +507,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             for order in orders:
                 self.s.add(live[which % len(live)], order)
 
+    @rule(which=st.integers(0, 3), kind=st.integers(0, 1),
+          orders=st.lists(st.one_of(st.none(), st.integers(0, 4)), min_size=1, max_size=4))
+    def add_first(self, which, kind, orders):
+        live = self.live()
+        if live:
+            for order in orders:
+                self.s.add_first(live[which % len(live)], order, kind)
+
     @rule(messages=st.one_of(st.integers(1, 4), st.just(100)),
           size=st.sampled_from([0, 10, 60, 2 ** 64 - 1]))
     def pick(self, messages, size):
@@ -468,6 +542,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         for m in chunk[:ok]:
             self.s.finish(m)
         rest = chunk[ok:]
+        # those of one age have no other order than that in which they come back
+        newest_first = newest_first or len({m.rank[0] for m in rest}) < len(rest) or \
+            any(m.rank[1] < 0 for m in rest)
         if retry and rest:
             self.chunks.append(rest[:1])
             rest = rest[1:]
