@@ -149,6 +149,9 @@ typedef struct BurrowResultChunk
 	uint64_t	row_bytes;		/* what the worker's row of burrow.progress now holds beyond the
 								 * head, bytes; 0: no row was written */
 	uint64_t	busy_us;		/* the chunk's time, with its transactions, microseconds */
+	uint64_t	lost_us;		/* of it, for transactions of several messages that were rolled
+								 * back; 0: none was */
+	uint64_t	conflict;		/* 1: for one that another transaction was in the way of */
 	BurrowMessageResult results[];
 } BurrowResultChunk;
 

@@ -45,12 +45,19 @@ is_listed(const char *list, const char *sqlstate)
 	return false;
 }
 
+bool
+burrow_policy_is_conflict(const char *sqlstate)
+{
+	static const char *const conflict[] = {"40001", "40P01", "55P03", NULL};
+
+	return is_one_of(sqlstate, conflict);
+}
+
 BurrowErrorKind
 burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, bool unfit)
 {
 	static const char *const corrupt[] = {"XX001", "XX002", NULL};
 	static const char *const environment[] = {"53", "58", "57P01", "57P02", "57P03", "25006", NULL};
-	static const char *const conflict[] = {"40001", "40P01", "55P03", NULL};
 
 	if (is_one_of(sqlstate, corrupt))
 		return BURROW_ERROR_CORRUPT;
@@ -60,7 +67,7 @@ burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, bool un
 		return BURROW_ERROR_PERMANENT;
 	if (is_one_of(sqlstate, environment))
 		return BURROW_ERROR_ENVIRONMENT;
-	if (is_one_of(sqlstate, conflict))
+	if (burrow_policy_is_conflict(sqlstate))
 		return BURROW_ERROR_CONFLICT;
 	return BURROW_ERROR_RETRIABLE;
 }

@@ -85,6 +85,9 @@ typedef struct BurrowVerdict
 /* unfit: raised while the handler was looked up, not by calling it. */
 extern BurrowErrorKind burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, bool unfit);
 
+/* An error of transactions that got in each other's way: smaller ones do so less. */
+extern bool burrow_policy_is_conflict(const char *sqlstate);
+
 /* attempt: the one that failed, from 1.  random: any 64 bits. */
 extern BurrowVerdict burrow_policy_decide(const BurrowPolicy *policy, BurrowErrorKind kind,
 										  uint32_t attempt, uint64_t random);

@@ -2,9 +2,9 @@
  * sizer.h
  *	  How many messages a chunk may carry, and for how long they wait for one of them.
  *
- * Pure.  It is told how long messages took, with their share of the transaction.  A chunk is
- * to take about batch_time, and
- * no message is to wait behind a busy worker while another worker is idle.
+ * Pure.  It is told how long messages took, with their share of the transaction.  A chunk
+ * is to take about batch_time, and no message is to wait behind a busy worker while another
+ * worker is idle.
  *
  * What is expected of a message need not come true: it may wait for a lock, or sleep.
  * Then the others of its chunk wait with it, up to their patience; after that the chunk
@@ -12,23 +12,48 @@
  * should take, because all that its transaction has done until then is done in vain.
  * The time that the message has run until then is told as well, so that where all
  * messages take as long, the next chunks are of one.
+ *
+ * When a transaction of several messages fails, all that it has done was done in vain.
+ * So transactions get half as large; of one, when they got in each other's way, which
+ * costs most (a deadlock its time-out) and befalls the longer ones.  The limit doubles
+ * when ten times as much time as was lost has gone well since: where some messages always
+ * fail, transactions find a size at which about a tenth is done in vain.  A loss that was
+ * spent waiting counts as a second at most.
  */
 #ifndef BURROW_CORE_SIZER_H
 #define BURROW_CORE_SIZER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Patience: so many times batch_time, and not less than this. */
 #define BURROW_PATIENCE_TIMES		20
 #define BURROW_PATIENCE_MIN_US		INT64_C(1000000)
 
+/* The price of a loss: so many times the loss, of which so much counts. */
+#define BURROW_PRICE_TIMES			10
+#define BURROW_LOSS_MAX_US			UINT64_C(1000000)
+
 typedef struct BurrowSizer
 {
 	uint64_t	message_ns;		/* running mean of a message's time; 0: not known */
+	uint32_t	limit;			/* most messages of a transaction, since some fail; 0: no such limit */
+	uint64_t	price_us;		/* what has to go well until the limit doubles */
+	uint64_t	paid_us;		/* so much of it has */
 } BurrowSizer;
 
 /* So much time went into n messages (at least 1) of a chunk. */
 extern void burrow_sizer_took(BurrowSizer *s, uint64_t busy_us, uint32_t n);
+
+/* Of a chunk whose transactions were of up to n messages, one of several messages was rolled
+ * back, after so much time. */
+extern void burrow_sizer_rolled_back(BurrowSizer *s, uint32_t n, uint64_t lost_us, bool conflict);
+
+/* All of a chunk was done at once, and took so much. */
+extern void burrow_sizer_went_well(BurrowSizer *s, uint64_t busy_us, uint32_t batch_size);
+
+/* How many messages the next transactions may have: 1..batch_size. */
+extern uint32_t burrow_sizer_batch(const BurrowSizer *s, uint32_t batch_size);
 
 /*
  * How many messages the next chunk may carry.

@@ -51,6 +51,7 @@
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
 #include "compat.h"
+#include "core/policy.h"
 #include "core/sizer.h"
 #include "proc/cancel.h"
 #include "proc/chunk_internal.h"
@@ -562,10 +563,25 @@ take_apart(BurrowChunk *c)
 			(errmsg_internal("chunk of %u messages is taken apart after %u ms", c->header->nmessages, us / 1000)));
 }
 
+/* What the consumer makes of it: the next chunks are smaller. */
+static void
+note_loss(BurrowChunk *c)
+{
+	uint32		us = elapsed_us(&c->began);
+
+	c->result->lost_us += Max(us, 1);
+	if (burrow_policy_is_conflict(unpack_sql_state(c->error->sqlerrcode)))
+		c->result->conflict = 1;
+	ereport(DEBUG1,
+			(errmsg_internal("transaction of %u messages was rolled back: %s", c->nmembers, c->error->message)));
+}
+
 /* The transaction of the messages from first to before end was rolled back. */
 static void
 transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
+	if (c->nmembers > 1 && !burrow_cancel_overdue())
+		note_loss(c);
 	if (burrow_cancel_overdue())
 		take_apart(c);
 	else if (timed_out(c) && !(c->array && c->nmembers > 1))
@@ -581,20 +597,15 @@ transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 	}
 	else if (c->nmembers == 1)
 		burrow_chunk_message_failed(c, first);
-	else
+	else if (c->array)
 	{
-		ereport(DEBUG1,
-				(errmsg_internal("transaction of %u messages was rolled back: %s", c->nmembers, c->error->message)));
-		if (c->array)
-		{
-			uint32		middle = first + (end - first) / 2;
+		uint32		middle = first + (end - first) / 2;
 
-			run_messages(c, first, middle, false);
-			run_messages(c, middle, end, false);
-		}
-		else
-			run_messages(c, first, end, true);
+		run_messages(c, first, middle, false);
+		run_messages(c, middle, end, false);
 	}
+	else
+		run_messages(c, first, end, true);
 }
 
 /* Those from first to before end that are not resolved, batch_size to a transaction or each alone. */

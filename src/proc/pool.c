@@ -404,7 +404,8 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.folded = burrow_fold_chunk(part, lane->lane);
 	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
-	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 : c->sub->options.batch_size;
+	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 :
+		burrow_sizer_batch(&c->pool.sizer, c->sub->options.batch_size);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
 	lane->iov[0].data = (char *) &lane->header;
@@ -442,7 +443,8 @@ chunk_size(const BurrowConsumer *c, uint64 ready)
 
 	if (burrow_failure_is_waiting(c))
 		return 1;
-	return Max(burrow_sizer_size(&pool->sizer, ready, pool->nidle, o->batch_time_us, o->batch_size),
+	return Max(burrow_sizer_size(&pool->sizer, ready, pool->nidle, o->batch_time_us,
+								 burrow_sizer_batch(&pool->sizer, o->batch_size)),
 			   burrow_sizer_size(&pool->sizer, ready, pool->nidle, CARRIED_TIME(o->batch_time_us), carried));
 }
 

@@ -144,6 +144,11 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 		burrow_sizer_took(&c->pool.sizer, result->busy_us - Min(slow_us, result->busy_us), ndone);
 	if (slow_us > 0)
 		burrow_sizer_took(&c->pool.sizer, slow_us, 1);
+	if (result->lost_us > 0)
+		burrow_sizer_rolled_back(&c->pool.sizer, Min(lane->header.batch_size, (uint32) lane->nmessages),
+								 result->lost_us, result->conflict != 0);
+	else if (ndone == (uint32) lane->nmessages)
+		burrow_sizer_went_well(&c->pool.sizer, result->busy_us, c->sub->options.batch_size);
 }
 
 /* A message's error, which comes before its chunk's end; what follows is decided then. */

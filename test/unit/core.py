@@ -90,12 +90,17 @@ sched_partition_in_hand = declare(c.c_uint64, "burrow_sched_partition_in_hand", 
 
 
 class Sizer(c.Structure):
-    _fields_ = [("message_ns", c.c_uint64)]
+    _fields_ = [("message_ns", c.c_uint64), ("limit", c.c_uint32), ("price_us", c.c_uint64),
+                ("paid_us", c.c_uint64)]
 
 
 sizer_took = declare(None, "burrow_sizer_took", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
 sizer_size = declare(c.c_uint32, "burrow_sizer_size", c.POINTER(Sizer), c.c_uint64, c.c_uint32,
                      c.c_uint64, c.c_uint32)
+sizer_rolled_back = declare(None, "burrow_sizer_rolled_back", c.POINTER(Sizer), c.c_uint32,
+                            c.c_uint64, c.c_bool)
+sizer_went_well = declare(None, "burrow_sizer_went_well", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
+sizer_batch = declare(c.c_uint32, "burrow_sizer_batch", c.POINTER(Sizer), c.c_uint32)
 sizer_patience_us = declare(c.c_int64, "burrow_sizer_patience_us", c.c_int64)
 
 # ---- parking
@@ -255,8 +260,8 @@ class Reader(c.Structure):
 
 class ResultChunk(c.Structure):
     _fields_ = [("kind", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
-                ("committed_at", c.c_int64),
-                ("row_bytes", c.c_uint64), ("busy_us", c.c_uint64)]
+                ("committed_at", c.c_int64), ("row_bytes", c.c_uint64), ("busy_us", c.c_uint64),
+                ("lost_us", c.c_uint64), ("conflict", c.c_uint64)]
 
 
 class ResultFailure(c.Structure):
@@ -321,6 +326,7 @@ class Breaker(c.Structure):
 FIRST_WAIT, LONGEST_WAIT = 500_000, 30_000_000
 
 policy_classify = declare(c.c_int, "burrow_policy_classify", c.POINTER(Policy), c.c_char_p, c.c_bool)
+policy_is_conflict = declare(c.c_bool, "burrow_policy_is_conflict", c.c_char_p)
 policy_decide = declare(Verdict, "burrow_policy_decide", c.POINTER(Policy), c.c_int, c.c_uint32,
                         c.c_uint64)
 policy_backoff = declare(c.c_int64, "burrow_policy_backoff", c.POINTER(Policy), c.c_uint32,

@@ -40,6 +40,7 @@ def classify(sqlstate, unfit=False, **options):
 ])
 def test_kinds_by_default(sqlstate, kind):
     assert classify(sqlstate) == kind
+    assert core.policy_is_conflict(sqlstate.encode()) == (kind == CONFLICT)
 
 
 def test_the_option_has_the_last_word():

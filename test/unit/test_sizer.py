@@ -1,6 +1,7 @@
 """The size of chunks."""
 
 import ctypes as c
+import random
 
 from hypothesis import given, strategies as st
 
@@ -86,3 +87,107 @@ def test_patience(batch_time_us):
     assert patience >= 1_000_000
     assert patience >= 20 * batch_time_us
     assert patience == 1_000_000 or patience == 20 * batch_time_us
+
+
+# ---- after failures
+
+
+def size_of(s, batch_size):
+    return core.sizer_batch(c.byref(s), batch_size)
+
+
+def test_halved_and_doubled():
+    s = core.Sizer(1000)
+    assert size_of(s, 100) == 100
+    core.sizer_rolled_back(c.byref(s), 100, 500, False)
+    assert size_of(s, 100) == 50
+    core.sizer_rolled_back(c.byref(s), 100, 500, False)         # an older one, of another worker
+    assert size_of(s, 100) == 50
+    core.sizer_rolled_back(c.byref(s), 50, 500, False)
+    assert size_of(s, 100) == 25
+    for expected in (50, 100):
+        core.sizer_went_well(c.byref(s), 4999, 100)
+        assert size_of(s, 100) == expected // 2
+        core.sizer_went_well(c.byref(s), 1, 100)
+        assert size_of(s, 100) == expected
+    core.sizer_rolled_back(c.byref(s), 7, 100, True)
+    assert size_of(s, 100) == 1
+    core.sizer_went_well(c.byref(s), 1000, 100)
+    assert size_of(s, 100) == 2
+
+
+class Naive:
+    """Says the same of a list of all that has happened, with fractions for the size."""
+
+    def __init__(self):
+        self.limit, self.losses, self.well = None, [], []
+
+    def rolled_back(self, n, lost, conflict):
+        size = 1 if conflict else max(n // 2, 1)
+        self.limit = size if self.limit is None else min(self.limit, size)
+        self.losses.append(min(lost, 1_000_000))
+        self.well = []
+
+    def went_well(self, us, batch_size):
+        self.well.append(max(us, 1))
+        if self.limit is not None and sum(self.well) >= 10 * max(self.losses):
+            self.limit *= 2
+            self.well = []
+            if self.limit >= batch_size:
+                self.limit, self.losses = None, []
+
+    def size(self, batch_size):
+        return batch_size if self.limit is None else min(self.limit, batch_size)
+
+
+events = st.lists(st.one_of(
+    st.tuples(st.just("lost"), st.integers(1, 1000), st.integers(1, 2_000_000), st.booleans()),
+    st.tuples(st.just("well"), st.integers(0, 30_000_000))), max_size=60)
+
+
+@given(events, st.integers(1, 1000))
+def test_against_a_naive_one(events, batch_size):
+    s, naive = core.Sizer(1), Naive()
+    for kind, *arguments in events:
+        if kind == "lost":
+            core.sizer_rolled_back(c.byref(s), *arguments)
+            naive.rolled_back(*arguments)
+        else:
+            core.sizer_went_well(c.byref(s), *arguments, batch_size)
+            naive.went_well(*arguments, batch_size)
+        assert size_of(s, batch_size) == naive.size(batch_size)
+        assert 1 <= size_of(s, batch_size) <= batch_size
+
+
+@given(st.integers(2, 1000), st.floats(0, 0.3), st.floats(0, 0.05), st.integers(1, 1000),
+       st.integers(0, 2 ** 32))
+def test_about_a_tenth_is_lost(batch_size, bad, conflicts, handler_us, seed):
+    """Whatever fails: but for a loss at each size on the way down, no more than a tenth of
+    what goes well is done in vain."""
+    dice = random.Random(seed)
+    s, lost, well, largest = core.Sizer(handler_us * 1000), 0, 0, 0
+    for _ in range(500):
+        n = size_of(s, batch_size)
+        failed = next((i for i in range(n) if dice.random() < bad), None)
+        if dice.random() < conflicts:
+            failed = dice.randrange(n)
+        if failed is None:
+            core.sizer_went_well(c.byref(s), n * handler_us, batch_size)
+            well += n * handler_us
+        elif n > 1:
+            loss = min((failed + 1) * handler_us, 1_000_000)
+            core.sizer_rolled_back(c.byref(s), n, loss, dice.random() < 0.5)
+            lost += loss
+            largest = max(largest, loss)
+    assert lost <= well / 10 + batch_size.bit_length() * largest
+
+
+@given(st.integers(2, 1000), st.integers(1, 2 ** 40), st.integers(1, 1000))
+def test_it_recovers(batch_size, lost_us, handler_us):
+    s = core.Sizer(1)
+    core.sizer_rolled_back(c.byref(s), batch_size, lost_us, True)
+    well = 0
+    while s.limit > 0:
+        core.sizer_went_well(c.byref(s), handler_us * 1000, batch_size)
+        well += handler_us * 1000
+    assert well <= batch_size.bit_length() * (10 * min(lost_us, 1_000_000) + handler_us * 1000)
