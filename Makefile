@@ -61,6 +61,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
 	src/proc/location.o \
+	src/proc/park.o \
 	src/proc/part.o \
 	src/proc/pool.o \
 	src/proc/redelivery.o \

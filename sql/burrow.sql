@@ -119,8 +119,8 @@ CREATE TABLE burrow.dead_letter (
 	headers burrow.header[] NOT NULL,
 	"timestamp" timestamptz,
 	attempts int NOT NULL,
-	sqlstate text NOT NULL,
-	message text NOT NULL,
+	sqlstate text,
+	message text,
 	detail text,
 	hint text,
 	context text,
@@ -129,10 +129,23 @@ CREATE TABLE burrow.dead_letter (
 	retry_asked_at timestamptz,
 	PRIMARY KEY (subid, topic, partition, "offset")
 );
+
+-- A function and not a column, so that a restore on another machine brings it up to date.
+CREATE FUNCTION burrow._key_order(key bytea) RETURNS bigint
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_key_order';
+COMMENT ON FUNCTION burrow._key_order IS 'for internal use: the number that stands for a message''s key';
+
+CREATE INDEX dead_letter_key ON burrow.dead_letter (subid, topic, partition, burrow._key_order(key), "offset")
+	WHERE key IS NOT NULL;
 CREATE INDEX dead_letter_retry ON burrow.dead_letter (subid) WHERE retry_asked_at IS NOT NULL;
 COMMENT ON TABLE burrow.dead_letter IS 'messages whose attempts are used up; changed by Burrow only';
+COMMENT ON INDEX burrow.dead_letter_key IS 'dead letters of a key, in their order';
 COMMENT ON INDEX burrow.dead_letter_retry IS 'dead letters that are to be tried again';
 COMMENT ON COLUMN burrow.dead_letter.attempts IS 'how often the handler was called for the message';
+COMMENT ON COLUMN burrow.dead_letter.sqlstate IS 'of the last error; NULL: the message was parked, and not handled yet';
+COMMENT ON COLUMN burrow.dead_letter.first_failed_at IS 'when it failed first, or was parked';
+COMMENT ON COLUMN burrow.dead_letter.last_failed_at IS 'when it failed last, or was parked';
 COMMENT ON COLUMN burrow.dead_letter.retry_asked_at IS 'when burrow.retry_dead_letters() was called for it; NULL: not, or it has failed since';
 
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
@@ -170,6 +183,7 @@ CREATE FUNCTION burrow.subscribe(
 	permanent_errors text[] DEFAULT '{22,23,42}',
 	on_failure text DEFAULT 'halt',
 	dead_letter_topic text DEFAULT NULL,
+	park_key boolean DEFAULT false,
 	on_gap text DEFAULT 'halt',
 	max_consecutive_errors bigint DEFAULT 10,
 	handler_timeout interval DEFAULT NULL,
@@ -208,6 +222,7 @@ CREATE FUNCTION burrow.alter(
 	permanent_errors text[] DEFAULT NULL,
 	on_failure text DEFAULT NULL,
 	dead_letter_topic text DEFAULT NULL,
+	park_key boolean DEFAULT NULL,
 	on_gap text DEFAULT NULL,
 	max_consecutive_errors bigint DEFAULT NULL,
 	handler_timeout interval DEFAULT NULL,
@@ -347,6 +362,7 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT messages_failed bigint,
 	OUT messages_retried bigint,
 	OUT messages_dead_lettered bigint,
+	OUT messages_parked bigint,
 	OUT messages_skipped bigint,
 	OUT offsets_skipped bigint,
 	OUT chunks bigint,
@@ -428,6 +444,7 @@ CREATE FUNCTION burrow._options(
 	OUT permanent_errors text[],
 	OUT on_failure text,
 	OUT dead_letter_topic text,
+	OUT park_key boolean,
 	OUT on_gap text,
 	OUT max_consecutive_errors int,
 	OUT handler_timeout interval,
@@ -514,6 +531,7 @@ SELECT s.name AS subscription,
 	coalesce(r.messages_failed, 0) AS messages_failed,
 	coalesce(r.messages_retried, 0) AS messages_retried,
 	coalesce(r.messages_dead_lettered, 0) AS messages_dead_lettered,
+	coalesce(r.messages_parked, 0) AS messages_parked,
 	coalesce(r.messages_skipped, 0) AS messages_skipped,
 	coalesce(r.offsets_skipped, 0) AS offsets_skipped,
 	coalesce(r.offsets_committed, 0) AS offsets_committed,
@@ -585,11 +603,20 @@ SELECT s.name AS subscription,
 	d.context,
 	d.first_failed_at,
 	d.last_failed_at,
-	d.retry_asked_at
+	d.retry_asked_at,
+	d.sqlstate IS NULL AS parked,
+	CASE WHEN d.sqlstate IS NULL THEN (
+		SELECT b."offset"
+		FROM burrow.dead_letter b
+		WHERE b.subid = d.subid AND b.topic = d.topic AND b.partition = d.partition
+			AND b.key IS NOT NULL AND burrow._key_order(b.key) = burrow._key_order(d.key) AND b."offset" < d."offset"
+		ORDER BY b."offset"
+		LIMIT 1
+	) END AS parked_behind
 FROM burrow.subscription s
 	JOIN burrow.dead_letter d ON d.subid = s.subid
 WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
-COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error';
+COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error, and those parked behind them';
 
 -- ---------------------------------------------------------------- why does it not move?
 
@@ -668,6 +695,13 @@ AS $$
 		s.retry_since, s.retry_topic, s.retry_partition, s.retry_offset,
 		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
 	FROM sub s WHERE s.retries_waiting > 0 AND s.wait_until IS NULL
+	UNION ALL
+	(SELECT format('%s messages are parked behind a dead letter of their key', count(*) OVER ()),
+		d.first_failed_at, d.topic, d.partition, d.parked_behind,
+		NULL, NULL, format('SELECT burrow.retry_dead_letters(%L);', d.subscription)
+	FROM asked CROSS JOIN burrow.dead_letters d WHERE d.subscription = $1 AND d.parked
+	ORDER BY d.first_failed_at
+	LIMIT 1)
 	UNION ALL
 	SELECT 'the window is full behind a message that is not done', p.oldest_pending_since, p.topic, p.partition, p.oldest_pending,
 		NULL, NULL, format('SELECT * FROM burrow.workers WHERE subscription = %L;', p.subscription)

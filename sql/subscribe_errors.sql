@@ -155,6 +155,12 @@ SELECT refused($$dead_letter_topic => 'two words'$$);
 SELECT refused($$dead_letter_topic => '^dead'$$);
 SELECT refused($$server => ''$$);
 
+-- park_key
+SELECT refused($$park_key => true$$);
+SELECT refused($$park_key => true, on_failure => 'skip'$$);
+SELECT refused($$park_key => true, on_failure => 'dead_letter', ordering => 'partition'$$);
+SELECT refused($$park_key => true, on_failure => 'dead_letter', ordering => 'unordered'$$);
+
 -- not supported yet
 SELECT refused($$server => 'kafka'$$);
 SELECT refused($$dead_letter_topic => 'dead'$$);

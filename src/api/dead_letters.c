@@ -92,6 +92,11 @@ burrow_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 Datum
 burrow_sql_discard_dead_letters(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64((int64) change_letters(fcinfo, "burrow.discard_dead_letters()",
-										   "DELETE FROM burrow.dead_letter" FILTER, SPI_OK_DELETE));
+	uint64		n = change_letters(fcinfo, "burrow.discard_dead_letters()",
+								   "DELETE FROM burrow.dead_letter" FILTER, SPI_OK_DELETE);
+
+	/* keys may be parked no more */
+	if (n > 0)
+		burrow_registry_wake_at_commit();
+	PG_RETURN_INT64((int64) n);
 }

@@ -13,15 +13,31 @@
 
 #include "catalog/pg_type.h"
 #include "common/int.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 
 #include "catalog/access.h"
 #include "catalog/dead_letter.h"
 
-#define NCOLUMNS	17
+#define NCOLUMNS	18
+
+/* Rows whose keys are read at once. */
+#define KEYS_AT_ONCE	10000
+
+PG_FUNCTION_INFO_V1(burrow_sql_key_order);
+
+/* _key_order(bytea) */
+Datum
+burrow_sql_key_order(PG_FUNCTION_ARGS)
+{
+	bytea	   *key = PG_GETARG_BYTEA_PP(0);
+
+	PG_RETURN_INT64((int64) burrow_key_order(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
+}
 
 /* A statement's arguments under construction. */
 typedef struct Arguments
@@ -148,6 +164,23 @@ update_row(int32 subid, const BurrowDeadLetter *letter)
 						   a.n, a.types, a.values, a.nulls, SPI_OK_UPDATE);
 }
 
+/* The letters behind this one wait until somebody asks again. */
+static void
+hold_key(int32 subid, const BurrowDeadLetter *letter)
+{
+	Oid			types[] = {INT4OID, TEXTOID, INT4OID, INT8OID};
+	Datum		values[] = {
+		Int32GetDatum(subid), CStringGetTextDatum(letter->topic), Int32GetDatum(letter->partition),
+		Int64GetDatum((int64) burrow_key_order(letter->message.key, letter->message.header->key_len))
+	};
+
+	burrow_catalog_execute("UPDATE burrow.dead_letter SET retry_asked_at = NULL"
+						   " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+						   " AND partition OPERATOR(pg_catalog.=) $3 AND key IS NOT NULL"
+						   " AND burrow._key_order(key) OPERATOR(pg_catalog.=) $4 AND retry_asked_at IS NOT NULL",
+						   4, types, values, NULL, SPI_OK_UPDATE);
+}
+
 void
 burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter)
 {
@@ -166,38 +199,46 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	add_bytes(&a, letter->message.value, header->value_len);
 	add_headers(&a, &letter->message);
 	add_message_time(&a, header);
-	add(&a, INT4OID, Int32GetDatum((int32) header->attempt), false);
+	add(&a, INT4OID, Int32GetDatum(letter->sqlstate == NULL ? 0 : (int32) header->attempt), false);
 	add_text(&a, letter->sqlstate);
 	add_text(&a, letter->error);
 	add_text(&a, letter->detail);
 	add_text(&a, letter->hint);
 	add_text(&a, letter->context);
 	add(&a, TIMESTAMPTZOID, TimestampTzGetDatum(letter->first_failed_at), false);
+	add(&a, BOOLOID, BoolGetDatum(letter->asked), false);
 	Assert(a.n == NCOLUMNS);
 
 	if (letter->again)
 	{
 		update_row(subid, letter);
+		if (letter->holds_key)
+			hold_key(subid, letter);
 		burrow_catalog_end(&access);
 		return;
 	}
 
-	/* now() is the time of the last failure: the consumer writes at once */
+	/*
+	 * now() is the time of the last failure: the consumer writes at once.  A row may be
+	 * there, of a message that is read again; its error is worth more than that it is
+	 * parked behind itself.
+	 */
 	burrow_catalog_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
 						   " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
-						   " first_failed_at, last_failed_at)"
+						   " first_failed_at, last_failed_at, retry_asked_at)"
 						   " SELECT $1, $3, $4, $5, $6, $7,"
 						   " ARRAY(SELECT ROW(h.name, h.value)::burrow.header"
 						   " FROM ROWS FROM (pg_catalog.unnest($8), pg_catalog.unnest($9))"
 						   " WITH ORDINALITY AS h (name, value, n) ORDER BY h.n),"
-						   " $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now()"
+						   " $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now(),"
+						   " CASE WHEN $18 THEN pg_catalog.now() END"
 						   " FROM burrow.subscription s"
 						   " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
 						   " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
 						   " SET attempts = excluded.attempts, sqlstate = excluded.sqlstate,"
 						   " message = excluded.message, detail = excluded.detail, hint = excluded.hint,"
 						   " context = excluded.context, last_failed_at = excluded.last_failed_at,"
-						   " retry_asked_at = NULL",
+						   " retry_asked_at = NULL WHERE excluded.sqlstate IS NOT NULL",
 						   a.n, a.types, a.values, a.nulls, SPI_OK_INSERT);
 	burrow_catalog_end(&access);
 }
@@ -248,16 +289,18 @@ burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
 	BurrowCatalogAccess access;
 	Oid			types[] = {INT4OID, INT4OID, INT8OID};
 	Datum		values[] = {Int32GetDatum(subid), Int32GetDatum(limit), Int64GetDatum(bytes)};
+	uint64		total = 0;
 	uint64		n;
+	bool		isnull;
 
 	if (!burrow_catalog_begin(&access))
 		return 0;
 	n = burrow_catalog_execute("SELECT d.topic, d.partition, d.\"offset\", d.key, d.value,"
 							   " ARRAY(SELECT h.name FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n),"
 							   " ARRAY(SELECT h.value FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n),"
-							   " d.\"timestamp\", d.attempts"
+							   " d.\"timestamp\", d.attempts, s.total"
 							   " FROM (SELECT a.subid, a.topic, a.partition, a.\"offset\","
-							   " pg_catalog.row_number() OVER w AS n,"
+							   " pg_catalog.row_number() OVER w AS n, pg_catalog.count(*) OVER () AS total,"
 							   " pg_catalog.sum(pg_catalog.octet_length(a.value)) OVER w AS bytes"
 							   " FROM burrow.dead_letter a"
 							   " WHERE a.subid OPERATOR(pg_catalog.=) $1 AND a.retry_asked_at IS NOT NULL"
@@ -272,10 +315,83 @@ burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
 		BurrowDeadLetterRow row;
 
 		read_row((int) i, &row);
+		total = (uint64) DatumGetInt64(column((int) i, 10, &isnull));
 		found(arg, &row);
 	}
 	burrow_catalog_end(&access);
-	return n;
+	return total;
+}
+
+/* A row of topic, partition and order. */
+static void
+give_key(int i, BurrowDeadLetterKey found, void *arg)
+{
+	bool		isnull;
+
+	found(arg, TextDatumGetCString(column(i, 1, &isnull)), DatumGetInt32(column(i, 2, &isnull)),
+		  (uint64) DatumGetInt64(column(i, 3, &isnull)));
+}
+
+/* Some rows at a time, so that it does not matter how many there are. */
+void
+burrow_dead_letter_each_key(int32 subid, BurrowDeadLetterKey found, void *arg)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, TEXTOID, INT4OID, INT8OID, INT4OID};
+	Datum		values[] = {
+		Int32GetDatum(subid), CStringGetTextDatum(""), Int32GetDatum(-1), Int64GetDatum(-1), Int32GetDatum(KEYS_AT_ONCE)
+	};
+	uint64		n;
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	do
+	{
+		bool		isnull;
+
+		n = burrow_catalog_execute("SELECT topic, partition, burrow._key_order(key), \"offset\" FROM burrow.dead_letter"
+								   " WHERE subid OPERATOR(pg_catalog.=) $1 AND key IS NOT NULL AND"
+								   " (topic, partition, \"offset\") OPERATOR(pg_catalog.>) ($2, $3, $4)"
+								   " ORDER BY topic, partition, \"offset\" LIMIT $5",
+								   5, types, values, NULL, SPI_OK_SELECT);
+		for (uint64 i = 0; i < n; i++)
+			give_key((int) i, found, arg);
+		if (n > 0)
+		{
+			values[1] = datumCopy(column((int) n - 1, 1, &isnull), false, -1);
+			values[2] = column((int) n - 1, 2, &isnull);
+			values[3] = column((int) n - 1, 4, &isnull);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	} while (n == KEYS_AT_ONCE);
+	burrow_catalog_end(&access);
+}
+
+/* One statement, and so one snapshot for the keys and for their rows. */
+void
+burrow_dead_letter_ask_keys(int32 subid, BurrowDeadLetterKey found, void *arg)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID};
+	Datum		values[] = {Int32GetDatum(subid)};
+	uint64		n;
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	n = burrow_catalog_execute("WITH k AS MATERIALIZED (SELECT topic, partition, burrow._key_order(key) AS key_order,"
+							   " pg_catalog.min(retry_asked_at) AS asked_at FROM burrow.dead_letter"
+							   " WHERE subid OPERATOR(pg_catalog.=) $1 AND retry_asked_at IS NOT NULL AND key IS NOT NULL"
+							   " GROUP BY 1, 2, 3),"
+							   " u AS (UPDATE burrow.dead_letter d SET retry_asked_at = k.asked_at FROM k"
+							   " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) k.topic"
+							   " AND d.partition OPERATOR(pg_catalog.=) k.partition AND d.key IS NOT NULL"
+							   " AND burrow._key_order(d.key) OPERATOR(pg_catalog.=) k.key_order"
+							   " AND d.retry_asked_at IS NULL)"
+							   " SELECT topic, partition, key_order FROM k",
+							   1, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < n; i++)
+		give_key((int) i, found, arg);
+	burrow_catalog_end(&access);
 }
 
 bool

@@ -5,22 +5,35 @@
 #ifndef BURROW_CATALOG_DEAD_LETTER_H
 #define BURROW_CATALOG_DEAD_LETTER_H
 
+#include "common/hashfn.h"
 #include "utils/timestamp.h"
 
 #include "core/frame.h"
+
+/*
+ * The number that stands for a key: the scheduler's order, where that is by key.  Two keys
+ * that share one are treated as one.
+ */
+static inline uint64
+burrow_key_order(const char *key, size_t len)
+{
+	return hash_bytes_extended((const unsigned char *) key, (int) len, 0);
+}
 
 typedef struct BurrowDeadLetter
 {
 	const char *topic;
 	int32		partition;
 	BurrowMessageView message;
-	const char *sqlstate;
-	const char *error;
-	const char *detail;			/* these three may be NULL */
+	const char *sqlstate;		/* NULL: it is parked behind another one of its key */
+	const char *error;			/* NULL then, as the next three may be always */
+	const char *detail;
 	const char *hint;
 	const char *context;
 	TimestampTz first_failed_at;
 	bool		again;			/* its row is there, unless somebody has discarded it */
+	bool		asked;			/* it is to be tried again at once */
+	bool		holds_key;		/* again: other letters of its key are not tried any more */
 } BurrowDeadLetter;
 
 /* A row that is to be tried again. */
@@ -50,13 +63,32 @@ extern void burrow_dead_letter_store(int32 subid, const char *uuid, const Burrow
 
 /*
  * Calls found for each row that is to be tried again, at most limit, and not more than
- * about so many bytes, in the order of topic, partition and offset.  Returns their number.
+ * about so many bytes, in the order of topic, partition and offset.  Returns how many
+ * there are, those left out because of the limits among them.
  *
  * Process: consumer, in a transaction with an active snapshot.
  */
 extern uint64 burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
 											void (*found) (void *arg, const BurrowDeadLetterRow *row),
 											void *arg);
+
+/* A key that has letters; order: see burrow_key_order(). */
+typedef void (*BurrowDeadLetterKey) (void *arg, const char *topic, int32 partition, uint64 order);
+
+/*
+ * Calls found with the key of each row that has one; with a key perhaps more than once.
+ *
+ * Process: consumer, in a transaction with an active snapshot.
+ */
+extern void burrow_dead_letter_each_key(int32 subid, BurrowDeadLetterKey found, void *arg);
+
+/*
+ * Where one letter of a key is to be tried again, all of them are.  Calls found once for
+ * each such key: all of its rows are asked for, but those that are written later.
+ *
+ * Process: consumer, in a transaction with an active snapshot.
+ */
+extern void burrow_dead_letter_ask_keys(int32 subid, BurrowDeadLetterKey found, void *arg);
 
 /*
  * Removes the row in the current transaction.  False: it was not there.

@@ -159,6 +159,10 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 		"dead_letter_topic", BURROW_KIND_TOPIC, NULL,
 		"topic to which dead letters are sent", .later = true, FIELD(dead_letter_topic)
 	},
+	[BURROW_OPTION_PARK_KEY] = {
+		"park_key", BURROW_KIND_BOOLEAN, "false",
+		"whether messages wait, as dead letters, behind a dead letter of their key", FIELD(park_key)
+	},
 	[BURROW_OPTION_ON_GAP] = {
 		"on_gap", BURROW_KIND_CHOICE, "halt",
 		"what happens when the topic no longer holds the messages that come next",
@@ -419,6 +423,34 @@ check_order(const char *const *values, BurrowOptionId a, BurrowOptionId b)
 					   burrow_options[a].name, values[a], burrow_options[b].name, values[b])));
 }
 
+/*
+ * Without dead letters there is nothing to wait behind; where the whole partition is one
+ * order, one dead letter would stop it, which is what on_failure => 'halt' says better;
+ * and where there is no order, there is nothing to keep.
+ */
+static void
+check_park_key(const char *const *values)
+{
+	static const BurrowOptionId needed[] = {BURROW_OPTION_ON_FAILURE, BURROW_OPTION_ORDERING};
+	static const char *const wanted[] = {"dead_letter", "key"};
+
+	if (strcmp(values[BURROW_OPTION_PARK_KEY], "true") != 0)
+		return;
+	for (int i = 0; i < lengthof(needed); i++)
+	{
+		const char *value = values[needed[i]];
+
+		if (strcmp(value, wanted[i]) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" cannot be true while option \"%s\" is \"%s\"",
+							burrow_options[BURROW_OPTION_PARK_KEY].name, burrow_options[needed[i]].name, value),
+					 errdetail("Messages of a key are parked behind a dead letter of that key."),
+					 errhint("Set \"%s\" to \"%s\", or \"%s\" to false.", burrow_options[needed[i]].name, wanted[i],
+							 burrow_options[BURROW_OPTION_PARK_KEY].name)));
+	}
+}
+
 static void
 check_supported(const BurrowOption *option, const char *value)
 {
@@ -440,6 +472,7 @@ burrow_options_check(const char *const *values)
 	check_order(values, BURROW_OPTION_WORKERS, BURROW_OPTION_MAX_INFLIGHT);
 	check_order(values, BURROW_OPTION_BATCH_SIZE, BURROW_OPTION_MAX_INFLIGHT);
 	check_order(values, BURROW_OPTION_RETRY_BACKOFF, BURROW_OPTION_RETRY_BACKOFF_MAX);
+	check_park_key(values);
 	for (int i = 0; i < BURROW_NOPTIONS; i++)
 		check_supported(&burrow_options[i], values[i]);
 }
@@ -537,6 +570,9 @@ burrow_options_decode(const char *const *values, BurrowOptions *options)
 			case BURROW_KIND_BYTES:
 			case BURROW_KIND_INTERVAL:
 				store_number(field, option->field_size, value_of(values, i));
+				break;
+			case BURROW_KIND_BOOLEAN:
+				store_number(field, option->field_size, strcmp(values[i], "true") == 0);
 				break;
 			case BURROW_KIND_CHOICE:
 				store_number(field, option->field_size, choice_value(option, values[i]));

@@ -52,6 +52,7 @@ typedef struct BurrowOptions
 	char	   *permanent_errors;	/* text of a text[] */
 	BurrowOnFailure on_failure;
 	char	   *dead_letter_topic;	/* NULL: none */
+	bool		park_key;		/* messages wait behind a dead letter of their key */
 	bool		skip_gaps;		/* on_gap */
 	int			max_consecutive_errors;
 	int64		handler_timeout_us;	/* 0: none */
@@ -130,6 +131,7 @@ typedef enum BurrowOptionId
 	BURROW_OPTION_PERMANENT_ERRORS,
 	BURROW_OPTION_ON_FAILURE,
 	BURROW_OPTION_DEAD_LETTER_TOPIC,
+	BURROW_OPTION_PARK_KEY,
 	BURROW_OPTION_ON_GAP,
 	BURROW_OPTION_MAX_CONSECUTIVE_ERRORS,
 	BURROW_OPTION_HANDLER_TIMEOUT,

@@ -121,7 +121,17 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 	c->assign_step = BURROW_ASSIGN_ASK;
 	c->locate_again_at = 0;
 	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPart *letters = burrow_part_find_letters(c, list->items[i].topic, list->items[i].partition);
+
+		/* they would not keep the order with the messages that come now */
+		if (letters != NULL)
+		{
+			burrow_redelivery_give_up(c, letters);
+			burrow_part_close(c, letters);
+		}
 		burrow_part_new(c, list->items[i].topic, list->items[i].partition);
+	}
 }
 
 /* All starts are known and stored: answer the assignment. */

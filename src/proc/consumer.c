@@ -254,6 +254,7 @@ can_stay(const BurrowSubscription *a, const BurrowSubscription *b)
 		a->owner == b->owner &&
 		a->options.delivery == b->options.delivery &&
 		a->options.ordering == b->options.ordering &&
+		a->options.park_key == b->options.park_key &&
 		same_kafka(&a->options, &b->options);
 }
 
@@ -266,6 +267,7 @@ reload(BurrowConsumer *c)
 	dlist_iter	iter;
 
 	c->redeliver = true;
+	c->park_stale = c->sub->options.park_key;
 	if (!may_run(sub))
 	{
 		burrow_consumer_end(c, BURROW_ENDING_CATALOG);
@@ -480,6 +482,7 @@ consume(BurrowConsumer *c)
 	burrow_pool_init(c);
 	burrow_failure_init(c);
 	burrow_seek_init(c);
+	burrow_park_init(c);
 	MemoryContextSwitchTo(c->turn_cxt);
 
 	ereport(LOG,

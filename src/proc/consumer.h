@@ -16,6 +16,7 @@
  *		failure.c		what follows from a failure
  *		retry.c			messages that wait for their next attempt
  *		redelivery.c	dead letters that are to be tried again
+ *		park.c			messages that wait behind a dead letter of their key
  *		commit.c		what is durable, and telling Kafka
  *		fold.c			what workers have done beyond the head, in one row
  *
@@ -38,6 +39,7 @@
 #include "core/breaker.h"
 #include "core/frame.h"
 #include "core/offset_set.h"
+#include "core/parking.h"
 #include "core/policy.h"
 #include "core/scheduler.h"
 #include "core/sizer.h"
@@ -50,6 +52,7 @@
 
 typedef struct BurrowConsumer BurrowConsumer;
 typedef struct BurrowPart BurrowPart;
+typedef struct BurrowPlace BurrowPlace;	/* see park.c */
 
 /* A tracker segment with what only the consumer needs to know of its slots. */
 typedef struct BurrowSegment
@@ -80,7 +83,7 @@ typedef struct BurrowRetry
 	TimestampTz first_failed_at;
 	uint64		successes_before;	/* of the subscription, when it first failed */
 	uint32		environment_failures;	/* attempts counted that were perhaps not its fault */
-	BurrowFailure *failure;		/* a dead letter's, until it is written */
+	BurrowFailure *failure;		/* a dead letter's, until it is written; NULL: it is parked */
 } BurrowRetry;
 
 /* A message that was taken and is not resolved: one palloc with its frame. */
@@ -158,8 +161,11 @@ struct BurrowPart
 	bool		fold_wanted;	/* a worker's row has grown */
 	int64		fold_mark;		/* when the head comes here, all that was done until now is below it */
 
+	BurrowPlace *place;			/* the partition's parked keys; NULL: park_key is off */
+
 	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
 	bool		letters;
+	bool		guest;			/* sched belongs to the part of the partition itself */
 	uint32		unresolved;		/* messages */
 
 	/* The last message that was taken, in this epoch or before; see continuity.c. */
@@ -303,6 +309,9 @@ struct BurrowConsumer
 	bool		redeliver;		/* there may be dead letters that are to be tried again */
 	TimestampTz redeliver_at;	/* they could not be read: not before; 0: at once */
 	uint32		nletter_parts;	/* parts that hold such */
+	dlist_head	places;			/* partitions that have, or had, parked keys */
+	bool		park_stale;		/* the table is to be read for them again */
+	bool		park_known;		/* it was read once */
 	TimestampTz letters_again_at;	/* they could not be written: not before; 0: at once */
 
 	/* partitions come: see assignment.c */
@@ -431,6 +440,8 @@ extern void burrow_ending_tell(BurrowConsumer *c);
 extern BurrowPart *burrow_part_new(BurrowConsumer *c, const char *topic, int32 partition);
 /* Everything that it needs before its messages may come. */
 extern void burrow_part_open(BurrowConsumer *c, BurrowPart *part);
+/* The part that holds dead letters of this partition; NULL: none. */
+extern BurrowPart *burrow_part_find_letters(BurrowConsumer *c, const char *topic, int32 partition);
 /* Takes no more of it, and drops what no worker has. */
 extern void burrow_part_stop(BurrowConsumer *c, BurrowPart *part);
 /* It is no longer ours.  Freed here, or when the last worker lets go of it. */
@@ -559,8 +570,12 @@ extern void burrow_failure_success(BurrowConsumer *c);
 extern void burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
 /* The worker has let go of the message: does what the judgement says; frees failure. */
 extern void burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
-/* Writes dead letters. */
-extern void burrow_failure_run(BurrowConsumer *c);
+/* A message just picked is to be written as a dead letter, without having failed. */
+extern void burrow_failure_park(BurrowConsumer *c, BurrowMessage *m);
+/* A dead letter just picked is not to be tried: its row stays as it is. */
+extern void burrow_failure_leave(BurrowConsumer *c, BurrowMessage *m);
+/* Writes dead letters.  True: some were written. */
+extern bool burrow_failure_run(BurrowConsumer *c);
 extern TimestampTz burrow_failure_next(const BurrowConsumer *c);
 /* The environment is at fault: messages are tried one at a time, after a wait. */
 extern bool burrow_failure_is_waiting(const BurrowConsumer *c);
@@ -585,6 +600,28 @@ extern void burrow_retry_publish(BurrowConsumer *c);
 /* Gives dead letters that somebody wants to be tried again to the scheduler. */
 extern void burrow_redelivery_run(BurrowConsumer *c);
 extern TimestampTz burrow_redelivery_next(const BurrowConsumer *c);
+/* The partition comes, or goes: its letters, which were taken out of their rows without
+ * regard to it, or together with it, are given up and read again. */
+extern void burrow_redelivery_give_up(BurrowConsumer *c, BurrowPart *letters);
+
+/* ---- park.c ---- */
+extern void burrow_park_init(BurrowConsumer *c);
+/* The partition's place; made if there is none; NULL: park_key is off. */
+extern BurrowPlace *burrow_park_place(BurrowConsumer *c, const char *topic, int32 partition);
+/* Was the table read, or need not be?  Before that no message may come. */
+extern bool burrow_park_is_known(const BurrowConsumer *c);
+/* Reads which keys are parked and which of them are to be tried again; in a transaction,
+ * while no letter is in hand or waits to be written. */
+extern void burrow_park_read(BurrowConsumer *c);
+extern void burrow_park_each(BurrowConsumer *c, void (*change) (BurrowParking *keys));
+/* May a letter of this key be read, to be tried again? */
+extern bool burrow_park_is_retried(const BurrowPlace *place, uint64 order);
+/* Is a message that is parked now to be tried again at once? */
+extern bool burrow_park_is_asked(const BurrowMessage *m);
+/* The message is a dead letter now: its key is parked. */
+extern void burrow_park_key(BurrowMessage *m);
+/* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
+extern BurrowSchedItem *burrow_park_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n);
 
 /* ---- commit.c ---- */
 /*

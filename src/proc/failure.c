@@ -18,8 +18,7 @@
  * written (the disk is full, the table is locked), the message stays in hand.
  *
  * Exactly once, skipping and dead-lettering are progress too: it is written in the same
- * transaction, into a row of its own beside those of the workers' lanes, one message at
- * a time, as a transaction can carry the progress of one partition only.
+ * transaction, into a row of its own beside those of the workers' lanes.
  */
 #include "postgres.h"
 
@@ -336,6 +335,30 @@ burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 	pfree(failure);
 }
 
+/* ---- messages of a parked key ---- */
+
+/* As if a worker had it: it is resolved like one that has failed. */
+static void
+hold(BurrowMessage *m)
+{
+	burrow_tracker_hold(&m->part->tracker, m->ref);
+	m->part->held++;
+}
+
+void
+burrow_failure_park(BurrowConsumer *c, BurrowMessage *m)
+{
+	hold(m);
+	dlist_push_tail(&c->letters, &burrow_retry_record(c, m)->node);
+}
+
+void
+burrow_failure_leave(BurrowConsumer *c, BurrowMessage *m)
+{
+	hold(m);
+	forget(c, m);
+}
+
 /* ---- dead letters, and what is skipped ---- */
 
 static void
@@ -343,6 +366,7 @@ store_letter(BurrowConsumer *c, const BurrowRetry *retry)
 {
 	BurrowMessage *m = retry->m;
 	const BurrowFailure *failure = retry->failure;
+	bool		parked = failure == NULL;
 	BurrowDeadLetter letter = {
 		.topic = m->part->topic,
 		.partition = m->part->partition,
@@ -352,61 +376,100 @@ store_letter(BurrowConsumer *c, const BurrowRetry *retry)
 			.value = m->frame.flags & BURROW_MESSAGE_HAS_VALUE ? burrow_frame_value(&m->frame) : NULL,
 			.headers = burrow_frame_headers(&m->frame)
 		},
-		.sqlstate = failure->sqlstate,
-		.error = message_of(failure),
-		.detail = failure->detail,
-		.hint = failure->hint,
-		.context = failure->context,
+		.sqlstate = parked ? NULL : failure->sqlstate,
+		.error = parked ? NULL : message_of(failure),
+		.detail = parked ? NULL : failure->detail,
+		.hint = parked ? NULL : failure->hint,
+		.context = parked ? NULL : failure->context,
 		.first_failed_at = retry->first_failed_at,
-		.again = m->part->letters
+		.again = m->part->letters,
+		.asked = parked && burrow_park_is_asked(m),
+		.holds_key = m->part->place != NULL && m->item.ordered
 	};
 
 	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
 }
 
+/* What is written at once: the first n letters, with the progress of their part. */
+typedef struct Writing
+{
+	int			n;
+	int64	   *offsets;		/* the same, ascending */
+} Writing;
+
 static void
-save_progress(BurrowConsumer *c, const BurrowMessage *m)
+save_progress(BurrowConsumer *c, const BurrowPart *part, const Writing *writing)
 {
 	BurrowProgress progress = {
 		.subid = c->subid,
 		.uuid = c->sub->uuid,
-		.topic = m->part->topic,
-		.partition = m->part->partition,
+		.topic = part->topic,
+		.partition = part->partition,
 		.lane = BURROW_RESOLVED_LANE,
-		.place = (uint32) m->part->slot,
-		.head = burrow_tracker_head(&m->part->tracker),
+		.place = (uint32) part->slot,
+		.head = burrow_tracker_head(&part->tracker),
 		.chunk = ++c->pool.chunk,
-		.folded = burrow_fold_chunk(m->part, BURROW_RESOLVED_LANE),
-		.offsets = &m->frame.offset,
-		.noffsets = 1
+		.folded = burrow_fold_chunk(part, BURROW_RESOLVED_LANE),
+		.offsets = writing->offsets,
+		.noffsets = writing->n
 	};
 
 	burrow_progress_save(&progress);
 }
 
-/* What has to be in the database of one message. */
-static void
-resolve(BurrowConsumer *c, const BurrowRetry *retry)
+static int
+compare_offsets(const void *a, const void *b)
 {
-	if (retry->failure->verdict.action == BURROW_ACTION_DEAD_LETTER)
-		store_letter(c, retry);
-	if (exactly_once(c) && !retry->m->part->letters)
-		save_progress(c, retry->m);
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/* The first *arg letters. */
+static inline bool
+becomes_letter(const BurrowRetry *retry)
+{
+	return retry->failure == NULL || retry->failure->verdict.action == BURROW_ACTION_DEAD_LETTER;
+}
+
+/* What has to be in the database of them. */
 static void
 store_letters(BurrowConsumer *c, void *arg)
 {
-	int			n = *(int *) arg;
+	Writing    *writing = arg;
+	const BurrowPart *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	int			i = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &c->letters)
 	{
-		if (n-- == 0)
+		const BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
+
+		if (i == writing->n)
 			break;
-		resolve(c, dlist_container(BurrowRetry, node, iter.cur));
+		if (becomes_letter(retry))
+			store_letter(c, retry);
+		writing->offsets[i++] = retry->m->frame.offset;
 	}
+	if (exactly_once(c) && !part->letters)
+	{
+		qsort(writing->offsets, writing->n, sizeof(int64), compare_offsets);
+		save_progress(c, part, writing);
+	}
+}
+
+/* The failed message is skipped, or a dead letter, and that is in the database. */
+static void
+note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+{
+	burrow_registry_set_error(c->slot, failure->sqlstate, message_of(failure));
+	if (failure->verdict.action == BURROW_ACTION_SKIP)
+	{
+		note_skipped(c, m, failure);
+		return;
+	}
+	BURROW_COUNT(c->slot, messages_dead_lettered, 1);
+	burrow_park_key(m);
 }
 
 static void
@@ -418,15 +481,15 @@ take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 	if (mark != 0)
 	{
 		burrow_tracker_complete(burrow_tracker_slot(m->ref), mark);
-		burrow_registry_set_error(c->slot, retry->failure->sqlstate, message_of(retry->failure));
-		if (retry->failure->verdict.action == BURROW_ACTION_SKIP)
-			note_skipped(c, m, retry->failure);
+		if (retry->failure == NULL)
+			BURROW_COUNT(c->slot, messages_parked, 1);
 		else
-			BURROW_COUNT(c->slot, messages_dead_lettered, 1);
+			note_given_up(c, m, retry->failure);
 		m->part->ndone++;
 		c->done_since_commit++;
 	}
-	pfree(retry->failure);
+	if (retry->failure != NULL)
+		pfree(retry->failure);
 	forget(c, m);
 }
 
@@ -443,31 +506,38 @@ note_row(BurrowConsumer *c, size_t bytes)
 static bool
 write_some(BurrowConsumer *c)
 {
+	const BurrowPart *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	int64		offsets[LETTERS_AT_ONCE];
+	Writing		writing = {0, offsets};
 	uint64		bytes = 0;
-	int			limit = exactly_once(c) ? 1 : LETTERS_AT_ONCE;
-	int			n = 0;
 	dlist_iter	iter;
 
+	/* a transaction can carry the progress of one partition only */
 	dlist_foreach(iter, &c->letters)
 	{
-		bytes += dlist_container(BurrowRetry, node, iter.cur)->m->item.bytes;
-		if (n > 0 && (n == limit || bytes > LETTER_BYTES))
+		const BurrowMessage *m = dlist_container(BurrowRetry, node, iter.cur)->m;
+
+		bytes += m->item.bytes;
+		if (writing.n > 0 && (writing.n == LETTERS_AT_ONCE || bytes > LETTER_BYTES || m->part != part))
 			break;
-		n++;
+		writing.n++;
 	}
-	if (!burrow_consumer_try(c, store_letters, &n, "write dead letters"))
+	if (!burrow_consumer_try(c, store_letters, &writing, "write dead letters"))
 		return false;
 	note_row(c, burrow_progress_committed());
 	/* where nothing was written (skipped, at least once), an older commit's will do */
-	for (; n > 0; n--)
+	for (int n = writing.n; n > 0; n--)
 		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)),
 					Max(XactLastCommitEnd, BURROW_SLOT_DONE));
 	return true;
 }
 
-/* Those whose partition is going cannot wait: they will be read, and fail, again. */
+/*
+ * Those whose partition is gone are somebody else's, and those whose partition is going
+ * cannot wait: they will be read, and fail, again.
+ */
 static void
-give_up_letters(BurrowConsumer *c)
+give_up_letters(BurrowConsumer *c, bool going)
 {
 	dlist_mutable_iter iter;
 
@@ -475,31 +545,34 @@ give_up_letters(BurrowConsumer *c)
 	{
 		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
 
-		if (retry->m->part->state != BURROW_PART_ACTIVE || c->ending != BURROW_ENDING_NOT)
+		if (retry->m->part->state == BURROW_PART_CLOSED ||
+			(going && (retry->m->part->state != BURROW_PART_ACTIVE || c->ending != BURROW_ENDING_NOT)))
 			take_letter(c, retry, 0);
 	}
 }
 
-void
+bool
 burrow_failure_run(BurrowConsumer *c)
 {
+	bool		written = false;
+
 	if (dlist_is_empty(&c->letters))
-		return;
+		return false;
+	give_up_letters(c, c->letters_again_at > c->now);
 	if (c->letters_again_at > c->now)
-	{
-		give_up_letters(c);
-		return;
-	}
+		return false;
 	c->letters_again_at = 0;
 	while (!dlist_is_empty(&c->letters))
 	{
 		if (!write_some(c))
 		{
 			c->letters_again_at = c->now + LETTERS_AGAIN_US;
-			give_up_letters(c);
-			return;
+			give_up_letters(c, true);
+			return written;
 		}
+		written = true;
 	}
+	return written;
 }
 
 /* When there is something to do here; 0: not by time. */

@@ -17,10 +17,10 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "catalog/dead_letter.h"
 #include "proc/consumer.h"
 
 /* Messages taken from one partition before the next has its turn. */
@@ -122,7 +122,7 @@ set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem
 		case BURROW_ORDER_KEY:
 			item->ordered = km->key != NULL;
 			/* a collision only makes two keys wait for each other */
-			item->order = item->ordered ? hash_bytes_extended(km->key, (int) km->key_len, 0) : 0;
+			item->order = item->ordered ? burrow_key_order(km->key, km->key_len) : 0;
 			break;
 		case BURROW_ORDER_PARTITION:
 			item->ordered = true;
@@ -153,6 +153,7 @@ copy_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km, 
 	m->retry = NULL;
 	set_order(c, km, &m->item);
 	m->item.alone = false;
+	m->item.kind = 0;
 	m->item.bytes = (uint32) total;
 
 	h = &m->frame;
@@ -346,7 +347,11 @@ bool
 burrow_intake_run(BurrowConsumer *c)
 {
 	int			turns = 0;
-	dlist_node *stop = dlist_is_empty(&c->readable) ? NULL : dlist_tail_node(&c->readable);
+	dlist_node *stop;
+
+	if (!burrow_park_is_known(c))
+		return false;
+	stop = dlist_is_empty(&c->readable) ? NULL : dlist_tail_node(&c->readable);
 
 	while (stop != NULL && c->ending == BURROW_ENDING_NOT && has_room(c))
 	{

@@ -32,6 +32,7 @@ burrow_part_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->end = -1;
 	part->seen_offset = part->seen_ms = -1;
 	burrow_done_set_init(&part->skip);
+	part->place = burrow_park_place(c, topic, partition);
 
 	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
 		;
@@ -95,9 +96,15 @@ burrow_part_stop(BurrowConsumer *c, BurrowPart *part)
 	}
 	if (part->sched != NULL)
 	{
+		BurrowPart *letters = part->letters ? NULL : burrow_part_find_letters(c, part->topic, part->partition);
+
 		burrow_retry_drop(c, part);
-		burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
+		if (!part->guest)
+			burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
 		part->sched = NULL;
+		/* it is not freed here: the caller may be on its way through the list */
+		if (letters != NULL && letters->guest)
+			burrow_redelivery_give_up(c, letters);
 	}
 }
 
@@ -125,9 +132,9 @@ void
 burrow_part_release(BurrowConsumer *c, BurrowPart *part)
 {
 	part->held--;
-	if (part->letters && part->state == BURROW_PART_ACTIVE)
+	if (part->letters && part->state != BURROW_PART_CLOSED)
 	{
-		/* all that it was made for is resolved */
+		/* all that it was made for is resolved, or given up */
 		if (part->unresolved == 0)
 			burrow_part_close(c, part);
 	}
@@ -137,8 +144,8 @@ burrow_part_release(BurrowConsumer *c, BurrowPart *part)
 		part_free(c, part);
 }
 
-BurrowPart *
-burrow_part_find(BurrowConsumer *c, const char *topic, int32 partition)
+static BurrowPart *
+find(BurrowConsumer *c, const char *topic, int32 partition, bool letters)
 {
 	dlist_iter	iter;
 
@@ -146,11 +153,23 @@ burrow_part_find(BurrowConsumer *c, const char *topic, int32 partition)
 	{
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
-		if (part->state != BURROW_PART_CLOSED && !part->letters && part->partition == partition &&
+		if (part->state != BURROW_PART_CLOSED && part->letters == letters && part->partition == partition &&
 			strcmp(part->topic, topic) == 0)
 			return part;
 	}
 	return NULL;
+}
+
+BurrowPart *
+burrow_part_find(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	return find(c, topic, partition, false);
+}
+
+BurrowPart *
+burrow_part_find_letters(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	return find(c, topic, partition, true);
 }
 
 /* Does a worker still hold a message of an older epoch of this partition? */

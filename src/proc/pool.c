@@ -484,6 +484,9 @@ give_next(BurrowConsumer *c)
 	items = burrow_sched_pick(c->sched, limits, &n);
 	if (items == NULL)
 		return false;
+	items = burrow_park_sort(c, items, &n);
+	if (items == NULL)
+		return true;
 	pool->gave_retry = false;
 	give_chunk(c, lane, items, n);
 	return true;
@@ -503,8 +506,12 @@ burrow_pool_dispatch(BurrowConsumer *c)
 
 	if (c->ending != BURROW_ENDING_NOT)
 		return;
-	while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
-		;
+	do
+	{
+		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
+			;
+		/* what was parked lets others of its key go on, to be parked too */
+	} while (burrow_failure_run(c) && pool->nidle > 0);
 	start_missing(c);
 	end_idle(c);
 }

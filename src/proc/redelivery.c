@@ -7,16 +7,19 @@
  * burrow.retry_dead_letters() marks their rows and wakes the consumer, which reads some
  * at a time and gives them to the scheduler as messages of a part of their own, with a
  * tracker that no commit to Kafka looks at: their offsets were passed long ago.  So they
- * are handled by the same workers and under the same rules as all others, in order among
- * themselves; the order with what came from Kafka meanwhile was given up when they became
- * dead letters.
+ * are handled by the same workers and under the same rules as all others.
+ *
+ * Where the partition is ours, its letters share its place in the scheduler: each comes
+ * before the messages of its key that wait there, and holds the key while it runs.  So the
+ * two never run at the same time.  More is promised with park_key only (park.c); without
+ * it, messages that came after the letter were handled long ago.  Letters that were read
+ * before their partition came, or whose partition goes, are given up and read again.
  *
  * The worker deletes the row in the transaction that handles the message, so however
  * often this is interrupted and repeated, a letter takes effect once.
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -36,18 +39,23 @@ typedef struct Reading
 {
 	BurrowConsumer *c;
 	BurrowPart *part;			/* NULL: none yet */
+	int			n;
+	BurrowMessage **messages;
+	uint64		total;			/* letters that are to be tried again, those not read among them */
 } Reading;
 
 static BurrowPart *
 new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
 {
+	BurrowPart *host = burrow_part_find(c, row->topic, row->partition);
 	BurrowPart *part = burrow_part_new(c, row->topic, row->partition);
 
 	part->letters = true;
+	part->guest = host != NULL && host->sched != NULL;
 	c->nletter_parts++;
 	part->state = BURROW_PART_ACTIVE;
 	burrow_tracker_init(&part->tracker, row->offset, LETTERS_AT_ONCE);
-	part->sched = burrow_sched_add_partition(c->sched);
+	part->sched = part->guest ? host->sched : burrow_sched_add_partition(c->sched);
 	return part;
 }
 
@@ -101,6 +109,17 @@ bytes_len(const bytea *bytes)
 	return bytes == NULL ? 0 : VARSIZE_ANY_EXHDR(bytes);
 }
 
+/* Which letters and messages it has to keep its order with. */
+static void
+set_order(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowSchedItem *item)
+{
+	bool		by_key = c->sub->options.ordering == BURROW_ORDER_KEY && row->key != NULL;
+
+	item->kind = 1;
+	item->ordered = by_key || c->sub->options.ordering == BURROW_ORDER_PARTITION;
+	item->order = by_key ? burrow_key_order(VARDATA_ANY(row->key), bytes_len(row->key)) : 0;
+}
+
 /* The message as it was when it came from Kafka, with one attempt more. */
 static BurrowMessage *
 make_message(BurrowConsumer *c, BurrowPart *part, const BurrowDeadLetterRow *row, BurrowTrackerRef ref)
@@ -113,10 +132,7 @@ make_message(BurrowConsumer *c, BurrowPart *part, const BurrowDeadLetterRow *row
 
 	m->part = part;
 	m->ref = ref;
-	m->item.ordered = c->sub->options.ordering == BURROW_ORDER_PARTITION ||
-		(c->sub->options.ordering == BURROW_ORDER_KEY && row->key != NULL);
-	if (c->sub->options.ordering == BURROW_ORDER_KEY && row->key != NULL)
-		m->item.order = hash_bytes_extended((unsigned char *) VARDATA_ANY(row->key), (int) bytes_len(row->key), 0);
+	set_order(c, row, &m->item);
 	m->item.bytes = (uint32) total;
 
 	h->total = (uint32) size;
@@ -153,6 +169,14 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 	BurrowTrackerRef ref;
 	BurrowMessage *m;
 
+	/* asked for since the keys were read: they are read again */
+	if (row->key != NULL &&
+		!burrow_park_is_retried(burrow_park_place(c, row->topic, row->partition),
+								burrow_key_order(VARDATA_ANY(row->key), bytes_len(row->key))))
+	{
+		c->park_stale = true;
+		return;
+	}
 	if (part == NULL || part->partition != row->partition || strcmp(part->topic, row->topic) != 0)
 		part = reading->part = new_part(c, row);
 	if (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part))
@@ -162,7 +186,19 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 	m = make_message(c, part, row, ref);
 	part->unresolved++;
 	c->bytes += m->item.bytes;
-	burrow_sched_add(c->sched, part->sched, &m->item);
+	reading->messages[reading->n++] = m;
+}
+
+/* Before what waits in their order, and so the last one first. */
+static void
+schedule(Reading *reading)
+{
+	for (int i = reading->n - 1; i >= 0; i--)
+	{
+		BurrowMessage *m = reading->messages[i];
+
+		burrow_sched_add_first(reading->c->sched, m->part->sched, &m->item);
+	}
 }
 
 /* Parts for which there was no room hold nothing that would close them. */
@@ -175,35 +211,76 @@ close_empty_parts(BurrowConsumer *c)
 	{
 		BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
 
-		if (part->letters && part->state == BURROW_PART_ACTIVE && part->unresolved == 0)
+		if (part->letters && part->state != BURROW_PART_CLOSED && part->unresolved == 0)
 			burrow_part_close(c, part);
 	}
 }
 
-/* What was read before an error stays with the scheduler, and is not read again. */
+void
+burrow_redelivery_give_up(BurrowConsumer *c, BurrowPart *letters)
+{
+	burrow_part_stop(c, letters);
+	burrow_park_each(c, burrow_parking_given_up);
+	c->redeliver = true;
+}
+
 static void
 read_rows(BurrowConsumer *c, void *arg)
 {
-	Reading		reading = {c, NULL};
+	Reading    *reading = arg;
 
-	c->redeliver = burrow_dead_letter_each_asked(c->subid, LETTERS_AT_ONCE, LETTER_BYTES, take_row, &reading) > 0;
+	if (c->park_stale)
+	{
+		burrow_park_read(c);
+		c->park_stale = false;
+	}
+	else
+		burrow_park_each(c, burrow_parking_all_done);
+	reading->total = burrow_dead_letter_each_asked(c->subid, LETTERS_AT_ONCE, LETTER_BYTES, take_row, reading);
 }
 
+/* What was read before an error goes to the scheduler, and is not read again. */
+static void
+read_some(BurrowConsumer *c)
+{
+	Reading		reading = {.c = c, .messages = palloc(sizeof(BurrowMessage *) * LETTERS_AT_ONCE)};
+
+	c->redeliver_at = 0;
+	if (burrow_consumer_try(c, read_rows, &reading, "read dead letters"))
+	{
+		c->redeliver = reading.total > 0;
+		if (reading.total == (uint64) reading.n)
+			burrow_park_each(c, burrow_parking_all_read);
+		if (reading.total == 0)
+			burrow_park_each(c, burrow_parking_all_done);
+	}
+	else
+	{
+		c->park_stale = c->sub->options.park_key;
+		c->redeliver_at = c->now + READ_AGAIN_US;
+	}
+	schedule(&reading);
+}
+
+/*
+ * Nothing of what was read before is in hand, so the rows are as they will stay until
+ * something of what is read now has its result.
+ */
 static bool
 wants_to_read(const BurrowConsumer *c)
 {
-	return c->redeliver && c->nletter_parts == 0 && c->ending == BURROW_ENDING_NOT &&
+	return c->redeliver && c->nletter_parts == 0 && dlist_is_empty((dlist_head *) &c->letters) &&
+		c->assign_step == BURROW_ASSIGN_NONE && c->ending == BURROW_ENDING_NOT &&
 		!burrow_failure_is_waiting(c);
 }
 
 void
 burrow_redelivery_run(BurrowConsumer *c)
 {
+	close_empty_parts(c);
 	if (!wants_to_read(c) || c->redeliver_at > c->now)
 		return;
-	c->redeliver_at = 0;
-	if (!burrow_consumer_try(c, read_rows, NULL, "read dead letters"))
-		c->redeliver_at = c->now + READ_AGAIN_US;
+	read_some(c);
 	close_empty_parts(c);
 }
 

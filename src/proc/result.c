@@ -282,6 +282,6 @@ burrow_result_collect(BurrowConsumer *c)
 		}
 	}
 	burrow_pool_look_at_processes(c);
-	burrow_failure_run(c);
+	(void) burrow_failure_run(c);
 }
 

@@ -18,6 +18,7 @@
 	X(messages_failed, "attempts that ended with an error") \
 	X(messages_retried, "attempts after the first") \
 	X(messages_dead_lettered, "messages written to burrow.dead_letters") \
+	X(messages_parked, "messages written there because of a dead letter of their key") \
 	X(messages_skipped, "messages given up by on_failure => 'skip'") \
 	X(offsets_skipped, "offsets given up by on_gap => 'skip'") \
 	X(chunks, "chunks given to workers") \
