@@ -161,10 +161,13 @@ burrow_park_key(BurrowMessage *m)
 BurrowSchedItem *
 burrow_park_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n)
 {
+	const BurrowPlace *place = ((const BurrowMessage *) items)->part->place;
 	BurrowSchedItem *first = NULL;
 	BurrowSchedItem **last = &first;
 	BurrowSchedItem *next;
 
+	if (place == NULL || place->keys.n == 0)
+		return items;
 	for (BurrowSchedItem *item = items; item != NULL; item = next)
 	{
 		BurrowMessage *m = (BurrowMessage *) item;

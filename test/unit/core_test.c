@@ -349,6 +349,7 @@ test_scheduler(void)
 			item->alone = below(20) == 0;
 			item->order = below(orders);
 			item->bytes = (uint32_t) below(100);
+			item->kind = below(10) == 0;
 			burrow_sched_add(test.s, test.partitions[below(PARTITIONS)], item);
 			test.added++;
 		}
