@@ -12,6 +12,7 @@ CORE_OBJS = \
 	src/core/breaker.o \
 	src/core/frame.o \
 	src/core/histogram.o \
+	src/core/letter_headers.o \
 	src/core/offset_metadata.o \
 	src/core/offset_set.o \
 	src/core/parking.o \
@@ -61,6 +62,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
 	src/proc/location.o \
+	src/proc/outbox.o \
 	src/proc/park.o \
 	src/proc/part.o \
 	src/proc/pool.o \

@@ -61,6 +61,12 @@ SELECT refused_alter($$workers => 1$$);
 SELECT refused_alter($$min_workers => 5$$);
 SELECT refused_alter($$batch_size => 1001$$);
 SELECT refused_alter($$workers => 8, max_inflight => 7, batch_size => 1$$);
+SELECT burrow.alter('orders', on_failure => 'dead_letter', dead_letter_topic => 'dead');
+SELECT refused_alter($$on_failure => 'halt'$$);
+SELECT refused_alter($$topic => '^dea'$$);
+SELECT refused_alter($$topic => 'dead'$$);
+SELECT burrow.alter('orders', on_failure => 'halt', dead_letter_topic => '');
+SELECT dead_letter_topic IS NULL FROM burrow.subscriptions;
 
 -- nothing has changed
 SELECT workers, min_workers, max_inflight, batch_size, topic FROM burrow.subscriptions;

@@ -127,6 +127,7 @@ CREATE TABLE burrow.dead_letter (
 	first_failed_at timestamptz NOT NULL,
 	last_failed_at timestamptz NOT NULL,
 	retry_asked_at timestamptz,
+	produced_at timestamptz,
 	PRIMARY KEY (subid, topic, partition, "offset")
 );
 
@@ -139,14 +140,18 @@ COMMENT ON FUNCTION burrow._key_order IS 'for internal use: the number that stan
 CREATE INDEX dead_letter_key ON burrow.dead_letter (subid, topic, partition, burrow._key_order(key), "offset")
 	WHERE key IS NOT NULL;
 CREATE INDEX dead_letter_retry ON burrow.dead_letter (subid) WHERE retry_asked_at IS NOT NULL;
+CREATE INDEX dead_letter_unproduced ON burrow.dead_letter (subid, topic, partition, "offset")
+	WHERE produced_at IS NULL AND sqlstate IS NOT NULL;
 COMMENT ON TABLE burrow.dead_letter IS 'messages whose attempts are used up; changed by Burrow only';
 COMMENT ON INDEX burrow.dead_letter_key IS 'dead letters of a key, in their order';
 COMMENT ON INDEX burrow.dead_letter_retry IS 'dead letters that are to be tried again';
+COMMENT ON INDEX burrow.dead_letter_unproduced IS 'dead letters that are not known to be in the dead-letter topic';
 COMMENT ON COLUMN burrow.dead_letter.attempts IS 'how often the handler was called for the message';
 COMMENT ON COLUMN burrow.dead_letter.sqlstate IS 'of the last error; NULL: the message was parked, and not handled yet';
 COMMENT ON COLUMN burrow.dead_letter.first_failed_at IS 'when it failed first, or was parked';
 COMMENT ON COLUMN burrow.dead_letter.last_failed_at IS 'when it failed last, or was parked';
 COMMENT ON COLUMN burrow.dead_letter.retry_asked_at IS 'when burrow.retry_dead_letters() was called for it; NULL: not, or it has failed since';
+COMMENT ON COLUMN burrow.dead_letter.produced_at IS 'when it was known to be in the dead-letter topic; NULL: not, or there is none';
 
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
@@ -604,6 +609,7 @@ SELECT s.name AS subscription,
 	d.first_failed_at,
 	d.last_failed_at,
 	d.retry_asked_at,
+	d.produced_at,
 	d.sqlstate IS NULL AS parked,
 	CASE WHEN d.sqlstate IS NULL THEN (
 		SELECT b."offset"

@@ -153,6 +153,10 @@ SELECT refused($$permanent_errors => '{00000}'$$);
 SELECT refused($$permanent_errors => '{22,NULL}'$$);
 SELECT refused($$dead_letter_topic => 'two words'$$);
 SELECT refused($$dead_letter_topic => '^dead'$$);
+SELECT refused($$dead_letter_topic => 'dead'$$);
+SELECT refused($$dead_letter_topic => 'dead', on_failure => 'skip'$$);
+SELECT refused($$dead_letter_topic => 'orders', on_failure => 'dead_letter'$$);
+SELECT refusal($$SELECT burrow.subscribe('^ord', 'on_message', dead_letter_topic => 'orders.dead', on_failure => 'dead_letter')$$);
 SELECT refused($$server => ''$$);
 
 -- park_key
@@ -163,7 +167,6 @@ SELECT refused($$park_key => true, on_failure => 'dead_letter', ordering => 'uno
 
 -- not supported yet
 SELECT refused($$server => 'kafka'$$);
-SELECT refused($$dead_letter_topic => 'dead'$$);
 
 -- kafka
 SELECT refused($$kafka => '[]'$$);

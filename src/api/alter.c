@@ -98,6 +98,7 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 		sub->topic = topic;
 	}
 	burrow_call_options(&call, sub->values);
+	burrow_call_check_dead_letter_topic(sub->topic, sub->values[BURROW_OPTION_DEAD_LETTER_TOPIC]);
 	group = sub->values[BURROW_OPTION_CONSUMER_GROUP];
 	new_group = group != NULL && strcmp(group, sub->consumer_group) != 0;
 	if (new_group)

@@ -168,6 +168,19 @@ burrow_call_check_topic(const char *topic)
 				 errdetail_internal("%s", detail)));
 }
 
+/* A message that fails must not come back as one that fails. */
+void
+burrow_call_check_dead_letter_topic(const char *topic, const char *dead_letter_topic)
+{
+	if (dead_letter_topic == NULL || !burrow_name_matches(topic, dead_letter_topic))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", "dead_letter_topic", dead_letter_topic),
+			 errdetail("The subscription consumes this topic: it consumes \"%s\".", topic),
+			 errhint("Name another topic; or, where a regular expression is consumed, one that it does not match.")));
+}
+
 /* ---------------------------------------------------------------- surroundings */
 
 void

@@ -41,6 +41,8 @@ extern BurrowSubscription *burrow_call_subscription(const char *name, bool lock)
 extern void burrow_call_subscription_missing(const char *name) pg_attribute_noreturn();
 
 extern void burrow_call_check_topic(const char *topic);
+/* May dead letters of a subscription to topic go there?  NULL: they go nowhere. */
+extern void burrow_call_check_dead_letter_topic(const char *topic, const char *dead_letter_topic);
 /* May workers connect as this role? */
 extern void burrow_call_check_role(Oid role, const char *subscription);
 extern void burrow_call_check_brokers(void);

@@ -125,6 +125,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	name = subscription_name(&call, topic);
 	burrow_options_set_defaults(values);
 	burrow_call_options(&call, values);
+	burrow_call_check_dead_letter_topic(topic, values[BURROW_OPTION_DEAD_LETTER_TOPIC]);
 	if (values[BURROW_OPTION_CONSUMER_GROUP] == NULL)
 		values[BURROW_OPTION_CONSUMER_GROUP] =
 			burrow_name_default_group(GetSystemIdentifier(), get_database_name(MyDatabaseId), name);

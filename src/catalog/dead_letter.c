@@ -243,7 +243,7 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	burrow_catalog_end(&access);
 }
 
-/* ---- trying again ---- */
+/* ---- reading ---- */
 
 static Datum
 column(int row, int n, bool *isnull)
@@ -258,6 +258,15 @@ bytes_column(int row, int n)
 	Datum		value = column(row, n, &isnull);
 
 	return isnull ? NULL : DatumGetByteaPP(value);
+}
+
+static const char *
+text_column(int row, int n)
+{
+	bool		isnull;
+	Datum		value = column(row, n, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
 }
 
 static void
@@ -279,12 +288,39 @@ read_row(int i, BurrowDeadLetterRow *row)
 	row->time = DatumGetTimestampTz(column(i, 8, &isnull));
 	row->has_time = !isnull;
 	row->attempts = DatumGetInt32(column(i, 9, &isnull));
+	row->sqlstate = text_column(i, 10);
+	row->message = text_column(i, 11);
+	row->detail = text_column(i, 12);
+	row->hint = text_column(i, 13);
+	row->context = text_column(i, 14);
 }
 
 /* The sizes are looked at before the values are read. */
+#define SELECT_LETTERS(total, condition) \
+	"SELECT d.topic, d.partition, d.\"offset\", d.key, d.value," \
+	" ARRAY(SELECT h.name FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n)," \
+	" ARRAY(SELECT h.value FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n)," \
+	" d.\"timestamp\", d.attempts, d.sqlstate, d.message, d.detail, d.hint, d.context, s.total" \
+	" FROM (SELECT a.subid, a.topic, a.partition, a.\"offset\"," \
+	" pg_catalog.row_number() OVER w AS n, " total " AS total," \
+	" pg_catalog.sum(pg_catalog.octet_length(a.value)) OVER w AS bytes" \
+	" FROM burrow.dead_letter a" \
+	" WHERE a.subid OPERATOR(pg_catalog.=) $1 AND " condition \
+	" WINDOW w AS (ORDER BY a.topic, a.partition, a.\"offset\")" \
+	" ORDER BY a.topic, a.partition, a.\"offset\" LIMIT $2) s" \
+	" JOIN burrow.dead_letter d USING (subid, topic, partition, \"offset\")" \
+	" WHERE s.n OPERATOR(pg_catalog.=) 1 OR coalesce(s.bytes, 0) OPERATOR(pg_catalog.<=) $3" \
+	" ORDER BY d.topic, d.partition, d.\"offset\""
+
+static const char *const selects[] = {
+	[BURROW_LETTERS_ASKED] = SELECT_LETTERS("pg_catalog.count(*) OVER ()", "a.retry_asked_at IS NOT NULL"),
+	[BURROW_LETTERS_UNPRODUCED] = SELECT_LETTERS("pg_catalog.row_number() OVER w",
+												"a.produced_at IS NULL AND a.sqlstate IS NOT NULL AND a.retry_asked_at IS NULL"),
+};
+
 uint64
-burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
-							  void (*found) (void *arg, const BurrowDeadLetterRow *row), void *arg)
+burrow_dead_letter_each(int32 subid, BurrowDeadLetterChoice choice, int limit, int64 bytes,
+						void (*found) (void *arg, const BurrowDeadLetterRow *row), void *arg)
 {
 	BurrowCatalogAccess access;
 	Oid			types[] = {INT4OID, INT4OID, INT8OID};
@@ -295,27 +331,13 @@ burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
 
 	if (!burrow_catalog_begin(&access))
 		return 0;
-	n = burrow_catalog_execute("SELECT d.topic, d.partition, d.\"offset\", d.key, d.value,"
-							   " ARRAY(SELECT h.name FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n),"
-							   " ARRAY(SELECT h.value FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n),"
-							   " d.\"timestamp\", d.attempts, s.total"
-							   " FROM (SELECT a.subid, a.topic, a.partition, a.\"offset\","
-							   " pg_catalog.row_number() OVER w AS n, pg_catalog.count(*) OVER () AS total,"
-							   " pg_catalog.sum(pg_catalog.octet_length(a.value)) OVER w AS bytes"
-							   " FROM burrow.dead_letter a"
-							   " WHERE a.subid OPERATOR(pg_catalog.=) $1 AND a.retry_asked_at IS NOT NULL"
-							   " WINDOW w AS (ORDER BY a.topic, a.partition, a.\"offset\")"
-							   " ORDER BY a.topic, a.partition, a.\"offset\" LIMIT $2) s"
-							   " JOIN burrow.dead_letter d USING (subid, topic, partition, \"offset\")"
-							   " WHERE s.n OPERATOR(pg_catalog.=) 1 OR coalesce(s.bytes, 0) OPERATOR(pg_catalog.<=) $3"
-							   " ORDER BY d.topic, d.partition, d.\"offset\"",
-							   3, types, values, NULL, SPI_OK_SELECT);
+	n = burrow_catalog_execute(selects[choice], 3, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 	{
 		BurrowDeadLetterRow row;
 
 		read_row((int) i, &row);
-		total = (uint64) DatumGetInt64(column((int) i, 10, &isnull));
+		total = (uint64) DatumGetInt64(column((int) i, 15, &isnull));
 		found(arg, &row);
 	}
 	burrow_catalog_end(&access);
@@ -393,6 +415,75 @@ burrow_dead_letter_ask_keys(int32 subid, BurrowDeadLetterKey found, void *arg)
 		give_key((int) i, found, arg);
 	burrow_catalog_end(&access);
 }
+
+const char *
+burrow_dead_letter_header_name(const BurrowDeadLetterRow *row, int i, size_t *len)
+{
+	text	   *t = DatumGetTextPP(row->header_names[i]);
+	const char *utf8;
+
+	*len = VARSIZE_ANY_EXHDR(t);
+	utf8 = pg_server_to_any(VARDATA_ANY(t), (int) *len, PG_UTF8);
+	if (utf8 != VARDATA_ANY(t))
+		*len = strlen(utf8);
+	return utf8;
+}
+
+int64
+burrow_dead_letter_time_ms(const BurrowDeadLetterRow *row)
+{
+	if (!row->has_time)
+		return -1;
+	return (row->time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+}
+
+/* ---- marking ---- */
+
+/* Which are meant: $2 to $4 are arrays beside each other. */
+#define GIVEN \
+	" burrow.dead_letter l JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))" \
+	" AS g (topic, partition, \"offset\") USING (topic, partition, \"offset\")" \
+	" WHERE l.subid OPERATOR(pg_catalog.=) $1 AND l.produced_at IS NULL"
+
+uint64
+burrow_dead_letter_mark_produced(int32 subid, const BurrowDeadLetterId *letters, int n)
+{
+	BurrowCatalogAccess access;
+	Datum	   *topics = palloc(sizeof(Datum) * n);
+	Datum	   *partitions = palloc(sizeof(Datum) * n);
+	Datum	   *offsets = palloc(sizeof(Datum) * n);
+	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID};
+	Datum		values[4];
+	bool		isnull;
+	uint64		left;
+
+	for (int i = 0; i < n; i++)
+	{
+		topics[i] = CStringGetTextDatum(letters[i].topic);
+		partitions[i] = Int32GetDatum(letters[i].partition);
+		offsets[i] = Int64GetDatum(letters[i].offset);
+	}
+	values[0] = Int32GetDatum(subid);
+	values[1] = PointerGetDatum(construct_array(topics, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(partitions, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	values[3] = PointerGetDatum(construct_array(offsets, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+
+	if (!burrow_catalog_begin(&access))
+		return 0;
+	burrow_catalog_execute("UPDATE burrow.dead_letter d SET produced_at = pg_catalog.now()"
+						   " FROM (SELECT l.topic, l.partition, l.\"offset\" FROM" GIVEN
+						   " FOR UPDATE OF l SKIP LOCKED) m"
+						   " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) m.topic"
+						   " AND d.partition OPERATOR(pg_catalog.=) m.partition"
+						   " AND d.\"offset\" OPERATOR(pg_catalog.=) m.\"offset\"",
+						   4, types, values, NULL, SPI_OK_UPDATE);
+	burrow_catalog_execute("SELECT pg_catalog.count(*) FROM" GIVEN, 4, types, values, NULL, SPI_OK_SELECT);
+	left = (uint64) DatumGetInt64(column(0, 1, &isnull));
+	burrow_catalog_end(&access);
+	return left;
+}
+
+/* ---- trying again ---- */
 
 bool
 burrow_dead_letter_take(int32 subid, const char *topic, int32 partition, int64 offset)

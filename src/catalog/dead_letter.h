@@ -36,7 +36,7 @@ typedef struct BurrowDeadLetter
 	bool		holds_key;		/* again: other letters of its key are not tried any more */
 } BurrowDeadLetter;
 
-/* A row that is to be tried again. */
+/* A row as it is read. */
 typedef struct BurrowDeadLetterRow
 {
 	const char *topic;
@@ -51,7 +51,28 @@ typedef struct BurrowDeadLetterRow
 	bool		has_time;
 	TimestampTz time;
 	int32		attempts;
+	const char *sqlstate;
+	const char *message;
+	const char *detail;			/* these three may be NULL */
+	const char *hint;
+	const char *context;
 } BurrowDeadLetterRow;
+
+/* Which rows are read. */
+typedef enum BurrowDeadLetterChoice
+{
+	BURROW_LETTERS_ASKED,		/* that are to be tried again */
+	BURROW_LETTERS_UNPRODUCED	/* that are not known to be in the dead-letter topic; without
+								 * those that are parked or to be tried again, which may go away */
+} BurrowDeadLetterChoice;
+
+/* Letters are told apart by these. */
+typedef struct BurrowDeadLetterId
+{
+	const char *topic;
+	int32		partition;
+	int64		offset;
+} BurrowDeadLetterId;
 
 /*
  * Writes the row, or updates it if the message was a dead letter before.  Does nothing
@@ -62,15 +83,27 @@ typedef struct BurrowDeadLetterRow
 extern void burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter);
 
 /*
- * Calls found for each row that is to be tried again, at most limit, and not more than
- * about so many bytes, in the order of topic, partition and offset.  Returns how many
- * there are, those left out because of the limits among them.
+ * Calls found for each row of the choice, at most limit, and not more than about so many
+ * bytes, in the order of topic, partition and offset.  Returns how many there are; of those
+ * that are to be tried again, also those left out because of the limits.
  *
  * Process: consumer, in a transaction with an active snapshot.
  */
-extern uint64 burrow_dead_letter_each_asked(int32 subid, int limit, int64 bytes,
-											void (*found) (void *arg, const BurrowDeadLetterRow *row),
-											void *arg);
+extern uint64 burrow_dead_letter_each(int32 subid, BurrowDeadLetterChoice choice, int limit, int64 bytes,
+									  void (*found) (void *arg, const BurrowDeadLetterRow *row), void *arg);
+
+/*
+ * Notes that these are in the dead-letter topic.  Never waits for a row that somebody has
+ * locked: returns how many are there and not noted, for which it is to be called again.
+ *
+ * Process: consumer, in a transaction with an active snapshot.
+ */
+extern uint64 burrow_dead_letter_mark_produced(int32 subid, const BurrowDeadLetterId *letters, int n);
+
+/* A header's name as messages have it: in UTF-8. */
+extern const char *burrow_dead_letter_header_name(const BurrowDeadLetterRow *row, int i, size_t *len);
+/* Kafka's time of the message, milliseconds since 1970; -1: none. */
+extern int64 burrow_dead_letter_time_ms(const BurrowDeadLetterRow *row);
 
 /* A key that has letters; order: see burrow_key_order(). */
 typedef void (*BurrowDeadLetterKey) (void *arg, const char *topic, int32 partition, uint64 order);

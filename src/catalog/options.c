@@ -157,7 +157,7 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 	},
 	[BURROW_OPTION_DEAD_LETTER_TOPIC] = {
 		"dead_letter_topic", BURROW_KIND_TOPIC, NULL,
-		"topic to which dead letters are sent", .later = true, FIELD(dead_letter_topic)
+		"topic to which dead letters are produced, with on_failure => 'dead_letter'", FIELD(dead_letter_topic)
 	},
 	[BURROW_OPTION_PARK_KEY] = {
 		"park_key", BURROW_KIND_BOOLEAN, "false",
@@ -283,7 +283,7 @@ burrow_option_allowed(const BurrowOption *option)
 			return pstrdup("\"earliest\", \"latest\", a time since 1970, and a JSON object"
 						   " of partitions and their offsets, such as {\"0\": 42}");
 		case BURROW_KIND_TOPIC:
-			return pstrdup(BURROW_TOPIC_ALLOWED);
+			return pstrdup(BURROW_TOPIC_ALLOWED "; \"\" for none");
 		case BURROW_KIND_SQLSTATES:
 			return pstrdup("arrays of SQLSTATEs, of five or, for a whole class, two characters");
 		case BURROW_KIND_KAFKA:
@@ -383,6 +383,8 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 			return burrow_start_normalize(TextDatumGetCString(value));
 		case BURROW_KIND_TOPIC:
 			word = TextDatumGetCString(value);
+			if (word[0] == '\0')
+				return NULL;
 			if (!burrow_name_is_topic(word))
 				burrow_option_reject(option, word, NULL);
 			return word;
@@ -452,6 +454,20 @@ check_park_key(const char *const *values)
 }
 
 static void
+check_dead_letter_topic(const char *const *values)
+{
+	const char *on_failure = values[BURROW_OPTION_ON_FAILURE];
+
+	if (values[BURROW_OPTION_DEAD_LETTER_TOPIC] == NULL || strcmp(on_failure, "dead_letter") == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("option \"%s\" needs option \"%s\" to be \"%s\"", "dead_letter_topic", "on_failure", "dead_letter"),
+			 errdetail("The value of \"%s\" is \"%s\".", "on_failure", on_failure),
+			 errhint("Use on_failure => 'dead_letter', or dead_letter_topic => '' for none.")));
+}
+
+static void
 check_supported(const BurrowOption *option, const char *value)
 {
 	if (!option->later || value == NULL ||
@@ -473,6 +489,7 @@ burrow_options_check(const char *const *values)
 	check_order(values, BURROW_OPTION_BATCH_SIZE, BURROW_OPTION_MAX_INFLIGHT);
 	check_order(values, BURROW_OPTION_RETRY_BACKOFF, BURROW_OPTION_RETRY_BACKOFF_MAX);
 	check_park_key(values);
+	check_dead_letter_topic(values);
 	for (int i = 0; i < BURROW_NOPTIONS; i++)
 		check_supported(&burrow_options[i], values[i]);
 }

@@ -179,7 +179,8 @@ extern void burrow_option_reject(const BurrowOption *option, const char *value,
 /* A value as errors repeat it: not more than fits into a line.  Palloc'd. */
 extern char *burrow_option_clip(const char *value);
 
-/* Canonical text of an SQL argument of the option's type; errors as above. */
+/* Canonical text of an SQL argument of the option's type, NULL if it says that there is none;
+ * errors as above. */
 extern char *burrow_option_from_datum(const BurrowOption *option, Datum value);
 
 /*

@@ -1,13 +1,14 @@
 /*
  * connection.c
- *	  The consumer's two Kafka clients: making them, serving what they have to say, and
+ *	  The consumer's Kafka clients: making them, serving what they have to say, and
  *	  finding out whether Kafka is there.
  *
  * Runs in: the consumer.
  *
  * One client is the member of the group.  The other, the scout, joins nothing and
  * fetches nothing; it is asked questions, whose answers would wait behind the first
- * one's fetches.  Both write to one pipe when there is something to serve.
+ * one's fetches.  A third one, the producer, is made here and served by outbox.c.  All write
+ * to one pipe when there is something to serve.
  */
 #include "postgres.h"
 
@@ -278,27 +279,41 @@ instance_id(BurrowConsumer *c)
 	return id;
 }
 
-/* partitions: to divide queue_memory by; 0: this client is only asked for their number. */
-static BurrowKafkaConf *
-make_conf(BurrowConsumer *c, int partitions)
+static void
+require(const BurrowKafkaConf *conf)
 {
-	const BurrowOptions *o = &c->sub->options;
-	BurrowKafkaConf *conf = c->kafka->conf_new();
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
 	if (conf == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
+}
+
+/* What the user has set, after what may be set otherwise. */
+static void
+set_properties(BurrowConsumer *c, BurrowKafkaConf *conf)
+{
+	const BurrowOptions *o = &c->sub->options;
+
+	for (int i = 0; i < o->nkafka; i++)
+		set_property(c, conf, o->kafka[i].name, o->kafka[i].value);
+}
+
+/* partitions: to divide queue_memory by; 0: this client is only asked for their number. */
+static BurrowKafkaConf *
+make_conf(BurrowConsumer *c, int partitions)
+{
+	BurrowKafkaConf *conf = c->kafka->conf_new();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	require(conf);
 	set_property(c, conf, "bootstrap.servers", burrow_bootstrap_servers);
 	set_property(c, conf, "client.id", "burrow");
 	/* a crash or a restart takes its partitions back at once */
 	set_property(c, conf, "group.instance.id", instance_id(c));
 	if (partitions > 0)
 		set_property(c, conf, "queued.max.messages.kbytes",
-					 psprintf("%d", (int) Min(Max(o->queue_memory / 1024 / partitions, 64), 2097151)));
-	for (int i = 0; i < o->nkafka; i++)
-		set_property(c, conf, o->kafka[i].name, o->kafka[i].value);
+					 psprintf("%d", (int) Min(Max(c->sub->options.queue_memory / 1024 / partitions, 64), 2097151)));
+	set_properties(c, conf);
 	if (partitions == 0)
 	{
 		/* one message of a partition is all that it ever reads, at once */
@@ -315,13 +330,10 @@ make_conf(BurrowConsumer *c, int partitions)
 	return conf;
 }
 
+/* The client, or an error. */
 static BurrowKafkaClient *
-open_client(BurrowConsumer *c, int partitions)
+made(BurrowConsumer *c, BurrowKafkaClient *client, BurrowKafkaConf *conf, const char *text)
 {
-	BurrowKafkaConf *conf = make_conf(c, partitions);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	BurrowKafkaClient *client = c->kafka->open(conf, c->sub->consumer_group, c->wake_write, text);
-
 	if (client == NULL)
 	{
 		c->kafka->conf_free(conf);
@@ -330,6 +342,28 @@ open_client(BurrowConsumer *c, int partitions)
 				 errmsg("could not create a Kafka client for subscription \"%s\": %s", c->sub->name, text)));
 	}
 	return client;
+}
+
+static BurrowKafkaClient *
+open_client(BurrowConsumer *c, int partitions)
+{
+	BurrowKafkaConf *conf = make_conf(c, partitions);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	return made(c, c->kafka->open(conf, c->sub->consumer_group, c->wake_write, text), conf, text);
+}
+
+BurrowKafkaClient *
+burrow_connection_open_producer(BurrowConsumer *c)
+{
+	BurrowKafkaConf *conf = c->kafka->producer_conf_new();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	require(conf);
+	set_property(c, conf, "bootstrap.servers", burrow_bootstrap_servers);
+	set_property(c, conf, "client.id", "burrow");
+	set_properties(c, conf);
+	return made(c, c->kafka->open_producer(conf, c->wake_write, text), conf, text);
 }
 
 /* What the scout has to say: only interesting while there is no other client. */

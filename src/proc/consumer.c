@@ -135,7 +135,7 @@ burrow_consumer_show_state(BurrowConsumer *c)
 {
 	if (c->ending == BURROW_ENDING_NOT)
 		burrow_registry_set_state(c->slot,
-								  c->troubled || burrow_failure_is_waiting(c) ? BURROW_RETRYING :
+								  c->troubled || burrow_failure_is_waiting(c) || burrow_outbox_is_failing(c) ? BURROW_RETRYING :
 								  c->joined ? BURROW_RUNNING : BURROW_STARTING);
 }
 
@@ -268,6 +268,7 @@ reload(BurrowConsumer *c)
 
 	c->redeliver = true;
 	c->park_stale = c->sub->options.park_key;
+	burrow_outbox_wake(c);
 	if (!may_run(sub))
 	{
 		burrow_consumer_end(c, BURROW_ENDING_CATALOG);
@@ -353,6 +354,7 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_failure_next(c));
 	next = burrow_earlier(next, burrow_redelivery_next(c));
 	next = burrow_earlier(next, burrow_seek_next(c));
+	next = burrow_earlier(next, burrow_outbox_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
 	if (burrow_connection_is_in_doubt(c))
 		next = burrow_earlier(next, c->probe_at);
@@ -428,6 +430,7 @@ run(BurrowConsumer *c)
 		again = burrow_intake_run(c);
 		burrow_pool_dispatch(c);
 		burrow_commit_run(c);
+		burrow_outbox_run(c);
 		burrow_ending_advance(c);
 		burrow_connection_probe(c);
 		publish(c);
@@ -483,6 +486,7 @@ consume(BurrowConsumer *c)
 	burrow_failure_init(c);
 	burrow_seek_init(c);
 	burrow_park_init(c);
+	burrow_outbox_init(c);
 	MemoryContextSwitchTo(c->turn_cxt);
 
 	ereport(LOG,

@@ -17,6 +17,7 @@
  *		retry.c			messages that wait for their next attempt
  *		redelivery.c	dead letters that are to be tried again
  *		park.c			messages that wait behind a dead letter of their key
+ *		outbox.c		dead letters on their way to the dead-letter topic
  *		commit.c		what is durable, and telling Kafka
  *		fold.c			what workers have done beyond the head, in one row
  *
@@ -53,6 +54,7 @@
 typedef struct BurrowConsumer BurrowConsumer;
 typedef struct BurrowPart BurrowPart;
 typedef struct BurrowPlace BurrowPlace;	/* see park.c */
+typedef struct BurrowOutbox BurrowOutbox;
 
 /* A tracker segment with what only the consumer needs to know of its slots. */
 typedef struct BurrowSegment
@@ -256,7 +258,8 @@ typedef enum BurrowEndPhase
 {
 	BURROW_END_NOT,				/* -> DRAINING */
 	BURROW_END_DRAINING,		/* messages in hand are waited for -> COMMITTING */
-	BURROW_END_COMMITTING,		/* the final commit is waited for -> LEAVING, CLOSING, OVER */
+	BURROW_END_COMMITTING,		/* the final commit is waited for, and dead letters that are
+								 * being produced -> LEAVING, CLOSING, OVER */
 	BURROW_END_LEAVING,			/* out of the group for good -> CLOSING, OVER */
 	BURROW_END_CLOSING,			/* the client is being closed -> OVER */
 	BURROW_END_OVER
@@ -313,6 +316,7 @@ struct BurrowConsumer
 	bool		park_stale;		/* the table is to be read for them again */
 	bool		park_known;		/* it was read once */
 	TimestampTz letters_again_at;	/* they could not be written: not before; 0: at once */
+	BurrowOutbox *outbox;
 
 	/* partitions come: see assignment.c */
 	BurrowAssignStep assign_step;
@@ -402,7 +406,7 @@ extern void burrow_consumer_start_transaction(BurrowConsumer *c);
 extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
 /* For the rest of the transaction: nobody who has locked a table is waited for for long. */
 extern void burrow_consumer_limit_lock_waits(void);
-/* Calls work(c, arg) in such a transaction.  False: it failed and was rolled back, and the
+/* Calls work(c, arg) in such a transaction, with that limit.  False: it failed and was rolled back, and the
  * state says why it could not do "what"; to be tried again. */
 extern bool burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
 								const char *what);
@@ -421,6 +425,8 @@ extern bool burrow_connection_open(BurrowConsumer *c);
 extern void burrow_connection_serve(BurrowConsumer *c);
 /* Takes the numbers of readable queues out of the pipe. */
 extern void burrow_connection_read_pipe(BurrowConsumer *c);
+/* A client for dead letters; an error if librdkafka makes none. */
+extern BurrowKafkaClient *burrow_connection_open_producer(BurrowConsumer *c);
 /* Is it in doubt whether Kafka, or the topic, is there? */
 extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
 /* Finds out, if that is due. */
@@ -622,6 +628,17 @@ extern bool burrow_park_is_asked(const BurrowMessage *m);
 extern void burrow_park_key(BurrowMessage *m);
 /* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
 extern BurrowSchedItem *burrow_park_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n);
+
+/* ---- outbox.c ---- */
+extern void burrow_outbox_init(BurrowConsumer *c);
+/* There may be rows that are not produced. */
+extern void burrow_outbox_wake(BurrowConsumer *c);
+extern void burrow_outbox_run(BurrowConsumer *c);
+extern TimestampTz burrow_outbox_next(const BurrowConsumer *c);
+/* Does Kafka have, and the rows say so, all that was handed over? */
+extern bool burrow_outbox_settled(const BurrowConsumer *c);
+/* Has Kafka not taken what was handed over last? */
+extern bool burrow_outbox_is_failing(const BurrowConsumer *c);
 
 /* ---- commit.c ---- */
 /*

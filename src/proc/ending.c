@@ -159,7 +159,7 @@ burrow_ending_advance(BurrowConsumer *c)
 		begin_final_commit(c);
 	}
 	if (c->end_phase == BURROW_END_COMMITTING &&
-		(burrow_commit_settled(c, false) || c->now >= c->end_deadline))
+		((burrow_commit_settled(c, false) && burrow_outbox_settled(c)) || c->now >= c->end_deadline))
 		begin_leave(c);
 	if (c->end_phase == BURROW_END_LEAVING && c->kafka->left(c->client))
 		begin_closing(c);

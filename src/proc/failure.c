@@ -470,6 +470,7 @@ note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 	}
 	BURROW_COUNT(c->slot, messages_dead_lettered, 1);
 	burrow_park_key(m);
+	burrow_outbox_wake(c);
 }
 
 static void

@@ -59,20 +59,6 @@ new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
 	return part;
 }
 
-/* As messages have them: in UTF-8. */
-static const char *
-header_name(Datum name, size_t *len)
-{
-	text	   *t = DatumGetTextPP(name);
-	const char *utf8;
-
-	*len = VARSIZE_ANY_EXHDR(t);
-	utf8 = pg_server_to_any(VARDATA_ANY(t), (int) *len, PG_UTF8);
-	if (utf8 != VARDATA_ANY(t))
-		*len = strlen(utf8);
-	return utf8;
-}
-
 static size_t
 headers_size(const BurrowDeadLetterRow *row)
 {
@@ -82,7 +68,7 @@ headers_size(const BurrowDeadLetterRow *row)
 	{
 		size_t		len;
 
-		(void) header_name(row->header_names[i], &len);
+		(void) burrow_dead_letter_header_name(row, i, &len);
 		size += burrow_frame_header_size(len, row->header_nulls[i] ? -1 :
 										 (int64) VARSIZE_ANY_EXHDR(DatumGetByteaPP(row->header_values[i])));
 	}
@@ -95,7 +81,7 @@ put_headers(const BurrowDeadLetterRow *row, char *p)
 	for (int i = 0; i < row->nheaders; i++)
 	{
 		size_t		len;
-		const char *name = header_name(row->header_names[i], &len);
+		const char *name = burrow_dead_letter_header_name(row, i, &len);
 		bytea	   *value = row->header_nulls[i] ? NULL : DatumGetByteaPP(row->header_values[i]);
 
 		p = burrow_frame_put_header(p, name, len, value == NULL ? NULL : VARDATA_ANY(value),
@@ -142,7 +128,7 @@ make_message(BurrowConsumer *c, BurrowPart *part, const BurrowDeadLetterRow *row
 		(m->item.ordered ? BURROW_MESSAGE_ORDERED : 0);
 	h->offset = row->offset;
 	if (row->has_time)
-		h->timestamp_ms = (row->time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+		h->timestamp_ms = burrow_dead_letter_time_ms(row);
 	h->order = m->item.order;
 	h->slots = ref.segment->handle;
 	h->slot = ref.index;
@@ -236,7 +222,8 @@ read_rows(BurrowConsumer *c, void *arg)
 	}
 	else
 		burrow_park_each(c, burrow_parking_all_done);
-	reading->total = burrow_dead_letter_each_asked(c->subid, LETTERS_AT_ONCE, LETTER_BYTES, take_row, reading);
+	reading->total = burrow_dead_letter_each(c->subid, BURROW_LETTERS_ASKED, LETTERS_AT_ONCE, LETTER_BYTES,
+											 take_row, reading);
 }
 
 /* What was read before an error goes to the scheduler, and is not read again. */

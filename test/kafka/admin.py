@@ -22,6 +22,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -29,6 +33,7 @@ from confluent_kafka.admin import (
     NewPartitions,
     NewTopic,
     OffsetSpec,
+    ResourcePatternType,
     ResourceType,
 )
 from kafka import KafkaAdminClient
@@ -127,6 +132,29 @@ def alter_topic(cluster, topic, config):
     ]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     only(cluster.admin.incremental_alter_configs([resource]))
+
+
+def acl(kind, resource, name, operation):
+    """What says that nobody may do this; the broker needs an authorizer."""
+    return kind(
+        ResourceType[resource.upper()],
+        name,
+        ResourcePatternType.LITERAL,
+        "User:*",
+        "*",
+        AclOperation[operation.upper()],
+        AclPermissionType.DENY,
+    )
+
+
+@request
+def deny(cluster, resource, name, operation):
+    only(cluster.admin.create_acls([acl(AclBinding, resource, name, operation)], request_timeout=TIMEOUT))
+
+
+@request
+def allow(cluster, resource, name, operation):
+    only(cluster.admin.delete_acls([acl(AclBindingFilter, resource, name, operation)], request_timeout=TIMEOUT))
 
 
 @request

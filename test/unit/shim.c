@@ -10,6 +10,7 @@
 
 #include "core/frame.h"
 #include "core/histogram.h"
+#include "core/letter_headers.h"
 #include "core/offset_set.h"
 #include "core/parking.h"
 #include "core/scheduler.h"
@@ -192,6 +193,8 @@ shim_sizeof(int which)
 			return sizeof(BurrowSchedItem);
 		case 5:
 			return sizeof(BurrowTrackerSlot);
+		case 7:
+			return sizeof(BurrowLetterHeaders);
 		default:
 			return sizeof(BurrowHistogram);
 	}

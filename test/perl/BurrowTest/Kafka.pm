@@ -108,6 +108,11 @@ sub delete_records
 	return $self->ask(delete_records => topic => $topic, before => { map { $_ => $before->{$_} + 0 } keys %$before });
 }
 
+# Forbid an operation on a topic (or another kind of resource: "group") to everybody, and allow it again.  The
+# cluster needs an authorizer.  Brokers hear of it a little later than this returns.
+sub deny { my ($self, $name, $operation, $resource) = @_; return $self->ask(deny => resource => $resource // 'topic', name => $name, operation => $operation) }
+sub allow { my ($self, $name, $operation, $resource) = @_; return $self->ask(allow => resource => $resource // 'topic', name => $name, operation => $operation) }
+
 # ---------------------------------------------------------------- messages
 
 # $kafka->produce($topic, @messages)
