@@ -650,7 +650,7 @@ AS $$
 		SELECT burrow._visible_subid($1) AS subid
 	), sub AS MATERIALIZED (
 		SELECT s.*, r.retries_waiting, r.retry_topic, r.retry_partition, r.retry_offset, r.retry_attempt,
-			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since
+			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.last_error_sqlstate
 		FROM asked
 			CROSS JOIN burrow.subscriptions s
 			LEFT JOIN burrow._subscription_slots() r ON r.subid = asked.subid
@@ -671,9 +671,18 @@ AS $$
 		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
 	FROM sub s WHERE s.wait_until IS NOT NULL
 	UNION ALL
-	SELECT 'Kafka does not answer, or refuses', s.last_error_at, NULL, NULL, NULL,
-		s.consumer_pid, s.last_error, 'SHOW burrow.bootstrap_servers;'
-	FROM sub s WHERE s.state = 'retrying' AND s.wait_until IS NULL
+	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
+	FROM sub s CROSS JOIN LATERAL (
+		SELECT * FROM (VALUES
+			('28', 'Kafka refuses the client: authentication or authorization',
+				format('SELECT current_setting(''burrow.bootstrap_servers''), topic, consumer_group, last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)),
+			('08', 'Kafka does not answer', 'SHOW burrow.bootstrap_servers;'),
+			('', 'the subscription waits for something in this database',
+				format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription))
+		) v (class, cause, next_statement)
+		WHERE starts_with(s.last_error_sqlstate, v.class) ORDER BY v.class DESC LIMIT 1
+	) k
+	WHERE s.state = 'retrying' AND s.wait_until IS NULL
 	UNION ALL
 	SELECT 'no worker slot is free', NULL, NULL, NULL, NULL,
 		NULL, NULL, 'SHOW max_worker_processes;'

@@ -95,6 +95,17 @@ burrow_kafka_is_refusal(rd_kafka_resp_err_t code)
 	}
 }
 
+/*
+ * A broker that wants SASL and is spoken to without closes the connection, without a word.
+ * librdkafka knows it by the connection's short life and has a text for it, but no code.
+ */
+static bool
+seems_refusal(rd_kafka_resp_err_t code, const char *text)
+{
+	return code == RD_KAFKA_RESP_ERR__TRANSPORT && text != NULL &&
+		strstr(text, "require SASL authentication") != NULL;
+}
+
 /* Where an event belongs; false: to the client as a whole. */
 static bool
 fill_place(BurrowKafkaEvent *event, rd_kafka_event_t *rd)
@@ -119,7 +130,8 @@ on_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	burrow_kafka_fill_error(c, event, code, rd_kafka_event_error_string(rd));
 	(void) fill_place(event, rd);
 	event->all_brokers_down = is_transport(code);
-	event->authentication = burrow_kafka_is_refusal(code);
+	event->authentication = burrow_kafka_is_refusal(code) ||
+		seems_refusal(code, rd_kafka_event_error_string(rd));
 	event->fatal = rd_kafka_event_error_is_fatal(rd) || code == RD_KAFKA_RESP_ERR__FATAL;
 	if (event->fatal)
 	{

@@ -87,7 +87,8 @@ typedef struct BurrowKafkaEvent
 	const char *error_name;		/* "UNKNOWN_TOPIC_OR_PART" */
 	bool		fatal;			/* the client is of no more use */
 	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
-	bool		authentication; /* authentication or authorization refused */
+	bool		authentication; /* authentication or authorization refused; of a lost connection:
+								 * that seems to be the reason */
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
 	uint64_t	tag;			/* DELIVERED: as given to produce() */
 	int			log_level;		/* LOG: syslog's, 0 to 7 */

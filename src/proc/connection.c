@@ -62,6 +62,15 @@ burrow_connection_is_in_doubt(const BurrowConsumer *c)
 	return c->troubled || c->suspicious || c->topic_missing_since != 0;
 }
 
+/* It is not; why a connection was lost last says more than that nothing answers. */
+static void
+tell_unreachable(BurrowConsumer *c, const char *text)
+{
+	c->refusal_told = c->transport_refused;
+	burrow_consumer_trouble(c, c->transport_refused ? "28000" : "08006",
+							c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
+}
+
 /*
  * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
  * and a lost connection may mean everything or nothing.  So ask, by the scout, whose
@@ -81,9 +90,8 @@ burrow_connection_probe(BurrowConsumer *c)
 		burrow_continuity_note_topic(c, partitions);
 	if (partitions > 0)
 		burrow_consumer_trouble_over(c);
-	else if (!c->troubled)
-		burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
-								psprintf("%s (%s)", text, c->transport_text) : text);
+	else if (!c->troubled || (!c->refused && c->refusal_told != c->transport_refused))
+		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
 }
 
 /* ---- Kafka's events ---- */
@@ -106,6 +114,7 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
 		strlcpy(c->transport_text, event->text, sizeof(c->transport_text));
+		c->transport_refused = event->authentication;
 		if (!c->troubled && !c->suspicious)
 		{
 			c->suspicious = true;
@@ -117,7 +126,7 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		return;					/* the refusal, told before, is the reason */
 	c->refused = event->authentication;
 	if (event->all_brokers_down && c->transport_text[0] != '\0')
-		burrow_consumer_trouble(c, "08006", psprintf("%s (%s)", event->text, c->transport_text));
+		tell_unreachable(c, event->text);
 	else if (event->authentication)
 		burrow_consumer_trouble(c, "28000", event->text);
 	else if (event->topic[0] != '\0')
@@ -398,8 +407,7 @@ burrow_connection_open(BurrowConsumer *c)
 	{
 		serve_scout(c);			/* its events say why */
 		if (!c->refused)
-			burrow_consumer_trouble(c, "08006", c->transport_text[0] != '\0' ?
-									psprintf("%s (%s)", text, c->transport_text) : text);
+			tell_unreachable(c, text);
 		return false;
 	}
 	if (!check_cluster(c))

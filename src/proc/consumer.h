@@ -364,6 +364,8 @@ struct BurrowConsumer
 	bool		suspicious;		/* a connection was lost: is that all? */
 	int			log_lines;		/* librdkafka's lines shown since the last change */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
+	bool		transport_refused;	/* it seems by authentication */
+	bool		refusal_told;	/* the state says that it is */
 	TimestampTz probe_at;		/* when to look whether the trouble is over */
 
 	TimestampTz topic_missing_since;	/* 0: Kafka has it, or it was not looked at */

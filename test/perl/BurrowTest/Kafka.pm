@@ -18,9 +18,10 @@ my @all;
 
 sub _python { return $ENV{BURROW_PYTHON} // croak 'BURROW_PYTHON is not set: run scripts/test tap' }
 
-# BurrowTest::Kafka->create($name, brokers => 1, config => { name => value })
+# BurrowTest::Kafka->create($name, brokers => 1, sasl => 0, config => { name => value })
 #
-# A new cluster that runs.  It is gone when the test ends.
+# A new cluster that runs.  It is gone when the test ends.  "sasl" gives it other
+# addresses as well, for clients that authenticate: sasl_bootstrap.
 sub create
 {
 	my ($class, $name, %options) = @_;
@@ -35,7 +36,7 @@ sub create
 	system('rm', '-rf', $self->{dir});    # of an earlier run
 
 	my $config = $options{config} // {};
-	my $out = $self->_broker('start', '--brokers', $self->{brokers}, map { "$_=$config->{$_}" } sort keys %$config);
+	my $out = $self->_broker('start', '--brokers', $self->{brokers}, $options{sasl} ? '--sasl' : (), map { "$_=$config->{$_}" } sort keys %$config);
 	$out =~ /^bootstrap (\S+)/m or croak "no bootstrap address in: $out";
 	$self->{bootstrap} = $1;
 	for my $id (1 .. $self->{brokers})
@@ -48,6 +49,7 @@ sub create
 }
 
 sub bootstrap { return $_[0]{bootstrap} }
+sub sasl_bootstrap { my ($self) = @_; return $self->_broker('sasl') =~ s/\s+$//r }
 sub dir { return $_[0]{dir} }
 
 # The brokers' life.  $id is a broker's number (from 1); all of them without it.
@@ -109,7 +111,8 @@ sub delete_records
 }
 
 # Forbid an operation on a topic (or another kind of resource: "group") to everybody, and allow it again.  The
-# cluster needs an authorizer.  Brokers hear of it a little later than this returns.
+# cluster needs an authorizer.  As long as there is such a rule, no other operation on the topic is
+# allowed either.  Brokers hear of it a little later than this returns.
 sub deny { my ($self, $name, $operation, $resource) = @_; return $self->ask(deny => resource => $resource // 'topic', name => $name, operation => $operation) }
 sub allow { my ($self, $name, $operation, $resource) = @_; return $self->ask(allow => resource => $resource // 'topic', name => $name, operation => $operation) }
 

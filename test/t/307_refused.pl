@@ -1,0 +1,73 @@
+# Kafka refuses the client: burrow.why_stuck() and the state say so and why, and when it no
+# longer does, the subscription goes on by itself.
+
+use BurrowTest;
+
+my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1, config => {
+	'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+	'allow.everyone.if.no.acl.found' => 'true',
+	'super.users' => 'User:nobody',
+});
+my $node = BurrowTest::Node->create('main', conf => "burrow.bootstrap_servers = '" . $kafka->sasl_bootstrap . "'");
+$node->sql(<<'SQL');
+CREATE TABLE got (value text);
+CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES ($1)';
+SQL
+
+# Waits for the cause, and runs the statement that it names.
+sub refused
+{
+	my ($name, $error, $description) = @_;
+	$node->wait_for("$name to be refused", "SELECT count(*) = 1 FROM burrow.why_stuck('$name') WHERE cause = 'Kafka refuses the client: authentication or authorization' AND error ~ '$error' AND since < clock_timestamp() AND pid IS NOT NULL");
+	my $statement = $node->sql("SELECT next_statement FROM burrow.why_stuck('$name')");
+	my $servers = $node->sql('SHOW burrow.bootstrap_servers');
+	like($node->sql($statement), qr/^\Q$servers|$name|\E.*$error/, "$description; next: $statement");
+	is($node->sql("SELECT state FROM burrow.subscriptions WHERE subscription = '$name'"), 'retrying', '... and it tries on');
+	return;
+}
+
+sub handled
+{
+	my ($value) = @_;
+	$node->wait_for("\"$value\" to be handled", "SELECT count(*) = 1 FROM got WHERE value = '$value'");
+	$node->wait_for('nothing to hold it up', 'SELECT count(*) = 0 FROM burrow.subscriptions s CROSS JOIN burrow.why_stuck(s.subscription)');
+	pass("\"$value\" is handled");
+	return;
+}
+
+sub subscribe
+{
+	my ($name, $resource, $denied) = @_;
+	$kafka->create_topic($name, 1);
+	$kafka->produce($name, { value => $name });
+	$kafka->deny($denied, 'read', $resource) if defined $denied;
+	$node->sql(qq{SELECT burrow.subscribe('$name', 'h', commit_interval => '100 ms', consumer_group => 'burrow.$name', kafka => '{"session.timeout.ms": 6000, "reconnect.backoff.max.ms": 500, "topic.metadata.refresh.interval.ms": 1000}')});
+	return;
+}
+
+# the brokers want to know who it is: at the start, and where it went well before
+subscribe('who');
+refused('who', 'require SASL authentication', 'authentication, at the start');
+$node->sql("ALTER SYSTEM SET burrow.bootstrap_servers = '" . $kafka->bootstrap . "'");
+$node->reload;
+handled('who');
+$node->sql("ALTER SYSTEM SET burrow.bootstrap_servers = '" . $kafka->sasl_bootstrap . "'");
+$node->reload;
+refused('who', 'require SASL authentication', 'authentication, later');
+$node->sql("ALTER SYSTEM SET burrow.bootstrap_servers = '" . $kafka->bootstrap . "'");
+$node->reload;
+$kafka->produce('who', { value => 'who again' });
+handled('who again');
+
+# it may not read the topic, or be of the group
+subscribe('topic', topic => 'topic');
+refused('topic', 'Topic authorization failed', 'the topic');
+$kafka->allow('topic', 'read');
+handled('topic');
+subscribe('group', group => 'burrow.group');
+refused('group', 'Group authorization failed', 'the group');
+$kafka->allow('burrow.group', 'read', 'group');
+handled('group');
+
+$node->stop;
+done_testing();
