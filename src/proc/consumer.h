@@ -126,6 +126,7 @@ struct BurrowPart
 	BurrowTracker tracker;
 	uint64		held;			/* messages in workers' hands */
 	bool		readable;		/* the queue may hold something */
+	int			turn;			/* messages left of its turn to be read; 0: none has begun */
 	bool		dirty;			/* shared slot is to be brought up to date */
 	bool		moving;			/* in consumer->moving: heads may move */
 	dlist_node	moving_node;

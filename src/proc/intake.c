@@ -23,7 +23,7 @@
 #include "catalog/dead_letter.h"
 #include "proc/consumer.h"
 
-/* Messages taken from one partition before the next has its turn. */
+/* Messages taken from one partition before the next has its turn, at least. */
 #define INTAKE_TURN		256
 
 static bool
@@ -298,13 +298,24 @@ take_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 	return true;
 }
 
+/* Whole chunks: they are made of one partition's messages. */
+static int
+turn_size(const BurrowConsumer *c)
+{
+	int			batch_size = c->sub->options.batch_size;
+
+	return (INTAKE_TURN + batch_size - 1) / batch_size * batch_size;
+}
+
 /* Takes up to a turn of messages from one partition. */
 static void
 run_part(BurrowConsumer *c, BurrowPart *part)
 {
 	BurrowKafkaMessage km;
 
-	for (int i = 0; i < INTAKE_TURN && c->ending == BURROW_ENDING_NOT && !part->lost && has_room(c); i++)
+	if (part->turn == 0)
+		part->turn = turn_size(c);
+	for (; part->turn > 0 && c->ending == BURROW_ENDING_NOT && !part->lost && has_room(c); part->turn--)
 	{
 		bool		room = burrow_tracker_has_room(&part->tracker) && !part->runs_full;
 
@@ -342,7 +353,11 @@ done:
 		burrow_commit_moved(c, part);
 }
 
-/* One turn for every readable partition. */
+/*
+ * One turn for every readable partition.  A turn that ends because there is no more room
+ * goes on when there is: little room at a time would otherwise be shared out among all
+ * partitions, and make as many small chunks.
+ */
 bool
 burrow_intake_run(BurrowConsumer *c)
 {
@@ -358,14 +373,20 @@ burrow_intake_run(BurrowConsumer *c)
 		BurrowPart *part = dlist_head_element(BurrowPart, readable_node, &c->readable);
 		bool		last = &part->readable_node == stop;
 
-		/* to the end of the list, so that the others have their turn next time too */
-		dlist_delete(&part->readable_node);
-		dlist_push_tail(&c->readable, &part->readable_node);
 		if (part->state == BURROW_PART_ACTIVE && part->start_acked && !part->sought && !part->lost)
 		{
 			run_part(c, part);
+			if (part->readable && part->turn > 0 && !has_room(c))
+				break;
+			part->turn = 0;
 			if (part->readable && !part->window_full)
 				turns++;
+		}
+		/* to the end of the list, so that the others have their turn next time too */
+		if (part->readable)
+		{
+			dlist_delete(&part->readable_node);
+			dlist_push_tail(&c->readable, &part->readable_node);
 		}
 		if (last)
 			break;
