@@ -143,6 +143,7 @@ burrow_tracker_add_segment(BurrowTracker *t, BurrowTrackerSegment *segment)
 	segment->next = NULL;
 	segment->base = t->tail;
 	segment->holds = 0;
+	segment->whole = false;
 
 	if (t->window == 0 || (t->last != NULL && t->tail < SEGMENT_END(t->last)))
 		give_back(t, segment);
@@ -317,23 +318,61 @@ burrow_tracker_oldest_pending(const BurrowTracker *t, int64_t *offset)
 	return false;
 }
 
-void
-burrow_tracker_each_done(const BurrowTracker *t, uint64_t flushed,
-						 void (*add) (void *arg, int64_t offset), void *arg)
+/* The slots from one index to before another. */
+static void
+each_done_of(BurrowTrackerSegment *segment, uint32_t from, uint32_t to, uint64_t flushed,
+			 void (*add) (void *arg, int64_t first, int64_t last), void *arg)
 {
-	const BurrowTrackerSegment *segment = t->first;
+	bool		whole = from == 0 && to == BURROW_TRACKER_SEGMENT_SLOTS;
+	uint64_t	highest = 0;
+	int64_t		first = 0;
+	int64_t		last = -1;
 
-	for (uint64_t arrival = t->head; arrival < t->tail; arrival++)
+	for (uint32_t i = from; i < to; i++)
 	{
-		BurrowTrackerSlot *slot;
-		uint64_t	state;
+		BurrowTrackerSlot *slot = &segment->slots[i];
+		uint64_t	state = atomic_load_explicit(&slot->state, memory_order_acquire);
 
-		if (arrival == SEGMENT_END(segment))
-			segment = segment->next;
-		slot = &segment->slots[arrival - segment->base];
-		state = atomic_load_explicit(&slot->state, memory_order_acquire);
-		if (state == BURROW_SLOT_DONE || (state != BURROW_SLOT_PENDING && state <= flushed))
-			add(arg, slot->offset);
+		if (state == BURROW_SLOT_PENDING || slot->offset != segment->slots[from].offset + (i - from))
+			whole = false;
+		if (state != BURROW_SLOT_PENDING && state != BURROW_SLOT_DONE && state > highest)
+			highest = state;
+		if (state == BURROW_SLOT_PENDING || (state != BURROW_SLOT_DONE && state > flushed))
+			continue;
+		if (last >= first && slot->offset == last + 1)
+			last++;
+		else
+		{
+			if (last >= first)
+				add(arg, first, last);
+			first = last = slot->offset;
+		}
+	}
+	if (last >= first)
+		add(arg, first, last);
+	segment->whole = whole;
+	segment->highest = highest;
+}
+
+void
+burrow_tracker_each_done(BurrowTracker *t, uint64_t flushed,
+						 void (*add) (void *arg, int64_t first, int64_t last), void *arg)
+{
+	uint64_t	arrival = t->head;
+
+	for (BurrowTrackerSegment *segment = t->first; arrival < t->tail; segment = segment->next)
+	{
+		uint64_t	end = SEGMENT_END(segment) < t->tail ? SEGMENT_END(segment) : t->tail;
+
+		/* the head may be at the end of the first */
+		if (arrival >= end)
+			continue;
+		if (segment->whole && arrival == segment->base && segment->highest <= flushed)
+			add(arg, segment->slots[0].offset, segment->slots[BURROW_TRACKER_SEGMENT_SLOTS - 1].offset);
+		else
+			each_done_of(segment, (uint32_t) (arrival - segment->base), (uint32_t) (end - segment->base),
+						 flushed, add, arg);
+		arrival = end;
 	}
 }
 

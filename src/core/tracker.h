@@ -55,6 +55,8 @@ typedef struct BurrowTrackerSegment
 								 * processes; not looked at here */
 	uint64_t	base;			/* arrival number of slots[0] */
 	uint32_t	holds;			/* messages of this segment in a worker's hands */
+	bool		whole;			/* all slots are known to be done, and their offsets follow each other */
+	uint64_t	highest;		/* LSN of a whole one */
 } BurrowTrackerSegment;
 
 /* Names one taken message. */
@@ -167,10 +169,11 @@ extern uint64_t burrow_tracker_depth(const BurrowTracker *t);
 /* The oldest message pending; false if none is. */
 extern bool burrow_tracker_oldest_pending(const BurrowTracker *t, int64_t *offset);
 
-/* Calls add(arg, offset) for each message beyond the done head that is done and
- * durable, in order of arrival. */
-extern void burrow_tracker_each_done(const BurrowTracker *t, uint64_t flushed,
-									 void (*add) (void *arg, int64_t offset), void *arg);
+/* Calls add(arg, first, last) for the messages beyond the done head that are done and
+ * durable, in order of arrival; a run of consecutive offsets may come in pieces.  What
+ * is known to be done as a whole is not looked at again: O(segments) then. */
+extern void burrow_tracker_each_done(BurrowTracker *t, uint64_t flushed,
+									 void (*add) (void *arg, int64_t first, int64_t last), void *arg);
 
 /* Take back a segment that is no longer needed; NULL if there is none. */
 extern BurrowTrackerSegment *burrow_tracker_take_free(BurrowTracker *t);

@@ -262,26 +262,26 @@ due_at(const BurrowConsumer *c)
 }
 
 static void
-add_run(void *arg, int64_t offset)
+add_run(void *arg, int64_t first, int64_t last)
 {
-	burrow_offset_set_add((BurrowOffsetSet *) arg, offset, offset);
+	burrow_offset_set_add((BurrowOffsetSet *) arg, first, last);
 }
 
 static void
-count_one(void *arg, int64_t offset)
+count_run(void *arg, int64_t first, int64_t last)
 {
-	++*(uint64 *) arg;
+	*(uint64 *) arg += last - first + 1;
 }
 
 /* Messages that are done beyond the head, and whose commits are not flushed. */
 static uint64
-unflushed_beyond_head(const BurrowPart *part, uint64 durable)
+unflushed_beyond_head(BurrowPart *part, uint64 durable)
 {
 	uint64		all = 0;
 	uint64		flushed = 0;
 
-	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, count_one, &all);
-	burrow_tracker_each_done(&part->tracker, durable, count_one, &flushed);
+	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, count_run, &all);
+	burrow_tracker_each_done(&part->tracker, durable, count_run, &flushed);
 	return all - flushed;
 }
 

@@ -667,7 +667,7 @@ extern bool burrow_commit_settled(BurrowConsumer *c, bool closing_only);
 /* ---- fold.c ---- */
 /* Everything of this part that is done and is not below its head; allocated in the
  * current memory context. */
-extern void burrow_fold_collect(const BurrowPart *part, BurrowOffsetSet *done);
+extern void burrow_fold_collect(BurrowPart *part, BurrowOffsetSet *done);
 /* The last of the lane's chunks that is in our row; 0: none. */
 extern uint64 burrow_fold_chunk(const BurrowPart *part, int lane);
 /* So much, in bytes, does the lane's row hold beyond the head after a chunk that was sent

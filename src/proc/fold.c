@@ -38,18 +38,18 @@
 #define ROOM_MESSAGES		64
 
 static void
-add_offset(void *arg, int64_t offset)
+add_run(void *arg, int64_t first, int64_t last)
 {
-	burrow_offset_set_add((BurrowOffsetSet *) arg, offset, offset);
+	burrow_offset_set_add((BurrowOffsetSet *) arg, first, last);
 }
 
 void
-burrow_fold_collect(const BurrowPart *part, BurrowOffsetSet *done)
+burrow_fold_collect(BurrowPart *part, BurrowOffsetSet *done)
 {
 	burrow_done_set_init(done);
 	burrow_offset_set_union(done, &part->skip);
 	/* flushed or not: the log has it before what is stored now */
-	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, add_offset, done);
+	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, add_run, done);
 }
 
 /* Up to which chunk of each lane are the results here? */

@@ -23,7 +23,7 @@ class Ref(c.Structure):
     _fields_ = [("segment", c.c_void_p), ("index", c.c_uint32)]
 
 
-OFFSET_CALLBACK = c.CFUNCTYPE(None, c.c_void_p, c.c_int64)
+RUN_CALLBACK = c.CFUNCTYPE(None, c.c_void_p, c.c_int64, c.c_int64)
 TAKEN, FULL, REPEATED, NEED_SEGMENT = range(4)
 SEGMENT_SLOTS = 256
 UNFLUSHED = 64
@@ -49,7 +49,7 @@ tracker_depth = declare(c.c_uint64, "burrow_tracker_depth", c.c_void_p)
 tracker_oldest_pending = declare(c.c_bool, "burrow_tracker_oldest_pending", c.c_void_p,
                                  c.POINTER(c.c_int64))
 tracker_each_done = declare(None, "burrow_tracker_each_done", c.c_void_p, c.c_uint64,
-                            OFFSET_CALLBACK, c.c_void_p)
+                            RUN_CALLBACK, c.c_void_p)
 tracker_take_free = declare(c.c_void_p, "burrow_tracker_take_free", c.c_void_p)
 tracker_close = declare(c.c_bool, "burrow_tracker_close", c.c_void_p)
 segment_new = declare(c.c_void_p, "shim_segment_new", c.c_uint64)

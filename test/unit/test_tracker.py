@@ -194,7 +194,7 @@ class Epoch:
 
     def check_each_done(self, flushed):
         found = []
-        callback = core.OFFSET_CALLBACK(lambda arg, offset: found.append(offset))
+        callback = core.RUN_CALLBACK(lambda arg, first, last: found.extend(range(first, last + 1)))
         core.tracker_each_done(self.t, flushed, callback, None)
         assert found == [m.offset for m in self.messages[self.head:]
                          if m.state == core.DONE or 0 < m.state <= flushed]
