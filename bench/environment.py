@@ -168,6 +168,7 @@ class Environment:
 
     def __init__(self, bindir, folder):
         self.folder = Path(folder)
+        self.folder.mkdir()
         self.broker = Broker(self.folder / "kafka")
         self.server = None
         self.topics = set()

@@ -65,6 +65,12 @@ def idle(env, params):
         return {name: (value - before[name]) / minutes for name, value in counts().items()}
 
 
+def rate_between(subscription, first, last):
+    began, at_first = subscription.wait_for(first)
+    ended, at_last = subscription.wait_for(last)
+    return (at_last - at_first) / (ended - began)
+
+
 def stuck(env, params):
     topic = env.fresh_name()
     total = params["messages"]
@@ -78,8 +84,9 @@ def stuck(env, params):
         subscription.wait_for(total // 100)
         consumer = subscription.consumer()
         figures = {"before_mb": processes.resident_memory(consumer) / MB}
-        # those that share the stuck message's chunk wait with it
-        subscription.wait_for(total - 100)
+        figures["first_rate"] = rate_between(subscription, total // 50, total // 50 + total // 10)
+        figures["last_rate"] = rate_between(subscription, total - total // 10, total)
+        figures["kept"] = figures["last_rate"] / figures["first_rate"]
         figures["after_mb"] = processes.resident_memory(consumer) / MB
         released = time.monotonic()
         env.session.query("SELECT pg_advisory_unlock(2)")

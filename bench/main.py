@@ -4,10 +4,11 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import report
-from environment import Environment, Failure
+from environment import Environment
 from machine import Machine
 from workloads import SCALED, WORKLOADS, by_name
 
@@ -69,26 +70,44 @@ class Results:
             report.progress(self, number)
 
 
-def measure_all(args, runs, scale):
+def measure(env, workload, cases, machine, runs, scale):
+    results = Results(workload, [scaled(case, scale) for case in cases])
+    results.conditions = machine.conditions()
+    env.server.require(**workload.server)
+    report.heading(results, machine)
+    for _ in range(runs):
+        results.run_round(env)
+    results.conditions["load_at_end"] = os.getloadavg()[0]
+    return results
+
+
+def measure_all(args, runs, scale, document):
+    """Every workload in an environment that none has failed in.  Returns the names of those that failed."""
     machine = Machine(args.bindir, runs, scale)
-    done = []
-    env = Environment(args.bindir, args.work)
+    done, failed = [], []
+    env = None
     try:
         for workload, cases in select(args.workloads):
-            results = Results(workload, [scaled(case, scale) for case in cases])
-            results.conditions = machine.conditions()
-            env.server.require(**workload.server)
-            report.heading(results, machine)
-            for _ in range(runs):
-                results.run_round(env)
-            results.conditions["load_at_end"] = os.getloadavg()[0]
-            done.append(results)
-            print(report.table(results), flush=True)
+            try:
+                if env is None:
+                    env = Environment(args.bindir, args.work / f"after{len(failed)}")
+                done.append(measure(env, workload, cases, machine, runs, scale))
+            except Exception:  # whatever it is, it is about this workload
+                traceback.print_exc()
+                failed.append(workload.name)
+                # what it left behind must not disturb the others
+                if env is not None:
+                    env.close()
+                    env = None
+                continue
+            print(report.table(done[-1]), flush=True)
             report.write_json(args.results / "results.json", machine, done)
-            if scale == 1:
+            if document:
                 report.write_document(args.results / "docs", machine, done)
     finally:
-        env.close()
+        if env is not None:
+            env.close()
+    return failed
 
 
 def main():
@@ -106,10 +125,11 @@ def main():
         return
     # so that servers are ended in an orderly way
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        measure_all(args, int(os.environ.get("BENCH_RUNS", 3)), float(os.environ.get("BENCH_SCALE", 1)))
-    except Failure as failure:
-        sys.exit(f"bench: {failure}")
+    runs, scale = int(os.environ.get("BENCH_RUNS", 3)), float(os.environ.get("BENCH_SCALE", 1))
+    document = os.environ.get("BENCH_DOCUMENT", "yes" if scale == 1 else "no") == "yes"
+    failed = measure_all(args, runs, scale, document)
+    if failed:
+        sys.exit(f"bench: could not measure {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 parameters, runs it once and returns its figures: a name and a number each.
 """
 
+import os
 import re
 import subprocess
 from contextlib import ExitStack
 
 import processes
-from environment import ROOT, Failure, Session, wait_until
+from environment import ROOT, Failure, Session, made_value, wait_until
 
 # The parameters of a case that choose its messages, and those that are options of
 # burrow.subscribe().  "default" leaves an option to Burrow.
@@ -58,6 +59,16 @@ def consume(env, params):
             figures = rate_of(env, subscription, params["messages"], broker)
     check_rows(env, params["messages"])
     return figures
+
+
+def consume_beside_snapshot(env, params):
+    """consume(), while another session can still see all that was there before."""
+    session = Session(env.server)
+    try:
+        session.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM burrow.progress")
+        return consume(env, params)
+    finally:
+        session.close()
 
 
 def check_rows(env, wanted):
@@ -118,6 +129,27 @@ def loop(env, params):
     figures = sessions_rate(env, params, f"CALL loop_row({{session}}, {params['workers']}, {chunk_size(params)})")
     check_rows(env, params["messages"])
     return figures
+
+
+def pgbench(env, params):
+    """The same handler called by pgbench, a transaction for each message."""
+    env.clear()
+    clients = params["workers"]
+    script = env.folder / "row.pgbench"
+    pad = made_value(0, 1, 150).partition('"pad": "')[2].rstrip('"}')
+    script.write_text(
+        f"\\set n random(0, {params['messages'] - 1})\n"
+        "SELECT on_row('key-' || :n, ('{\"n\": ' || :n || ', \"key\": ' || :n || ', \"seq\": ' || :n"
+        f" || ', \"pad\": \"{pad}\"}}')::jsonb);\n"
+    )
+    said = subprocess.run(
+        [env.server.bindir / "pgbench", "-n", "-M", "prepared", "-f", script, "-c", str(clients), "-j", "2",
+         "-t", str(params["messages"] // clients), "-h", env.server.socket_dir, "-U", "postgres", "postgres"],
+        check=True, capture_output=True, text=True,
+        env=os.environ | {"PGOPTIONS": f"-c synchronous_commit={params['synchronous_commit']}"},
+    ).stdout  # fmt: skip
+    check_rows(env, params["messages"] // clients * clients)
+    return {"rate": float(re.search(r"tps = ([\d.]+)", said).group(1))}
 
 
 def bulk_loop(env, params):

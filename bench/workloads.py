@@ -135,8 +135,28 @@ WORKLOADS = [
             *grid(ordering="key", workers=[1, 2, 4, 8, 32], **SINGLE),
             *grid(ordering=["partition", "unordered"], workers=[1, 2, 4], **SINGLE),
             *grid(ordering="key", workers=[2, 32], **LARGE | {"synchronous_commit": "on"}),
-            *grid(ordering="key", workers=32, **SINGLE | {"synchronous_commit": "on", "messages": 100000}),
         ],
+    ),
+    Workload(
+        name="durable",
+        about="The handler of `row` with a transaction for each message and `synchronous_commit` on: each waits for"
+        " the disk. *Pgbench* is `pgbench` with as many clients, which call the same handler by a prepared statement.",
+        measure=measure.consume,
+        references=(Reference("pgbench", measure.pgbench, ("messages", "workers", "synchronous_commit")),),
+        shown=("delivery", "workers"),
+        plot=Plot("workers", "rate", "messages/s"),
+        columns=(RATE, *COSTS),
+        cases=grid(ordering="key", workers=[4, 32], **SINGLE | {"synchronous_commit": "on", "messages": 100000}),
+    ),
+    Workload(
+        name="snapshot",
+        about="The handler of `row` while another session holds a snapshot from before the first message, so that"
+        " no old version of a row can be removed. *Without* is the same without that session.",
+        measure=measure.consume_beside_snapshot,
+        references=(Reference("without", measure.consume, ("messages", "batch_size", "workers", "delivery")),),
+        shown=("delivery", "batch_size", "workers"),
+        columns=(RATE, *COSTS),
+        cases=grid(batch_size=["default", 1], workers=4, messages=200000, **OF_ROW | {"delivery": "exactly_once"}),
     ),
     Workload(
         name="bulk",
@@ -206,11 +226,14 @@ WORKLOADS = [
     Workload(
         name="stuck",
         about="One message whose handler does not end, and a million others in its partition that pass it."
-        " Resident memory of the consumer when the first hundredth has passed, when all have,"
+        " The rate of the first tenth of them after the start and of the last tenth; resident memory of the consumer when the first hundredth has passed, when all have,"
         " and after the one was released.",
         measure=lifecycle.stuck,
         shown=("delivery", "window"),
         columns=(
+            Column("first_rate", "first, messages/s"),
+            Column("last_rate", "last, messages/s"),
+            Column("kept", "last / first", 3, spread=True),
             Column("before_mb", "before, MB", 1),
             Column("after_mb", "after, MB", 1, spread=True),
             Column("released_mb", "released, MB", 1),
