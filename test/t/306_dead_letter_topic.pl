@@ -107,6 +107,19 @@ $kafka->produce('orders', { partition => 0, value => 'one more' });
 wait_produced('orders', 5);
 is_deeply([ sort { $a cmp $b } letters('orders.dead') ], [ '0/0', '1/0', '1/1', '1/2', '1/3' ], 'a retry that fails does not produce it a second time');
 
+# ---------------------------------------------------------------- what is parked
+
+$kafka->create_topic('parking', 1);
+$kafka->create_topic('parking.dead', 1);
+$kafka->produce('parking', map { { key => 'a', value => $_ } } 'fail', 'good', 'fail too');
+subscribe('parking', park_key => 'true');
+$node->wait_for('two to be parked behind one', q{SELECT count(*) FILTER (WHERE parked) = 2 AND count(produced_at) = 1 FROM burrow.dead_letters WHERE subscription = 'parking'});
+$node->sql(q{SELECT burrow.discard_dead_letters('parking', from_offset => 0, to_offset => 0)});
+$node->sql(q{SELECT burrow.retry_dead_letters('parking')});
+wait_produced('parking', 1);
+is_deeply([ letters('parking.dead') ], [ '0/0', '0/2' ], 'what is parked is produced when it has failed itself, and not before');
+$node->sql(q{SELECT burrow.unsubscribe('parking')});
+
 # ---------------------------------------------------------------- crashes
 
 my $file = $node->data_dir . '/burrow_crash_point';
