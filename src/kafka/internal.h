@@ -162,6 +162,8 @@ extern void burrow_kafka_destroy(BurrowKafkaClient *c);
 extern void burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id);
 
 /* partition.c */
+extern rd_kafka_queue_t *burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t partition);
+extern void burrow_kafka_empty(rd_kafka_queue_t *queue);
 extern BurrowKafkaPartition *burrow_kafka_split(BurrowKafkaClient *c, const char *topic,
 												int32_t partition, uint32_t id, char *error);
 extern void burrow_kafka_join(BurrowKafkaPartition *p);

@@ -49,8 +49,8 @@ let_go(BurrowKafkaClient *c)
 }
 
 /* Throws away what is in the queue, but not for ever, should it be filled meanwhile. */
-static void
-empty(rd_kafka_queue_t *queue)
+void
+burrow_kafka_empty(rd_kafka_queue_t *queue)
 {
 	for (size_t n = rd_kafka_queue_length(queue) + 1; n > 0; n--)
 	{
@@ -60,6 +60,17 @@ empty(rd_kafka_queue_t *queue)
 			return;
 		rd_kafka_event_destroy(event);
 	}
+}
+
+/* The partition's own queue, which is no longer part of the main queue; NULL: there is none. */
+rd_kafka_queue_t *
+burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t partition)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(c->rk, topic, partition);
+
+	if (queue != NULL)
+		rd_kafka_queue_forward(queue, NULL);
+	return queue;
 }
 
 BurrowKafkaPartition *
@@ -74,7 +85,7 @@ burrow_kafka_split(BurrowKafkaClient *c, const char *topic, int32_t partition,
 		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
 		return NULL;
 	}
-	p->queue = rd_kafka_queue_get_partition(c->rk, topic, partition);
+	p->queue = burrow_kafka_partition_queue(c, topic, partition);
 	if (p->queue == NULL)
 	{
 		snprintf(error, BURROW_KAFKA_TEXT_MAX, "there is no queue for partition %d", partition);
@@ -93,9 +104,8 @@ burrow_kafka_split(BurrowKafkaClient *c, const char *topic, int32_t partition,
 		p->next->prev = p;
 	c->partitions = p;
 
-	rd_kafka_queue_forward(p->queue, NULL);
 	rd_kafka_queue_io_event_enable(p->queue, c->wake_fd, &p->id, sizeof(p->id));
-	empty(p->queue);
+	burrow_kafka_empty(p->queue);
 	return p;
 }
 
@@ -119,7 +129,7 @@ burrow_kafka_join(BurrowKafkaPartition *p)
 	 * file descriptor with it. */
 	rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
 	/* Each message left pins a whole response of the broker's. */
-	empty(p->queue);
+	burrow_kafka_empty(p->queue);
 	rd_kafka_queue_destroy(p->queue);
 
 	if (p->next != NULL)

@@ -8,6 +8,10 @@
  * offsets, and the first thing that comes of each says what is there; then they are let
  * go.  All are fetched at the same time.
  *
+ * Each partition has its queue, as the member's have (partition.c): librdkafka does not
+ * fetch for a partition whose queue holds queued.min.messages, counts a queue that others
+ * share as full for each of them, and looks again after a second.
+ *
  * Runs in: the consumer.
  */
 #include <stdlib.h>
@@ -15,77 +19,61 @@
 
 #include "kafka/internal.h"
 
-static BurrowKafkaTopicPartition *
-find(BurrowKafkaList *list, const char *topic, int32_t partition)
+/* The timestamp of the message at this offset, if the event is that message; else there is none. */
+static int64_t
+timestamp_of(rd_kafka_event_t *event, int64_t offset)
 {
-	for (int i = 0; i < list->n; i++)
-		if (list->items[i].partition == partition && strcmp(list->items[i].topic, topic) == 0)
-			return &list->items[i];
-	return NULL;
-}
-
-/* A message came.  True: it is the first of its partition. */
-static bool
-take_message(BurrowKafkaList *list, bool *known, rd_kafka_event_t *event)
-{
-	const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
-	BurrowKafkaTopicPartition *item;
+	const rd_kafka_message_t *message = rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH ?
+		rd_kafka_event_message_next(event) : NULL;
 	rd_kafka_timestamp_type_t type;
 	int64_t		ms;
 
-	if (message == NULL)
-		return false;
-	item = find(list, rd_kafka_topic_name(message->rkt), message->partition);
-	if (item == NULL || known[item - list->items])
-		return false;
+	if (message == NULL || message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset != offset)
+		return BURROW_KAFKA_NONE_OFFSET;
 	ms = rd_kafka_message_timestamp(message, &type);
-	item->offset = message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset == item->offset &&
-		type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? ms : BURROW_KAFKA_NONE_OFFSET;
-	return known[item - list->items] = true;
+	return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? BURROW_KAFKA_NONE_OFFSET : ms;
 }
 
-/* The end of a partition, or an error of it: there is no message.  True: it is the first
- * that is heard of it. */
+/* Replaces each offset by what is heard first of its partition, unless the time is over. */
 static bool
-take_error(BurrowKafkaList *list, bool *known, rd_kafka_event_t *event)
+collect(rd_kafka_queue_t **queues, BurrowKafkaList *list, int64_t until)
 {
-	rd_kafka_topic_partition_t *where = rd_kafka_event_topic_partition(event);
-	BurrowKafkaTopicPartition *item;
-
-	if (where == NULL)
-		return false;
-	item = find(list, where->topic, where->partition);
-	rd_kafka_topic_partition_destroy(where);
-	if (item == NULL || known[item - list->items])
-		return false;
-	item->offset = BURROW_KAFKA_NONE_OFFSET;
-	return known[item - list->items] = true;
-}
-
-/* Serves the queue until each partition was heard of, or the time is over. */
-static bool
-collect(BurrowKafkaClient *c, BurrowKafkaList *list, int64_t until)
-{
-	bool	   *known = calloc(list->n, sizeof(bool));
-	int			missing = list->n;
-
-	while (known != NULL && missing > 0)
+	for (int i = 0; i < list->n; i++)
 	{
 		int64_t		left = until - burrow_kafka_now_ms();
-		rd_kafka_event_t *event = left > 0 ? rd_kafka_queue_poll(c->main, (int) left) : NULL;
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queues[i], left > 0 ? (int) left : 0);
 
-		if (event == NULL && left <= 0)
-			break;
 		if (event == NULL)
-			continue;
-		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH)
-			missing -= take_message(list, known, event) ? 1 : 0;
-		else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
-			missing -= take_error(list, known, event) ? 1 : 0;
+			return false;
+		list->items[i].offset = timestamp_of(event, list->items[i].offset);
 		rd_kafka_event_destroy(event);
 	}
-	free(known);
-	return missing == 0;
+	return true;
+}
+
+/* Each partition's queue, with nothing of an earlier assignment in it. */
+static bool
+split(BurrowKafkaClient *c, const BurrowKafkaList *list, rd_kafka_queue_t **queues)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		queues[i] = burrow_kafka_partition_queue(c, list->items[i].topic, list->items[i].partition);
+		if (queues[i] == NULL)
+			return false;
+		burrow_kafka_empty(queues[i]);
+	}
+	return true;
+}
+
+/* What is left in a queue would pin a whole response of the broker's. */
+static void
+let_go(rd_kafka_queue_t **queues, int n)
+{
+	for (int i = 0; i < n && queues[i] != NULL; i++)
+	{
+		burrow_kafka_empty(queues[i]);
+		rd_kafka_queue_destroy(queues[i]);
+	}
 }
 
 bool
@@ -93,19 +81,25 @@ burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, c
 {
 	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
 	rd_kafka_topic_partition_list_t *rd;
-	rd_kafka_resp_err_t code;
-	bool		ok;
+	rd_kafka_queue_t **queues;
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__FAIL;
 
 	if (list->n == 0)
 		return true;
 	rd = burrow_kafka_list_to_rd(list);
-	if (rd == NULL)
-		return burrow_kafka_fail(RD_KAFKA_RESP_ERR__FAIL, error);
-	code = rd_kafka_assign(c->rk, rd);
-	rd_kafka_topic_partition_list_destroy(rd);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return burrow_kafka_fail(code, error);
-	ok = collect(c, list, until);
-	(void) rd_kafka_assign(c->rk, NULL);
-	return ok || burrow_kafka_fail(RD_KAFKA_RESP_ERR__TIMED_OUT, error);
+	queues = calloc(list->n, sizeof(rd_kafka_queue_t *));
+	if (rd != NULL && queues != NULL && split(c, list, queues))
+		code = rd_kafka_assign(c->rk, rd);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		if (!collect(queues, list, until))
+			code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+		(void) rd_kafka_assign(c->rk, NULL);
+	}
+	if (queues != NULL)
+		let_go(queues, list->n);
+	free(queues);
+	if (rd != NULL)
+		rd_kafka_topic_partition_list_destroy(rd);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }

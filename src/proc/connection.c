@@ -325,10 +325,11 @@ make_conf(BurrowConsumer *c, int partitions)
 	set_properties(c, conf);
 	if (partitions == 0)
 	{
-		/* one message of a partition is all that it ever reads, at once */
+		/* one message of a partition is all that it ever reads, at once; librdkafka's marks of
+		 * pausing and starting are in the queue too, and count as messages */
 		set_property(c, conf, "fetch.min.bytes", "1");
 		set_property(c, conf, "max.partition.fetch.bytes", "65536");
-		set_property(c, conf, "queued.min.messages", "1");
+		set_property(c, conf, "queued.min.messages", "10");
 	}
 
 	if (c->kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))

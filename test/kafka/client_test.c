@@ -773,16 +773,27 @@ test_questions(void)
 	(void) close_consumer(c);
 }
 
-/* The timestamps of single messages, of a client that is no member. */
+/*
+ * The timestamps of single messages, of a client that is no member.  One message is all
+ * that it keeps of a partition, and one of another must not be in its way: librdkafka
+ * looks again at a queue that was full after a second.
+ */
 static void
 test_peek(void)
 {
+	static const char *const properties[] = {
+		"queued.min.messages", "10", "message.max.bytes", "1000", "fetch.max.bytes", "1000", NULL
+	};
 	Consumer   *c;
 	BurrowKafkaList *list = kafka->list_new(4);
+	BurrowKafkaList *many = kafka->list_new(32);
 	int64_t		before = 0;
 	char		error[BURROW_KAFKA_TEXT_MAX] = "";
 
 	create_topic("peek", 4);
+	create_topic("peek many", 32);
+	for (int i = 0; i < 32; i++)
+		produce("peek many", i, 0, 100);
 	produce("peek", 0, 0, 10);
 	produce("peek", 1, 0, 20);
 	produce("peek", 3, 0, 5);
@@ -800,8 +811,17 @@ test_peek(void)
 		check(before == 0 || before == list->items[0].offset, "the same when it is asked again");
 		before = list->items[0].offset;
 	}
-	kafka->list_free(list);
 	(void) close_consumer(c);
+
+	c = open_consumer("peek", NULL, properties);
+	for (int i = 0; i < 32; i++)
+		(void) kafka->list_set(many, i, "peek many", i, 0, NULL, 0);
+	check(kafka->peek(c->client, many, 10000, error), "peeked many %s", error);
+	for (int i = 0; i < 32; i++)
+		check(many->items[i].offset > 0, "timestamp %d", i);
+	(void) close_consumer(c);
+	kafka->list_free(many);
+	kafka->list_free(list);
 }
 
 /* ---- the pipe ---- */
@@ -946,7 +966,8 @@ test_rebalance(void)
 
 	d = open_consumer("rebalance", "rebalance", impatient);
 	part_of(d, "rebalance", 0)->start = part_of(d, "rebalance", 1)->start = 50;
-	check(pump_two(c, d, c->revokes == 1 && c->assigned == 1 && d->assigned == 1),
+	/* the group may need a second round if one is late for the first */
+	check(pump_two(c, d, c->revokes >= 1 && c->assigned == 1 && d->assigned == 1),
 		  "the second gets one");
 	check(c->lost == 0, "nothing is lost");
 	for (int i = 0; i < 2; i++)
