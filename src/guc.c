@@ -21,10 +21,6 @@ char	   *burrow_bootstrap_servers = "";
 int			burrow_worker_queue_size = 64;
 int			burrow_max_receive_message_bytes = 100000000;
 
-#ifdef BURROW_TESTING
-char	   *burrow_crash_point = "";
-#endif
-
 /* Sizes of shared memory: they cannot change while the server runs. */
 static void
 define_sizes(void)
@@ -70,12 +66,5 @@ burrow_guc_define(void)
 							NULL,
 							&burrow_max_receive_message_bytes, 100000000, 1048576, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
-#ifdef BURROW_TESTING
-	DefineCustomStringVariable("burrow.crash_point",
-							   "Sets where a process is killed, for tests.",
-							   NULL,
-							   &burrow_crash_point, "",
-							   PGC_SIGHUP, 0, NULL, NULL, NULL);
-#endif
 	MarkGUCPrefixReserved("burrow");
 }

@@ -14,10 +14,6 @@ extern char *burrow_bootstrap_servers;	/* sighup; "host:port,..." or "" */
 extern int	burrow_worker_queue_size;	/* sighup; kB */
 extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.message.max.bytes */
 
-#ifdef BURROW_TESTING
-extern char *burrow_crash_point;	/* sighup; see proc/crash_point.h */
-#endif
-
 extern void burrow_guc_define(void);
 
 #endif							/* BURROW_GUC_H */

@@ -15,7 +15,6 @@ SQL
 my $group = $node->group_of('load');
 $node->wait_for_state('load', 'running');
 
-my $file = $node->data_dir . '/burrow_crash_point';
 my $produced = 0;
 
 sub produce
@@ -29,14 +28,9 @@ sub produce
 sub crash_at
 {
 	my ($point, $trigger) = @_;
-	my $position = $node->log_position;
-	PostgreSQL::Test::Utils::append_to_file($file, '');
-	$node->sql("ALTER SYSTEM SET burrow.crash_point = '$point'");
-	$node->sql('SELECT pg_reload_conf()');
+	$node->arm_crash_point($point);
 	$trigger->();
-	$node->wait_for("the crash at \"$point\"", sub { return !-e $file });
-	$node->wait_for_log_line(qr/terminated by signal 9/, $position);
-	$node->wait_for('the server to be back', 'SELECT NOT pg_is_in_recovery()');
+	$node->wait_for_crash;
 	produce(100);
 	$node->wait_for("all rows after the crash at \"$point\"",
 		"SELECT count(DISTINCT (partition, \"offset\")) >= $produced FROM got");
@@ -59,11 +53,9 @@ for my $point ('before start is stored', 'start stored')
 	my $topic = $point =~ tr/ /-/r;
 	$kafka->create_topic($topic, 1);
 	$kafka->produce_many($topic, count => 10);
-	PostgreSQL::Test::Utils::append_to_file($file, '');
-	$node->sql("ALTER SYSTEM SET burrow.crash_point = '$point'");
-	$node->sql('SELECT pg_reload_conf()');
+	$node->arm_crash_point($point);
 	$node->sql("SELECT burrow.subscribe('$topic', 'keep', start_from => 'latest')");
-	$node->wait_for("the crash at \"$point\"", sub { return !-e $file });
+	$node->wait_for_crash;
 	# the start is known only if it was stored
 	$kafka->produce_many($topic, count => 5) if $point eq 'start stored';
 	$node->wait_for_state($topic, 'running', timeout => 90);

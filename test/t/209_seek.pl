@@ -126,21 +126,17 @@ for my $delivery (qw(exactly_once at_least_once))
 	# ---- a crash leaves the old position with the seek to be done, or the new one
 	subscribed("crash-$tag", 20, $options);
 	caught_up();
-	my $file = $node->data_dir . '/burrow_crash_point';
 	my $times = 1;
 	for my $point ('before start is stored', 'start stored', 'before kafka commit', 'before acknowledgement', 'before seek is removed', 'seek removed', 'seek time fixed')
 	{
-		PostgreSQL::Test::Utils::append_to_file($file, '');
 		# a crash before the seek is committed would be another test: the consumer that
 		# drains for it must not come by
 		$node->sql("SELECT burrow.pause('$topic')");
 		$node->wait_for_state($topic, 'paused');
-		$node->sql("ALTER SYSTEM SET burrow.crash_point = '$point'");
-		$node->sql('SELECT pg_reload_conf()');
+		$node->arm_crash_point($point);
 		$node->sql($point eq 'seek time fixed' ? "SELECT burrow.seek('$topic', '-infinity'::timestamptz)" : "SELECT burrow.seek('$topic', '$topic', 0, 0)");
 		$node->sql("SELECT burrow.resume('$topic')");
-		$node->wait_for("the crash at \"$point\"", sub { return !-e $file });
-		$node->wait_for('the server to be back', 'SELECT NOT pg_is_in_recovery()');
+		$node->wait_for_crash;
 		$node->wait_for_state($topic, 'running', timeout => 90);
 		caught_up();
 		$times++;

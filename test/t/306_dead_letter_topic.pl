@@ -122,18 +122,12 @@ $node->sql(q{SELECT burrow.unsubscribe('parking')});
 
 # ---------------------------------------------------------------- crashes
 
-my $file = $node->data_dir . '/burrow_crash_point';
 for my $point ('dead letter durable', 'dead letter delivered')
 {
 	my $before = letters('orders.dead');
-	my $position = $node->log_position;
-	PostgreSQL::Test::Utils::append_to_file($file, '');
-	$node->sql("ALTER SYSTEM SET burrow.crash_point = '$point'");
-	$node->sql('SELECT pg_reload_conf()');
+	$node->arm_crash_point($point);
 	$kafka->produce('orders', { partition => 0, value => $point });
-	$node->wait_for("the crash at \"$point\"", sub { return !-e $file });
-	$node->wait_for_log_line(qr/terminated by signal 9/, $position);
-	$node->wait_for('the server to be back', 'SELECT NOT pg_is_in_recovery()');
+	$node->wait_for_crash;
 	$node->wait_for('all to be produced', q{SELECT count(*) = 0 FROM burrow.dead_letters WHERE produced_at IS NULL}, timeout => 90);
 	my @all = letters('orders.dead');
 	is(distinct(@all), distinct(@all[ 0 .. $before - 1 ]) + 1, "crash at \"$point\": the letter is there");

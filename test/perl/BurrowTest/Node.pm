@@ -181,6 +181,27 @@ sub crash
 	return;
 }
 
+# The process that comes by this place next is killed, and so the server restarts; see
+# src/proc/crash_point.h.  wait_for_crash() waits for both.
+sub arm_crash_point
+{
+	my ($self, $point) = @_;
+	$self->{crash_point} = { name => $point, file => $self->data_dir . "/burrow crash: $point", position => $self->log_position };
+	PostgreSQL::Test::Utils::append_to_file($self->{crash_point}{file}, '');
+	return;
+}
+
+sub wait_for_crash
+{
+	my ($self) = @_;
+	my $point = delete $self->{crash_point};
+	$self->wait_for("the crash at \"$point->{name}\"", sub { return !-e $point->{file} });
+	# before the server knows of it, it would answer as if nothing had happened
+	$self->wait_for_log_line(qr/terminated by signal 9/, $point->{position});
+	$self->wait_for('the server to be back', 'SELECT NOT pg_is_in_recovery()');
+	return;
+}
+
 # The consumer group of a subscription.
 sub group_of
 {
