@@ -55,7 +55,6 @@ static const BurrowKafkaFunctions functions = {
 	.free_text = burrow_kafka_free_text,
 	.leave = burrow_kafka_leave,
 	.left = burrow_kafka_left,
-	.want_headers = burrow_kafka_want_headers,
 	.producer_conf_new = burrow_kafka_producer_conf_new,
 	.open_producer = burrow_kafka_open_producer,
 	.produce = burrow_kafka_produce,

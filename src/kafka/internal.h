@@ -90,7 +90,6 @@ struct BurrowKafkaClient
 	const rd_kafka_message_t *message;
 	rd_kafka_headers_t *headers;
 	const BurrowKafkaPartition *message_of;
-	bool		skip_headers;
 
 	/* a producer's answers: those that are left of an event, and those that no event brings */
 	rd_kafka_event_t *reports;
@@ -171,7 +170,6 @@ extern BurrowKafkaTake burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMes
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
 								const void **value, size_t *value_len);
 extern void burrow_kafka_discard(BurrowKafkaPartition *p);
-extern void burrow_kafka_want_headers(BurrowKafkaClient *c, bool want);
 extern BurrowKafkaPartition *burrow_kafka_find_partition(const BurrowKafkaClient *c,
 														 const char *topic, int32_t partition);
 extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *event,

@@ -276,9 +276,6 @@ typedef struct BurrowKafkaFunctions
 	bool		(*leave) (BurrowKafkaClient *c, char *error);
 	bool		(*left) (BurrowKafkaClient *c);
 
-	/* False: take() says nheaders = 0 and saves the parsing, a third of its time.  At first true. */
-	void		(*want_headers) (BurrowKafkaClient *c, bool want);
-
 	/* ---- producers ---- */
 
 	/* As conf_new(), for a producer: conf_set() leaves out what only consumers have. */

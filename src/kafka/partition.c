@@ -262,8 +262,7 @@ fill(BurrowKafkaClient *c, const rd_kafka_message_t *message, BurrowKafkaMessage
 	m->text[0] = '\0';
 
 	/* Counting them means parsing them: 65 ns, also where there are none, to 110 of all the rest. */
-	if (!c->skip_headers &&
-		rd_kafka_message_headers(message, &c->headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (rd_kafka_message_headers(message, &c->headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		m->nheaders = rd_kafka_header_cnt(c->headers);
 }
 
@@ -333,10 +332,4 @@ burrow_kafka_discard(BurrowKafkaPartition *p)
 {
 	if (p->client->message_of == p)
 		let_go(p->client);
-}
-
-void
-burrow_kafka_want_headers(BurrowKafkaClient *c, bool want)
-{
-	c->skip_headers = !want;
 }

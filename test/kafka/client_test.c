@@ -647,11 +647,8 @@ test_messages(void)
 	check(m.key == NULL && m.value != NULL && m.value_len == 0, "no key, an empty value");
 	check(take_next(c, part, &m) == BURROW_KAFKA_END && m.offset == 3, "end at 3");
 
-	kafka->want_headers(c->client, false);
 	produce_special("messages");
-	check(take_next(c, part, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3 && m.nheaders == 0,
-		  "headers are not wanted");
-	check(!kafka->header(part->p, 0, &name, &value, &len), "nor given");
+	check(take_next(c, part, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "more after the end");
 	kafka->discard(part->p);
 	kafka->discard(part->p);
 	note("closed in %d ms", (int) close_consumer(c));
@@ -1183,7 +1180,7 @@ test_broker_down(void)
 /* ---- speed ---- */
 
 static void
-measure(const char *name, bool headers)
+measure(const char *name)
 {
 	enum
 	{
@@ -1197,7 +1194,6 @@ measure(const char *name, bool headers)
 	int			n = 0;
 	uint64_t	sum = 0;
 
-	kafka->want_headers(c->client, headers);
 	part = part_of(c, "speed", 0);
 	part->paused = true;
 	if (!pump(c, c->assigns > 0))
@@ -1222,10 +1218,7 @@ speed(void)
 	create_topic("speed", 1);
 	produce("speed", 0, 0, 40000);
 	for (int i = 0; i < 3; i++)
-	{
-		measure("headers-counted", true);
-		measure("headers-not-wanted", false);
-	}
+		measure("taken");
 }
 
 /* ---- */
