@@ -23,6 +23,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lwlock.h"
 #include "storage/procsignal.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -78,6 +79,31 @@ set_up_session(const BurrowWorkerSetup *setup)
 		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+/* False: the consumer has ended since it started this worker, and its area with it. */
+static bool
+attach_area(BurrowWorker *w)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	PG_TRY();
+	{
+		w->area = dsa_attach(w->args.tracker_area);
+		dsa_pin_mapping(w->area);
+	}
+	PG_CATCH();
+	{
+		/* there is no asking before */
+		if (geterrcode() != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			PG_RE_THROW();
+		LWLockReleaseAll();		/* the lock of an area that is being left */
+		FlushErrorState();
+		w->area = NULL;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return w->area != NULL;
+}
+
 /*
  * Everything that may be missing because the consumer is gone comes before the slot:
  * a new consumer waits for as long as a slot is taken.  False: leave.
@@ -85,17 +111,9 @@ set_up_session(const BurrowWorkerSetup *setup)
 static bool
 attach(BurrowWorker *w)
 {
-	MemoryContext old;
-
 	w->transport = burrow_transport_attach(w->args.segment);
-	if (w->transport == NULL)
+	if (w->transport == NULL || !attach_area(w))
 		return false;
-
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	w->area = dsa_attach(w->args.tracker_area);
-	MemoryContextSwitchTo(old);
-	dsa_pin_mapping(w->area);
-
 	if (!burrow_registry_attach_worker(w->args.worker, w->args.generation))
 		return false;
 	w->slot = &burrow->workers[w->args.worker];
