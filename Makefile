@@ -29,6 +29,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/transport.o \
+	src/shmem/worker_slots.o \
 	src/catalog/access.o \
 	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \

@@ -1,6 +1,6 @@
 /*
  * registry.c
- *	  Who runs: subscription slots, worker slots, databases to look at.
+ *	  Who runs: subscription slots, databases to look at.
  *
  * Runs in: every process.  Each function says who may call it.
  * Owns: the struct BurrowShared in main shared memory.
@@ -21,8 +21,6 @@
  * docs/architecture.md).
  */
 #include "postgres.h"
-
-#include <signal.h>
 
 #include "access/xact.h"
 #include "mb/pg_wchar.h"
@@ -52,10 +50,7 @@ const char *const burrow_state_names[] = {
 	[BURROW_DISABLED] = "disabled",
 };
 
-/* What this process is: slot numbers, or -1. */
-static int	my_slot = -1;
-static int	my_worker = -1;
-
+static int	my_slot = -1;		/* the consumer's */
 static bool wake_pending = false;	/* something was changed in this transaction */
 
 /* ---- set-up ---- */
@@ -184,8 +179,8 @@ burrow_registry_require(void)
 
 /* ---- requests ---- */
 
-static void
-wake(PGPROC *proc)
+void
+burrow_registry_wake(PGPROC *proc)
 {
 	if (proc != NULL)
 		SetLatch(&proc->procLatch);
@@ -199,7 +194,7 @@ burrow_registry_wake_launcher(void)
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	proc = burrow->launcher_proc;
 	LWLockRelease(burrow->lock);
-	wake(proc);
+	burrow_registry_wake(proc);
 }
 
 /* Locks: caller holds burrow->lock exclusively, and wakes the launcher afterwards. */
@@ -238,7 +233,7 @@ burrow_registry_request(int slot, uint32 bits)
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	proc = sub->consumer_proc;
 	LWLockRelease(burrow->lock);
-	wake(proc);
+	burrow_registry_wake(proc);
 }
 
 /*
@@ -473,7 +468,7 @@ detach_consumer(int code, Datum arg)
 	LWLockRelease(burrow->lock);
 
 	ConditionVariableBroadcast(&burrow->gone);
-	wake(launcher);
+	burrow_registry_wake(launcher);
 }
 
 void
@@ -482,7 +477,7 @@ burrow_registry_attach_consumer(int slot, uint32 generation)
 	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
 	bool		mine;
 
-	Assert(my_slot < 0 && my_worker < 0);
+	Assert(my_slot < 0);
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	mine = sub->in_use && sub->starting && sub->generation == generation;
@@ -542,185 +537,6 @@ burrow_registry_wait_for_stragglers(int slot, uint32 generation)
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	return !has_stragglers(slot, generation);
-}
-
-/* ---- worker slots ---- */
-
-int
-burrow_registry_reserve_worker(int slot, uint32 generation, int lane)
-{
-	int			found = -1;
-
-	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < burrow->nworkers && found < 0; i++)
-	{
-		BurrowWorkerSlot *worker = &burrow->workers[i];
-
-		if (worker->in_use)
-			continue;
-		worker->in_use = true;
-		worker->subscription = slot;
-		worker->generation = generation;
-		worker->lane = lane;
-		worker->pid = 0;
-		worker->proc = NULL;
-		pg_atomic_write_u64(&worker->cancel, 0);
-		pg_atomic_write_u64(&worker->attempts, 0);
-		pg_atomic_write_u64(&worker->running_since, 0);
-		pg_atomic_write_u64(&worker->running_offset, 0);
-		pg_atomic_write_u32(&worker->running_partition, 0);
-		pg_atomic_write_u64(&worker->messages_processed, 0);
-		pg_atomic_write_u64(&worker->messages_failed, 0);
-		found = i;
-	}
-	LWLockRelease(burrow->lock);
-	return found;
-}
-
-/* Locks: caller holds burrow->lock. */
-static bool
-is_workers(int worker, int slot, uint32 generation, int lane)
-{
-	const BurrowWorkerSlot *w = &burrow->workers[worker];
-
-	Assert(LWLockHeldByMe(burrow->lock));
-	return w->in_use && w->subscription == slot && w->generation == generation && w->lane == lane;
-}
-
-bool
-burrow_registry_worker_attached(int worker, int slot, uint32 generation, int lane)
-{
-	bool		attached;
-
-	LWLockAcquire(burrow->lock, LW_SHARED);
-	attached = is_workers(worker, slot, generation, lane) && burrow->workers[worker].pid != 0;
-	LWLockRelease(burrow->lock);
-	return attached;
-}
-
-void
-burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane, int signo)
-{
-	pid_t		pid = 0;
-
-	LWLockAcquire(burrow->lock, LW_SHARED);
-	if (is_workers(worker, slot, generation, lane))
-		pid = burrow->workers[worker].pid;
-	/* which attempt is meant: the signal may arrive when the next is in hand */
-	if (pid != 0 && signo == SIGINT)
-		pg_atomic_write_u64(&burrow->workers[worker].cancel,
-							pg_atomic_read_u64(&burrow->workers[worker].attempts));
-	/* the process cannot leave its slot, and so not exit, while we hold the lock */
-	if (pid != 0)
-		(void) kill(pid, signo);
-	LWLockRelease(burrow->lock);
-}
-
-/* A slot keeps what its process did until another one reserves it. */
-bool
-burrow_registry_message_in_hand(int worker, int slot, uint32 generation, int lane, int64 *offset)
-{
-	BurrowWorkerSlot *w = &burrow->workers[worker];
-	bool		found;
-
-	LWLockAcquire(burrow->lock, LW_SHARED);
-	found = w->subscription == slot && w->generation == generation && w->lane == lane &&
-		pg_atomic_read_u64(&w->running_since) != 0 &&
-		!burrow_registry_is_held(burrow->subscriptions[slot].dboid);
-	*offset = (int64) pg_atomic_read_u64(&w->running_offset);
-	LWLockRelease(burrow->lock);
-	return found;
-}
-
-void
-burrow_registry_free_worker(int worker, int slot, uint32 generation, int lane)
-{
-	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
-	PGPROC	   *consumer;
-	PGPROC	   *launcher = NULL;
-
-	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-	if (is_workers(worker, slot, generation, lane))
-	{
-		burrow->workers[worker].in_use = false;
-		burrow->workers[worker].pid = 0;
-		burrow->workers[worker].proc = NULL;
-	}
-	/* that of a later generation may be waiting for this */
-	consumer = sub->consumer_proc;
-	/* and the launcher, to free the subscription's slot */
-	if (sub->dropped)
-		launcher = burrow->launcher_proc;
-	LWLockRelease(burrow->lock);
-
-	ConditionVariableBroadcast(&burrow->gone);
-	wake(consumer);
-	wake(launcher);
-}
-
-/*
- * before_shmem_exit.  The slot says "may still commit something", so the
- * transaction ends first; PostgreSQL's own callback for that runs after this one.
- */
-static void
-detach_worker(int code, Datum arg)
-{
-	BurrowWorkerSlot *worker = &burrow->workers[my_worker];
-	int			subscription;
-	int			lane;
-
-	AbortOutOfAnyTransaction();
-	/* constant as long as the slot is ours */
-	subscription = worker->subscription;
-	lane = worker->lane;
-	burrow_registry_free_worker(my_worker, subscription, worker->generation, lane);
-	/* its consumer looks at the lane, and finds nobody there */
-	burrow_registry_result_ready(subscription, lane);
-}
-
-bool
-burrow_registry_attach_worker(int worker, uint32 generation)
-{
-	BurrowWorkerSlot *slot = &burrow->workers[worker];
-	BurrowSubscriptionSlot *sub;
-	PGPROC	   *consumer = NULL;
-
-	Assert(my_slot < 0 && my_worker < 0);
-
-	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-	sub = &burrow->subscriptions[slot->subscription];
-	if (slot->in_use && slot->pid == 0 && slot->generation == generation &&
-		sub->generation == generation)
-		consumer = sub->consumer_proc;
-	if (consumer != NULL)
-	{
-		slot->pid = MyProcPid;
-		slot->proc = MyProc;
-		my_worker = worker;
-	}
-	LWLockRelease(burrow->lock);
-
-	if (consumer == NULL)
-		return false;
-	before_shmem_exit(detach_worker, (Datum) 0);
-	wake(consumer);				/* it may give us work now */
-	return true;
-}
-
-/*
- * The pointer is read without the lock, once for each chunk: it is either NULL or
- * points to a PGPROC, whose memory is there as long as the server, so the worst is
- * to wake a process for nothing.  A consumer that comes after this one waits until
- * this worker is gone, and so needs none of its results.
- */
-void
-burrow_registry_result_ready(int slot, int lane)
-{
-	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
-
-	/* a full barrier: the consumer that is woken sees the bit */
-	pg_atomic_fetch_or_u64(&sub->ready[lane / 64], UINT64CONST(1) << (lane % 64));
-	wake(*(PGPROC *volatile *) &sub->consumer_proc);
 }
 
 /* ---- the launcher and its discovery workers ---- */

@@ -228,6 +228,8 @@ extern void burrow_registry_wake_at_commit(void);
 
 /* Have the launcher look at a database now.  InvalidOid: every database. */
 extern void burrow_registry_look_at(Oid dboid);
+/* NULL: nobody.  Locks: none needed, see registry.c. */
+extern void burrow_registry_wake(PGPROC *proc);
 extern void burrow_registry_wake_launcher(void);
 
 /* ---- slots ---- */
