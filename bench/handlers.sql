@@ -29,10 +29,12 @@ BEGIN
 END $$;
 
 -- Waits at the message whose key is "stuck" until advisory lock 2 is free.
-CREATE FUNCTION on_stuck(key text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION on_stuck(key text, value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF key = 'stuck' THEN
 		PERFORM pg_advisory_xact_lock_shared(2);
+	ELSE
+		PERFORM on_row(key, value::jsonb);
 	END IF;
 END $$;
 

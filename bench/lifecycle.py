@@ -71,14 +71,16 @@ def rate_between(subscription, first, last):
     return (at_last - at_first) / (ended - began)
 
 
-def stuck(env, params):
+def pass_by(env, params, is_stuck):
+    """Many messages that pass one of another key, whose handler does not end if is_stuck."""
     topic = env.fresh_name()
     total = params["messages"]
     env.create_topic(topic, 1)
     env.send_one(topic, "stuck")
     env.produce(topic, "--count", total)
     env.clear()
-    env.session.query("SELECT pg_advisory_lock(2)")
+    if is_stuck:
+        env.session.query("SELECT pg_advisory_lock(2)")
     options = {name: params[name] for name in ("delivery", "window", "workers")}
     with env.subscribe(topic, "on_stuck", **options) as subscription:
         subscription.wait_for(total // 100)
@@ -89,9 +91,18 @@ def stuck(env, params):
         figures["kept"] = figures["last_rate"] / figures["first_rate"]
         figures["after_mb"] = processes.resident_memory(consumer) / MB
         released = time.monotonic()
-        env.session.query("SELECT pg_advisory_unlock(2)")
+        if is_stuck:
+            env.session.query("SELECT pg_advisory_unlock(2)")
         subscription.wait_for(total + 1)
         wait_until("Kafka's offset", lambda: subscription.lag() == 0)
         figures["release_s"] = time.monotonic() - released
         figures["released_mb"] = processes.resident_memory(consumer) / MB
     return figures
+
+
+def stuck(env, params):
+    return pass_by(env, params, True)
+
+
+def not_stuck(env, params):
+    return pass_by(env, params, False)

@@ -225,10 +225,13 @@ WORKLOADS = [
     ),
     Workload(
         name="stuck",
-        about="One message whose handler does not end, and a million others in its partition that pass it."
-        " The rate of the first tenth of them after the start and of the last tenth; resident memory of the consumer when the first hundredth has passed, when all have,"
-        " and after the one was released.",
+        about="One message whose handler does not end, and a million others in its partition that pass it,"
+        " each of which inserts a row. The rate of the first tenth of them after the start and of the last tenth;"
+        " resident memory of the consumer when the first hundredth has passed, when all have,"
+        " and after the one was released. *Without* is the same when that one ends like the others.",
         measure=lifecycle.stuck,
+        references=(Reference("without", lifecycle.not_stuck, ("delivery", "window", "workers", "messages")),),
+        compared=("first_rate", "last_rate"),
         shown=("delivery", "window"),
         columns=(
             Column("first_rate", "first, messages/s"),
