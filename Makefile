@@ -64,6 +64,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/launcher.o \
 	src/proc/location.o \
 	src/proc/outbox.o \
+	src/proc/message.o \
 	src/proc/park.o \
 	src/proc/part.o \
 	src/proc/pool.o \

@@ -22,6 +22,7 @@
 
 #include "catalog/dead_letter.h"
 #include "proc/consumer.h"
+#include "proc/message.h"
 
 /* Messages taken from one partition before the next has its turn, at least. */
 #define INTAKE_TURN		256
@@ -78,41 +79,6 @@ burrow_intake_add_segment(BurrowConsumer *c, BurrowPart *part)
 	return true;
 }
 
-/* Bytes of the message's headers as they are sent. */
-static size_t
-headers_size(BurrowConsumer *c, BurrowPart *part, size_t nheaders)
-{
-	size_t		size = 0;
-
-	for (size_t i = 0; i < nheaders; i++)
-	{
-		const char *name;
-		const void *value;
-		size_t		value_len;
-
-		if (!c->kafka->header(part->queue, i, &name, &value, &value_len))
-			break;
-		size += burrow_frame_header_size(strlen(name), value == NULL ? -1 : (int64_t) value_len);
-	}
-	return size;
-}
-
-static void
-copy_headers(BurrowConsumer *c, BurrowPart *part, size_t nheaders, char *p)
-{
-	for (size_t i = 0; i < nheaders; i++)
-	{
-		const char *name;
-		const void *value;
-		size_t		value_len;
-
-		if (!c->kafka->header(part->queue, i, &name, &value, &value_len))
-			break;
-		p = burrow_frame_put_header(p, name, strlen(name), value,
-									value == NULL ? -1 : (int64_t) value_len);
-	}
-}
-
 /* Which messages it has to keep its order with. */
 static void
 set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem *item)
@@ -139,8 +105,8 @@ set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem
 static BurrowMessage *
 copy_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref)
 {
-	size_t		hsize = km->nheaders > 0 ? headers_size(c, part, km->nheaders) : 0;
-	size_t		size = burrow_frame_message_size(km->key_len, km->value_len, hsize);
+	size_t		hsize;
+	size_t		size = burrow_message_size(c->kafka, part->queue, km, &hsize);
 	size_t		total = offsetof(BurrowMessage, frame) + size;
 	BurrowMessage *m;
 	BurrowMessageHeader *h;
@@ -157,27 +123,11 @@ copy_message(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km, 
 	m->item.bytes = (uint32) total;
 
 	h = &m->frame;
-	h->total = (uint32) size;
-	h->flags = (km->key != NULL ? BURROW_MESSAGE_HAS_KEY : 0) |
-		(km->value != NULL ? BURROW_MESSAGE_HAS_VALUE : 0) |
-		(km->timestamp_ms >= 0 ? BURROW_MESSAGE_HAS_TIME : 0) |
-		(m->item.ordered ? BURROW_MESSAGE_ORDERED : 0);
-	h->offset = km->offset;
-	h->timestamp_ms = km->timestamp_ms;
+	burrow_message_copy(c->kafka, part->queue, km, size, hsize, h);
+	h->flags |= m->item.ordered ? BURROW_MESSAGE_ORDERED : 0;
 	h->order = m->item.order;
 	h->slots = ref.segment->handle;
 	h->slot = ref.index;
-	h->attempt = 1;
-	h->key_len = (uint32) km->key_len;
-	h->value_len = (uint32) km->value_len;
-	h->nheaders = (uint32) km->nheaders;
-	h->headers_len = (uint32) hsize;
-	if (km->key_len > 0)
-		memcpy(burrow_frame_key(h), km->key, km->key_len);
-	if (km->value_len > 0)
-		memcpy(burrow_frame_value(h), km->value, km->value_len);
-	if (hsize > 0)
-		copy_headers(c, part, km->nheaders, burrow_frame_headers(h));
 	return m;
 }
 
