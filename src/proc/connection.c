@@ -37,7 +37,7 @@
 /* The pipe lives as long as the process: librdkafka writes to the number of its file
  * descriptor, which must never become that of a data file. */
 void
-burrow_connection_make_pipe(BurrowConsumer *c)
+burrow_connection_make_pipe(int *read_end, int *write_end)
 {
 	int			fds[2];
 
@@ -50,8 +50,8 @@ burrow_connection_make_pipe(BurrowConsumer *c)
 	/* counted against max_files_per_process */
 	ReserveExternalFD();
 	ReserveExternalFD();
-	c->wake_read = fds[0];
-	c->wake_write = fds[1];
+	*read_end = fds[0];
+	*write_end = fds[1];
 }
 
 /* ---- is Kafka there? ---- */
@@ -228,6 +228,31 @@ keep_cluster(BurrowConsumer *c, void *arg)
 	burrow_subscription_keep_cluster(c->subid, c->sub->uuid, arg);
 }
 
+const char *
+burrow_connection_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+						  const BurrowSubscription *sub, BurrowHalt *halt)
+{
+	char	   *answer = kafka->cluster_id(scout, CONNECT_TIMEOUT_MS);
+	char	   *id;
+
+	halt->message = NULL;
+	if (answer == NULL)
+		return NULL;			/* Kafka has no ids before 0.10.1 */
+	id = pstrdup(answer);
+	kafka->free_text(answer);
+	if (sub->cluster_id[0] != '\0' && strcmp(sub->cluster_id, id) != 0)
+		*halt = (BurrowHalt) {
+			.partition = -1,
+			.offset = -1,
+			.sqlstate = "55000",
+			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
+								id, sub->cluster_id, sub->name),
+			.detail = "The positions of the subscription belong to the other cluster.",
+			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
+		};
+	return id;
+}
+
 /*
  * In another cluster the positions mean nothing, so the id of the first one that answered is
  * kept, and another one halts.  False: it could not be kept now.
@@ -235,52 +260,38 @@ keep_cluster(BurrowConsumer *c, void *arg)
 static bool
 check_cluster(BurrowConsumer *c)
 {
-	char	   *answer = c->kafka->cluster_id(c->scout, CONNECT_TIMEOUT_MS);
-	char	   *id;
-	BurrowHalt	halt = {
-		.partition = -1,
-		.offset = -1,
-		.sqlstate = "55000",
-		.detail = "The positions of the subscription belong to the other cluster.",
-		.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
-	};
+	BurrowHalt	halt;
+	const char *id = burrow_connection_cluster(c->kafka, c->scout, c->sub, &halt);
 
-	if (answer == NULL)
-		return true;			/* Kafka has no ids before 0.10.1 */
-	id = pstrdup(answer);
-	c->kafka->free_text(answer);
-	if (c->sub->cluster_id[0] == '\0')
-		return burrow_consumer_try(c, keep_cluster, id, "keep the id of the Kafka cluster");
-	if (strcmp(c->sub->cluster_id, id) != 0)
-	{
-		halt.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
-								id, c->sub->cluster_id, c->sub->name);
+	if (id != NULL && c->sub->cluster_id[0] == '\0')
+		return burrow_consumer_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
+	if (halt.message != NULL)
 		burrow_ending_halt(c, &halt);
-	}
 	return true;
 }
 
 /* ---- the client ---- */
 
 static void
-set_property(BurrowConsumer *c, BurrowKafkaConf *conf, const char *name, const char *value)
+set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			 const char *name, const char *value)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	if (!c->kafka->conf_set(conf, name, value, text))
+	if (!kafka->conf_set(conf, name, value, text))
 	{
-		c->kafka->conf_free(conf);
+		kafka->conf_free(conf);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, c->sub->name, text)));
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, sub->name, text)));
 	}
 }
 
 /* Kafka takes letters, digits, dots, underscores and hyphens. */
 static char *
-instance_id(BurrowConsumer *c)
+instance_id(const BurrowSubscription *sub)
 {
-	char	   *id = psprintf("%s." UINT64_FORMAT, c->sub->consumer_group, c->sub->system_identifier);
+	char	   *id = psprintf("%s." UINT64_FORMAT, sub->consumer_group, sub->system_identifier);
 
 	for (char *p = id; *p != '\0'; p++)
 		if (!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL)
@@ -288,79 +299,96 @@ instance_id(BurrowConsumer *c)
 	return id;
 }
 
+/* What all clients have. */
 static void
-require(const BurrowKafkaConf *conf)
+set_address(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
 {
 	if (conf == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
+	set_property(kafka, sub, conf, "bootstrap.servers", burrow_bootstrap_servers);
+	set_property(kafka, sub, conf, "client.id", "burrow");
 }
 
 /* What the user has set, after what may be set otherwise. */
 static void
-set_properties(BurrowConsumer *c, BurrowKafkaConf *conf)
+set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
 {
-	const BurrowOptions *o = &c->sub->options;
+	const BurrowOptions *o = &sub->options;
 
 	for (int i = 0; i < o->nkafka; i++)
-		set_property(c, conf, o->kafka[i].name, o->kafka[i].value);
+		set_property(kafka, sub, conf, o->kafka[i].name, o->kafka[i].value);
 }
 
-/* partitions: to divide queue_memory by; 0: this client is only asked for their number. */
+/* partitions: to divide queue_memory by; 0: this client is a scout, to read so many messages. */
 static BurrowKafkaConf *
-make_conf(BurrowConsumer *c, int partitions)
+make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
 {
-	BurrowKafkaConf *conf = c->kafka->conf_new();
-	char		text[BURROW_KAFKA_TEXT_MAX];
+	BurrowKafkaConf *conf = kafka->conf_new();
 
-	require(conf);
-	set_property(c, conf, "bootstrap.servers", burrow_bootstrap_servers);
-	set_property(c, conf, "client.id", "burrow");
+	set_address(kafka, sub, conf);
 	/* a crash or a restart takes its partitions back at once */
-	set_property(c, conf, "group.instance.id", instance_id(c));
+	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
 	if (partitions > 0)
-		set_property(c, conf, "queued.max.messages.kbytes",
-					 psprintf("%d", (int) Min(Max(c->sub->options.queue_memory / 1024 / partitions, 64), 2097151)));
-	set_properties(c, conf);
+		set_property(kafka, sub, conf, "queued.max.messages.kbytes",
+					 psprintf("%d", (int) Min(Max(sub->options.queue_memory / 1024 / partitions, 64), 2097151)));
+	set_properties(kafka, sub, conf);
 	if (partitions == 0)
 	{
-		/* one message of a partition is all that it ever reads, at once; librdkafka's marks of
+		/* these are all that it ever reads of a partition, at once; librdkafka's marks of
 		 * pausing and starting are in the queue too, and count as messages */
-		set_property(c, conf, "fetch.min.bytes", "1");
-		set_property(c, conf, "max.partition.fetch.bytes", "65536");
-		set_property(c, conf, "queued.min.messages", "10");
+		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
+		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
+		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
+		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
 	}
+	return conf;
+}
+
+/* The client, or an error. */
+static BurrowKafkaClient *
+made(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaClient *client,
+	 BurrowKafkaConf *conf, const char *text)
+{
+	if (client == NULL)
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not create a Kafka client for subscription \"%s\": %s", sub->name, text)));
+	}
+	return client;
+}
+
+static BurrowKafkaClient *
+start_client(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			 int wake_write)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	return made(kafka, sub, kafka->open(conf, sub->consumer_group, wake_write, text), conf, text);
+}
+
+BurrowKafkaClient *
+burrow_connection_open_scout(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+							 int wake_write, int messages)
+{
+	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages), wake_write);
+}
+
+static BurrowKafkaClient *
+open_client(BurrowConsumer *c, int partitions)
+{
+	BurrowKafkaConf *conf = make_conf(c->kafka, c->sub, partitions, 1);
+	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	if (c->kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
 		c->max_poll_us = (int64) atol(text) * 1000;
 	else
 		c->max_poll_us = 300000 * INT64CONST(1000);
 	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
-	return conf;
-}
-
-/* The client, or an error. */
-static BurrowKafkaClient *
-made(BurrowConsumer *c, BurrowKafkaClient *client, BurrowKafkaConf *conf, const char *text)
-{
-	if (client == NULL)
-	{
-		c->kafka->conf_free(conf);
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not create a Kafka client for subscription \"%s\": %s", c->sub->name, text)));
-	}
-	return client;
-}
-
-static BurrowKafkaClient *
-open_client(BurrowConsumer *c, int partitions)
-{
-	BurrowKafkaConf *conf = make_conf(c, partitions);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	return made(c, c->kafka->open(conf, c->sub->consumer_group, c->wake_write, text), conf, text);
+	return start_client(c->kafka, c->sub, conf, c->wake_write);
 }
 
 BurrowKafkaClient *
@@ -369,11 +397,9 @@ burrow_connection_open_producer(BurrowConsumer *c)
 	BurrowKafkaConf *conf = c->kafka->producer_conf_new();
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	require(conf);
-	set_property(c, conf, "bootstrap.servers", burrow_bootstrap_servers);
-	set_property(c, conf, "client.id", "burrow");
-	set_properties(c, conf);
-	return made(c, c->kafka->open_producer(conf, c->wake_write, text), conf, text);
+	set_address(c->kafka, c->sub, conf);
+	set_properties(c->kafka, c->sub, conf);
+	return made(c->kafka, c->sub, c->kafka->open_producer(conf, c->wake_write, text), conf, text);
 }
 
 /* What the scout has to say: only interesting while there is no other client. */

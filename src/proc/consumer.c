@@ -479,7 +479,7 @@ consume(BurrowConsumer *c)
 	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
 	c->bootstrap_servers = pstrdup(burrow_bootstrap_servers);
-	burrow_connection_make_pipe(c);
+	burrow_connection_make_pipe(&c->wake_read, &c->wake_write);
 	c->area = dsa_create(LWLockNewTrancheId());
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_sched_create(sched_allocate, sched_release);

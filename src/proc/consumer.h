@@ -421,7 +421,15 @@ extern bool burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer 
 /* After a connection was lost, before looking whether that is all. */
 #define BURROW_SUSPECT_US	INT64CONST(1000000)
 
-extern void burrow_connection_make_pipe(BurrowConsumer *c);
+extern void burrow_connection_make_pipe(int *read_end, int *write_end);
+/* A client that only asks questions, and may read so many messages of a partition; an error if
+ * librdkafka makes none. */
+extern BurrowKafkaClient *burrow_connection_open_scout(const BurrowKafkaFunctions *kafka,
+													   const BurrowSubscription *sub,
+													   int wake_write, int messages);
+/* The id of the cluster; NULL: not known.  halt->message: NULL, or it is not the subscription's. */
+extern const char *burrow_connection_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+											 const BurrowSubscription *sub, BurrowHalt *halt);
 /* One attempt to make the clients; false: Kafka does not answer.  May end the consumer. */
 extern bool burrow_connection_open(BurrowConsumer *c);
 /* Serves the events of both clients. */
@@ -488,6 +496,25 @@ extern void burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *e
 extern bool burrow_location_resolve(BurrowConsumer *c);
 /* All starts are known: they go into the database.  False: not now. */
 extern bool burrow_location_store(BurrowConsumer *c);
+/* Has the broker turn special offsets and times into offsets, all of them, or says why not. */
+extern bool burrow_location_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+									BurrowKafkaList *list, char *text);
+
+/* What Kafka and the database say together of where a partition starts. */
+typedef struct BurrowLocation
+{
+	BurrowStartCommit commit;	/* what Kafka's is */
+	BurrowStartPosition decided;	/* see core/start_position.h */
+	int64		start;			/* the first from there on that is not done; -1: HALT */
+	bool		located;		/* false: start is a special offset or a time, to be looked up */
+} BurrowLocation;
+
+/* Adds to skip what is done beyond the start; in the current memory context. */
+extern BurrowLocation burrow_location_decide(const BurrowSubscription *sub, const BurrowStart *option,
+											 const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+											 bool group_has_others, BurrowOffsetSet *skip);
+/* Why, when it says HALT. */
+extern BurrowHalt burrow_location_behind(const char *topic, int32 partition, int64 committed, int64 low);
 
 /* ---- seek.c ---- */
 /* Reads what is pending.  The current memory context has to last. */
@@ -496,8 +523,10 @@ extern void burrow_seek_init(BurrowConsumer *c);
 extern bool burrow_seek_is_new(BurrowConsumer *c);
 /* Halts if one cannot be done.  False: Kafka has not answered. */
 extern bool burrow_seek_check(BurrowConsumer *c);
-/* Is the partition to be moved?  Then it says where it starts, and whether that is still
- * to be looked up. */
+/* Is the partition to be moved?  Then it says where it starts, and whether that is known or
+ * still to be looked up. */
+extern bool burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 partition,
+							   int64 *start, bool *located);
 extern bool burrow_seek_locate(BurrowConsumer *c, BurrowPart *part);
 /* All starts are known: those that are at a time are stored as offsets.  False: not now. */
 extern bool burrow_seek_fix_time(BurrowConsumer *c);
@@ -512,6 +541,7 @@ extern TimestampTz burrow_seek_next(const BurrowConsumer *c);
  * not answered. */
 extern bool burrow_continuity_check(BurrowConsumer *c);
 /* The topic does not hold what comes next. */
+extern BurrowHalt burrow_continuity_gap(const char *topic, int32 partition, int64 position, const char *detail);
 extern void burrow_continuity_halt_gap(BurrowConsumer *c, const BurrowPart *part, int64 position, const char *detail);
 /* What a log holds, as a sentence. */
 extern const char *burrow_continuity_bounds_text(int64 low, int64 end);

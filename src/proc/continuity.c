@@ -101,17 +101,13 @@ static bool
 ask_bounds(BurrowConsumer *c, int64 which, char *text)
 {
 	BurrowKafkaList *list = make_list(c, is_old, which);
-	bool		ok = c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text);
+	bool		ok = burrow_location_look_up(c->kafka, c->scout, list, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
 		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
-		ok = list->items[i].error == 0 && list->items[i].offset >= 0;
-		if (!ok)
-			strlcpy(text, list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned",
-					BURROW_KAFKA_TEXT_MAX);
-		else if (which == BURROW_KAFKA_EARLIEST)
+		if (which == BURROW_KAFKA_EARLIEST)
 			part->low = list->items[i].offset;
 		else
 			part->end = list->items[i].offset;
@@ -166,19 +162,25 @@ burrow_continuity_bounds_text(int64 low, int64 end)
 					(long long) low, (long long) end - 1);
 }
 
-void
-burrow_continuity_halt_gap(BurrowConsumer *c, const BurrowPart *part, int64 position, const char *detail)
+BurrowHalt
+burrow_continuity_gap(const char *topic, int32 partition, int64 position, const char *detail)
 {
-	BurrowHalt	halt = {
-		.topic = part->topic,
-		.partition = part->partition,
+	return (BurrowHalt) {
+		.topic = topic,
+		.partition = partition,
 		.offset = position,
 		.sqlstate = "22003",
 		.message = psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
-							(long long) position, part->topic, part->partition),
+							(long long) position, topic, partition),
 		.detail = detail,
 		.hint = BURROW_HINT_SEEK,
 	};
+}
+
+void
+burrow_continuity_halt_gap(BurrowConsumer *c, const BurrowPart *part, int64 position, const char *detail)
+{
+	BurrowHalt	halt = burrow_continuity_gap(part->topic, part->partition, position, detail);
 
 	burrow_ending_halt(c, &halt);
 }

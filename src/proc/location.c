@@ -24,7 +24,7 @@
 #define ASK_AGAIN_US		INT64CONST(1000000)
 
 /* Longest wait for an answer of the broker's within one turn. */
-#define ASK_TIMEOUT_MS		1000
+#define LOOK_UP_TIMEOUT_MS	1000
 
 /* The committed offsets are asked for without waiting; librdkafka's own limit. */
 #define FETCH_TIMEOUT_MS	10000
@@ -105,10 +105,8 @@ burrow_location_ask(BurrowConsumer *c)
 /* Where start_from says that a partition without a history starts; a special offset or
  * a time in milliseconds to be looked up, or an offset (*is_offset). */
 static int64
-option_start(const BurrowConsumer *c, const BurrowPart *part, bool *is_offset)
+option_start(const BurrowStart *s, int32 partition, bool *is_offset)
 {
-	const BurrowStart *s = &c->start;
-
 	*is_offset = false;
 	switch (s->kind)
 	{
@@ -120,7 +118,7 @@ option_start(const BurrowConsumer *c, const BurrowPart *part, bool *is_offset)
 			return s->time_ms;
 		case BURROW_START_OFFSETS:
 			for (int i = 0; i < s->noffsets; i++)
-				if (s->partitions[i] == part->partition)
+				if (s->partitions[i] == partition)
 				{
 					*is_offset = true;
 					return s->offsets[i];
@@ -132,68 +130,98 @@ option_start(const BurrowConsumer *c, const BurrowPart *part, bool *is_offset)
 
 /* The commit lies below what the database has done: an administrator has to say which
  * is meant. */
-static void
-halt_behind(BurrowConsumer *c, const BurrowPart *part, int64 committed, int64 low)
+BurrowHalt
+burrow_location_behind(const char *topic, int32 partition, int64 committed, int64 low)
 {
-	BurrowHalt	halt = {
-		.topic = part->topic,
-		.partition = part->partition,
+	return (BurrowHalt) {
+		.topic = topic,
+		.partition = partition,
 		.offset = committed,
 		.sqlstate = "55000",
 		.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
-							(long long) committed, part->topic, part->partition, (long long) low),
+							(long long) committed, topic, partition, (long long) low),
 		.detail = "The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.",
 		.hint = "Use burrow.seek() to say where to go on; or reset the group to the database's position or beyond, and use burrow.resume().",
 	};
-
-	burrow_ending_halt(c, &halt);
 }
 
-/* Decides where one partition starts; see core/start_position.h. */
+BurrowLocation
+burrow_location_decide(const BurrowSubscription *sub, const BurrowStart *option,
+					   const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+					   bool group_has_others, BurrowOffsetSet *skip)
+{
+	BurrowLocation location = {.start = -1, .located = true};
+	BurrowOffsetMetadata metadata;
+	BurrowOffsetSet runs;
+	BurrowStartPositionInput in;
+	bool		has_commit = item->offset >= 0;
+	bool		ours;
+
+	burrow_done_set_init(&runs);
+	ours = has_commit && item->metadata != NULL &&
+		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
+	in.commit = burrow_start_position_classify(has_commit, ours ? &metadata : NULL, sub->uuid);
+	in.committed = item->offset;
+	in.has_row = row->low >= 0;
+	in.low = row->low;
+	in.delivery = sub->options.delivery;
+	in.group_has_others = group_has_others;
+	location.commit = in.commit;
+	location.decided = burrow_start_position_decide(&in);
+
+	burrow_offset_set_union(skip, &row->done);
+	if (location.decided.kafka_runs)
+		burrow_offset_set_union(skip, &runs);
+	burrow_offset_set_reset(&runs);
+
+	switch (location.decided.decision)
+	{
+		case BURROW_START_BY_OPTION:
+			location.start = option_start(option, item->partition, &location.located);
+			break;
+		case BURROW_START_AT_BEGINNING:
+			location.located = false;
+			location.start = BURROW_KAFKA_EARLIEST;
+			break;
+		case BURROW_START_HALT:
+			break;
+		case BURROW_START_AT_DATABASE:
+		case BURROW_START_AT_KAFKA:
+		case BURROW_START_AT_LARGER:
+			/* retention may have taken what is done */
+			location.start = burrow_offset_set_next_missing(skip, location.decided.offset);
+			burrow_offset_set_remove_below(skip, location.start);
+			break;
+	}
+	return location;
+}
+
+/* Decides where one partition starts. */
 static void
 locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *item,
 	   const BurrowPosition *row, bool group_has_others)
 {
 	int64		low = row->low;
 	MemoryContext old;
-
-	BurrowOffsetMetadata metadata;
-	BurrowOffsetSet runs;
-	BurrowStartPositionInput in;
+	BurrowLocation location;
 	BurrowStartPosition start;
-	bool		has_commit = item->offset >= 0;
-	bool		ours;
 
 	if (burrow_seek_locate(c, part))
 		return;
-	burrow_done_set_init(&runs);
-	ours = has_commit && item->metadata != NULL &&
-		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
-	in.commit = burrow_start_position_classify(has_commit, ours ? &metadata : NULL, c->sub->uuid);
-	in.committed = item->offset;
-	in.has_row = low >= 0;
-	in.low = low;
-	in.delivery = c->sub->options.delivery;
-	in.group_has_others = group_has_others;
-	start = burrow_start_position_decide(&in);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	location = burrow_location_decide(c->sub, &c->start, item, row, group_has_others, &part->skip);
+	MemoryContextSwitchTo(old);
 
-	part->located = true;
-	switch (start.decision)
+	start = location.decided;
+	part->located = location.located;
+	if (start.decision == BURROW_START_HALT)
 	{
-		case BURROW_START_BY_OPTION:
-			part->start = option_start(c, part, &part->located);
-			break;
-		case BURROW_START_AT_BEGINNING:
-			part->located = false;
-			part->start = BURROW_KAFKA_EARLIEST;
-			break;
-		case BURROW_START_HALT:
-			halt_behind(c, part, item->offset, low);
-			break;
-		default:
-			part->start = start.offset;
-			break;
+		BurrowHalt	halt = burrow_location_behind(part->topic, part->partition, item->offset, low);
+
+		burrow_ending_halt(c, &halt);
 	}
+	else
+		part->start = location.start;
 	if (start.log)
 		ereport(LOG,
 				(errmsg("subscription \"%s\": topic \"%s\" partition %d starts at offset %lld of Kafka's",
@@ -205,26 +233,13 @@ locate(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaTopicPartition *ite
 	part->seen_offset = row->seen_offset;
 	part->seen_ms = row->seen_ms;
 
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	burrow_offset_set_union(&part->skip, &row->done);
-	if (start.kafka_runs)
-		burrow_offset_set_union(&part->skip, &runs);
-	MemoryContextSwitchTo(old);
-	burrow_offset_set_reset(&runs);
-	if (start.offset >= 0)
-	{
-		/* retention may have taken what is done */
-		part->start = burrow_offset_set_next_missing(&part->skip, part->start);
-		burrow_offset_set_remove_below(&part->skip, part->start);
-	}
-
 	/* Kafka and the database say so already? */
 	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
 	part->start_by_rows = low >= 0 && start.offset >= 0 && part->start > item->offset;
 	part->rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
 	if (part->located && item->offset <= part->start &&
-		in.commit == (in.delivery == BURROW_EXACTLY_ONCE ?
-					  BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
+		location.commit == (c->sub->options.delivery == BURROW_EXACTLY_ONCE ?
+							BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
 	{
 		part->start_acked = true;
 		part->committed = item->offset;
@@ -296,32 +311,43 @@ burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	c->locate_again_at = 0;
 }
 
+bool
+burrow_location_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+						BurrowKafkaList *list, char *text)
+{
+	if (!kafka->resolve(scout, list, LOOK_UP_TIMEOUT_MS, text))
+		return false;
+	for (int i = 0; i < list->n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+
+		if (item->error == 0 && item->offset >= 0)
+			continue;
+		strlcpy(text, item->error != 0 ? item->error_text : "no offset was returned", BURROW_KAFKA_TEXT_MAX);
+		return false;
+	}
+	return true;
+}
+
 /* Looks up the log's start or end, or a time.  False: not all are known yet. */
 bool
 burrow_location_resolve(BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_location_list(c, true);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	const char *reason = NULL;
+	bool		ok = burrow_location_look_up(c->kafka, c->scout, list, text);
 
-	if (list->n > 0 && !c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
-		reason = text;
-	for (int i = 0; i < list->n && reason == NULL; i++)
+	for (int i = 0; ok && i < list->n; i++)
 	{
 		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
-		if (list->items[i].error != 0 || list->items[i].offset < 0)
-			reason = list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned";
-		else
-		{
-			part->start = list->items[i].offset;
-			part->located = true;
-		}
+		part->start = list->items[i].offset;
+		part->located = true;
 	}
 	c->kafka->list_free(list);
-	if (reason != NULL)
-		ask_again(c, BURROW_ASSIGN_RESOLVE, "could not look up starting offsets", reason);
-	return reason == NULL;
+	if (!ok)
+		ask_again(c, BURROW_ASSIGN_RESOLVE, "could not look up starting offsets", text);
+	return ok;
 }
 
 /* All starts are known: they go into the database.  False: not now. */

@@ -53,7 +53,7 @@ burrow_seek_init(BurrowConsumer *c)
 }
 
 static BurrowSeek *
-find(BurrowPendingSeeks *pending, const char *topic, int32 partition)
+find(const BurrowPendingSeeks *pending, const char *topic, int32 partition)
 {
 	for (int i = 0; i < pending->n; i++)
 		if (pending->seeks[i].partition == partition && strcmp(pending->seeks[i].topic, topic) == 0)
@@ -142,15 +142,7 @@ ask_bounds(BurrowConsumer *c, int64 which)
 
 	for (int i = 0; ok && i < c->seeks.n; i++)
 		ok = c->kafka->list_set(list, i, c->seeks.seeks[i].topic, c->seeks.seeks[i].partition, which, NULL, 0);
-	ok = ok && c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text);
-	for (int i = 0; ok && i < c->seeks.n; i++)
-	{
-		if (list->items[i].error == 0 && list->items[i].offset >= 0)
-			continue;
-		strlcpy(text, list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned", sizeof(text));
-		ok = false;
-	}
-	if (ok)
+	if (ok && burrow_location_look_up(c->kafka, c->scout, list, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
@@ -191,25 +183,31 @@ burrow_seek_check(BurrowConsumer *c)
 /* ---- doing it ---- */
 
 bool
-burrow_seek_locate(BurrowConsumer *c, BurrowPart *part)
+burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 partition,
+				   int64 *start, bool *located)
 {
-	const BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
+	const BurrowSeek *seek = find(pending, topic, partition);
+	TimestampTz time = pending->time;
 
 	if (seek != NULL)
 	{
-		part->start = seek->offset;
-		part->located = true;
+		*start = seek->offset;
+		*located = true;
+		return true;
 	}
-	else if (c->seeks.has_time)
-	{
-		TimestampTz time = c->seeks.time;
+	if (!pending->has_time)
+		return false;
+	*start = TIMESTAMP_IS_NOBEGIN(time) ? BURROW_KAFKA_EARLIEST :
+		TIMESTAMP_IS_NOEND(time) ? BURROW_KAFKA_LATEST :
+		(time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	*located = false;
+	return true;
+}
 
-		part->start = TIMESTAMP_IS_NOBEGIN(time) ? BURROW_KAFKA_EARLIEST :
-			TIMESTAMP_IS_NOEND(time) ? BURROW_KAFKA_LATEST :
-			(time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
-		part->located = false;
-	}
-	else
+bool
+burrow_seek_locate(BurrowConsumer *c, BurrowPart *part)
+{
+	if (!burrow_seek_decide(&c->seeks, part->topic, part->partition, &part->start, &part->located))
 		return false;
 	part->sought = true;
 	return true;
