@@ -45,6 +45,7 @@ static const BurrowKafkaFunctions functions = {
 	.query_bounds = burrow_kafka_query_bounds,
 	.peek = burrow_kafka_peek,
 	.cluster_id = burrow_kafka_cluster_id,
+	.list_partitions = burrow_kafka_list_partitions,
 	.count_partitions = burrow_kafka_count_partitions,
 	.close_begin = burrow_kafka_close_begin,
 	.closed = burrow_kafka_closed,

@@ -196,6 +196,8 @@ extern bool burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int t
 extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
 									  int timeout_ms, int64_t *low, int64_t *end, char *error);
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
+extern BurrowKafkaList *burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic,
+													 int timeout_ms, char *error);
 extern int	burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic,
 										  int timeout_ms, char *error);
 

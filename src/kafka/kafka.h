@@ -238,7 +238,8 @@ typedef struct BurrowKafkaFunctions
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
 
 	/* Partitions of the topics that match topic (a name, or a regular expression beginning
-	 * with ^).  Waits up to timeout_ms.  -1: the broker did not answer. */
+	 * with ^), and their number.  Wait up to timeout_ms.  NULL, -1: the broker did not answer. */
+	BurrowKafkaList *(*list_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 	int			(*count_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 
 	/*

@@ -156,32 +156,52 @@ burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
 	return rd_kafka_clusterid(c->rk, timeout_ms);
 }
 
-/* Counts the partitions in the answer; each topic that pattern matches, or all if it is NULL. */
-static int
-count(const rd_kafka_metadata_t *metadata, const regex_t *pattern)
+static bool
+is_wanted(const rd_kafka_metadata_topic_t *topic, const regex_t *pattern)
 {
+	return pattern == NULL || regexec(pattern, topic->topic, 0, NULL, 0) == 0;
+}
+
+/* The partitions in the answer, of each topic that pattern matches, or of all if it is NULL. */
+static BurrowKafkaList *
+make_list(const rd_kafka_metadata_t *metadata, const regex_t *pattern, char *error)
+{
+	BurrowKafkaList *list;
+	bool		ok;
 	int			n = 0;
 
+	for (int i = 0; i < metadata->topic_cnt; i++)
+		if (is_wanted(&metadata->topics[i], pattern))
+			n += metadata->topics[i].partition_cnt;
+	list = burrow_kafka_list_new(n);
+	ok = list != NULL;
+	n = 0;
 	for (int i = 0; i < metadata->topic_cnt; i++)
 	{
 		const rd_kafka_metadata_topic_t *topic = &metadata->topics[i];
 
-		if (pattern != NULL && regexec(pattern, topic->topic, 0, NULL, 0) != 0)
+		if (!is_wanted(topic, pattern))
 			continue;
-		n += topic->partition_cnt;
+		for (int p = 0; ok && p < topic->partition_cnt; p++)
+			ok = burrow_kafka_list_set(list, n++, topic->topic, topic->partitions[p].id,
+									   BURROW_KAFKA_NONE_OFFSET, NULL, 0);
 	}
-	return n;
+	if (ok)
+		return list;
+	burrow_kafka_list_free(list);
+	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+	return NULL;
 }
 
-int
-burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error)
+BurrowKafkaList *
+burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error)
 {
+	BurrowKafkaList *list = NULL;
 	const rd_kafka_metadata_t *metadata;
 	rd_kafka_topic_t *only = NULL;
 	rd_kafka_resp_err_t code;
 	bool		is_pattern = topic[0] == '^';
 	regex_t		pattern;
-	int			n = -1;
 
 	if (is_pattern)
 	{
@@ -191,7 +211,7 @@ burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeo
 		if (why != 0)
 		{
 			regerror(why, &pattern, error, BURROW_KAFKA_TEXT_MAX);
-			return -1;
+			return NULL;
 		}
 	}
 	else
@@ -200,14 +220,14 @@ burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeo
 		if (only == NULL)
 		{
 			(void) burrow_kafka_fail(rd_kafka_last_error(), error);
-			return -1;
+			return NULL;
 		}
 	}
 
 	code = rd_kafka_metadata(c->rk, is_pattern, only, &metadata, timeout_ms);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		n = count(metadata, is_pattern ? &pattern : NULL);
+		list = make_list(metadata, is_pattern ? &pattern : NULL, error);
 		rd_kafka_metadata_destroy(metadata);
 	}
 	else
@@ -217,5 +237,15 @@ burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeo
 		regfree(&pattern);
 	else
 		rd_kafka_topic_destroy(only);
+	return list;
+}
+
+int
+burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error)
+{
+	BurrowKafkaList *list = burrow_kafka_list_partitions(c, topic, timeout_ms, error);
+	int			n = list != NULL ? list->n : -1;
+
+	burrow_kafka_list_free(list);
 	return n;
 }

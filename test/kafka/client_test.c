@@ -733,6 +733,7 @@ test_questions(void)
 	Consumer   *c;
 	Part	   *part;
 	BurrowKafkaList *list = kafka->list_new(3);
+	BurrowKafkaList *found;
 	int64_t		low = -9;
 	int64_t		end = -9;
 	char		error[BURROW_KAFKA_TEXT_MAX] = "";
@@ -763,6 +764,10 @@ test_questions(void)
 	check(kafka->count_partitions(c->client, "^quest.*s$", 5000, error) == 3, "by a pattern");
 	check(kafka->count_partitions(c->client, "^(", 5000, error) == -1, "bad pattern: %s", error);
 	check(kafka->count_partitions(c->client, "^zzz", 5000, error) == 0, "no match");
+	found = kafka->list_partitions(c->client, "^quest.*s$", 5000, error);
+	check(found != NULL && found->n == 3 && strcmp(found->items[2].topic, "questions") == 0 &&
+		  found->items[2].partition == 2, "the three as a list");
+	kafka->list_free(found);
 	id = kafka->cluster_id(c->client, 5000);
 	check(id != NULL && strncmp(id, "mockCluster", 11) == 0, "cluster is %s", id);
 	kafka->free_text(id);
