@@ -113,6 +113,16 @@ burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *name, Backgrou
 }
 
 /*
+ * pg_stat_activity has bgw_type, which is the same for all processes of a kind; the
+ * name, with the subscription in it, would be seen by ps alone.
+ */
+static void
+show_name(void)
+{
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/*
  * As AutoVacWorkerMain does: what somebody set for the database or the role must
  * neither redirect what Burrow's own code looks up nor end its transactions.
  */
@@ -134,15 +144,17 @@ burrow_bgw_set_overrides(void)
 
 	for (int i = 0; i < lengthof(overrides); i++)
 		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	burrow_bgw_show_name();
+	show_name();
 }
 
-/*
- * pg_stat_activity has bgw_type, which is the same for all processes of a kind; the
- * name, with the subscription in it, would be seen by ps alone.
- */
 void
-burrow_bgw_show_name(void)
+burrow_bgw_set_up_owner(void)
 {
-	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_OVERRIDE);
+	/* ALTER ROLE ... SET role: handlers run as the owner all the same */
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
+
+	/* a chunk's transaction is ours to end, and a message has handler_timeout */
+	if (BURROW_HAVE_TRANSACTION_TIMEOUT)
+		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	show_name();
 }

@@ -23,8 +23,9 @@ extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *na
 /* Settings that Burrow's own processes (not the workers) need whatever the database's
  * are.  Process: launcher, discovery, consumer, once connected. */
 extern void burrow_bgw_set_overrides(void);
-/* application_name = bgw_name; the function above does it too.  Process: worker. */
-extern void burrow_bgw_show_name(void);
+/* What is the owner's in a process that is his session, but for what protects Burrow's
+ * promises.  Process: worker, once connected. */
+extern void burrow_bgw_set_up_owner(void);
 
 /* Arguments of a consumer, in bgw_extra; the slot is bgw_main_arg. */
 typedef struct BurrowConsumerArgs

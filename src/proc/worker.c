@@ -70,13 +70,7 @@ set_up_session(const BurrowWorkerSetup *setup)
 	if (setup->synchronous_commit < 0 || setup->synchronous_commit >= (int) lengthof(levels))
 		elog(ERROR, "unexpected synchronous_commit level %d", setup->synchronous_commit);
 	SetConfigOption("synchronous_commit", levels[setup->synchronous_commit], PGC_SUSET, PGC_S_OVERRIDE);
-
-	/* ALTER ROLE ... SET role: handlers run as the owner all the same */
-	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
-
-	/* a chunk's transaction is ours to end, and a message has handler_timeout */
-	if (BURROW_HAVE_TRANSACTION_TIMEOUT)
-		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	burrow_bgw_set_up_owner();
 }
 
 /* False: the consumer has ended since it started this worker, and its area with it. */
@@ -213,7 +207,6 @@ burrow_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, BURROW_WORKER_CONNECTION_FLAGS);
 	if (!attach(w))
 		proc_exit(0);
-	burrow_bgw_show_name();
 	set_up_session(w->transport->setup);
 	make_contexts(w);
 	burrow_chunk_init(w);
