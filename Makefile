@@ -53,6 +53,8 @@ OBJS = $(CORE_OBJS) \
 	src/proc/continuity.o \
 	src/proc/database_hooks.o \
 	src/proc/discovery.o \
+	src/proc/dry_fetch.o \
+	src/proc/dry_run.o \
 	src/proc/ending.o \
 	src/proc/failure.o \
 	src/proc/fold.o \
@@ -63,8 +65,8 @@ OBJS = $(CORE_OBJS) \
 	src/proc/kafka_library.o \
 	src/proc/launcher.o \
 	src/proc/location.o \
-	src/proc/outbox.o \
 	src/proc/message.o \
+	src/proc/outbox.o \
 	src/proc/park.o \
 	src/proc/part.o \
 	src/proc/pool.o \
@@ -75,6 +77,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/worker.o \
 	src/api/alter.o \
 	src/api/call.o \
+	src/api/dry_run.o \
 	src/api/kafka_properties.o \
 	src/api/dead_letters.o \
 	src/api/offset_runs.o \

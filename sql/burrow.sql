@@ -273,6 +273,24 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_wait_until_caught_up';
 COMMENT ON FUNCTION burrow.wait_until_caught_up IS 'wait until all messages that are in the topic now are handled and committed; false: the time was over';
 
+CREATE FUNCTION burrow.dry_run(
+	subscription text,
+	n int DEFAULT 10,
+	OUT topic text,
+	OUT partition int,
+	OUT "offset" bigint,
+	OUT outcome text,
+	OUT handler_ms double precision,
+	OUT sqlstate text,
+	OUT message text,
+	OUT detail text,
+	OUT hint text,
+	OUT context text
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'burrow_sql_dry_run';
+COMMENT ON FUNCTION burrow.dry_run IS 'call the handler for the next n messages, roll back what it does, and show what became of each; the subscription does not move';
+
 CREATE FUNCTION burrow.retry_dead_letters(
 	subscription text,
 	topic text DEFAULT NULL,
@@ -735,6 +753,7 @@ REVOKE ALL ON FUNCTION
 	burrow.seek(text, text, int, bigint),
 	burrow.seek(text, timestamptz),
 	burrow.wait_until_caught_up,
+	burrow.dry_run,
 	burrow.retry_dead_letters,
 	burrow.discard_dead_letters,
 	burrow.offset_runs

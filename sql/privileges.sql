@@ -20,6 +20,7 @@ SELECT burrow.seek('a', 'a', 0, 0);
 SELECT burrow.seek('a', now());
 SELECT burrow.unsubscribe('a');
 SELECT burrow.wait_until_caught_up('a');
+SELECT burrow.dry_run('a');
 -- nor are the tables
 SELECT * FROM burrow.subscription;
 SELECT * FROM burrow.progress;
@@ -45,6 +46,7 @@ SELECT burrow.seek('a', 'a', 0, 0);
 SELECT burrow.seek('a', now());
 SELECT burrow.unsubscribe('a');
 SELECT burrow.wait_until_caught_up('a');
+SELECT burrow.dry_run('a');
 SELECT burrow.subscribe('a', 'on_message');
 SELECT burrow.pause('c');
 SELECT subscription FROM burrow.stats;

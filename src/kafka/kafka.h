@@ -14,7 +14,7 @@
  * A client is a consumer (open()) or a producer (open_producer()); those functions that say
  * nothing of members, partitions and offsets are for both.
  *
- * Process: the consumer (all but the conf_ functions, which a backend may call).
+ * Process: the consumer, and that of a dry run (the conf_ functions a backend, too).
  * One thread.  Objects are freed by their _free/_close function only.
  */
 #ifndef BURROW_KAFKA_KAFKA_H

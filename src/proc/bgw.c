@@ -3,7 +3,7 @@
  *	  Registers Burrow's background workers.
  *
  * Runs in: the postmaster (launcher), the launcher (discovery, consumers), a
- * consumer (workers).
+ * consumer (workers), backends (dry runs).
  *
  * Arguments are a number in bgw_main_arg and a small struct in bgw_extra, never
  * pointers.  Dynamic workers are never restarted by the postmaster: who started
@@ -25,6 +25,7 @@
 
 StaticAssertDecl(sizeof(BurrowConsumerArgs) <= BGW_EXTRALEN, "arguments do not fit");
 StaticAssertDecl(sizeof(BurrowWorkerArgs) <= BGW_EXTRALEN, "arguments do not fit");
+StaticAssertDecl(sizeof(BurrowDryRunArgs) <= BGW_EXTRALEN, "arguments do not fit");
 
 static void
 fill(BackgroundWorker *worker, const char *type, const char *function)
@@ -108,6 +109,17 @@ burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *name, Backgrou
 	snprintf(suffix, sizeof(suffix), " #%d", args->lane + 1);
 	set_name(&worker, name, suffix);
 	worker.bgw_main_arg = Int32GetDatum(args->worker);
+	memcpy(worker.bgw_extra, args, sizeof(*args));
+	return start(&worker, handle);
+}
+
+bool
+burrow_bgw_start_dry_run(const BurrowDryRunArgs *args, const char *name, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+
+	fill(&worker, "burrow dry run", "burrow_dry_run_main");
+	set_name(&worker, name, "");
 	memcpy(worker.bgw_extra, args, sizeof(*args));
 	return start(&worker, handle);
 }

@@ -24,7 +24,7 @@ extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *na
  * are.  Process: launcher, discovery, consumer, once connected. */
 extern void burrow_bgw_set_overrides(void);
 /* What is the owner's in a process that is his session, but for what protects Burrow's
- * promises.  Process: worker, once connected. */
+ * promises.  Process: worker, dry run, once connected. */
 extern void burrow_bgw_set_up_owner(void);
 
 /* Arguments of a consumer, in bgw_extra; the slot is bgw_main_arg. */
@@ -35,10 +35,24 @@ typedef struct BurrowConsumerArgs
 	uint32		generation;
 } BurrowConsumerArgs;
 
+/* Arguments of a dry run, in bgw_extra. */
+typedef struct BurrowDryRunArgs
+{
+	Oid			dboid;
+	Oid			owner;			/* role that it connects as */
+	int32		subid;
+	int			n;				/* messages that are wanted */
+	dsm_handle	segment;		/* nothing but the queue of its answers */
+} BurrowDryRunArgs;
+
+extern bool burrow_bgw_start_dry_run(const BurrowDryRunArgs *args, const char *name,
+									 BackgroundWorkerHandle **handle);
+
 /* Entry points */
 extern PGDLLEXPORT void burrow_launcher_main(Datum arg);
 extern PGDLLEXPORT void burrow_discovery_main(Datum arg);	/* database OID */
 extern PGDLLEXPORT void burrow_consumer_main(Datum arg);
 extern PGDLLEXPORT void burrow_worker_main(Datum arg);
+extern PGDLLEXPORT void burrow_dry_run_main(Datum arg);
 
 #endif							/* BURROW_PROC_BGW_H */

@@ -2,7 +2,7 @@
  * cancel.c
  *	  What cancels a worker's transaction before its end.
  *
- * Runs in: workers, half of it in signal handlers.
+ * Runs in: workers and processes of burrow.dry_run(), half of it in signal handlers.
  * Owns: the phase of this process, and its timers.
  * Locking: none.  What a signal handler shares with the rest is volatile.
  *
@@ -24,7 +24,7 @@
 
 #include "proc/cancel.h"
 
-static BurrowWorkerSlot *my_slot;	/* NULL: none yet */
+static BurrowWorkerSlot *my_slot;	/* NULL: none, or none yet */
 static TimeoutId call_timer;
 static TimeoutId patience_timer;
 static bool call_timer_runs;

@@ -22,7 +22,8 @@
  *		fold.c			what workers have done beyond the head, in one row
  *
  * All of it is private to one process and one thread; what others may see is in
- * shmem/.  Times are TimestampTz (microseconds) read once a turn of the loop.
+ * shmem/.  Times are TimestampTz (microseconds) read once a turn of the loop.  Functions
+ * without a BurrowConsumer are used by dry_fetch.c, too.
  */
 #ifndef BURROW_PROC_CONSUMER_H
 #define BURROW_PROC_CONSUMER_H

@@ -2,7 +2,7 @@
  * handler.c
  *	  The prepared handler: made ready once, called for every message.
  *
- * Runs in: workers, in a transaction.
+ * Runs in: workers and processes of burrow.dry_run(), in a transaction.
  * Owns: what is made ready, in the memory context that the caller gives.
  *
  * A prepared handler goes stale when a catalog row that it rests on is

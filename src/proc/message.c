@@ -2,7 +2,7 @@
  * message.c
  *	  A message of Kafka's, copied into the form in which handlers are given it.
  *
- * Runs in: the consumer.
+ * Runs in: the consumer, and processes of burrow.dry_run().
  *
  * It has to be copied: librdkafka's own pins the whole fetch response.
  */

@@ -48,6 +48,7 @@ sub subscribe
 # the brokers want to know who it is: at the start, and where it went well before
 subscribe('who');
 refused('who', 'require SASL authentication', 'authentication, at the start');
+like($node->sql_error(q{SELECT burrow.dry_run('who')}), qr/28000: could not list partitions for subscription "who": .*require SASL authentication/, 'burrow.dry_run() says so, too');
 $node->sql("ALTER SYSTEM SET burrow.bootstrap_servers = '" . $kafka->bootstrap . "'");
 $node->reload;
 handled('who');
