@@ -41,6 +41,7 @@
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/xact.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "commands/extension.h"
@@ -294,8 +295,15 @@ fetch_by_key(const BurrowProgress *p, Relation *rel)
 	return tuple;
 }
 
+/*
+ * A new version of a row has the same key, and the old one was the only live one and is
+ * ours until the transaction ends: whoever inserts that key finds it and waits, so there
+ * is nothing to check.  And the check is not cheap: it goes through all versions that
+ * somebody's old snapshot keeps, for each page that they fill; the rate would sink for
+ * as long as the snapshot is held.
+ */
 static void
-insert_index_entries(Relation rel, HeapTuple tuple)
+insert_index_entries(Relation rel, HeapTuple tuple, bool is_version)
 {
 	EState	   *estate = CreateExecutorState();
 	ResultRelInfo *result = makeNode(ResultRelInfo);
@@ -304,7 +312,19 @@ insert_index_entries(Relation rel, HeapTuple tuple)
 	InitResultRelInfo(result, rel, 1, NULL, 0);
 	ExecOpenIndices(result, false);
 	ExecStoreHeapTuple(tuple, slot, false);
-	(void) burrow_insert_index_entries(result, slot, estate);
+	/* other indexes than the primary key are an administrator's, and may be of any kind */
+	if (is_version && result->ri_NumIndices == 1 && result->ri_IndexRelationDescs[0]->rd_index->indisprimary)
+	{
+		Relation	key = result->ri_IndexRelationDescs[0];
+		IndexInfo  *info = result->ri_IndexRelationInfo[0];
+		Datum		values[INDEX_MAX_KEYS];
+		bool		isnull[INDEX_MAX_KEYS];
+
+		FormIndexDatum(info, slot, estate, values, isnull);
+		index_insert(key, values, isnull, &tuple->t_self, rel, UNIQUE_CHECK_NO, true, info);
+	}
+	else
+		(void) burrow_insert_index_entries(result, slot, estate);
 	ExecDropSingleTupleTableSlot(slot);
 	ExecCloseIndices(result);
 	FreeExecutorState(estate);
@@ -332,7 +352,7 @@ update_row(Relation rel, HeapTuple old, int64 low, Datum done, ItemPointer tid)
 	if (result != TM_Ok)
 		elog(ERROR, "unexpected result %d of updating \"burrow.progress\"", result);
 	if (!HeapTupleIsHeapOnly(tuple))
-		insert_index_entries(rel, tuple);
+		insert_index_entries(rel, tuple, true);
 	*tid = tuple->t_self;
 	return true;
 }
@@ -351,7 +371,7 @@ insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
 	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
 
 	simple_heap_insert(rel, tuple);
-	insert_index_entries(rel, tuple);
+	insert_index_entries(rel, tuple, false);
 	*tid = tuple->t_self;
 }
 
