@@ -34,6 +34,9 @@
 /* Longest wait for an answer of the scout's. */
 #define CONNECT_TIMEOUT_MS	1000
 
+/* One queued message for so many bytes of queue_memory. */
+#define QUEUED_MESSAGE_BYTES	128
+
 /* The pipe lives as long as the process: librdkafka writes to the number of its file
  * descriptor, which must never become that of a data file. */
 void
@@ -321,6 +324,23 @@ set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
 		set_property(kafka, sub, conf, o->kafka[i].name, o->kafka[i].value);
 }
 
+/*
+ * Each partition's share of queue_memory, in bytes and in messages: librdkafka counts their
+ * bytes only, and needs 310 for itself with each.  Not fewer messages: before 2.2 it looks
+ * at a queue that was full again after a second, so what is queued is all that a partition
+ * gives in that time.
+ */
+static void
+limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int partitions)
+{
+	int64		bytes = sub->options.queue_memory / partitions;
+
+	set_property(kafka, sub, conf, "queued.max.messages.kbytes",
+				 psprintf("%d", (int) Min(Max(bytes / 1024, 64), 2097151)));
+	set_property(kafka, sub, conf, "queued.min.messages",
+				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
+}
+
 /* partitions: to divide queue_memory by; 0: this client is a scout, to read so many messages. */
 static BurrowKafkaConf *
 make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
@@ -331,8 +351,7 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 	/* a crash or a restart takes its partitions back at once */
 	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
 	if (partitions > 0)
-		set_property(kafka, sub, conf, "queued.max.messages.kbytes",
-					 psprintf("%d", (int) Min(Max(sub->options.queue_memory / 1024 / partitions, 64), 2097151)));
+		limit_queues(kafka, sub, conf, partitions);
 	set_properties(kafka, sub, conf);
 	if (partitions == 0)
 	{
