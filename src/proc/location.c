@@ -265,20 +265,35 @@ answers_all(BurrowConsumer *c, const BurrowKafkaList *list)
 	return n == list->n;
 }
 
+/* What the database knows of the partitions of an assignment. */
+typedef struct Rows
+{
+	BurrowPosition *positions;
+	int			n;
+	bool		others;			/* the subscription has rows, of these partitions or others */
+} Rows;
+
+static void
+read_rows(BurrowConsumer *c, void *arg)
+{
+	Rows	   *rows = arg;
+
+	MemoryContextSwitchTo(c->turn_cxt);
+	burrow_position_load(c->subid, rows->positions, rows->n);
+	rows->others = burrow_position_exists(c->subid, NULL);
+}
+
 /* The group's committed offsets have come. */
 void
 burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const BurrowKafkaList *list = &event->list;
-	BurrowPosition *positions;
 	const char *reason = event->error != 0 ? event->text : NULL;
-	bool		others;
+	Rows		rows = {.n = list->n};
 
 	for (int i = 0; i < list->n && reason == NULL; i++)
 		if (list->items[i].error != 0)
 			reason = list->items[i].error_text;
-	if (reason == NULL)
-		burrow_consumer_trouble_over(c);
 	if (c->assign_step != BURROW_ASSIGN_ASKED || (reason == NULL && !answers_all(c, list)))
 		return;					/* asked in another matter, or for an assignment that is over */
 	if (reason != NULL)
@@ -287,25 +302,27 @@ burrow_location_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		return;
 	}
 
-	positions = palloc(sizeof(BurrowPosition) * Max(list->n, 1));
+	rows.positions = palloc(sizeof(BurrowPosition) * list->n);
 	for (int i = 0; i < list->n; i++)
 	{
-		positions[i].topic = list->items[i].topic;
-		positions[i].partition = list->items[i].partition;
+		rows.positions[i].topic = list->items[i].topic;
+		rows.positions[i].partition = list->items[i].partition;
 	}
-	burrow_consumer_start_transaction(c);
-	MemoryContextSwitchTo(c->turn_cxt);
-	burrow_position_load(c->subid, positions, list->n);
-	/* a partition that comes later than the first is new: none of it may be missed */
-	others = burrow_position_exists(c->subid, NULL);
-	burrow_consumer_commit_transaction(c);
+	if (!burrow_consumer_try(c, read_rows, &rows, "read positions"))
+	{
+		c->assign_step = BURROW_ASSIGN_ASK;
+		c->locate_again_at = c->now + ASK_AGAIN_US;
+		return;
+	}
+	burrow_consumer_trouble_over(c);
 
 	for (int i = 0; i < list->n; i++)
 	{
 		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
 
 		if (part != NULL && part->state == BURROW_PART_LOCATING)
-			locate(c, part, &list->items[i], &positions[i], others);
+			/* a partition that comes later than the first is new: none of it may be missed */
+			locate(c, part, &list->items[i], &rows.positions[i], rows.others);
 	}
 	c->assign_step = BURROW_ASSIGN_RESOLVE;
 	c->locate_again_at = 0;
