@@ -195,6 +195,28 @@ burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 	return burrow_kafka_fail_error(c, why, error);
 }
 
+/*
+ * Takes out of rd what is not assigned.  Who leaves its group is asked to give up all that the
+ * group has for it, also what it has not taken over; librdkafka refuses to take away
+ * what it was not given, and waits for another answer.
+ */
+static bool
+keep_assigned(BurrowKafkaClient *c, rd_kafka_topic_partition_list_t *rd, char *error)
+{
+	rd_kafka_topic_partition_list_t *assigned;
+	rd_kafka_resp_err_t code = rd_kafka_assignment(c->rk, &assigned);
+
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return burrow_kafka_fail(code, error);
+	for (int i = rd->cnt - 1; i >= 0; i--)
+	{
+		if (rd_kafka_topic_partition_list_find(assigned, rd->elems[i].topic, rd->elems[i].partition) == NULL)
+			(void) rd_kafka_topic_partition_list_del_by_idx(rd, i);
+	}
+	rd_kafka_topic_partition_list_destroy(assigned);
+	return true;
+}
+
 /* With the eager protocol all goes at once, whatever the list says: it says so too. */
 bool
 burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error)
@@ -212,6 +234,11 @@ burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *e
 	rd = burrow_kafka_list_to_rd(list);
 	if (rd == NULL)
 		return no_memory(error);
+	if (!keep_assigned(c, rd, error))
+	{
+		rd_kafka_topic_partition_list_destroy(rd);
+		return false;
+	}
 	why = rd_kafka_incremental_unassign(c->rk, rd);
 	rd_kafka_topic_partition_list_destroy(rd);
 	return burrow_kafka_fail_error(c, why, error);
