@@ -110,30 +110,6 @@ refresh_ends(BurrowConsumer *c)
 
 /* ---- partitions come ---- */
 
-void
-burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
-{
-	BURROW_COUNT(c->slot, rebalances, 1);
-	ereport(LOG,
-			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
-	c->epoch++;
-	c->assign_unanswered = true;
-	c->assign_step = BURROW_ASSIGN_ASK;
-	c->locate_again_at = 0;
-	for (int i = 0; i < list->n; i++)
-	{
-		BurrowPart *letters = burrow_part_find_letters(c, list->items[i].topic, list->items[i].partition);
-
-		/* they would not keep the order with the messages that come now */
-		if (letters != NULL)
-		{
-			burrow_redelivery_give_up(c, letters);
-			burrow_part_close(c, letters);
-		}
-		burrow_part_new(c, list->items[i].topic, list->items[i].partition);
-	}
-}
-
 /* All starts are known and stored: answer the assignment. */
 static void
 answer_assign(BurrowConsumer *c)
@@ -185,6 +161,37 @@ answer_assign(BurrowConsumer *c)
 	c->joined = true;
 	burrow_consumer_trouble_over(c);
 	burrow_consumer_show_state(c);
+}
+
+void
+burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	BURROW_COUNT(c->slot, rebalances, 1);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
+	c->epoch++;
+	c->assign_unanswered = true;
+	c->assign_step = BURROW_ASSIGN_ASK;
+	c->locate_again_at = 0;
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPart *letters = burrow_part_find_letters(c, list->items[i].topic, list->items[i].partition);
+
+		/* they would not keep the order with the messages that come now */
+		if (letters != NULL)
+		{
+			burrow_redelivery_give_up(c, letters);
+			burrow_part_close(c, letters);
+		}
+		burrow_part_new(c, list->items[i].topic, list->items[i].partition);
+	}
+
+	/*
+	 * Most cooperative rebalances bring nothing new.  What is asked for at an assignment, a
+	 * seek to a time among it, waits for one with partitions.
+	 */
+	if (list->n == 0)
+		answer_assign(c);
 }
 
 /* ---- partitions go ---- */
