@@ -18,8 +18,11 @@ use strict;
 use warnings FATAL => 'all';
 
 use Carp;
+use Cwd qw(abs_path);
 use Errno ();
 use Exporter ();
+use File::Basename qw(dirname);
+use File::Glob ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
@@ -29,7 +32,7 @@ use PostgreSQL::Test::Utils ();
 
 our $DEFAULT_TIMEOUT = 60;
 
-our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids cpu_seconds resident_kb slow_by);
+our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids cpu_seconds resident_kb slow_by recent_librdkafka);
 
 # A test that is told to end cleans up as one that fails does.
 $SIG{$_} = sub { die "the test was ended by a signal\n" } foreach qw(TERM INT HUP);
@@ -130,6 +133,21 @@ sub resident_kb
 	my ($pid) = @_;
 	my $status = _slurp("/proc/$pid/status") // croak "no process $pid";
 	return $status =~ /^RssAnon:\s+(\d+) kB/m ? $1 : 0;
+}
+
+# A folder that holds, under the name that Burrow's library asks for, the librdkafka of the
+# tests' Python: it is more recent than that of many systems.
+sub recent_librdkafka
+{
+	my $python = $ENV{BURROW_PYTHON} // croak 'BURROW_PYTHON is not set: run scripts/test tap';
+	my $where = dirname($python) . '/../lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.1';
+	my @found = File::Glob::bsd_glob($where);
+	croak "one librdkafka is wanted at $where, there are " . @found if @found != 1;
+	my $folder = "$PostgreSQL::Test::Utils::tmp_check/librdkafka";
+	mkdir $folder;
+	unlink "$folder/librdkafka.so.1";
+	symlink(abs_path($found[0]), "$folder/librdkafka.so.1") or croak "cannot link $folder/librdkafka.so.1: $!";
+	return $folder;
 }
 
 # Limits on time that a test checks are stretched by this on a slow machine.

@@ -10,12 +10,14 @@ use Carp;
 use Test::More ();
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 
-# BurrowTest::Node->create($name, kafka => $kafka, conf => "text", init => [...], extension => 1, preload => 1)
+# BurrowTest::Node->create($name, kafka => $kafka, conf => "text", init => [...], extension => 1, preload => 1,
+#	libraries => $folder)
 #
 # A new server that runs.  "kafka" becomes burrow.bootstrap_servers; "conf" is
 # added to postgresql.conf; "init" are further arguments of Cluster's init (such
 # as allows_streaming => 1); the extension is created in database postgres unless
-# extension => 0.  preload => 0 leaves the library out of shared_preload_libraries.
+# extension => 0.  preload => 0 leaves the library out of shared_preload_libraries.  The
+# server takes shared libraries out of the folder "libraries" rather than the system's.
 sub create
 {
 	my ($class, $name, %options) = @_;
@@ -30,9 +32,17 @@ sub prepare
 {
 	my ($class, $name, %options) = @_;
 	my $self = $class->new($name);
+	$self->{libraries} = $options{libraries};
 	$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
 	$self->configure(%options);
 	return $self;
+}
+
+sub start
+{
+	my ($self, @arguments) = @_;
+	local %ENV = (%ENV, defined $self->{libraries} ? (LD_LIBRARY_PATH => $self->{libraries}) : ());
+	return $self->SUPER::start(@arguments);
 }
 
 # Settings that every server here gets.  Kill -9 takes nothing that was written
