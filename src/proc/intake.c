@@ -257,6 +257,18 @@ turn_size(const BurrowConsumer *c)
 	return (INTAKE_TURN + batch_size - 1) / batch_size * batch_size;
 }
 
+/*
+ * May one more message of the partition be taken?  Not while a commit has no room for what is
+ * done beyond its offset; but what was done before a restart may fill it alone, and then only
+ * going on makes it less.
+ */
+static bool
+part_has_room(const BurrowPart *part)
+{
+	return burrow_tracker_has_room(&part->tracker) &&
+		(!part->runs_full || burrow_tracker_depth(&part->tracker) == 0);
+}
+
 /* Takes up to a turn of messages from one partition. */
 static void
 run_part(BurrowConsumer *c, BurrowPart *part)
@@ -267,7 +279,7 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 		part->turn = turn_size(c);
 	for (; part->turn > 0 && c->ending == BURROW_ENDING_NOT && !part->lost && has_room(c); part->turn--)
 	{
-		bool		room = burrow_tracker_has_room(&part->tracker) && !part->runs_full;
+		bool		room = part_has_room(part);
 
 		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part)))
 		{
