@@ -82,11 +82,7 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	bool		new_group;
 
 	burrow_call_begin(&call, fcinfo, "burrow.alter()");
-	name = burrow_call_text(&call, "subscription");
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("option \"%s\" must not be NULL", "subscription")));
+	name = burrow_call_required_text(&call, "subscription");
 	sub = burrow_call_subscription(name, true);
 
 	topic = burrow_call_text(&call, "topic");

@@ -81,6 +81,24 @@ burrow_call_text(const BurrowCall *call, const char *name)
 	return burrow_call_argument(call, name, &value) ? TextDatumGetCString(value) : NULL;
 }
 
+Datum
+burrow_call_required(const BurrowCall *call, const char *name)
+{
+	Datum		value;
+
+	if (!burrow_call_argument(call, name, &value))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("option \"%s\" must not be NULL", name)));
+	return value;
+}
+
+char *
+burrow_call_required_text(const BurrowCall *call, const char *name)
+{
+	return TextDatumGetCString(burrow_call_required(call, name));
+}
+
 static void
 check_workers(const char *value)
 {

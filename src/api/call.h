@@ -31,6 +31,9 @@ extern void burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const c
 extern bool burrow_call_argument(const BurrowCall *call, const char *name, Datum *value);
 /* NULL: it is NULL. */
 extern char *burrow_call_text(const BurrowCall *call, const char *name);
+/* The same of what must not be NULL: raises ERRCODE_NULL_VALUE_NOT_ALLOWED. */
+extern Datum burrow_call_required(const BurrowCall *call, const char *name);
+extern char *burrow_call_required_text(const BurrowCall *call, const char *name);
 
 /* Puts the options that are given into values; checks each, and all together. */
 extern void burrow_call_options(const BurrowCall *call, const char **values);

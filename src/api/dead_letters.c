@@ -58,11 +58,7 @@ change_letters(FunctionCallInfo fcinfo, const char *function, const char *statem
 	uint64		n;
 
 	burrow_call_begin(&call, fcinfo, function);
-	name = burrow_call_text(&call, "subscription");
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("option \"%s\" must not be NULL", "subscription")));
+	name = burrow_call_required_text(&call, "subscription");
 	values[0] = Int32GetDatum(burrow_call_subscription(name, false)->subid);
 	for (int i = 1; i < lengthof(names); i++)
 	{

@@ -214,23 +214,11 @@ take_answers(ReturnSetInfo *rsinfo, shm_mq_handle *queue, BackgroundWorkerHandle
 
 /* ---- the function ---- */
 
-static void
-require(bool given, const char *option)
-{
-	if (!given)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("option \"%s\" must not be NULL", option)));
-}
-
 static int
 wanted(const BurrowCall *call)
 {
-	Datum		value;
-	int			n;
+	int			n = DatumGetInt32(burrow_call_required(call, "n"));
 
-	require(burrow_call_argument(call, "n", &value), "n");
-	n = DatumGetInt32(value);
 	if (n < 1 || n > BURROW_DRY_RUN_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -242,15 +230,12 @@ wanted(const BurrowCall *call)
 static const BurrowSubscription *
 find_subscription(const BurrowCall *call)
 {
-	char	   *name = burrow_call_text(call, "subscription");
-	const BurrowSubscription *sub;
+	const BurrowSubscription *sub = burrow_call_subscription(burrow_call_required_text(call, "subscription"), false);
 
-	require(name != NULL, "subscription");
-	sub = burrow_call_subscription(name, false);
 	if (sub->changed_here)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot try subscription \"%s\" in the transaction that changed it", name),
+				 errmsg("cannot try subscription \"%s\" in the transaction that changed it", sub->name),
 				 errdetail("The change takes effect when the transaction commits.")));
 	burrow_call_check_brokers();
 	burrow_call_check_role(sub->owner, sub->name);

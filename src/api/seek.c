@@ -28,25 +28,13 @@ PG_FUNCTION_INFO_V1(burrow_sql_seek_time);
 
 #define UNIX_EPOCH	(-(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-static Datum
-argument(const BurrowCall *call, const char *name)
-{
-	Datum		value;
-
-	if (!burrow_call_argument(call, name, &value))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("option \"%s\" must not be NULL", name)));
-	return value;
-}
-
 static BurrowSubscription *
 begin(BurrowCall *call, FunctionCallInfo fcinfo)
 {
 	BurrowSubscription *sub;
 
 	burrow_call_begin(call, fcinfo, "burrow.seek()");
-	sub = burrow_call_subscription(TextDatumGetCString(argument(call, "subscription")), true);
+	sub = burrow_call_subscription(burrow_call_required_text(call, "subscription"), true);
 	if (sub->status == BURROW_STATUS_HALTED)
 	{
 		burrow_call_check_brokers();
@@ -103,9 +91,9 @@ burrow_sql_seek(PG_FUNCTION_ARGS)
 	BurrowSubscription *sub = begin(&call, fcinfo);
 	BurrowSeek	seek;
 
-	seek.topic = TextDatumGetCString(argument(&call, "topic"));
-	seek.partition = DatumGetInt32(argument(&call, "partition"));
-	seek.offset = DatumGetInt64(argument(&call, "offset"));
+	seek.topic = burrow_call_required_text(&call, "topic");
+	seek.partition = DatumGetInt32(burrow_call_required(&call, "partition"));
+	seek.offset = DatumGetInt64(burrow_call_required(&call, "offset"));
 	check_topic(sub, seek.topic);
 	check_not_negative("partition", seek.partition);
 	check_not_negative("offset", seek.offset);
@@ -120,7 +108,7 @@ burrow_sql_seek_time(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
 	BurrowSubscription *sub = begin(&call, fcinfo);
-	TimestampTz time = DatumGetTimestampTz(argument(&call, "time"));
+	TimestampTz time = DatumGetTimestampTz(burrow_call_required(&call, "time"));
 
 	if (time < UNIX_EPOCH && !TIMESTAMP_IS_NOBEGIN(time))
 		ereport(ERROR,

@@ -27,18 +27,6 @@
 PG_FUNCTION_INFO_V1(burrow_sql_subscribe);
 
 static char *
-required_text(const BurrowCall *call, const char *name)
-{
-	char	   *value = burrow_call_text(call, name);
-
-	if (value == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("option \"%s\" must not be NULL", name)));
-	return value;
-}
-
-static char *
 subscription_name(const BurrowCall *call, const char *topic)
 {
 	char	   *name = burrow_call_text(call, "subscription");
@@ -119,8 +107,8 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	int32		subid;
 
 	burrow_call_begin(&call, fcinfo, "burrow.subscribe()");
-	topic = required_text(&call, "topic");
-	handler_name = required_text(&call, "handler");
+	topic = burrow_call_required_text(&call, "topic");
+	handler_name = burrow_call_required_text(&call, "handler");
 	burrow_call_check_topic(topic);
 	name = subscription_name(&call, topic);
 	burrow_options_set_defaults(values);
