@@ -70,6 +70,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/park.o \
 	src/proc/part.o \
 	src/proc/pool.o \
+	src/proc/recall.o \
 	src/proc/redelivery.o \
 	src/proc/result.o \
 	src/proc/retry.o \

@@ -5,13 +5,16 @@
  */
 #include "core/sizer.h"
 
-/* A running mean over about eight chunks; never 0, which means not known. */
+/* A running mean over about eight transactions; never 0, which means not known. */
 void
-burrow_sizer_took(BurrowSizer *s, uint64_t busy_us, uint32_t n)
+burrow_sizer_took(BurrowSizer *s, uint64_t busy_us, uint32_t n, uint32_t batch)
 {
 	uint64_t	ns = busy_us * 1000 / n;
 
-	s->message_ns = s->message_ns == 0 ? ns : (s->message_ns * 7 + ns) / 8;
+	if (s->message_ns == 0)
+		s->message_ns = ns;
+	for (uint64_t i = 0; i < n; i += batch)
+		s->message_ns = (s->message_ns * 7 + ns) / 8;
 	if (s->message_ns == 0)
 		s->message_ns = 1;
 }
@@ -48,31 +51,55 @@ burrow_sizer_went_well(BurrowSizer *s, uint64_t busy_us, uint32_t batch_size)
 	s->price_us = 0;
 }
 
-uint32_t
-burrow_sizer_batch(const BurrowSizer *s, uint32_t batch_size)
+/* How many messages usually take so long: 1..most. */
+static uint32_t
+usual(const BurrowSizer *s, uint64_t time_us, uint32_t most)
 {
-	return s->limit > 0 && s->limit < batch_size ? s->limit : batch_size;
+	uint64_t	n = s->message_ns > 0 ? time_us * 1000 / s->message_ns : 1;
+
+	if (n > most)
+		n = most;
+	return n > 0 ? (uint32_t) n : 1;
+}
+
+uint32_t
+burrow_sizer_batch(const BurrowSizer *s, uint64_t batch_time_us, uint32_t batch_size)
+{
+	return usual(s, batch_time_us, s->limit > 0 && s->limit < batch_size ? s->limit : batch_size);
 }
 
 /*
- * The worker's fair share of what is ready is rounded down: rounded up, 5 messages
- * for 4 idle workers would be 2, 2 and 1, with one worker left idle.  What rounding
- * leaves over waits here, for whoever is free next, and behind nobody.
+ * The share is rounded down: rounded up, 5 messages for 4 idle workers would be 2, 2 and
+ * 1, with one worker left idle.  What rounding leaves over waits here, for whoever is
+ * free next, and behind nobody.
  */
-uint32_t
-burrow_sizer_size(const BurrowSizer *s, uint64_t ready, uint32_t idle,
-				  uint64_t batch_time_us, uint32_t batch_size)
+static uint32_t
+share(uint64_t ready, uint32_t workers, uint32_t most)
 {
-	uint64_t	size;
+	uint64_t	n = ready / (workers > 0 ? workers : 1);
+
+	if (n > most)
+		n = most;
+	return n > 0 ? (uint32_t) n : 1;
+}
+
+static uint32_t
+larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+uint32_t
+burrow_sizer_size(const BurrowSizer *s, BurrowSizerLoad load, uint64_t batch_time_us,
+				  uint32_t batch, uint32_t carried)
+{
+	uint32_t	quick = usual(s, batch_time_us / BURROW_CARRIED_PART, carried);
+	uint32_t	slow = usual(s, BURROW_CARRIED_US, carried);
 
 	if (s->message_ns == 0)
 		return 1;
-	size = batch_time_us * 1000 / s->message_ns;
-	if (size > ready / (idle > 0 ? idle : 1))
-		size = ready / (idle > 0 ? idle : 1);
-	if (size > batch_size)
-		size = batch_size;
-	return size > 0 ? (uint32_t) size : 1;
+	return larger(share(load.ready, load.idle, larger(batch, quick)),
+				  share(load.ready, load.workers, slow));
 }
 
 int64_t

@@ -25,12 +25,13 @@
  * and the others of its chunk are run.
  *
  * A message that takes long (it waits for a lock) must not hold up the others of its
- * chunk, which are done and not committed, or not begun.  The worker cannot commit in the
- * middle of a call; so when they have waited long enough, it cancels itself, and gives
- * everything back that is not done: nobody is at fault, the message that ran is to be
- * run alone, and for one alone nobody waits.  Not so an array handler, as it is given
- * its messages to take its time for all of them, and may rightly need long; nobody could
- * tell for which of them, either.
+ * chunk.  Those not begun are taken back by the consumer (proc/recall.c); the worker asks
+ * the chunk's claim for each before it begins.  But the worker cannot commit in the middle
+ * of a call; so when those that are done and not committed have waited long enough, it
+ * cancels itself, and gives everything back that is not done: nobody is at fault, the
+ * message that ran is to be run alone, and for the first of its transaction nobody waits.
+ * Not so an array handler, as it is given its messages to take its time for all of them,
+ * and may rightly need long; nobody could tell for which of them, either.
  *
  * The whole transaction runs within PG_TRY, as in PostgreSQL's own apply workers, and
  * is aborted there as a whole; subtransactions, one a message, would cost an xid
@@ -56,6 +57,9 @@
 #include "proc/cancel.h"
 #include "proc/chunk_internal.h"
 #include "proc/crash_point.h"
+
+/* Within a chunk the consumer is told of commits this often, and not more often than batch_time. */
+#define TELL_US		INT64CONST(100000)
 
 /* The chunk whose transaction is being committed; NULL: none, other commits are not ours. */
 static BurrowChunk *committing = NULL;
@@ -301,16 +305,19 @@ add_member(BurrowChunk *c, uint32 index)
 	c->next = index + 1;
 }
 
-/* Is there another message behind this one, in its transaction or in a later one? */
+/* May all before end be run?  If not, they are the consumer's again, and the chunk is at its end. */
 static bool
-others_wait(const BurrowChunk *c, uint32 index)
+claim(BurrowChunk *c, uint32 end)
 {
-	for (uint32 i = index + 1; i < c->header->nmessages; i++)
+	if (end <= c->begun)
+		return true;
+	if (!burrow_claim_take(c->w->transport->claim, c->begun, end))
 	{
-		if (!burrow_chunk_is_resolved(c, i))
-			return true;
+		c->stopped = true;
+		return false;
 	}
-	return false;
+	c->begun = end;
+	return true;
 }
 
 /* Messages from first on, each in a call, until end or batch_time. */
@@ -320,8 +327,6 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 	instr_time	clock;
 	int64		used_us = 0;
 
-	if (others_wait(c, first))
-		burrow_cancel_begin_patience(burrow_sizer_patience_us(c->setup->batch_time_us));
 	INSTR_TIME_SET_CURRENT(clock);
 	for (uint32 i = first; i < end; i++)
 	{
@@ -329,9 +334,15 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 
 		if (burrow_chunk_is_resolved(c, i))
 			continue;
+		if (!claim(c, i + 1))
+			break;
 		/* known as a member before it runs: it may fail */
 		if (i > first)
+		{
+			if (c->nmembers == 1)
+				burrow_cancel_begin_patience(burrow_sizer_patience_us(c->setup->batch_time_us));
 			add_member(c, i);
+		}
 		call_one(c, i);
 		us = elapsed_us(&clock);
 		c->result->results[i].handler_us = us;
@@ -348,6 +359,8 @@ run_array(BurrowChunk *c, uint32 first, uint32 end)
 	instr_time	clock;
 	uint32		us;
 
+	if (!claim(c, end))
+		end = first + 1;
 	for (uint32 i = first + 1; i < end; i++)
 	{
 		if (!burrow_chunk_is_resolved(c, i))
@@ -493,8 +506,7 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 
 /*
  * At the chunk's end its result wakes the consumer.  In its middle it is told of what is
- * committed, so that the heads move; that is enough now and then.  A chunk that takes far
- * longer than it should, though no single message does, gives back what is left.
+ * committed, so that the heads move; that is enough now and then.
  */
 static void
 transaction_committed(BurrowChunk *c)
@@ -509,9 +521,7 @@ transaction_committed(BurrowChunk *c)
 
 	if (c->next == c->header->nmessages)
 		return;
-	if (!c->array && now - c->begun_at > burrow_sizer_patience_us(c->setup->batch_time_us))
-		c->stopped = true;
-	else if (now - c->told_at >= c->setup->batch_time_us)
+	if (now - c->told_at >= Max(c->setup->batch_time_us, TELL_US))
 	{
 		c->told_at = now;
 		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
@@ -620,7 +630,7 @@ run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone)
 		next = i + 1;
 		if (burrow_chunk_is_resolved(c, i))
 			continue;
-		if (!may_go_on(c))
+		if (!may_go_on(c) || !claim(c, i + 1))
 			return;
 		if (run_transaction(c, i, size < end - i ? i + size : end))
 		{

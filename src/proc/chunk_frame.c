@@ -55,6 +55,7 @@ burrow_chunk_decode(BurrowWorker *w, const void *data, Size len)
 	c->w = w;
 	c->setup = w->transport->setup;
 	c->header = reader.header;
+	c->begun = 1;
 	c->begun_at = c->told_at = GetCurrentTimestamp();
 	memcpy(c->topic, reader.topic, reader.header->topic_len);
 	c->messages = palloc(sizeof(BurrowMessageView) * n);

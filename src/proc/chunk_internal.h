@@ -34,6 +34,7 @@ typedef struct BurrowChunk
 	uint32		nmembers;
 	uint32		current;		/* the message in hand */
 	uint32		next;			/* the one after the last member */
+	uint32		begun;			/* all before it are ours: see core/claim.h */
 	bool		array;			/* all members in one call */
 	int64	   *offsets;		/* the members', for their progress */
 	bool		called;			/* all members' calls have come to their end */

@@ -205,16 +205,27 @@ typedef struct BurrowLane
 
 	/* The chunk in hand. */
 	uint64		chunk;
-	int			nmessages;
+	TimestampTz given_at;
+	bool		carrying;		/* it may have messages that the worker has not begun */
+	dlist_node	carrying_node;	/* in pool->carrying, if so */
+	int			nmessages;		/* without those taken back */
 	int			capacity;		/* of the three arrays below, in messages */
-	BurrowMessage **messages;
+	BurrowMessage **messages;	/* NULL: resolved already, but never the last */
 	BurrowFailure **failures;	/* that came for it; NULL: none */
+	bool		failed;			/* some did */
 	bool		sending;		/* not all of it fits into the queue yet */
 	int			iovcnt;
 	shm_mq_iovec *iov;
 	BurrowChunkHeader header;	/* followed by the topic */
 	char		topic[BURROW_FRAME_ALIGN(BURROW_TOPIC_MAX)];
 } BurrowLane;
+
+/* The partition of the chunk in hand. */
+static inline BurrowPart *
+burrow_lane_part(const BurrowLane *lane)
+{
+	return lane->messages[lane->nmessages - 1]->part;
+}
 
 typedef struct BurrowPool
 {
@@ -228,6 +239,7 @@ typedef struct BurrowPool
 	uint64		chunk;			/* number of the last chunk */
 	BurrowSizer sizer;
 	dlist_head	idle;			/* used last first, so that the rest can leave */
+	dlist_head	carrying;		/* lanes; the oldest chunk first: see recall.c */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
 	bool		told_short;		/* the log knows that slots are missing */
@@ -594,7 +606,19 @@ extern void burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane);
 /* Our end of its queues is closed: its process will exit. */
 extern void burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane);
 
+/* ---- recall.c ---- */
+/* The lane's new chunk is about to be sent. */
+extern void burrow_recall_given(BurrowConsumer *c, BurrowLane *lane);
+extern void burrow_recall_forget(BurrowLane *lane);
+/* Takes back what others can have, or what has waited for too long.  True: there was some. */
+extern bool burrow_recall_run(BurrowConsumer *c);
+extern TimestampTz burrow_recall_next(const BurrowConsumer *c);
+
 /* ---- result.c ---- */
+/* Lets go of what a busy worker has done so far, or what has failed. */
+extern void burrow_result_resolve_known(BurrowConsumer *c, BurrowLane *lane);
+/* The message is to be run again; nothing is known against it. */
+extern void burrow_result_returned(BurrowConsumer *c, BurrowMessage *m);
 /* Reads results and notices workers that came or went. */
 extern void burrow_result_collect(BurrowConsumer *c);
 /* The process is gone, or on its way out with its transaction aborted. */

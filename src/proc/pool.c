@@ -25,14 +25,8 @@
 /* Most bytes of a chunk; a larger message goes alone. */
 #define CHUNK_BYTES			(4 * 1024 * 1024)
 
-/*
- * A chunk is as large as a transaction, batch_size, or larger: small transactions are
- * carried several in one chunk, so that not each of them costs a round trip to the
- * worker.  So many messages at most, and so much of batch_time: what a chunk carries
- * beyond its first transaction waits for no better reason than the carrying.
- */
+/* Most messages of a chunk that has more than one transaction's: see core/sizer.h. */
 #define CARRIED_MESSAGES	100
-#define CARRIED_TIME(batch_time)	((batch_time) / 4)
 
 /* An idle worker above min_workers leaves after this. */
 #define IDLE_LEAVE_US		INT64CONST(60000000)
@@ -67,6 +61,7 @@ void
 burrow_pool_init(BurrowConsumer *c)
 {
 	dlist_init(&c->pool.idle);
+	dlist_init(&c->pool.carrying);
 	make_setup(c);
 }
 
@@ -101,6 +96,7 @@ burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->sending)
 		c->pool.nsending--;
+	burrow_recall_forget(lane);
 	for (int i = 0; i < lane->nmessages; i++)
 	{
 		if (lane->failures[i] != NULL)
@@ -405,7 +401,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
 	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 :
-		burrow_sizer_batch(&c->pool.sizer, c->sub->options.batch_size);
+		burrow_sizer_batch(&c->pool.sizer, c->sub->options.batch_time_us, c->sub->options.batch_size);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
 	lane->iov[0].data = (char *) &lane->header;
@@ -425,7 +421,9 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	}
 	Assert(i == n);
 	lane->nmessages = n;
+	lane->failed = false;
 	lane->iovcnt = n + 1;
+	burrow_recall_given(c, lane);
 	BURROW_COUNT(c->slot, chunks, 1);
 	lane_send(c, lane);
 }
@@ -440,12 +438,16 @@ chunk_size(const BurrowConsumer *c, uint64 ready)
 	const BurrowPool *pool = &c->pool;
 	const BurrowOptions *o = &c->sub->options;
 	uint32		carried = Min(CARRIED_MESSAGES, o->max_inflight / (2 * o->workers));
+	BurrowSizerLoad load = {
+		.ready = ready,
+		.idle = pool->nidle,
+		.workers = pool->nlanes - pool->nleaving,
+	};
 
 	if (burrow_failure_is_waiting(c))
 		return 1;
-	return Max(burrow_sizer_size(&pool->sizer, ready, pool->nidle, o->batch_time_us,
-								 burrow_sizer_batch(&pool->sizer, o->batch_size)),
-			   burrow_sizer_size(&pool->sizer, ready, pool->nidle, CARRIED_TIME(o->batch_time_us), carried));
+	return burrow_sizer_size(&pool->sizer, load, o->batch_time_us,
+							 burrow_sizer_batch(&pool->sizer, o->batch_time_us, o->batch_size), carried);
 }
 
 /*
@@ -496,6 +498,7 @@ void
 burrow_pool_dispatch(BurrowConsumer *c)
 {
 	BurrowPool *pool = &c->pool;
+	bool		more;
 
 	if (pool->nsending > 0)
 	{
@@ -505,13 +508,18 @@ burrow_pool_dispatch(BurrowConsumer *c)
 	}
 
 	if (c->ending != BURROW_ENDING_NOT)
+	{
+		(void) burrow_recall_run(c);
 		return;
+	}
 	do
 	{
 		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
 			;
+		more = burrow_recall_run(c);
 		/* what was parked lets others of its key go on, to be parked too */
-	} while (burrow_failure_run(c) && pool->nidle > 0);
+		more |= burrow_failure_run(c);
+	} while (more && pool->nidle > 0);
 	start_missing(c);
 	end_idle(c);
 }
@@ -535,7 +543,7 @@ burrow_pool_next(const BurrowConsumer *c)
 
 		next = burrow_earlier(next, oldest->idle_since + IDLE_LEAVE_US);
 	}
-	return next;
+	return burrow_earlier(next, burrow_recall_next(c));
 }
 
 /* ---- stopping what runs too long ---- */
@@ -545,7 +553,7 @@ static bool
 must_end(const BurrowConsumer *c, const BurrowLane *lane)
 {
 	return lane->state == BURROW_LANE_BUSY && lane->nmessages > 0 &&
-		(c->ending != BURROW_ENDING_NOT || lane->messages[0]->part->state != BURROW_PART_ACTIVE);
+		(c->ending != BURROW_ENDING_NOT || burrow_lane_part(lane)->state != BURROW_PART_ACTIVE);
 }
 
 static void

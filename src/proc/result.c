@@ -32,12 +32,10 @@ release_message(BurrowConsumer *c, BurrowMessage *m)
 }
 
 static void
-count_done(BurrowConsumer *c, BurrowMessage *m, const BurrowMessageResult *result, int64 committed_at)
+count_done(BurrowConsumer *c, BurrowMessage *m, int64 committed_at)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 
-	if (result != NULL)
-		burrow_histogram_add(&slot->handler_time, result->handler_us);
 	if (m->frame.flags & BURROW_MESSAGE_HAS_TIME)
 	{
 		int64		produced = m->frame.timestamp_ms * 1000;
@@ -61,9 +59,8 @@ message_done(BurrowConsumer *c, BurrowMessage *m)
 	burrow_part_release(c, part);
 }
 
-/* The message is to be run again; nothing is known against it. */
-static void
-message_returned(BurrowConsumer *c, BurrowMessage *m)
+void
+burrow_result_returned(BurrowConsumer *c, BurrowMessage *m)
 {
 	BurrowPart *part = m->part;
 
@@ -86,64 +83,105 @@ is_done(const BurrowMessage *m)
 }
 
 /*
- * All of a lane's messages, of which results (NULL: there are none, its process is gone)
- * tell the times.  Failures are judged in the order in which they happened; what comes
- * of each message is done newest first, so that those put back end up in their order.
+ * The first n of a lane's messages, as far as they are not resolved already: those that
+ * are done and those that have failed.  Failures are judged in the order in which they
+ * happened; what comes of each message is done newest first, so that those put back end
+ * up in their order.
  */
-static uint32
-resolve_messages(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result, int64 committed_at)
+static void
+resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, int64 committed_at)
 {
 	uint32		ndone = 0;
 
-	for (int i = 0; i < lane->nmessages; i++)
+	for (int i = 0; i < n; i++)
 	{
+		if (lane->messages[i] == NULL)
+			continue;
 		if (is_done(lane->messages[i]))
 			burrow_failure_success(c);
 		else if (lane->failures[i] != NULL)
 			burrow_failure_judge(c, lane->messages[i], lane->failures[i]);
 	}
-	for (int i = lane->nmessages - 1; i >= 0; i--)
+	for (int i = n - 1; i >= 0; i--)
 	{
 		BurrowMessage *m = lane->messages[i];
 
+		if (m == NULL)
+			continue;
 		if (is_done(m))
 		{
 			ndone++;
-			count_done(c, m, result != NULL ? &result->results[i] : NULL, committed_at);
+			count_done(c, m, committed_at);
 			message_done(c, m);
+			lane->messages[i] = NULL;
 		}
 		else if (lane->failures[i] != NULL)
 		{
 			burrow_failure_act(c, m, lane->failures[i]);
 			lane->failures[i] = NULL;
+			lane->messages[i] = NULL;
 		}
-		else
-			message_returned(c, m);
 	}
 	BURROW_COUNT(c->slot, messages_processed, ndone);
-	return ndone;
+}
+
+static int64
+unix_us(TimestampTz at)
+{
+	return at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/*
+ * While the chunk is still being run.  The others of their orders need not wait for the
+ * chunk's end then.  The lane keeps its last message, and with it its part.
+ */
+void
+burrow_result_resolve_known(BurrowConsumer *c, BurrowLane *lane)
+{
+	resolve_known(c, lane, lane->nmessages - 1, unix_us(c->now));
+}
+
+/* All of the lane's messages: what is neither done nor at fault is run again. */
+static void
+resolve_all(BurrowConsumer *c, BurrowLane *lane, int64 committed_at)
+{
+	resolve_known(c, lane, lane->nmessages, committed_at);
+	for (int i = lane->nmessages - 1; i >= 0; i--)
+	{
+		if (lane->messages[i] != NULL)
+			burrow_result_returned(c, lane->messages[i]);
+	}
 }
 
 static void
 take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
 {
+	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 	uint32		slow_us = 0;
-	uint32		ndone;
+	uint32		ndone = 0;
 
 	for (int i = 0; i < lane->nmessages; i++)
 	{
-		if (result->results[i].outcome == BURROW_OUTCOME_ALONE)
+		const BurrowMessageResult *message = &result->results[i];
+
+		if (message->outcome == BURROW_OUTCOME_ALONE)
 		{
 			lane->messages[i]->item.alone = true;
-			slow_us = Max(slow_us, result->results[i].handler_us);
+			slow_us = Max(slow_us, message->handler_us);
+		}
+		else if (message->outcome == BURROW_OUTCOME_DONE)
+		{
+			burrow_histogram_add(&slot->handler_time, message->handler_us);
+			ndone++;
 		}
 	}
-	burrow_fold_note(lane->messages[0]->part, lane->lane, lane->header.folded, result->row_bytes);
-	ndone = resolve_messages(c, lane, result, result->committed_at);
+	burrow_fold_note(burrow_lane_part(lane), lane->lane, lane->header.folded, result->row_bytes);
+	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
-		burrow_sizer_took(&c->pool.sizer, result->busy_us - Min(slow_us, result->busy_us), ndone);
+		burrow_sizer_took(&c->pool.sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,
+						  lane->header.batch_size);
 	if (slow_us > 0)
-		burrow_sizer_took(&c->pool.sizer, slow_us, 1);
+		burrow_sizer_took(&c->pool.sizer, slow_us, 1, 1);
 	if (result->lost_us > 0)
 		burrow_sizer_rolled_back(&c->pool.sizer, Min(lane->header.batch_size, (uint32) lane->nmessages),
 								 result->lost_us, result->conflict != 0);
@@ -161,6 +199,7 @@ take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
 	if (lane->cancelled || lane->failures[f->index] != NULL)
 		return;
 	lane->failures[f->index] = burrow_failure_from_frame(c, f);
+	lane->failed = true;
 	BURROW_COUNT(c->slot, messages_failed, 1);
 }
 
@@ -181,7 +220,7 @@ charge_killer(BurrowConsumer *c, BurrowLane *lane)
 	{
 		BurrowMessage *m = lane->messages[i];
 
-		if (m->frame.offset != offset || is_done(m) || lane->failures[i] != NULL)
+		if (m == NULL || m->frame.offset != offset || is_done(m) || lane->failures[i] != NULL)
 			continue;
 		lane->failures[i] = burrow_failure_new(c, BURROW_SQLSTATE_WORKER_ENDED,
 											   "worker process ended while it was handling the message",
@@ -198,14 +237,16 @@ burrow_result_lane_gone(BurrowConsumer *c, BurrowLane *lane)
 	if (lane->state == BURROW_LANE_BUSY)
 	{
 		charge_killer(c, lane);
-		(void) resolve_messages(c, lane, NULL,
-								c->now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+		resolve_all(c, lane, unix_us(c->now));
 		burrow_pool_forget_chunk(c, lane);
 	}
 	burrow_pool_let_go(c, lane);
 }
 
-/* Reads what one worker has sent. */
+/*
+ * Reads what one worker has sent.  Its queue is empty after a chunk's result, until it is
+ * given another; to look again would tell it that its queue was read, a wake-up for nothing.
+ */
 static void
 lane_receive(BurrowConsumer *c, BurrowLane *lane)
 {
@@ -220,6 +261,9 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 			/* its exit frees the slot first, and tells us, before the queue is detached */
 			if (lane->state != BURROW_LANE_STARTING && !burrow_pool_is_attached(c, lane))
 				burrow_result_lane_gone(c, lane);
+			/* what comes of a failure can wait for the chunk's end */
+			else if (lane->state == BURROW_LANE_BUSY && !lane->failed)
+				burrow_result_resolve_known(c, lane);
 			return;
 		}
 		if (r == SHM_MQ_DETACHED)
@@ -244,7 +288,7 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 					const BurrowResultChunk *result = burrow_frame_read_result_chunk(data, len);
 
 					if (result == NULL || lane->state != BURROW_LANE_BUSY ||
-						result->chunk != lane->chunk || result->nmessages != (uint32) lane->nmessages)
+						result->chunk != lane->chunk || result->nmessages != lane->header.nmessages)
 						elog(ERROR, "worker %d sent a malformed result", lane->lane);
 					take_outcomes(c, lane, result);
 					burrow_pool_forget_chunk(c, lane);
@@ -252,6 +296,8 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 						burrow_pool_let_go(c, lane);
 					else
 						burrow_pool_set_idle(c, lane);
+					if (lane->transport != NULL && burrow_pool_is_attached(c, lane))
+						return;
 					break;
 				}
 			default:

@@ -33,6 +33,7 @@
 
 #include "burrow.h"
 #include "compat.h"
+#include "guc.h"
 #include "proc/bgw.h"
 #include "proc/cancel.h"
 #include "proc/chunk.h"
@@ -158,36 +159,45 @@ wait_for_work(void)
 		pgstat_report_stat(true);
 }
 
-/* Returns when it is time to leave. */
+/*
+ * Returns when it is time to leave.
+ *
+ * After a chunk the queue is empty until its result was read, and nobody resets the latch
+ * after the result was sent; so the worker sleeps without looking.  To look would tell the
+ * consumer that its queue was read, a wake-up for nothing; but for a large chunk, whose
+ * room the next one may need.
+ */
 static void
 work(BurrowWorker *w)
 {
 	TimestampTz started_at = GetCurrentTimestamp();
+	Size		room = (Size) burrow_worker_queue_size * 1024;
 	Size		largest = 0;
 
 	for (;;)
 	{
 		Size		len;
 		void	   *data;
+		shm_mq_result r;
 
 		ResetLatch(MyLatch);
 		tend_session();
-		switch (shm_mq_receive(w->transport->chunks, &len, &data, true))
+		r = shm_mq_receive(w->transport->chunks, &len, &data, true);
+		if (r == SHM_MQ_DETACHED)
+			return;
+		if (r == SHM_MQ_SUCCESS)
 		{
-			case SHM_MQ_SUCCESS:
-				if (!burrow_chunk_run(w, data, len))
-					return;
-				largest = Max(largest, len);
-				pgstat_report_stat(false);
-				break;
-			case SHM_MQ_DETACHED:
+			if (!burrow_chunk_run(w, data, len))
 				return;
-			case SHM_MQ_WOULD_BLOCK:
-				if (largest >= LARGE_CHUNK || GetCurrentTimestamp() - started_at > MAX_AGE_US)
-					return;
-				wait_for_work();
-				break;
+			largest = Max(largest, len);
+			pgstat_report_stat(false);
+			if (len > room / 4)
+				continue;
+			tend_session();
 		}
+		if (largest >= LARGE_CHUNK || GetCurrentTimestamp() - started_at > MAX_AGE_US)
+			return;
+		wait_for_work();
 	}
 }
 

@@ -19,8 +19,9 @@
 #define TRANSPORT_MAGIC			UINT64CONST(0x6275727277717565)
 
 #define TRANSPORT_KEY_SETUP		1
-#define TRANSPORT_KEY_CHUNKS	2
-#define TRANSPORT_KEY_RESULTS	3
+#define TRANSPORT_KEY_CLAIM		2
+#define TRANSPORT_KEY_CHUNKS	3
+#define TRANSPORT_KEY_RESULTS	4
 
 /* A result of the largest usual chunk (100 messages) and a failure with all its
  * texts fit; a larger one goes through in pieces. */
@@ -45,9 +46,10 @@ burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size)
 
 	shm_toc_initialize_estimator(&e);
 	shm_toc_estimate_chunk(&e, sizeof(BurrowWorkerSetup));
+	shm_toc_estimate_chunk(&e, sizeof(BurrowClaim));
 	shm_toc_estimate_chunk(&e, queue_size);
 	shm_toc_estimate_chunk(&e, RESULT_QUEUE_SIZE);
-	shm_toc_estimate_keys(&e, 3);
+	shm_toc_estimate_keys(&e, 4);
 
 	/* the queue handles live as long as the process, or until detached */
 	old = MemoryContextSwitchTo(TopMemoryContext);
@@ -60,6 +62,10 @@ burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size)
 	*shared_setup = *setup;
 	shm_toc_insert(toc, TRANSPORT_KEY_SETUP, shared_setup);
 	t->setup = shared_setup;
+
+	t->claim = shm_toc_allocate(toc, sizeof(BurrowClaim));
+	burrow_claim_give(t->claim);
+	shm_toc_insert(toc, TRANSPORT_KEY_CLAIM, t->claim);
 
 	chunks = shm_mq_create(shm_toc_allocate(toc, queue_size), queue_size);
 	shm_toc_insert(toc, TRANSPORT_KEY_CHUNKS, chunks);
@@ -99,6 +105,7 @@ burrow_transport_attach(dsm_handle segment)
 	t = palloc0(sizeof(BurrowTransport));
 	t->segment = seg;
 	t->setup = shm_toc_lookup(toc, TRANSPORT_KEY_SETUP, false);
+	t->claim = shm_toc_lookup(toc, TRANSPORT_KEY_CLAIM, false);
 
 	/* results first: when the consumer sees the chunk queue's receiver, both are ready */
 	mq = shm_toc_lookup(toc, TRANSPORT_KEY_RESULTS, false);

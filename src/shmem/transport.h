@@ -3,7 +3,7 @@
  *	  The pair of queues between the consumer and one worker.
  *
  * One dynamic shared memory segment a worker, made by the consumer: a header with
- * what the worker must know to work, and two shm_mq rings.  The consumer sends
+ * what the worker must know to work, the claim of its chunk, and two shm_mq rings.  The consumer sends
  * chunks (core/frame.h), the worker results.  Either side notices that the other
  * is gone when the queue says that it is detached.
  */
@@ -15,6 +15,7 @@
 #include "utils/dsa.h"
 
 #include "burrow.h"
+#include "core/claim.h"
 #include "core/offset_metadata.h"
 
 #define BURROW_HANDLER_MAX	2047	/* bytes of a handler's signature */
@@ -51,6 +52,7 @@ typedef struct BurrowTransport
 {
 	dsm_segment *segment;
 	const BurrowWorkerSetup *setup;
+	BurrowClaim *claim;			/* of the chunk that the worker has */
 	shm_mq_handle *chunks;		/* consumer -> worker */
 	shm_mq_handle *results;		/* worker -> consumer */
 } BurrowTransport;

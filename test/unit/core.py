@@ -94,13 +94,18 @@ class Sizer(c.Structure):
                 ("paid_us", c.c_uint64)]
 
 
-sizer_took = declare(None, "burrow_sizer_took", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
-sizer_size = declare(c.c_uint32, "burrow_sizer_size", c.POINTER(Sizer), c.c_uint64, c.c_uint32,
-                     c.c_uint64, c.c_uint32)
+class SizerLoad(c.Structure):
+    _fields_ = [("ready", c.c_uint64), ("idle", c.c_uint32), ("workers", c.c_uint32)]
+
+
+sizer_took = declare(None, "burrow_sizer_took", c.POINTER(Sizer), c.c_uint64, c.c_uint32,
+                     c.c_uint32)
+sizer_size = declare(c.c_uint32, "burrow_sizer_size", c.POINTER(Sizer), SizerLoad, c.c_uint64,
+                     c.c_uint32, c.c_uint32)
 sizer_rolled_back = declare(None, "burrow_sizer_rolled_back", c.POINTER(Sizer), c.c_uint32,
                             c.c_uint64, c.c_bool)
 sizer_went_well = declare(None, "burrow_sizer_went_well", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
-sizer_batch = declare(c.c_uint32, "burrow_sizer_batch", c.POINTER(Sizer), c.c_uint32)
+sizer_batch = declare(c.c_uint32, "burrow_sizer_batch", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
 sizer_patience_us = declare(c.c_int64, "burrow_sizer_patience_us", c.c_int64)
 
 # ---- parking

@@ -1,11 +1,15 @@
 /*
  * core_threads.c
- *	  Marks from several threads while one advances, to be built with TSan.
+ *	  Marks from several threads while one advances, and chunks that are recalled
+ *	  while they run; to be built with TSan.
  *
  * Threads stand for worker processes: each takes its messages from a queue of its
  * own, as through shm_mq, and its only write to the tracker is
  * burrow_tracker_complete().  The consumer holds, advances, releases and frees each
  * segment as it comes back, so a slot used too long is seen.
+ *
+ * Of each chunk's messages, the worker writes what it has begun and the consumer what it
+ * has recalled, both in the same place: a message that is had by both is a race.
  *
  * Usage: core_threads [messages]
  */
@@ -14,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/claim.h"
 #include "core/tracker.h"
 
 #define WORKERS		4
@@ -139,13 +144,82 @@ dispatch(BurrowTracker *t, Queue *queues, int64_t offset, long *segments)
 	return false;
 }
 
-int
-main(int argc, char **argv)
+#define CHUNK		20
+
+static BurrowClaim claim;
+static int	owner[CHUNK];		/* not atomic: who has claimed the message writes it */
+static _Atomic uint64_t given;	/* chunks */
+static _Atomic uint64_t returned;
+
+static void *
+claimer(void *arg)
+{
+	uint64_t	chunks = *(uint64_t *) arg;
+
+	for (uint64_t chunk = 1; chunk <= chunks; chunk++)
+	{
+		uint32_t	begun = 1;
+
+		while (atomic_load(&given) < chunk)
+			sched_yield();
+		owner[0] = 1;
+		while (begun < CHUNK)
+		{
+			/* one at a time, or several, as for an array */
+			uint32_t	next = begun + (chunk + begun) % 3 + 1;
+
+			if (next > CHUNK)
+				next = CHUNK;
+			if (!burrow_claim_take(&claim, begun, next))
+				break;
+			for (; begun < next; begun++)
+				owner[begun] = 1;
+		}
+		atomic_store(&returned, chunk);
+	}
+	return NULL;
+}
+
+static void
+recall_chunks(uint64_t chunks)
+{
+	pthread_t	thread;
+	uint64_t	recalled = 0;
+
+	REQUIRE(pthread_create(&thread, NULL, claimer, &chunks) == 0);
+	for (uint64_t chunk = 1; chunk <= chunks; chunk++)
+	{
+		for (int i = 0; i < CHUNK; i++)
+			owner[i] = 0;
+		burrow_claim_give(&claim);
+		atomic_store(&given, chunk);
+		for (volatile uint64_t i = 0; i < chunk % 500; i++)
+			;
+		if (chunk % 4 != 0)
+		{
+			uint32_t	begun = burrow_claim_recall(&claim);
+
+			REQUIRE(begun >= 1 && begun <= CHUNK);
+			recalled += CHUNK - begun;
+			for (uint32_t i = begun; i < CHUNK; i++)
+				owner[i] = 2;
+		}
+		while (atomic_load(&returned) < chunk)
+			sched_yield();
+		for (int i = 0; i < CHUNK; i++)
+			REQUIRE(owner[i] == 1 || (owner[i] == 2 && chunk % 4 != 0));
+	}
+	pthread_join(thread, NULL);
+	REQUIRE(recalled > 0 && recalled < chunks * CHUNK);
+	printf("core_threads: ok (%lld chunks, %lld messages recalled)\n", (long long) chunks, (long long) recalled);
+}
+
+static void
+mark_messages(int64_t messages)
 {
 	static Queue queues[WORKERS];
 	BurrowTracker t;
 	long		segments = 0;
-	int64_t		messages = argc > 1 ? atoll(argv[1]) : 200000;
 	int64_t		offset = 0;
 	int64_t		committed = 0;
 
@@ -183,5 +257,14 @@ main(int argc, char **argv)
 	free_segments(&t, &segments);
 	REQUIRE(segments == 0);
 	printf("core_threads: ok (%lld messages)\n", (long long) messages);
+}
+
+int
+main(int argc, char **argv)
+{
+	int64_t		messages = argc > 1 ? atoll(argv[1]) : 200000;
+
+	mark_messages(messages);
+	recall_chunks((uint64_t) messages / 10);
 	return 0;
 }

@@ -8,25 +8,48 @@ from hypothesis import given, strategies as st
 import core
 
 
-def sized(message_ns, ready, idle, batch_time_us=10_000, batch_size=100):
-    return core.sizer_size(c.byref(core.Sizer(message_ns)), ready, idle, batch_time_us, batch_size)
+def batch_of(s, batch_time_us, batch_size):
+    return core.sizer_batch(c.byref(s), batch_time_us, batch_size)
+
+
+def sized(message_ns, ready, idle, workers, batch_time_us=10_000, batch_size=100, carried=100):
+    s = core.Sizer(message_ns)
+    return core.sizer_size(c.byref(s), core.SizerLoad(ready, idle, workers), batch_time_us,
+                           batch_of(s, batch_time_us, batch_size), carried)
 
 
 def share(ready, idle):
-    return sized(1000, ready, idle, 10_000_000, 100)
+    return sized(1000, ready, idle, idle, 10_000_000)
+
+
+def test_a_transaction_is_what_takes_batch_time():
+    assert batch_of(core.Sizer(0), 10_000, 100) == 1            # not known yet
+    assert batch_of(core.Sizer(50_000_000), 10_000, 100) == 1   # a slow handler
+    assert batch_of(core.Sizer(1_000_000), 10_000, 100) == 10
+    assert batch_of(core.Sizer(50_000), 10_000, 1000) == 200    # fills the time
+    assert batch_of(core.Sizer(50_000), 10_000, 100) == 100     # the limit
+    assert batch_of(core.Sizer(1), 10_000, 0) == 1
 
 
 def test_size():
-    assert sized(0, 1000, 1) == 1                               # not known yet
-    assert sized(50_000_000, 1000, 1) == 1                      # a slow handler
-    assert sized(50_000, 1000, 1, batch_size=1000) == 200       # fills the time
-    assert sized(50_000, 1000, 1) == 100                        # the limit
-    assert sized(1, 1000, 1, batch_size=1) == 1
-    assert sized(1, 1000, 0) == 100
-    assert sized(1, 0, 1, batch_size=0) == 1
+    assert sized(0, 1000, 1, 1) == 1                            # not known yet
+    assert sized(50_000, 1000, 1, 4, batch_size=1000) == 200    # a transaction
+    assert sized(50_000, 100, 1, 100, batch_size=1) == 50       # what takes a quarter of its time
+    assert sized(1, 1000, 1, 1, batch_size=1, carried=1) == 1
+    assert sized(1, 1000, 0, 0) == 100
+    assert sized(1, 0, 1, 1, batch_size=0, carried=0) == 1
     assert share(100, 4) == 25
     assert share(5, 4) == 1
     assert share(3, 4) == 1
+
+
+def test_slow_ones_come_several_if_every_worker_could_have_as_many():
+    assert sized(50_000_000, 100_000, 1, 100) == 10
+    assert sized(50_000_000, 999, 1, 100) == 9
+    assert sized(50_000_000, 199, 1, 100) == 1
+    assert sized(500_000_000, 100_000, 1, 100) == 1
+    assert sized(5_000_000, 100_000, 1, 100) == 100
+    assert sized(5_000_000, 100_000, 1, 100, carried=7) == 7
 
 
 @given(st.integers(1, 10_000), st.integers(1, 64))
@@ -41,41 +64,49 @@ def test_no_worker_is_left_idle_while_a_message_waits_behind_another(ready, idle
         assert ready >= left - 1 or size == 1
 
 
-@given(st.integers(1, 2 ** 40), st.integers(0, 2 ** 31), st.integers(0, 2 ** 62),
-       st.integers(0, 2 ** 52), st.integers(0, 2 ** 31))
-def test_size_in_range(ready, idle, handler, batch_time, batch):
-    size = sized(handler, ready, idle, batch_time, batch)
-    assert 1 <= size <= max(batch, 1)
+@given(st.integers(1, 2 ** 40), st.integers(0, 2 ** 31), st.integers(0, 2 ** 31), st.integers(0, 2 ** 62),
+       st.integers(0, 2 ** 52), st.integers(0, 2 ** 31), st.integers(0, 2 ** 31))
+def test_size_in_range(ready, idle, workers, handler, batch_time, batch_size, carried):
+    batch = batch_of(core.Sizer(handler), batch_time, batch_size)
+    assert 1 <= batch <= max(batch_size, 1)
+    assert batch == 1 or batch * handler <= batch_time * 1000
+    size = sized(handler, ready, idle, workers, batch_time, batch_size, carried)
+    assert 1 <= size <= max(batch, carried)
     assert size <= ready
-    assert size == 1 or size * handler <= batch_time * 1000
+    # more than a transaction: quick ones of an idle worker's share, or a share of the whole pool's
+    assert size <= max(batch, 1) or size * handler <= batch_time * 250 or (
+        size * handler <= 500_000_000 and size <= ready // max(workers, 1))
 
 
-@given(st.lists(st.tuples(st.integers(0, 10 ** 8), st.integers(1, 1000)), min_size=1, max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 10 ** 8), st.integers(1, 1000), st.integers(1, 1000)), min_size=1, max_size=30))
 def test_running_mean(chunks):
     s, mean = core.Sizer(), None
-    for busy_us, n in chunks:
-        core.sizer_took(c.byref(s), busy_us, n)
+    for busy_us, n, batch in chunks:
+        core.sizer_took(c.byref(s), busy_us, n, batch)
         ns = busy_us * 1000 // n
-        mean = max(ns if mean is None else (mean * 7 + ns) // 8, 1)
+        mean = ns if mean is None else mean
+        for _ in range(-(-n // batch)):     # as if each transaction had been a chunk
+            mean = (mean * 7 + ns) // 8
+        mean = max(mean, 1)
         assert s.message_ns == mean
 
 
 @given(st.integers(0, 100), st.integers(1, 50_000))
-def test_after_one_that_outlasted_patience_chunks_are_of_one(busy_us, batch_time_us):
+def test_after_one_that_outlasted_patience_transactions_are_of_one(busy_us, batch_time_us):
     """However quick the others were: what follows may take as long."""
     s = core.Sizer()
     for _ in range(100):
-        core.sizer_took(c.byref(s), busy_us * 100, 100)
-    core.sizer_took(c.byref(s), core.sizer_patience_us(batch_time_us), 1)
-    assert core.sizer_size(c.byref(s), 1000, 1, batch_time_us, 1000) == 1
+        core.sizer_took(c.byref(s), busy_us * 100, 100, 100)
+    core.sizer_took(c.byref(s), core.sizer_patience_us(batch_time_us), 1, 1)
+    assert batch_of(s, batch_time_us, 1000) == 1
 
 
-def test_quick_ones_make_chunks_large_again():
+def test_quick_ones_make_transactions_large_again():
     s = core.Sizer()
-    core.sizer_took(c.byref(s), 10_000_000, 1)
+    core.sizer_took(c.byref(s), 10_000_000, 1, 1)
     chunks = messages = 0
-    while (size := core.sizer_size(c.byref(s), 10 ** 9, 1, 10_000, 100)) < 100:
-        core.sizer_took(c.byref(s), 50 * size, size)
+    while (size := batch_of(s, 10_000, 100)) < 100:
+        core.sizer_took(c.byref(s), 50 * size, size, size)
         chunks += 1
         messages += size
     assert chunks < 100 and messages < 2000
@@ -93,7 +124,7 @@ def test_patience(batch_time_us):
 
 
 def size_of(s, batch_size):
-    return core.sizer_batch(c.byref(s), batch_size)
+    return batch_of(s, 2 ** 40, batch_size)
 
 
 def test_halved_and_doubled():
