@@ -66,6 +66,17 @@ BEGIN
 	COMMIT;
 END $$;
 
+-- Call on_io() so often, a transaction each.
+CREATE PROCEDURE loop_io(calls int) LANGUAGE plpgsql AS $$
+DECLARE
+	content jsonb := jsonb_build_object('n', 1, 'key', 1, 'seq', 1, 'pad', repeat('x', 100));
+BEGIN
+	FOR i IN 1 .. calls LOOP
+		PERFORM on_io('key-' || i, content);
+		COMMIT;
+	END LOOP;
+END $$;
+
 -- Call on_bulk() for a "sessions"th part of as many messages as there are, always with the same chunk.
 CREATE PROCEDURE loop_bulk(sessions bigint, chunk int) LANGUAGE plpgsql AS $$
 DECLARE

@@ -23,11 +23,15 @@ def chosen(params, names):
     return {name: params[name] for name in names if params.get(name, "default") != "default"}
 
 
-def rate_of(env, subscription, total, broker_before):
-    """Figures of a subscription between a tenth and all of its messages: in the
-    beginning its pool is being started.  Who fetches ahead has done much of the work by
-    then, so librdkafka and the broker are counted over the whole run."""
+def rate_of(env, subscription, params, broker_before):
+    """Figures of a subscription between a tenth and all of its messages, without the time
+    in which its pool is being started, be it half of the messages.  Who fetches ahead has
+    done much of the work by then, so librdkafka and the broker are counted over the whole
+    run."""
+    total = params["messages"]
     began, first = subscription.wait_for(total // 10)
+    while first < total // 2 and len(subscription.workers()) < params["workers"]:
+        began, first = subscription.processed()
     consumer, workers = subscription.consumer(), subscription.workers()
     main = processes.main_seconds(consumer)
     handlers = sum(map(processes.main_seconds, workers))
@@ -56,7 +60,7 @@ def consume(env, params):
             other.wait_for_partitions()
         broker = processes.process_seconds(env.broker.pid)
         with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
-            figures = rate_of(env, subscription, params["messages"], broker)
+            figures = rate_of(env, subscription, params, broker)
     check_rows(env, params["messages"])
     return figures
 
@@ -131,25 +135,44 @@ def loop(env, params):
     return figures
 
 
+def run_pgbench(env, script, clients, transactions, synchronous_commit):
+    """Runs a script so many times in each of so many sessions; returns how often a second,
+    from when all are connected to the end of the last."""
+    file = env.folder / "script.pgbench"
+    file.write_text(script)
+    said = subprocess.run(
+        [env.server.bindir / "pgbench", "-n", "-M", "prepared", "-f", file, "-c", str(clients),
+         "-j", str(min(2, clients)), "-t", str(transactions), "-h", env.server.socket_dir, "-U", "postgres", "postgres"],
+        check=True, capture_output=True, text=True,
+        env=os.environ | {"PGOPTIONS": f"-c synchronous_commit={synchronous_commit}"},
+    ).stdout  # fmt: skip
+    return float(re.search(r"tps = ([\d.]+)", said).group(1))
+
+
 def pgbench(env, params):
     """The same handler called by pgbench, a transaction for each message."""
     env.clear()
     clients = params["workers"]
-    script = env.folder / "row.pgbench"
     pad = made_value(0, 1, 150).partition('"pad": "')[2].rstrip('"}')
-    script.write_text(
+    script = (
         f"\\set n random(0, {params['messages'] - 1})\n"
         "SELECT on_row('key-' || :n, ('{\"n\": ' || :n || ', \"key\": ' || :n || ', \"seq\": ' || :n"
         f" || ', \"pad\": \"{pad}\"}}')::jsonb);\n"
     )
-    said = subprocess.run(
-        [env.server.bindir / "pgbench", "-n", "-M", "prepared", "-f", script, "-c", str(clients), "-j", "2",
-         "-t", str(params["messages"] // clients), "-h", env.server.socket_dir, "-U", "postgres", "postgres"],
-        check=True, capture_output=True, text=True,
-        env=os.environ | {"PGOPTIONS": f"-c synchronous_commit={params['synchronous_commit']}"},
-    ).stdout  # fmt: skip
+    rate = run_pgbench(env, script, clients, params["messages"] // clients, params["synchronous_commit"])
     check_rows(env, params["messages"] // clients * clients)
-    return {"rate": float(re.search(r"tps = ([\d.]+)", said).group(1))}
+    return {"rate": rate}
+
+
+def io_loop(env, params):
+    """The same handler, called in a loop inside the server by as many sessions as there are
+    workers, a transaction for each message."""
+    env.clear()
+    workers = params["workers"]
+    each = params["messages"] // workers
+    rate = run_pgbench(env, f"CALL loop_io({each});\n", workers, 1, "off") * each
+    check_rows(env, each * workers)
+    return {"rate": rate}
 
 
 def bulk_loop(env, params):

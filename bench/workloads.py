@@ -102,9 +102,14 @@ WORKLOADS = [
     Workload(
         name="io",
         about="The handler waits for 50 ms (`pg_sleep`) and inserts a row."
-        " The limit is 20 messages a second for each worker.",
+        " The limit is 20 messages a second for each worker. *Loop* is a PL/pgSQL procedure that calls the same"
+        " function, in as many sessions as there are workers, with a transaction for each message.",
         measure=measure.consume,
-        references=(Reference("limit", measure.io_limit, ("workers",)),),
+        references=(
+            Reference("limit", measure.io_limit, ("workers",)),
+            Reference("loop", measure.io_loop, ("messages", "workers")),
+        ),
+        server={"max_connections": 1100},
         shown=("delivery", "workers"),
         plot=Plot("workers", "rate", "messages/s"),
         columns=(RATE, *COSTS),
