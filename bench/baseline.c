@@ -9,6 +9,11 @@
  * Kafka learns of it afterwards, once for a thousand messages.  After MESSAGES it
  * prints the rate from a tenth of them on, and ends.
  *
+ *	baseline watch BOOTSTRAP TOPIC GROUP MESSAGES
+ *
+ * has no database: for each message it prints "n" and, in microseconds, how long after
+ * "seq" it came.
+ *
  *	baseline --version      librdkafka's version
  */
 #include <librdkafka/rdkafka.h>
@@ -161,6 +166,38 @@ commit(PGconn *conn, bool copy, long batch)
 		expect(conn, PQexec(conn, "COMMIT"), PGRES_COMMAND_OK);
 }
 
+static void
+watch(const char *bootstrap, const char *topic, const char *group, long wanted)
+{
+	rd_kafka_t *consumer = make_consumer(bootstrap, topic, group);
+
+	while (wanted > 0)
+	{
+		rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 1000);
+		struct timespec now;
+		char		value[64];
+		long		n,
+					seq;
+
+		if (message == NULL)
+			continue;
+		clock_gettime(CLOCK_REALTIME, &now);
+		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			die("Kafka", rd_kafka_message_errstr(message));
+		snprintf(value, sizeof(value), "%.*s", (int) message->len, (const char *) message->payload);
+		if (sscanf(value, "{\"n\": %ld, \"key\": %*d, \"seq\": %ld", &n, &seq) != 2)
+			die("message", value);
+		printf("%ld %ld\n", n, now.tv_sec * 1000000 + now.tv_nsec / 1000 - seq);
+		/* somebody waits for the first ones */
+		if (n < 0)
+			fflush(stdout);
+		rd_kafka_message_destroy(message);
+		wanted--;
+	}
+	rd_kafka_consumer_close(consumer);
+	rd_kafka_destroy(consumer);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -177,6 +214,11 @@ main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 	{
 		puts(rd_kafka_version_str());
+		return 0;
+	}
+	if (argc == 6 && strcmp(argv[1], "watch") == 0)
+	{
+		watch(argv[2], argv[3], argv[4], atol(argv[5]));
 		return 0;
 	}
 	if (argc != 8)

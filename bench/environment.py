@@ -3,6 +3,7 @@
 All of it lives in one folder and is ended by Environment.close().
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -143,9 +144,14 @@ class Server:
 
 
 class Broker:
-    """Apache Kafka, one node."""
+    """Apache Kafka, one node, with the JVM's options that Kafka's own scripts choose."""
 
     SCRIPT = ROOT / "test/kafka/run_broker"
+    JVM = {
+        "KAFKA_HEAP_OPTS": "-Xmx1G -Xms1G",
+        "KAFKA_JVM_PERFORMANCE_OPTS": "-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20"
+        " -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15",
+    }
 
     def __init__(self, folder):
         self.folder = folder
@@ -157,7 +163,9 @@ class Broker:
         self._run("stop")
 
     def _run(self, verb, *arguments):
-        made = subprocess.run([self.SCRIPT, verb, self.folder, *arguments], stdout=subprocess.PIPE, text=True)
+        made = subprocess.run(
+            [self.SCRIPT, verb, self.folder, *arguments], stdout=subprocess.PIPE, text=True, env=os.environ | self.JVM
+        )
         if made.returncode:
             raise Failure(f"run_broker {verb} failed")
         return made.stdout
@@ -261,6 +269,13 @@ class Environment:
              str(messages), str(batch)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def watch(self, topic, messages, out):
+        """The plain consumer without a database, started; it writes when each message came."""
+        return subprocess.Popen(
+            [ROOT / "build/bench/baseline", "watch", self.broker.bootstrap, topic, self.fresh_name(), str(messages)],
+            stdout=out,
+        )
 
     def subscribe(self, topic, handler, **options):
         """A subscription with a name, and so a consumer group, of its own."""

@@ -191,9 +191,13 @@ WORKLOADS = [
         name="latency",
         about="A steady stream, from the call that produces a message to the timestamp of the commit that handled it,"
         " in milliseconds; the first second does not count. *Baseline* is the C program of `row`,"
-        " with a transaction for each message. A ratio below 1 is the better one here.",
+        " with a transaction for each message; *kafka* is the same program without a database,"
+        " from the call that produces a message to its arrival. A ratio below 1 is the better one here.",
         measure=latency.burrow,
-        references=(Reference("baseline", latency.baseline, ("per_second", "seconds")),),
+        references=(
+            Reference("baseline", latency.baseline, ("per_second", "seconds")),
+            Reference("kafka", latency.kafka, ("per_second", "seconds")),
+        ),
         compared=("p50_ms", "p99_ms"),
         shown=("delivery", "per_second"),
         plot=Plot("per_second", "p50_ms", "p50, ms"),
