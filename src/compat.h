@@ -53,6 +53,13 @@
 #define BURROW_WORKER_CONNECTION_FLAGS 0
 #endif
 
+/* 16: where a relation's files are. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_relation_locator(rel) ((rel)->rd_locator)
+#else
+#define burrow_relation_locator(rel) ((rel)->rd_node)
+#endif
+
 /* 18: spelt pg_noreturn, and put before the declaration. */
 #if PG_VERSION_NUM >= 180000
 #define pg_attribute_noreturn() __attribute__((noreturn))

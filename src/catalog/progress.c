@@ -83,6 +83,7 @@ typedef struct Place
 	Oid			relid;			/* InvalidOid: not known */
 	Oid			file;			/* the relation's file number then */
 	ItemPointerData tid;
+	Buffer		buffer;			/* that may hold its page still; InvalidBuffer: none known */
 
 	/* What the row has. */
 	uint64		folded;			/* the last fold that was acted on */
@@ -90,6 +91,14 @@ typedef struct Place
 	uint64		newer_chunk;	/* and of the newer one */
 	BurrowOffsetSet newer;		/* in TopMemoryContext */
 } Place;
+
+/* A row as it was found. */
+typedef struct Row
+{
+	HeapTuple	tuple;
+	Datum		values[COLUMNS];	/* point into the tuple */
+	bool		isnull[COLUMNS];
+} Row;
 
 static HTAB *places = NULL;
 
@@ -121,6 +130,7 @@ find_place(uint32 number)
 	if (!found)
 	{
 		place->relid = InvalidOid;
+		place->buffer = InvalidBuffer;
 		place->folded = place->older_chunk = place->newer_chunk = 0;
 		burrow_done_set_init(&place->newer);
 	}
@@ -206,57 +216,70 @@ lock_subscription(const BurrowProgress *p)
 
 /* ---- the row ---- */
 
-static Datum
-value_of(Relation rel, HeapTuple tuple, int column)
+static void
+copy_row(Relation rel, HeapTuple tuple, Row *row)
 {
-	bool		isnull;
-
-	return heap_getattr(tuple, column, RelationGetDescr(rel), &isnull);
+	row->tuple = heap_copytuple(tuple);
+	heap_deform_tuple(row->tuple, RelationGetDescr(rel), row->values, row->isnull);
 }
 
 static bool
-is_ours(Relation rel, HeapTuple tuple, const BurrowProgress *p)
+is_ours(const Row *row, const BurrowProgress *p)
 {
-	text	   *topic;
+	text	   *topic = DatumGetTextPP(row->values[COLUMN_TOPIC - 1]);
 
-	if (DatumGetInt32(value_of(rel, tuple, COLUMN_SUBID)) != p->subid ||
-		DatumGetInt32(value_of(rel, tuple, COLUMN_PARTITION)) != p->partition ||
-		DatumGetInt32(value_of(rel, tuple, COLUMN_LANE)) != p->lane)
-		return false;
-	topic = DatumGetTextPP(value_of(rel, tuple, COLUMN_TOPIC));
-	return VARSIZE_ANY_EXHDR(topic) == strlen(p->topic) &&
+	return DatumGetInt32(row->values[COLUMN_SUBID - 1]) == p->subid &&
+		DatumGetInt32(row->values[COLUMN_PARTITION - 1]) == p->partition &&
+		DatumGetInt32(row->values[COLUMN_LANE - 1]) == p->lane &&
+		VARSIZE_ANY_EXHDR(topic) == strlen(p->topic) &&
 		memcmp(VARDATA_ANY(topic), p->topic, strlen(p->topic)) == 0;
 }
 
-/* The row at the place where it was; NULL: it is not there. */
-static HeapTuple
-fetch_at(const Place *place, const BurrowProgress *p, Relation *rel)
+/*
+ * The page of the place, pinned; InvalidBuffer: vacuum has cut it off with the empty end of
+ * the file.  While a buffer holds it that is not so, and the kernel need not be asked for
+ * the file's length.
+ */
+static Buffer
+read_page(Relation rel, Place *place)
 {
-	HeapTupleData tuple;
-	HeapTuple	ours = NULL;
-	Buffer		page;
-	Buffer		buffer;
+	BlockNumber block = ItemPointerGetBlockNumber(&place->tid);
+
+	if (BufferIsValid(place->buffer) &&
+		ReadRecentBuffer(burrow_relation_locator(rel), MAIN_FORKNUM, block, place->buffer))
+		return place->buffer;
+	place->buffer = block < RelationGetNumberOfBlocks(rel) ? ReadBuffer(rel, block) : InvalidBuffer;
+	return place->buffer;
+}
+
+/* The row at the place where it was; false: it is not there. */
+static bool
+fetch_at(Place *place, const BurrowProgress *p, Relation *rel, Row *row)
+{
+	bool		ours = false;
+	Buffer		page = InvalidBuffer;
 
 	*rel = try_relation_open(place->relid, RowExclusiveLock);
 	if (*rel == NULL)
-		return NULL;
+		return false;
 
-	/* vacuum may have cut off an empty end of the file */
-	if ((*rel)->rd_rel->relfilenode == place->file &&
-		ItemPointerGetBlockNumber(&place->tid) < RelationGetNumberOfBlocks(*rel))
+	if ((*rel)->rd_rel->relfilenode == place->file && RelationGetNumberOfAttributes(*rel) == COLUMNS)
+		page = read_page(*rel, place);
+	if (BufferIsValid(page))
 	{
-		page = ReadBuffer(*rel, ItemPointerGetBlockNumber(&place->tid));
+		HeapTupleData tuple = {.t_self = place->tid};
+		Buffer		buffer;
+
 		heap_page_prune_opt(*rel, page);
-		tuple.t_self = place->tid;
 		if (heap_fetch(*rel, SnapshotSelf, &tuple, &buffer, false))
 		{
-			if (is_ours(*rel, &tuple, p))
-				ours = heap_copytuple(&tuple);
+			copy_row(*rel, &tuple, row);
 			ReleaseBuffer(buffer);
+			ours = is_ours(row, p);
 		}
 		ReleaseBuffer(page);
 	}
-	if (ours == NULL)
+	if (!ours)
 	{
 		relation_close(*rel, NoLock);
 		*rel = NULL;
@@ -264,9 +287,9 @@ fetch_at(const Place *place, const BurrowProgress *p, Relation *rel)
 	return ours;
 }
 
-/* The row by its key; NULL: there is none, or the table is gone (*rel is NULL then). */
-static HeapTuple
-fetch_by_key(const BurrowProgress *p, Relation *rel)
+/* The row by its key; false: there is none, or the table is gone (*rel is NULL then). */
+static bool
+fetch_by_key(const BurrowProgress *p, Relation *rel, Row *row)
 {
 	static const RegProcedure equal[KEY_COLUMNS] = {F_INT4EQ, F_TEXTEQ, F_INT4EQ, F_INT4EQ};
 	Datum		values[KEY_COLUMNS] = {
@@ -276,10 +299,11 @@ fetch_by_key(const BurrowProgress *p, Relation *rel)
 	ScanKeyData keys[KEY_COLUMNS];
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	bool		found;
 
 	*rel = open_table("progress", RowExclusiveLock);
 	if (*rel == NULL)
-		return NULL;
+		return false;
 	if (RelationGetNumberOfAttributes(*rel) != COLUMNS)
 		elog(ERROR, "table \"burrow.progress\" has %d columns", RelationGetNumberOfAttributes(*rel));
 
@@ -289,10 +313,11 @@ fetch_by_key(const BurrowProgress *p, Relation *rel)
 	list_free(RelationGetIndexList(*rel));
 	scan = systable_beginscan(*rel, (*rel)->rd_pkindex, true, SnapshotSelf, KEY_COLUMNS, keys);
 	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+		copy_row(*rel, tuple, row);
 	systable_endscan(scan);
-	return tuple;
+	return found;
 }
 
 /*
@@ -332,21 +357,17 @@ insert_index_entries(Relation rel, HeapTuple tuple, bool is_version)
 
 /* False: somebody else has changed it since it was fetched. */
 static bool
-update_row(Relation rel, HeapTuple old, int64 low, Datum done, ItemPointer tid)
+update_row(Relation rel, Row *row, int64 low, Datum done, ItemPointer tid)
 {
-	Datum		values[COLUMNS] = {0};
-	bool		isnull[COLUMNS] = {false};
-	bool		replace[COLUMNS] = {false};
 	LockTupleMode lockmode;
 	TM_FailureData failure;
 	TM_Result	result;
 	HeapTuple	tuple;
 
-	values[COLUMN_LOW - 1] = Int64GetDatum(low);
-	values[COLUMN_DONE - 1] = done;
-	replace[COLUMN_LOW - 1] = replace[COLUMN_DONE - 1] = true;
-	tuple = heap_modify_tuple(old, RelationGetDescr(rel), values, isnull, replace);
-	result = burrow_heap_update(rel, &old->t_self, tuple, GetCurrentCommandId(true), &failure, &lockmode);
+	row->values[COLUMN_LOW - 1] = Int64GetDatum(low);
+	row->values[COLUMN_DONE - 1] = done;
+	tuple = heap_form_tuple(RelationGetDescr(rel), row->values, row->isnull);
+	result = burrow_heap_update(rel, &row->tuple->t_self, tuple, GetCurrentCommandId(true), &failure, &lockmode);
 	if (result == TM_Updated || result == TM_Deleted)
 		return false;
 	if (result != TM_Ok)
@@ -377,10 +398,10 @@ insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
 
 /*
  * What the row says afterwards: what it said, without what a fold has or lies below the
- * head, and this transaction's messages.
+ * head, and this transaction's messages.  old is NULL if there is no row.
  */
 static Datum
-new_done(const BurrowProgress *p, const Place *place, Relation rel, HeapTuple old)
+new_done(const BurrowProgress *p, const Place *place, const Row *old)
 {
 	BurrowOffsetSet set;
 
@@ -389,8 +410,8 @@ new_done(const BurrowProgress *p, const Place *place, Relation rel, HeapTuple ol
 	{
 		/* nothing can leave the row */
 		if (old != NULL)
-			burrow_done_set_read(&set, DatumGetInt64(value_of(rel, old, COLUMN_LOW)),
-								 value_of(rel, old, COLUMN_DONE));
+			burrow_done_set_read(&set, DatumGetInt64(old->values[COLUMN_LOW - 1]),
+								 old->values[COLUMN_DONE - 1]);
 	}
 	else if (p->folded < place->newer_chunk)
 		burrow_offset_set_union(&set, &place->newer);
@@ -405,25 +426,26 @@ static bool
 try_save(const BurrowProgress *p, Place *place)
 {
 	Relation	rel = NULL;
-	HeapTuple	old = NULL;
+	Row			row;
+	bool		there;
 	Datum		done;
 	bool		saved = true;
 
-	if (OidIsValid(place->relid))
-		old = fetch_at(place, p, &rel);
-	if (old == NULL)
+	there = OidIsValid(place->relid) && fetch_at(place, p, &rel, &row);
+	if (!there)
 	{
 		place->relid = InvalidOid;
+		place->buffer = InvalidBuffer;
 		if (!lock_subscription(p))
 			return true;
-		old = fetch_by_key(p, &rel);
+		there = fetch_by_key(p, &rel, &row);
 		if (rel == NULL)
 			return true;
 	}
 
-	done = new_done(p, place, rel, old);
-	if (old != NULL)
-		saved = update_row(rel, old, p->head, done, &written.tid);
+	done = new_done(p, place, there ? &row : NULL);
+	if (there)
+		saved = update_row(rel, &row, p->head, done, &written.tid);
 	else
 		insert_row(rel, p, done, &written.tid);
 	if (saved)
