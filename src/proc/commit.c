@@ -315,7 +315,14 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPart *part, uint
 	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, offset,
 										text, sizeof(text), &with_runs);
 	burrow_offset_set_reset(&done);
-	part->runs_full = metadata.delivery == BURROW_AT_LEAST_ONCE && (!with_runs || len > METADATA_FULL);
+	if (metadata.delivery == BURROW_AT_LEAST_ONCE)
+	{
+		/* what is not flushed yet has to fit into one of the next commits */
+		burrow_fold_collect(part, &done);
+		burrow_commit_check_room(part, &done);
+		burrow_offset_set_reset(&done);
+		part->runs_full |= !with_runs;
+	}
 	part->ndone_sent = part->ndone;
 	/* what is not flushed yet is told next time, if there is one */
 	if (part->state == BURROW_PART_ACTIVE || !c->finishing)
