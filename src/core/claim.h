@@ -37,6 +37,13 @@ burrow_claim_take(BurrowClaim *claim, uint32_t begun, uint32_t wanted)
 	return atomic_compare_exchange_strong(claim, &begun, wanted);
 }
 
+/* Consumer.  How many messages, at least 1, the worker has begun so far. */
+static inline uint32_t
+burrow_claim_begun(BurrowClaim *claim)
+{
+	return atomic_load(claim) & ~BURROW_CLAIM_RECALLED;
+}
+
 /* Consumer.  Returns how many messages, at least 1, stay the worker's. */
 static inline uint32_t
 burrow_claim_recall(BurrowClaim *claim)

@@ -8,8 +8,9 @@
  *
  * A chunk is as large as a transaction or larger: what comes with it costs no round trip
  * to the worker.  Quick messages come as many as take a part of batch_time.  Slow ones come
- * several only if as many are ready for every worker of the pool, so that nobody has a
- * use for them meanwhile; should that change, they are taken back before they begin.
+ * several only if as many are ready for every worker that there is or could be started, so
+ * that nobody has a use for them meanwhile; should that change, they are taken back before
+ * they begin.
  *
  * What is expected of a message need not come true: it may wait for a lock, or sleep.
  * Then the others of its transaction wait with it, up to their patience; after that the
@@ -70,7 +71,7 @@ typedef struct BurrowSizerLoad
 {
 	uint64_t	ready;			/* messages, at least 1 */
 	uint32_t	idle;			/* workers, the one to be given work among them */
-	uint32_t	workers;		/* busy or idle */
+	uint32_t	workers;		/* busy, idle, or not started yet */
 } BurrowSizerLoad;
 
 /*

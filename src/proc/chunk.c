@@ -92,7 +92,7 @@ check_overdue(void)
 	if (burrow_cancel_overdue())
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg_internal("other messages of the chunk have waited too long")));
+				 errmsg_internal("other messages of the transaction have waited too long")));
 }
 
 /*

@@ -205,12 +205,13 @@ typedef struct BurrowLane
 
 	/* The chunk in hand. */
 	uint64		chunk;
+	BurrowPart *part;			/* is there for as long as the lane has a message of it */
 	TimestampTz given_at;
 	bool		carrying;		/* it may have messages that the worker has not begun */
 	dlist_node	carrying_node;	/* in pool->carrying, if so */
 	int			nmessages;		/* without those taken back */
 	int			capacity;		/* of the three arrays below, in messages */
-	BurrowMessage **messages;	/* NULL: resolved already, but never the last */
+	BurrowMessage **messages;	/* NULL: resolved already, but never all */
 	BurrowFailure **failures;	/* that came for it; NULL: none */
 	bool		failed;			/* some did */
 	bool		sending;		/* not all of it fits into the queue yet */
@@ -219,13 +220,6 @@ typedef struct BurrowLane
 	BurrowChunkHeader header;	/* followed by the topic */
 	char		topic[BURROW_FRAME_ALIGN(BURROW_TOPIC_MAX)];
 } BurrowLane;
-
-/* The partition of the chunk in hand. */
-static inline BurrowPart *
-burrow_lane_part(const BurrowLane *lane)
-{
-	return lane->messages[lane->nmessages - 1]->part;
-}
 
 typedef struct BurrowPool
 {
@@ -610,6 +604,8 @@ extern void burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane);
 /* The lane's new chunk is about to be sent. */
 extern void burrow_recall_given(BurrowConsumer *c, BurrowLane *lane);
 extern void burrow_recall_forget(BurrowLane *lane);
+/* The part is closing: takes back what is not begun of it. */
+extern void burrow_recall_part(BurrowConsumer *c, const BurrowPart *part);
 /* Takes back what others can have, or what has waited for too long.  True: there was some. */
 extern bool burrow_recall_run(BurrowConsumer *c);
 extern TimestampTz burrow_recall_next(const BurrowConsumer *c);

@@ -88,7 +88,10 @@ void
 burrow_part_stop(BurrowConsumer *c, BurrowPart *part)
 {
 	if (part->state == BURROW_PART_ACTIVE)
+	{
 		part->state = BURROW_PART_CLOSING;
+		burrow_recall_part(c, part);
+	}
 	if (part->readable)
 	{
 		part->readable = false;

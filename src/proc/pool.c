@@ -390,6 +390,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->state = BURROW_LANE_BUSY;
 	c->pool.nbusy++;
 	lane->chunk = ++c->pool.chunk;
+	lane->part = part;
 	lane->header.magic = BURROW_CHUNK_MAGIC;
 	lane->header.nmessages = n;
 	lane->header.chunk = lane->chunk;
@@ -438,10 +439,12 @@ chunk_size(const BurrowConsumer *c, uint64 ready)
 	const BurrowPool *pool = &c->pool;
 	const BurrowOptions *o = &c->sub->options;
 	uint32		carried = Min(CARRIED_MESSAGES, o->max_inflight / (2 * o->workers));
+	int			present = pool->nlanes - pool->nleaving;
 	BurrowSizerLoad load = {
 		.ready = ready,
 		.idle = pool->nidle,
-		.workers = pool->nlanes - pool->nleaving,
+		/* those that could be started for it, too */
+		.workers = pool->told_short ? present : Max(present, o->workers),
 	};
 
 	if (burrow_failure_is_waiting(c))
@@ -519,7 +522,8 @@ burrow_pool_dispatch(BurrowConsumer *c)
 		more = burrow_recall_run(c);
 		/* what was parked lets others of its key go on, to be parked too */
 		more |= burrow_failure_run(c);
-	} while (more && pool->nidle > 0);
+		/* a failure that halts may have been among what came to light */
+	} while (more && pool->nidle > 0 && c->ending == BURROW_ENDING_NOT);
 	start_missing(c);
 	end_idle(c);
 }
@@ -553,7 +557,7 @@ static bool
 must_end(const BurrowConsumer *c, const BurrowLane *lane)
 {
 	return lane->state == BURROW_LANE_BUSY && lane->nmessages > 0 &&
-		(c->ending != BURROW_ENDING_NOT || burrow_lane_part(lane)->state != BURROW_PART_ACTIVE);
+		(c->ending != BURROW_ENDING_NOT || lane->part->state != BURROW_PART_ACTIVE);
 }
 
 static void

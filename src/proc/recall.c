@@ -44,15 +44,17 @@ age_wanted(const BurrowConsumer *c)
 {
 	int64		batch_time_us = c->sub->options.batch_time_us;
 
-	if (c->ending != BURROW_ENDING_NOT || c->revoked != NULL)
+	if (c->ending != BURROW_ENDING_NOT)
 		return 0;
-	/* one that is about to be done is not worth the trouble */
-	if (c->pool.nidle > 0 && burrow_sched_ready(c->sched) == 0)
+	/* One that is about to be done is not worth the trouble; nor is it if nobody could run
+	 * what comes back. */
+	if (c->pool.nidle > 0 && burrow_sched_ready(c->sched) == 0 &&
+		c->sub->options.ordering != BURROW_ORDER_PARTITION)
 		return batch_time_us;
 	return burrow_sizer_patience_us(batch_time_us);
 }
 
-/* Newest first, so that those put back end up in their order. */
+/* Newest first, so that those put back end up in their order.  False: there was nothing. */
 static bool
 recall(BurrowConsumer *c, BurrowLane *lane)
 {
@@ -62,9 +64,21 @@ recall(BurrowConsumer *c, BurrowLane *lane)
 	burrow_recall_forget(lane);
 	while (lane->nmessages > begun)
 		burrow_result_returned(c, lane->messages[--lane->nmessages]);
-	/* what is done may hold up others, too */
-	burrow_result_resolve_known(c, lane);
 	return some;
+}
+
+void
+burrow_recall_part(BurrowConsumer *c, const BurrowPart *part)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->pool.carrying)
+	{
+		BurrowLane *lane = dlist_container(BurrowLane, carrying_node, iter.cur);
+
+		if (lane->part == part && !lane->sending)
+			(void) recall(c, lane);
+	}
 }
 
 bool
@@ -81,8 +95,11 @@ burrow_recall_run(BurrowConsumer *c)
 		if (lane->given_at + age > c->now)
 			break;
 		/* it is still read from where it is */
-		if (!lane->sending)
-			some |= recall(c, lane);
+		if (lane->sending)
+			continue;
+		some |= recall(c, lane);
+		/* what is done may hold up others, too */
+		burrow_result_resolve_known(c, lane);
 	}
 	return some;
 }

@@ -22,6 +22,7 @@
 #include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
+#include "core/claim.h"
 #include "proc/consumer.h"
 
 /* The worker has let go of this message. */
@@ -82,27 +83,40 @@ is_done(const BurrowMessage *m)
 	return burrow_tracker_is_done(burrow_tracker_slot(m->ref));
 }
 
+static bool
+same_order(const BurrowMessage *a, const BurrowMessage *b)
+{
+	return a->item.ordered && b->item.ordered && a->item.order == b->item.order;
+}
+
+/* Is there a message of the same order before this one, that has failed, or has not been run? */
+static bool
+is_behind(const BurrowLane *lane, int index, bool failed)
+{
+	for (int i = 0; i < index; i++)
+	{
+		if (lane->messages[i] != NULL && (!failed || lane->failures[i] != NULL) &&
+			same_order(lane->messages[i], lane->messages[index]))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The first n of a lane's messages, as far as they are not resolved already: those that
- * are done and those that have failed.  Failures are judged in the order in which they
- * happened; what comes of each message is done newest first, so that those put back end
- * up in their order.
+ * are done and those that have failed.  A worker runs its messages in their order, so
+ * that is how failures are judged; if the chunk is not at its end, up to the first of
+ * which nothing is known, but for those that go back because of a failure before them.
+ * What comes of failures is done newest first, so that those put back end up in their
+ * order.  One that is to be run again waits for what has to be run before it, in the
+ * scheduler, which knows that order; of two that wait for their time, either might be first.
  */
 static void
-resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, int64 committed_at)
+resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, int64 committed_at)
 {
 	uint32		ndone = 0;
 
 	for (int i = 0; i < n; i++)
-	{
-		if (lane->messages[i] == NULL)
-			continue;
-		if (is_done(lane->messages[i]))
-			burrow_failure_success(c);
-		else if (lane->failures[i] != NULL)
-			burrow_failure_judge(c, lane->messages[i], lane->failures[i]);
-	}
-	for (int i = n - 1; i >= 0; i--)
 	{
 		BurrowMessage *m = lane->messages[i];
 
@@ -110,17 +124,33 @@ resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, int64 committed_at)
 			continue;
 		if (is_done(m))
 		{
-			ndone++;
+			burrow_failure_success(c);
 			count_done(c, m, committed_at);
 			message_done(c, m);
 			lane->messages[i] = NULL;
+			ndone++;
 		}
 		else if (lane->failures[i] != NULL)
+			burrow_failure_judge(c, m, lane->failures[i]);
+		else if (!at_end && !is_behind(lane, i, true))
+			n = i;
+	}
+	for (int i = n - 1; i >= 0; i--)
+	{
+		BurrowMessage *m = lane->messages[i];
+
+		if (m == NULL || lane->failures[i] == NULL)
+			continue;
+		if (lane->failures[i]->verdict.action == BURROW_ACTION_RETRY && is_behind(lane, i, false))
 		{
-			burrow_failure_act(c, m, lane->failures[i]);
-			lane->failures[i] = NULL;
-			lane->messages[i] = NULL;
+			m->item.alone = true;
+			pfree(lane->failures[i]);
+			burrow_result_returned(c, m);
 		}
+		else
+			burrow_failure_act(c, m, lane->failures[i]);
+		lane->failures[i] = NULL;
+		lane->messages[i] = NULL;
 	}
 	BURROW_COUNT(c->slot, messages_processed, ndone);
 }
@@ -133,19 +163,21 @@ unix_us(TimestampTz at)
 
 /*
  * While the chunk is still being run.  The others of their orders need not wait for the
- * chunk's end then.  The lane keeps its last message, and with it its part.
+ * chunk's end then.  The lane keeps the last message that was begun, and with it its part.
  */
 void
 burrow_result_resolve_known(BurrowConsumer *c, BurrowLane *lane)
 {
-	resolve_known(c, lane, lane->nmessages - 1, unix_us(c->now));
+	int			begun = (int) burrow_claim_begun(lane->transport->claim);
+
+	resolve_known(c, lane, Min(begun, lane->nmessages) - 1, false, unix_us(c->now));
 }
 
 /* All of the lane's messages: what is neither done nor at fault is run again. */
 static void
 resolve_all(BurrowConsumer *c, BurrowLane *lane, int64 committed_at)
 {
-	resolve_known(c, lane, lane->nmessages, committed_at);
+	resolve_known(c, lane, lane->nmessages, true, committed_at);
 	for (int i = lane->nmessages - 1; i >= 0; i--)
 	{
 		if (lane->messages[i] != NULL)
@@ -175,7 +207,7 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 			ndone++;
 		}
 	}
-	burrow_fold_note(burrow_lane_part(lane), lane->lane, lane->header.folded, result->row_bytes);
+	burrow_fold_note(lane->part, lane->lane, lane->header.folded, result->row_bytes);
 	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
 		burrow_sizer_took(&c->pool.sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,

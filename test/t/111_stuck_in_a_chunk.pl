@@ -120,6 +120,21 @@ my $calls = $node->sql('SELECT last_value FROM calls');
 cmp_ok($calls, '<=', 8, "slow: $calls calls for 6 slow messages");
 is($node->sql(q{SELECT messages_failed FROM burrow.stats WHERE subscription = 'slow'}), '0', 'slow: nobody has failed');
 
+# One of two of a key is cancelled by hand, and both are rolled back: the other comes first.
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$kafka->create_topic('cancelled', 1);
+$kafka->produce('cancelled', (map { { key => "k$_", value => 'quick' } } 1 .. 950), { key => 'a', value => 'first' }, { key => 'a', value => 'stuck' });
+$node->sql(q{SELECT burrow.subscribe('cancelled', 'keep', workers => 1, batch_time => '1 s', commit_interval => '200 ms')});
+$node->wait_for('cancelled: the second to be waiting', q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted});
+is($node->sql(q{SELECT count(*) FROM got WHERE topic = 'cancelled' AND value = 'first'}), '0', 'cancelled: in the transaction of the first');
+$node->sql(q{SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted});
+$node->wait_for('cancelled: the first', q{SELECT count(*) = 1 FROM got WHERE topic = 'cancelled' AND value = 'first'});
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+$kafka->wait_until_committed($node->group_of('cancelled'), 'cancelled', diagnose => sub { $node->diagnostics });
+is($node->sql(q{SELECT string_agg(value || ' ' || attempt, ', ' ORDER BY id) FROM got WHERE topic = 'cancelled' AND key = 'a'}),
+	'first 1, stuck 2', 'cancelled: in their order');
+is($node->sql(q{SELECT count(*), count(DISTINCT "offset") FROM got WHERE topic = 'cancelled'}), '952|952', 'cancelled: each is handled once');
+
 $holder->quit;
 $node->stop;
 done_testing();

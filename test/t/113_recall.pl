@@ -66,6 +66,45 @@ for my $case ([ 'single', 'keep', 'exactly_once', 1 ], [ 'least', 'keep', 'at_le
 	$node->sql("SELECT burrow.unsubscribe('$topic')");
 }
 
+# A message that fails for good, in a chunk with one that does not end, while another worker
+# becomes idle: what is not begun comes back, the failure halts, and what waits behind it in its
+# order is not run.  Both workers are kept busy until what their next chunks are made of is there;
+# batch_time is long, because the time in which they are goes into what a message is thought to take.
+$node->sql(q{CREATE FUNCTION refuse(topic text, "offset" bigint, key text, value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF value = 'fail' THEN
+        RAISE EXCEPTION 'refused';
+    ELSIF value LIKE 'hold %' THEN
+        PERFORM pg_advisory_xact_lock_shared(split_part(value, ' ', 2)::int);
+    END IF;
+    PERFORM keep(topic, "offset", key, value);
+END $$});
+my $queued = q{SELECT jobs_queued FROM burrow.stats WHERE subscription = 'halting'};
+my @quick = map { { key => "k$_", value => 'quick' } } 1 .. 150;
+$holder->query_safe("SELECT pg_advisory_lock($_)") for 1 .. 3;
+$kafka->create_topic('halting', 1);
+$kafka->produce('halting', @quick);
+$node->sql(q{SELECT burrow.subscribe('halting', 'refuse', workers => 2, min_workers => 2, batch_size => 1, batch_time => '8 s', max_retries => 0)});
+$node->wait_for('halting: quick ones', q{SELECT count(*) = 150 FROM got WHERE topic = 'halting'});
+$kafka->produce('halting', map { { key => $_, value => $_ } } 'hold 2', 'hold 3');
+$node->wait_for('halting: both workers to be busy', 'SELECT count(*) = 2 FROM pg_locks WHERE NOT granted');
+$kafka->produce('halting', (map { { key => 'a', value => $_ } } 'before', 'fail'), { key => 'b', value => 'stuck' }, @quick);
+$node->wait_for('halting: the next chunk', "SELECT ($queued) = 153");
+$holder->query_safe('SELECT pg_advisory_unlock(2)');
+$node->wait_for('halting: the stuck one', q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND objid = 1});
+my $left = $node->sql($queued);
+$kafka->produce('halting', { key => 'a', value => 'after' });
+$node->wait_for('halting: the one behind', "SELECT ($queued) = $left + 1");
+$holder->query_safe('SELECT pg_advisory_unlock(3)');
+$node->wait_for('halting: nothing else to be in hand',
+	q{SELECT inflight = 1 AND jobs_queued = 0 FROM burrow.stats WHERE subscription = 'halting'});
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+$node->wait_for_state('halting', 'halted');
+is($node->sql(q{SELECT string_agg(value, ' ' ORDER BY "offset") FROM got WHERE topic = 'halting' AND key IN ('a', 'b')}),
+	'before stuck', 'halting: nothing behind the one that failed has run');
+is($node->sql(q{SELECT error_offset FROM burrow.subscriptions WHERE subscription = 'halting'}), '153', 'halting: at that one');
+$node->sql(q{SELECT burrow.unsubscribe('halting')});
+
 # Slow messages come several at a time while there are enough of them, each in a
 # transaction of its own, and both workers have something to do until the end.
 $kafka->create_topic('slow', 1);
