@@ -4,7 +4,7 @@
  *
  * All of it is the process's own.  A cancel comes from the consumer, which names the
  * attempt that it means; from somebody else (pg_cancel_backend, lock_timeout), who means
- * what runs now; from handler_timeout; or because the other messages of the chunk have
+ * what runs now; from handler_timeout; or because the other messages of the transaction have
  * waited long enough for the one that runs (core/sizer.h).
  */
 #ifndef BURROW_PROC_CANCEL_H
