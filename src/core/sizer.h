@@ -85,7 +85,8 @@ typedef struct BurrowSizerLoad
 extern uint32_t burrow_sizer_size(const BurrowSizer *s, BurrowSizerLoad load, uint64_t batch_time_us,
 								  uint32_t batch, uint32_t carried);
 
-/* How long, in microseconds, the messages of a chunk wait for one of its transactions. */
+/* How long, in microseconds, messages wait for another one of their transaction, and those of
+ * a chunk that are not begun for those that are. */
 extern int64_t burrow_sizer_patience_us(int64_t batch_time_us);
 
 #endif							/* BURROW_CORE_SIZER_H */

@@ -334,11 +334,11 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 
 		if (burrow_chunk_is_resolved(c, i))
 			continue;
-		if (!claim(c, i + 1))
-			break;
-		/* known as a member before it runs: it may fail */
+		/* the first is ours; each is known as a member before it runs: it may fail */
 		if (i > first)
 		{
+			if (!claim(c, i + 1))
+				break;
 			if (c->nmembers == 1)
 				burrow_cancel_begin_patience(burrow_sizer_patience_us(c->setup->batch_time_us));
 			add_member(c, i);
