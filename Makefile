@@ -56,6 +56,7 @@ OBJS = $(CORE_OBJS) \
 	src/proc/dry_fetch.o \
 	src/proc/dry_run.o \
 	src/proc/ending.o \
+	src/proc/ends.o \
 	src/proc/failure.o \
 	src/proc/fold.o \
 	src/proc/handler.o \

@@ -54,10 +54,15 @@ def consume(env, params):
     topic = env.topic(**chosen(params, OF_THE_TOPIC))
     env.clear()
     options = chosen(params, OF_THE_SUBSCRIPTION)
-    with ExitStack() as others:
-        for _ in range(params.get("other_subscriptions", 0)):
-            other = others.enter_context(env.subscribe(env.topic(0), "on_row", workers=1))
+    with ExitStack() as stack:
+        others = [
+            stack.enter_context(env.subscribe(env.topic(0), "on_row", workers=1))
+            for _ in range(params.get("other_subscriptions", 0))
+        ]
+        for other in others:
             other.wait_for_partitions()
+        for other in others:
+            other.wait_until_idle()
         broker = processes.process_seconds(env.broker.pid)
         with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
             figures = rate_of(env, subscription, params, broker)

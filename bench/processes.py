@@ -32,6 +32,12 @@ def other_seconds(pid):
     return sum(thread_seconds(pid, thread) for thread in other_threads(pid))
 
 
+def kafka_clients(pid):
+    """How many clients of librdkafka's live in a process: each has one thread of this name."""
+    names = (Path(f"/proc/{pid}/task/{thread}/comm").read_text() for thread in other_threads(pid))
+    return sum(name == "rdk:main\n" for name in names)
+
+
 def _status(path, name):
     for line in Path(path, "status").read_text().splitlines():
         key, _, value = line.partition(":")

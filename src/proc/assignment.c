@@ -28,85 +28,11 @@
 #include "miscadmin.h"
 #include "proc/consumer.h"
 
-/* Longest wait for an answer of the broker's within one turn. */
-#define ASK_TIMEOUT_MS		1000
-
 /* From cancelling what runs to terminating its worker. */
 #define KILL_AFTER_US		INT64CONST(2000000)
 
 /* The final commit of what is given up has as long as this at least. */
 #define REVOKE_COMMIT_US	INT64CONST(5000000)
-
-/* The end of a partition that is not read to its end is asked for anew after this. */
-#define END_STALE_US		INT64CONST(10000000)
-
-/* ---- ends ---- */
-
-static void
-take_ends(BurrowConsumer *c, const BurrowKafkaList *list)
-{
-	for (int i = 0; i < list->n; i++)
-	{
-		BurrowPart *part = burrow_part_find(c, list->items[i].topic, list->items[i].partition);
-
-		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
-			continue;
-		part->end = list->items[i].offset;
-		/* not when the answer came: what came meanwhile is not in it */
-		part->bounds_at = c->now;
-		burrow_part_publish(c, part);
-	}
-}
-
-/* Is the end of this partition to be asked for? */
-static bool
-wants_end(const BurrowConsumer *c, const BurrowPart *part)
-{
-	if (part->state != BURROW_PART_ACTIVE || part->letters)
-		return false;
-	return c->refresh_ends ? part->bounds_at < c->refreshed_at :
-		part->readable && part->bounds_at + END_STALE_US <= c->now;
-}
-
-/*
- * The end of a partition is told when it is reached.  That of one that is behind, or
- * whose end somebody waits for, has to be asked for: of the last stable offset under
- * read_committed, and not by the client that fetches, whose questions wait behind
- * its fetches.
- */
-static void
-refresh_ends(BurrowConsumer *c)
-{
-	BurrowKafkaList *list;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	dlist_iter	iter;
-	int			n = 0;
-
-	if (!c->refresh_ends && (c->troubled || c->now < c->ends_asked_at + END_STALE_US))
-		return;
-	dlist_foreach(iter, &c->parts)
-		n += wants_end(c, dlist_container(BurrowPart, node, iter.cur)) ? 1 : 0;
-	if (n > 0 && (list = c->kafka->list_new(n)) != NULL)
-	{
-		n = 0;
-		dlist_foreach(iter, &c->parts)
-		{
-			BurrowPart *part = dlist_container(BurrowPart, node, iter.cur);
-
-			if (wants_end(c, part))
-				(void) c->kafka->list_set(list, n++, part->topic, part->partition, BURROW_KAFKA_LATEST, NULL, 0);
-		}
-		if (c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
-			take_ends(c, list);
-		else
-			ereport(DEBUG1,
-					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg_internal("could not get the ends of %d partitions: %s", n, text)));
-		c->kafka->list_free(list);
-	}
-	c->ends_asked_at = c->now;
-	c->refresh_ends = false;
-}
 
 /* ---- partitions come ---- */
 
@@ -382,7 +308,6 @@ burrow_assignment_advance(BurrowConsumer *c)
 			burrow_location_resolve(c) && burrow_continuity_check(c) && burrow_location_store(c))
 			answer_assign(c);
 	}
-	refresh_ends(c);
 }
 
 /* When burrow_assignment_advance() has something to do; 0: not by time. */
@@ -395,9 +320,5 @@ burrow_assignment_next(BurrowConsumer *c)
 		next = c->kill_deadline != 0 ? c->kill_deadline : c->revoke_deadline;
 	else if (c->assign_step == BURROW_ASSIGN_ASK || c->assign_step == BURROW_ASSIGN_RESOLVE)
 		next = c->locate_again_at;
-	if (c->refresh_ends)
-		next = c->now;
-	else if (!dlist_is_empty(&c->readable))
-		next = burrow_earlier(next, Max(c->ends_asked_at + END_STALE_US, c->now + 1000));
 	return next;
 }

@@ -5,7 +5,7 @@
  * Runs in: a dynamic background worker, started by the launcher.
  *
  * Owns: its subscription slot while it is attached, partition slots, the workers'
- * segments, the tracker segments, and the only rd_kafka_t of the subscription.
+ * segments, the tracker segments, and the subscription's Kafka clients.
  *
  * One thread of PostgreSQL code.  Each turn of the loop serves what has come (events
  * of Kafka's, results, messages), gives out chunks and sees to commits, then sleeps
@@ -349,6 +349,7 @@ sleep_ms(BurrowConsumer *c)
 	TimestampTz next = c->now + c->poll_interval_us;
 
 	next = burrow_earlier(next, burrow_assignment_next(c));
+	next = burrow_earlier(next, burrow_ends_next(c));
 	next = burrow_earlier(next, burrow_commit_next(c));
 	next = burrow_earlier(next, burrow_pool_next(c));
 	next = burrow_earlier(next, burrow_retry_next(c));
@@ -357,8 +358,7 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_seek_next(c));
 	next = burrow_earlier(next, burrow_outbox_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
-	if (burrow_connection_is_in_doubt(c))
-		next = burrow_earlier(next, c->probe_at);
+	next = burrow_earlier(next, burrow_connection_next(c));
 	return burrow_ms_until(next, c->now);
 }
 
@@ -430,6 +430,7 @@ run(BurrowConsumer *c)
 		burrow_redelivery_run(c);
 		again = burrow_intake_run(c);
 		burrow_pool_dispatch(c);
+		burrow_ends_refresh(c);
 		burrow_commit_run(c);
 		burrow_outbox_run(c);
 		burrow_ending_advance(c);

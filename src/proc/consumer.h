@@ -178,7 +178,9 @@ struct BurrowPart
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
-	TimestampTz bounds_at;		/* when its end was last asked for */
+	TimestampTz bounds_at;		/* when its end was last known; 0: never */
+	TimestampTz behind_since;	/* when it first had a message again after its end was
+								 * reached; 0: not yet */
 };
 
 typedef enum BurrowLaneState
@@ -289,7 +291,9 @@ struct BurrowConsumer
 	char	   *bootstrap_servers;	/* that the client was made with */
 	BurrowKafkaClient *client;	/* NULL: not connected yet */
 	BurrowKafkaClient *scout;	/* only asks questions: joins no group, fetches nothing,
-								 * so its answers do not wait behind fetches */
+								 * so its answers do not wait behind fetches; NULL: nothing
+								 * was asked lately, see burrow_connection_scout() */
+	TimestampTz scout_asked_at;
 	int			wake_read;
 	int			wake_write;
 	int64		poll_interval_us;	/* keeps the membership */
@@ -349,7 +353,7 @@ struct BurrowConsumer
 	/* ends of partitions */
 	bool		refresh_ends;	/* ask for all that were not since refreshed_at */
 	TimestampTz refreshed_at;
-	TimestampTz ends_asked_at;
+	TimestampTz ends_look_at;	/* when to see next whose end is to be asked for */
 
 	/* commits */
 	bool		committing;		/* one is under way */
@@ -439,12 +443,16 @@ extern const char *burrow_connection_cluster(const BurrowKafkaFunctions *kafka, 
 											 const BurrowSubscription *sub, BurrowHalt *halt);
 /* One attempt to make the clients; false: Kafka does not answer.  May end the consumer. */
 extern bool burrow_connection_open(BurrowConsumer *c);
-/* Serves the events of both clients. */
+/* The client that asks questions, for one call; made when there is none.  An error if librdkafka
+ * makes none. */
+extern BurrowKafkaClient *burrow_connection_scout(BurrowConsumer *c);
+/* Serves the events of both clients, and closes the scout that has nothing to ask. */
 extern void burrow_connection_serve(BurrowConsumer *c);
 /* Takes the numbers of readable queues out of the pipe. */
 extern void burrow_connection_read_pipe(BurrowConsumer *c);
 /* A client for dead letters; an error if librdkafka makes none. */
 extern BurrowKafkaClient *burrow_connection_open_producer(BurrowConsumer *c);
+extern TimestampTz burrow_connection_next(const BurrowConsumer *c);
 /* Is it in doubt whether Kafka, or the topic, is there? */
 extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
 /* Finds out, if that is due. */
@@ -569,6 +577,12 @@ burrow_continuity_note_message(BurrowPart *part, int64 offset, int64 timestamp_m
 extern void burrow_continuity_fill(const BurrowPart *part, BurrowPosition *position);
 /* It is not kept for long enough: retention would take it before it is looked at. */
 extern bool burrow_continuity_is_stale(const BurrowConsumer *c, const BurrowPart *part);
+
+/* ---- ends.c ---- */
+/* Asks for the ends of partitions that are behind, or that somebody waits for; after the turn
+ * of what has come, because what is in a queue then is held back. */
+extern void burrow_ends_refresh(BurrowConsumer *c);
+extern TimestampTz burrow_ends_next(BurrowConsumer *c);
 
 /* ---- intake.c ---- */
 extern void burrow_intake_readable(BurrowConsumer *c, BurrowPart *part);

@@ -183,7 +183,7 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 			return;
 		}
 		burrow_continuity_halt_gap(c, part, part->tracker.last_offset + 1,
-								   c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text) ?
+								   c->kafka->query_bounds(burrow_connection_scout(c), part->topic, part->partition, 1000, &low, &end, text) ?
 								   burrow_continuity_bounds_text(low, end) : NULL);
 		return;
 	}
@@ -293,6 +293,8 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 				set_unreadable(part);
 				goto done;
 			case BURROW_KAFKA_MESSAGE:
+				if (part->behind_since == 0)
+					part->behind_since = c->now;
 				if (!take_message(c, part, &km))
 					goto done;
 				break;
@@ -300,6 +302,7 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 				burrow_tracker_note_end(&part->tracker, km.offset);
 				part->end = km.offset;
 				part->bounds_at = c->now;
+				part->behind_since = 0;
 				burrow_commit_moved(c, part);
 				break;
 			case BURROW_KAFKA_BROKEN:

@@ -65,9 +65,25 @@ $node->wait_for('the window to be full', 'SELECT bool_or(window_full) FROM burro
 $node->wait_for('the other partition to be done', 'SELECT committed = 3000 FROM burrow.partitions WHERE partition = 1');
 $node->wait_for('all of the window but the stuck key', q{SELECT count(*) = 3000 + 999 - (SELECT count(*) FROM generate_series(1, 999) n WHERE n % 50 = 0) FROM got});
 is($node->sql('SELECT processed, committed, inflight FROM burrow.partitions WHERE partition = 0'), '0|0|1000', 'the partition is full');
-$holder->quit;
+$kafka->produce_many('window', count => 500, keys => 50, first => 3001, partition => 0);
+$node->wait_for('the lag to be known of what waits', 'SELECT lag = 3501 FROM burrow.partitions WHERE partition = 0');
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
 $kafka->wait_until_committed($group, 'window', diagnose => sub { $node->diagnostics });
-is($node->sql('SELECT count(*) FROM got'), '6001', 'and goes on when the message ends');
+is($node->sql('SELECT count(*) FROM got'), '6501', 'and goes on when the message ends');
+$node->sql("SELECT burrow.unsubscribe('window')");
+
+# ---- no room for another message: what a partition has that was read to its end is known
+
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$kafka->create_topic('room', 2);
+$kafka->produce('room', { key => 'key-0', value => 'x', partition => 0 });
+$node->sql("SELECT burrow.subscribe('room', 'keep', workers => 1, batch_size => 1, max_inflight => 1)");
+$node->wait_for('the stuck message', "SELECT count(*) = 1 FROM burrow.workers WHERE state = 'running'");
+$node->wait_for('both ends', 'SELECT count(*) = 2 FROM burrow.partitions WHERE end_offset IS NOT NULL');
+$kafka->produce_many('room', count => 5, keys => 50, first => 1, partition => 1);
+$node->wait_for('the lag of the other partition', 'SELECT lag = 5 FROM burrow.partitions WHERE partition = 1');
+$holder->quit;
+$kafka->wait_until_committed($node->group_of('room'), 'room', diagnose => sub { $node->diagnostics });
 
 $node->stop;
 done_testing();
