@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import processes
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -328,11 +327,6 @@ class Subscription:
         """Wait until it has partitions to read."""
         sql = f"SELECT count(*) > 0 FROM burrow.partitions WHERE subscription = '{self.name}'"
         wait_until("partitions", lambda: self.env.session.value(sql) == "t")
-
-    def wait_until_idle(self):
-        """Wait until its consumer has closed the client that has nothing to ask."""
-        consumer = self.consumer()
-        wait_until("a consumer's second client to be closed", lambda: processes.kafka_clients(consumer) == 1)
 
     def processed(self):
         """The server's time, and the messages whose transactions are committed by then."""

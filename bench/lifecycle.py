@@ -44,7 +44,6 @@ def idle(env, params):
         subscription.wait_for(1000)
         wait_until("the commit to Kafka", lambda: subscription.lag() == 0)
         consumer, worker = subscription.consumer(), subscription.workers()[0]
-        subscription.wait_until_idle()
         launcher = int(env.session.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'burrow launcher'"))
 
         def counts():

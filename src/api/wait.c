@@ -73,11 +73,11 @@ partition_caught_up(Wait *wait, int index)
 		goal->known = false;
 	if (!goal->known)
 	{
-		TimestampTz checked_at = (TimestampTz) pg_atomic_read_u64(&part->end_checked_at);
+		TimestampTz asked_at = (TimestampTz) pg_atomic_read_u64(&part->end_asked_at);
 
 		/* the consumer writes the end first */
 		pg_read_barrier();
-		if (checked_at < wait->since)
+		if (asked_at < wait->since)
 			return false;
 		goal->end = (int64) pg_atomic_read_u64(&part->end);
 		goal->generation = wait->generation;

@@ -7,9 +7,8 @@
  *
  * One client is the member of the group.  The other, the scout, joins nothing and
  * fetches nothing; it is asked questions, whose answers would wait behind the first
- * one's fetches.  It is there while there is something to ask: also a client that does
- * nothing costs threads, a connection, and librdkafka's timers.  A third one, the producer,
- * is made here and served by outbox.c.  All write to one pipe when there is something to serve.
+ * one's fetches.  A third one, the producer, is made here and served by outbox.c.  All write
+ * to one pipe when there is something to serve.
  */
 #include "postgres.h"
 
@@ -34,10 +33,6 @@
 
 /* Longest wait for an answer of the scout's. */
 #define CONNECT_TIMEOUT_MS	1000
-
-/* The scout is closed when it was asked nothing for so long; a subscription that is behind
- * asks more often (ends.c), and keeps it. */
-#define SCOUT_REST_US		INT64CONST(30000000)
 
 /* One queued message for so many bytes of queue_memory. */
 #define QUEUED_MESSAGE_BYTES	128
@@ -93,8 +88,7 @@ burrow_connection_probe(BurrowConsumer *c)
 	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
 		return;
 	c->probe_at = c->now + BURROW_PROBE_US;
-	partitions = c->kafka->count_partitions(burrow_connection_scout(c), burrow_continuity_wanted_topic(c),
-											CONNECT_TIMEOUT_MS, text);
+	partitions = c->kafka->count_partitions(c->scout, burrow_continuity_wanted_topic(c), CONNECT_TIMEOUT_MS, text);
 	if (partitions >= 0)
 		burrow_continuity_note_topic(c, partitions);
 	if (partitions > 0)
@@ -270,7 +264,7 @@ static bool
 check_cluster(BurrowConsumer *c)
 {
 	BurrowHalt	halt;
-	const char *id = burrow_connection_cluster(c->kafka, burrow_connection_scout(c), c->sub, &halt);
+	const char *id = burrow_connection_cluster(c->kafka, c->scout, c->sub, &halt);
 
 	if (id != NULL && c->sub->cluster_id[0] == '\0')
 		return burrow_consumer_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
@@ -427,37 +421,11 @@ burrow_connection_open_producer(BurrowConsumer *c)
 	return made(c->kafka, c->sub, c->kafka->open_producer(conf, c->wake_write, text), conf, text);
 }
 
-BurrowKafkaClient *
-burrow_connection_scout(BurrowConsumer *c)
-{
-	if (c->scout == NULL)
-		c->scout = open_client(c, 0);
-	c->scout_asked_at = c->now;
-	return c->scout;
-}
-
-/* When is the scout closed?  0: not now.  Kafka may not be in doubt, because closing waits
- * for threads that may wait for a broker that is away. */
-static TimestampTz
-scout_rests_at(const BurrowConsumer *c)
-{
-	return c->scout == NULL || c->client == NULL || burrow_connection_is_in_doubt(c) ?
-		0 : c->scout_asked_at + SCOUT_REST_US;
-}
-
-/* When is there something to do?  0: not known. */
-TimestampTz
-burrow_connection_next(const BurrowConsumer *c)
-{
-	return burrow_connection_is_in_doubt(c) ? c->probe_at : scout_rests_at(c);
-}
-
 /* What the scout has to say: only interesting while there is no other client. */
 static void
 serve_scout(BurrowConsumer *c)
 {
 	BurrowKafkaEvent event;
-	TimestampTz rests_at;
 
 	while (c->scout != NULL && c->kafka->poll(c->scout, &event))
 	{
@@ -465,12 +433,6 @@ serve_scout(BurrowConsumer *c)
 			serve_error(c, &event);
 		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
 			serve_log(c, &event);
-	}
-	rests_at = scout_rests_at(c);
-	if (rests_at != 0 && c->now >= rests_at)
-	{
-		c->kafka->destroy(c->scout);
-		c->scout = NULL;
 	}
 }
 
@@ -484,7 +446,9 @@ burrow_connection_open(BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	int			partitions;
 
-	partitions = c->kafka->count_partitions(burrow_connection_scout(c), c->sub->topic, CONNECT_TIMEOUT_MS, text);
+	if (c->scout == NULL)
+		c->scout = open_client(c, 0);
+	partitions = c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (partitions < 0)
 	{
 		serve_scout(c);			/* its events say why */

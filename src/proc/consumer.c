@@ -358,7 +358,8 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_seek_next(c));
 	next = burrow_earlier(next, burrow_outbox_next(c));
 	next = burrow_earlier(next, burrow_ending_next(c));
-	next = burrow_earlier(next, burrow_connection_next(c));
+	if (burrow_connection_is_in_doubt(c))
+		next = burrow_earlier(next, c->probe_at);
 	return burrow_ms_until(next, c->now);
 }
 

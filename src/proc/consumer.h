@@ -10,6 +10,7 @@
  *		seek.c			partitions are moved because somebody asked for it
  *		location.c		where the partitions of an assignment start
  *		continuity.c	is the topic still the one that we know?
+ *		ends.c			where partitions end, for the lag
  *		intake.c		messages out of Kafka's queues into the scheduler
  *		pool.c			workers: start, give chunks, let go
  *		result.c		what workers send back
@@ -178,7 +179,11 @@ struct BurrowPart
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
-	TimestampTz bounds_at;		/* when its end was last known; 0: never */
+	/* Its end, as it is shown. */
+	int64		end_seen;		/* where it was reached, and nothing was taken since; -1: not */
+	TimestampTz end_seen_at;
+	TimestampTz asked_at;		/* the question that the broker has answered last; 0: none */
+	TimestampTz bounds_at;		/* when it was last known, from either; 0: never */
 	TimestampTz behind_since;	/* when it first had a message again after its end was
 								 * reached; 0: not yet */
 };
@@ -291,9 +296,7 @@ struct BurrowConsumer
 	char	   *bootstrap_servers;	/* that the client was made with */
 	BurrowKafkaClient *client;	/* NULL: not connected yet */
 	BurrowKafkaClient *scout;	/* only asks questions: joins no group, fetches nothing,
-								 * so its answers do not wait behind fetches; NULL: nothing
-								 * was asked lately, see burrow_connection_scout() */
-	TimestampTz scout_asked_at;
+								 * so its answers do not wait behind fetches */
 	int			wake_read;
 	int			wake_write;
 	int64		poll_interval_us;	/* keeps the membership */
@@ -443,16 +446,12 @@ extern const char *burrow_connection_cluster(const BurrowKafkaFunctions *kafka, 
 											 const BurrowSubscription *sub, BurrowHalt *halt);
 /* One attempt to make the clients; false: Kafka does not answer.  May end the consumer. */
 extern bool burrow_connection_open(BurrowConsumer *c);
-/* The client that asks questions, for one call; made when there is none.  An error if librdkafka
- * makes none. */
-extern BurrowKafkaClient *burrow_connection_scout(BurrowConsumer *c);
-/* Serves the events of both clients, and closes the scout that has nothing to ask. */
+/* Serves the events of both clients. */
 extern void burrow_connection_serve(BurrowConsumer *c);
 /* Takes the numbers of readable queues out of the pipe. */
 extern void burrow_connection_read_pipe(BurrowConsumer *c);
 /* A client for dead letters; an error if librdkafka makes none. */
 extern BurrowKafkaClient *burrow_connection_open_producer(BurrowConsumer *c);
-extern TimestampTz burrow_connection_next(const BurrowConsumer *c);
 /* Is it in doubt whether Kafka, or the topic, is there? */
 extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
 /* Finds out, if that is due. */
@@ -582,6 +581,8 @@ extern bool burrow_continuity_is_stale(const BurrowConsumer *c, const BurrowPart
 /* Asks for the ends of partitions that are behind, or that somebody waits for; after the turn
  * of what has come, because what is in a queue then is held back. */
 extern void burrow_ends_refresh(BurrowConsumer *c);
+/* The queue of a partition is empty: has its end been reached? */
+extern void burrow_ends_queue_empty(BurrowPart *part);
 extern TimestampTz burrow_ends_next(BurrowConsumer *c);
 
 /* ---- intake.c ---- */

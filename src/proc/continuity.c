@@ -101,7 +101,7 @@ static bool
 ask_bounds(BurrowConsumer *c, int64 which, char *text)
 {
 	BurrowKafkaList *list = make_list(c, is_old, which);
-	bool		ok = burrow_location_look_up(c->kafka, burrow_connection_scout(c), list, text);
+	bool		ok = burrow_location_look_up(c->kafka, c->scout, list, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
@@ -121,7 +121,7 @@ static bool
 compare(BurrowConsumer *c, char *text)
 {
 	BurrowKafkaList *list = make_list(c, is_comparable, 0);
-	bool		ok = c->kafka->peek(burrow_connection_scout(c), list, ASK_TIMEOUT_MS, text);
+	bool		ok = c->kafka->peek(c->scout, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{

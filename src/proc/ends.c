@@ -47,7 +47,7 @@ wants_end(const BurrowConsumer *c, const BurrowPart *part)
 	if (part->state != BURROW_PART_ACTIVE || part->letters)
 		return false;
 	if (c->refresh_ends)
-		return part->bounds_at < c->refreshed_at;
+		return part->asked_at < c->refreshed_at;
 	if (part->behind_since == 0)
 		return false;
 	return part->bounds_at == 0 ||
@@ -89,9 +89,25 @@ take_answer(BurrowConsumer *c, const BurrowKafkaList *list)
 			continue;
 		part->end = list->items[i].offset;
 		/* not when the answer came: what came meanwhile is not in it */
-		part->bounds_at = c->now;
+		part->asked_at = part->bounds_at = c->now;
 		burrow_part_publish(c, part);
 	}
+}
+
+/*
+ * librdkafka tells of an end once, among the messages, and it may lie in the queue for long.
+ * So it is the end only if nothing comes after it there, and if no later one is known; and
+ * it is no answer to somebody who wants the end as of now.
+ */
+void
+burrow_ends_queue_empty(BurrowPart *part)
+{
+	if (part->end_seen < 0 || part->end_seen < part->end)
+		return;
+	part->end = part->end_seen;
+	part->bounds_at = Max(part->bounds_at, part->end_seen_at);
+	part->behind_since = 0;
+	part->dirty = true;
 }
 
 void
@@ -110,7 +126,7 @@ burrow_ends_refresh(BurrowConsumer *c)
 	list = wanted(c);
 	if (list != NULL)
 	{
-		if (c->kafka->resolve(burrow_connection_scout(c), list, ASK_TIMEOUT_MS, text))
+		if (c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
 			take_answer(c, list);
 		else
 			ereport(DEBUG1,

@@ -183,7 +183,7 @@ take_error(BurrowConsumer *c, BurrowPart *part, const BurrowKafkaMessage *km)
 			return;
 		}
 		burrow_continuity_halt_gap(c, part, part->tracker.last_offset + 1,
-								   c->kafka->query_bounds(burrow_connection_scout(c), part->topic, part->partition, 1000, &low, &end, text) ?
+								   c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text) ?
 								   burrow_continuity_bounds_text(low, end) : NULL);
 		return;
 	}
@@ -291,8 +291,10 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 		{
 			case BURROW_KAFKA_EMPTY:
 				set_unreadable(part);
+				burrow_ends_queue_empty(part);
 				goto done;
 			case BURROW_KAFKA_MESSAGE:
+				part->end_seen = -1;
 				if (part->behind_since == 0)
 					part->behind_since = c->now;
 				if (!take_message(c, part, &km))
@@ -300,9 +302,8 @@ run_part(BurrowConsumer *c, BurrowPart *part)
 				break;
 			case BURROW_KAFKA_END:
 				burrow_tracker_note_end(&part->tracker, km.offset);
-				part->end = km.offset;
-				part->bounds_at = c->now;
-				part->behind_since = 0;
+				part->end_seen = km.offset;
+				part->end_seen_at = c->now;
 				burrow_commit_moved(c, part);
 				break;
 			case BURROW_KAFKA_BROKEN:

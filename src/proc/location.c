@@ -352,7 +352,7 @@ burrow_location_resolve(BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_location_list(c, true);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = burrow_location_look_up(c->kafka, burrow_connection_scout(c), list, text);
+	bool		ok = burrow_location_look_up(c->kafka, c->scout, list, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{

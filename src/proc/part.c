@@ -30,6 +30,7 @@ burrow_part_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->sent = -1;
 	part->stored = -1;
 	part->end = -1;
+	part->end_seen = -1;
 	part->seen_offset = part->seen_ms = -1;
 	burrow_done_set_init(&part->skip);
 	part->place = burrow_park_place(c, topic, partition);
@@ -214,6 +215,7 @@ burrow_part_publish(BurrowConsumer *c, BurrowPart *part)
 	pg_atomic_write_u64(&slot->end, (uint64) part->end);
 	pg_write_barrier();			/* who sees the time sees the end */
 	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
+	pg_atomic_write_u64(&slot->end_asked_at, (uint64) part->asked_at);
 	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
 	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
 	if (part->newest_done_ms > 0)

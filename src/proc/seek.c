@@ -115,7 +115,7 @@ check_partitions_exist(BurrowConsumer *c)
 		if (strcmp(topic, seek->topic) != 0)
 		{
 			topic = seek->topic;
-			partitions = c->kafka->count_partitions(burrow_connection_scout(c), topic, ASK_TIMEOUT_MS, text);
+			partitions = c->kafka->count_partitions(c->scout, topic, ASK_TIMEOUT_MS, text);
 			if (partitions < 0)
 			{
 				burrow_consumer_trouble(c, "08006", text);
@@ -142,7 +142,7 @@ ask_bounds(BurrowConsumer *c, int64 which)
 
 	for (int i = 0; ok && i < c->seeks.n; i++)
 		ok = c->kafka->list_set(list, i, c->seeks.seeks[i].topic, c->seeks.seeks[i].partition, which, NULL, 0);
-	if (ok && burrow_location_look_up(c->kafka, burrow_connection_scout(c), list, text))
+	if (ok && burrow_location_look_up(c->kafka, c->scout, list, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));

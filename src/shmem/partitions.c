@@ -41,6 +41,7 @@ burrow_partitions_startup_shmem(void)
 		pg_atomic_init_u64(&part->processed, 0);
 		pg_atomic_init_u64(&part->end, 0);
 		pg_atomic_init_u64(&part->end_checked_at, 0);
+		pg_atomic_init_u64(&part->end_asked_at, 0);
 		pg_atomic_init_u64(&part->inflight, 0);
 		pg_atomic_init_u64(&part->oldest_pending, 0);
 		pg_atomic_init_u64(&part->oldest_pending_since, 0);
@@ -69,6 +70,7 @@ burrow_partitions_reserve(int subscription, const char *topic, int32 partition, 
 		pg_atomic_write_u64(&part->processed, (uint64) -1);
 		pg_atomic_write_u64(&part->end, (uint64) -1);
 		pg_atomic_write_u64(&part->end_checked_at, 0);
+		pg_atomic_write_u64(&part->end_asked_at, 0);
 		pg_atomic_write_u64(&part->inflight, 0);
 		pg_atomic_write_u64(&part->oldest_pending, (uint64) -1);
 		pg_atomic_write_u64(&part->oldest_pending_since, 0);

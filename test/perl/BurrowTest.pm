@@ -32,7 +32,7 @@ use PostgreSQL::Test::Utils ();
 
 our $DEFAULT_TIMEOUT = 60;
 
-our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids cpu_seconds kafka_clients resident_kb slow_by recent_librdkafka);
+our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids cpu_seconds resident_kb slow_by recent_librdkafka);
 
 # A test that is told to end cleans up as one that fails does.
 $SIG{$_} = sub { die "the test was ended by a signal\n" } foreach qw(TERM INT HUP);
@@ -125,13 +125,6 @@ sub cpu_seconds
 	my $stat = _slurp(defined $thread ? "/proc/$pid/task/$thread/stat" : "/proc/$pid/stat") // croak "no process $pid";
 	my @field = split ' ', ($stat =~ s/.*\) //r);
 	return ($field[11] + $field[12]) / 100;
-}
-
-# How many clients of librdkafka's live in a process: each has one thread of this name.
-sub kafka_clients
-{
-	my ($pid) = @_;
-	return scalar grep { (_slurp($_) // '') eq "rdk:main\n" } glob("/proc/$pid/task/[0-9]*/comm");
 }
 
 # Memory of a process that is its own, in kB: shared buffers do not count.

@@ -72,16 +72,29 @@ $kafka->wait_until_committed($group, 'window', diagnose => sub { $node->diagnost
 is($node->sql('SELECT count(*) FROM got'), '6501', 'and goes on when the message ends');
 $node->sql("SELECT burrow.unsubscribe('window')");
 
-# ---- no room for another message: what a partition has that was read to its end is known
+# ---- no room for another message: what waits in Kafka is known all the same, and stays known
+# when the ends of earlier times are met on the way
 
-$holder->query_safe('SELECT pg_advisory_lock(1)');
+# the value is the number of a lock
+$node->sql(<<'SQL');
+CREATE FUNCTION hold(value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(value::int);
+END $$;
+SQL
+$holder->query_safe('SELECT pg_advisory_lock(1), pg_advisory_lock(2)');
 $kafka->create_topic('room', 2);
-$kafka->produce('room', { key => 'key-0', value => 'x', partition => 0 });
-$node->sql("SELECT burrow.subscribe('room', 'keep', workers => 1, batch_size => 1, max_inflight => 1)");
+$kafka->produce('room', { key => 'a', value => '1', partition => 0 });
+$node->sql("SELECT burrow.subscribe('room', 'hold', workers => 1, batch_size => 1, max_inflight => 1)");
 $node->wait_for('the stuck message', "SELECT count(*) = 1 FROM burrow.workers WHERE state = 'running'");
 $node->wait_for('both ends', 'SELECT count(*) = 2 FROM burrow.partitions WHERE end_offset IS NOT NULL');
-$kafka->produce_many('room', count => 5, keys => 50, first => 1, partition => 1);
-$node->wait_for('the lag of the other partition', 'SELECT lag = 5 FROM burrow.partitions WHERE partition = 1');
+$kafka->produce('room', { key => 'b', value => '3', partition => 1 });
+$node->wait_for('the lag of the other partition', 'SELECT lag = 1 FROM burrow.partitions WHERE partition = 1');
+$kafka->produce('room', map { { key => 'b', value => $_, partition => 1 } } qw(2 3 3 3));
+$node->wait_for('more of it', 'SELECT lag = 5 FROM burrow.partitions WHERE partition = 1');
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+$node->wait_for('its second message', "SELECT count(*) = 1 FROM burrow.workers WHERE state = 'running' AND partition = 1 AND \"offset\" = 1");
+is($node->sql('SELECT end_offset FROM burrow.partitions WHERE partition = 1'), '5', 'its end is where it was');
 $holder->quit;
 $kafka->wait_until_committed($node->group_of('room'), 'room', diagnose => sub { $node->diagnostics });
 
