@@ -10,7 +10,7 @@ from pathlib import Path
 import report
 from environment import Environment
 from machine import Machine
-from workloads import SCALED, WORKLOADS, by_name
+from workloads import OF_THE_SERVER, SCALED, WORKLOADS, by_name
 
 
 def select(wanted):
@@ -61,6 +61,8 @@ class Results:
     def run_round(self, env):
         measured = {}
         for number, case in enumerate(self.cases):
+            settings = {name: case[name] for name in OF_THE_SERVER if name in case}
+            env.server.require(**self.workload.server, **settings)
             self.figures[number].append(self.workload.measure(env, case))
             for reference in self.workload.references:
                 key = (reference.name, *(case.get(parameter) for parameter in reference.parameters))
@@ -73,7 +75,6 @@ class Results:
 def measure(env, workload, cases, machine, runs, scale):
     results = Results(workload, [scaled(case, scale) for case in cases])
     results.conditions = machine.conditions()
-    env.server.require(**workload.server)
     report.heading(results, machine)
     for _ in range(runs):
         results.run_round(env)

@@ -54,15 +54,10 @@ def consume(env, params):
     topic = env.topic(**chosen(params, OF_THE_TOPIC))
     env.clear()
     options = chosen(params, OF_THE_SUBSCRIPTION)
-    with ExitStack() as stack:
-        others = [
-            stack.enter_context(env.subscribe(env.topic(0), "on_row", workers=1))
-            for _ in range(params.get("other_subscriptions", 0))
-        ]
-        for other in others:
+    with ExitStack() as others:
+        for _ in range(params.get("other_subscriptions", 0)):
+            other = others.enter_context(env.subscribe(env.topic(0), "on_row", workers=1))
             other.wait_for_partitions()
-        for other in others:
-            other.wait_until_idle()
         broker = processes.process_seconds(env.broker.pid)
         with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
             figures = rate_of(env, subscription, params, broker)
@@ -78,6 +73,10 @@ def consume_beside_snapshot(env, params):
         return consume(env, params)
     finally:
         session.close()
+
+
+def consume_and_pages(env, params):
+    return consume(env, params) | {"huge_mb": processes.huge_memory() / MB}
 
 
 def check_rows(env, wanted):

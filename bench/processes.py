@@ -32,12 +32,6 @@ def other_seconds(pid):
     return sum(thread_seconds(pid, thread) for thread in other_threads(pid))
 
 
-def kafka_clients(pid):
-    """How many clients of librdkafka's live in a process: each has one thread of this name."""
-    names = (Path(f"/proc/{pid}/task/{thread}/comm").read_text() for thread in other_threads(pid))
-    return sum(name == "rdk:main\n" for name in names)
-
-
 def _status(path, name):
     for line in Path(path, "status").read_text().splitlines():
         key, _, value = line.partition(":")
@@ -64,3 +58,10 @@ def resident_memory(pid):
 def private_memory(pid):
     """Resident bytes that are this process's own."""
     return _status(f"/proc/{pid}", "RssAnon") * 1024
+
+
+def huge_memory():
+    """Bytes of the system's huge pages that are in use, or promised to who has not touched them."""
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    of = {words[0].rstrip(":"): int(words[1]) for words in lines}
+    return (of["HugePages_Total"] - of["HugePages_Free"] + of["HugePages_Rsvd"]) * of["Hugepagesize"] * 1024

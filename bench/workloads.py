@@ -16,6 +16,9 @@ import measure
 # Multiplied by BENCH_SCALE.
 SCALED = ("messages", "seconds")
 
+# The parameters of a case that are settings of the server.
+OF_THE_SERVER = ("huge_pages",)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -118,6 +121,20 @@ WORKLOADS = [
             for delivery in DELIVERIES
             for workers, messages in ((1, 200), (10, 2000), (100, 20000), (500, 100000), (1000, 200000))
         ],
+    ),
+    Workload(
+        name="huge_pages",
+        about="The thousand workers of `io`, with `huge_pages` off and with PostgreSQL's default, *try*."
+        " *Taken* is what the server has of the huge pages that the system has reserved (`vm.nr_hugepages`).",
+        measure=measure.consume_and_pages,
+        references=(
+            Reference("limit", measure.io_limit, ("workers",)),
+            Reference("loop", measure.io_loop, ("messages", "workers", "huge_pages")),
+        ),
+        server={"max_connections": 1100},
+        shown=("delivery", "huge_pages"),
+        columns=(RATE, *COSTS, Column("huge_mb", "taken, MB")),
+        cases=grid(handler="on_io", delivery=DELIVERIES, workers=1000, messages=200000, huge_pages=["off", "try"]),
     ),
     Workload(
         name="row",
