@@ -179,6 +179,7 @@ struct BurrowPart
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
+
 	/* Its end, as it is shown. */
 	int64		end_seen;		/* where it was reached, and nothing was taken since; -1: not */
 	TimestampTz end_seen_at;

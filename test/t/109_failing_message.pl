@@ -13,8 +13,8 @@ CREATE FUNCTION keep(value jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     this int := value->>'n';
 BEGIN
-    IF this = 7 THEN
-        PERFORM pg_advisory_xact_lock_shared(7);
+    IF this IN (7, 42) THEN
+        PERFORM pg_advisory_xact_lock_shared(this);
     END IF;
     IF EXISTS (SELECT FROM forbidden WHERE n = this) THEN
         RAISE EXCEPTION 'order % is not wanted', this
@@ -27,12 +27,14 @@ $kafka->create_topic('orders', 1);
 $kafka->produce('orders', map { { key => "k$_", value => "{\"n\": $_}" } } 0 .. 99);
 $node->sql('INSERT INTO forbidden VALUES (42)');
 
-# message 7 is in hand, and blocked, when message 42 fails
+# message 7 is in hand, and blocked, when message 42 fails; what is not begun then goes back
 my $holder = $node->background_psql('postgres');
-$holder->query_safe('SELECT pg_advisory_lock(7)');
+$holder->query_safe('SELECT pg_advisory_lock(7), pg_advisory_lock(42)');
 $node->sql("SELECT burrow.subscribe('orders', 'keep', max_retries => 0, workers => 4, batch_size => 5, commit_interval => '100 ms')");
 my $group = $node->group_of('orders');
 my $position = $node->log_position;
+$node->wait_for('both to wait', "SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+$holder->query_safe('SELECT pg_advisory_unlock(42)');
 $node->wait_for('message 42 to have failed', "SELECT messages_failed = 1 FROM burrow.stats");
 is($node->sql('SELECT count(*) FROM got WHERE n = 7'), '0', 'message 7 is still in hand');
 $node->wait_for('the worker with message 7 to be the last', "SELECT count(*) = 1 FROM burrow.workers WHERE state = 'running'");
