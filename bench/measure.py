@@ -5,6 +5,7 @@ parameters, runs it once and returns its figures: a name and a number each.
 import os
 import re
 import subprocess
+import time
 from contextlib import ExitStack
 
 import processes
@@ -15,6 +16,9 @@ from environment import ROOT, Failure, Session, made_value, wait_until
 OF_THE_TOPIC = ("messages", "keys", "size", "partitions")
 OF_THE_SUBSCRIPTION = ("workers", "batch_size", "ordering", "delivery", "synchronous_commit", "window")
 DEFAULT_BATCH_SIZE = 100
+
+# Idle subscriptions are idle when they have been so for a while.
+SETTLE_S = 30
 
 MB = 1e6
 
@@ -58,6 +62,8 @@ def consume(env, params):
         for _ in range(params.get("other_subscriptions", 0)):
             other = others.enter_context(env.subscribe(env.topic(0), "on_row", workers=1))
             other.wait_for_partitions()
+        if params.get("other_subscriptions"):
+            time.sleep(SETTLE_S)
         broker = processes.process_seconds(env.broker.pid)
         with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
             figures = rate_of(env, subscription, params, broker)
