@@ -28,7 +28,7 @@ typedef struct BurrowPartitionSlot
 	pg_atomic_uint64 processed; /* done head */
 	pg_atomic_uint64 end;		/* end of the partition */
 	pg_atomic_uint64 end_checked_at;	/* TimestampTz of end */
-	pg_atomic_uint64 end_asked_at;	/* TimestampTz of the last question after it that was answered */
+	pg_atomic_uint64 end_asked_at;	/* TimestampTz of the last question for it that was answered */
 	pg_atomic_uint64 inflight;	/* taken, not done */
 	pg_atomic_uint64 oldest_pending;	/* offset; -1: none */
 	pg_atomic_uint64 oldest_pending_since;	/* TimestampTz when it was taken; 0: none */
