@@ -108,14 +108,16 @@ find_postgres() {
 copy_postgres() {
 	local to=$1 bindir libdir sharedir
 	bindir=$("$PG_CONFIG" --bindir) libdir=$("$PG_CONFIG" --pkglibdir) sharedir=$("$PG_CONFIG" --sharedir)
-	if [ ! -e "$to/.complete" ]; then
+	# in a folder that is used again, the server may be another minor version by now
+	if [ "$("$PG_CONFIG" --version)" != "$(cat "$to/.complete" 2>/dev/null)" ]; then
+		rm -rf "$to"
 		as_tester mkdir -p "$to$bindir" "$to$libdir" "$to$sharedir"
 		as_tester cp -R "$bindir/." "$to$bindir"
 		as_tester cp -R "$libdir/." "$to$libdir"
 		as_tester cp -R "$sharedir/." "$to$sharedir"
 		as_tester mkdir -p "$to$(dirname "$("$PG_CONFIG" --includedir-server)")"
 		as_tester ln -sfn "$("$PG_CONFIG" --includedir-server)" "$to$("$PG_CONFIG" --includedir-server)"
-		as_tester touch "$to/.complete"
+		"$PG_CONFIG" --version | as_tester tee "$to/.complete" >/dev/null
 	fi
 	pg_private=$to$bindir/pg_config
 	[ "$("$pg_private" --sharedir)" = "$to$sharedir" ] ||

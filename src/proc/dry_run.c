@@ -28,7 +28,6 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "jit/jit.h"
-#include "libpq/libpq.h"
 #include "libpq/pqformat.h"
 #include "libpq/pqmq.h"
 #include "mb/pg_wchar.h"
@@ -262,6 +261,7 @@ void
 burrow_dry_run_main(Datum arg)
 {
 	static DryRun d;
+	StringInfoData end;
 
 	/* registered first, so run last */
 	on_proc_exit(exit_at_once, 0);
@@ -285,6 +285,7 @@ burrow_dry_run_main(Datum arg)
 	d.message_cxt = AllocSetContextCreate(TopMemoryContext, "burrow message", ALLOCSET_DEFAULT_SIZES);
 
 	run(&d);
-	pq_putmessage(BURROW_DRY_RUN_END, NULL, 0);
+	pq_beginmessage(&end, BURROW_DRY_RUN_END);
+	pq_endmessage(&end);
 	proc_exit(0);
 }
