@@ -39,44 +39,44 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/progress.o \
-	src/catalog/seek.o \
+	src/catalog/seek_request.o \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
-	src/proc/assignment.o \
-	src/proc/bgw.o \
-	src/proc/cancel.o \
-	src/proc/chunk.o \
-	src/proc/chunk_frame.o \
-	src/proc/commit.o \
-	src/proc/connection.o \
-	src/proc/consumer.o \
-	src/proc/continuity.o \
-	src/proc/database_hooks.o \
-	src/proc/discovery.o \
-	src/proc/dry_fetch.o \
-	src/proc/dry_run.o \
-	src/proc/ending.o \
-	src/proc/ends.o \
-	src/proc/failure.o \
-	src/proc/fold.o \
-	src/proc/handler.o \
-	src/proc/handler_lookup.o \
-	src/proc/handler_values.o \
-	src/proc/intake.o \
-	src/proc/kafka_library.o \
-	src/proc/launcher.o \
-	src/proc/location.o \
-	src/proc/message.o \
-	src/proc/outbox.o \
-	src/proc/park.o \
-	src/proc/part.o \
-	src/proc/pool.o \
-	src/proc/recall.o \
-	src/proc/redelivery.o \
-	src/proc/result.o \
-	src/proc/retry.o \
-	src/proc/seek.o \
-	src/proc/worker.o \
+	src/consumer/assignment.o \
+	src/runtime/bgw.o \
+	src/handler/cancel.o \
+	src/worker/chunk.o \
+	src/worker/chunk_frame.o \
+	src/offsets/offset_commit.o \
+	src/consumer/connection.o \
+	src/consumer/consumer.o \
+	src/offsets/topic_identity.o \
+	src/launcher/database_hooks.o \
+	src/launcher/discovery.o \
+	src/dry_run/fetch.o \
+	src/dry_run/dry_run.o \
+	src/consumer/shutdown.o \
+	src/offsets/lag.o \
+	src/delivery/failure.o \
+	src/offsets/progress_merge.o \
+	src/handler/handler.o \
+	src/handler/handler_lookup.o \
+	src/handler/handler_values.o \
+	src/consumer/intake.o \
+	src/runtime/kafka_library.o \
+	src/launcher/launcher.o \
+	src/offsets/start.o \
+	src/partition/message.o \
+	src/dead_letter/publisher.o \
+	src/dead_letter/key_parking.o \
+	src/partition/partition.o \
+	src/delivery/pool.o \
+	src/delivery/reclaim.o \
+	src/dead_letter/redelivery.o \
+	src/delivery/results.o \
+	src/delivery/retry.o \
+	src/offsets/seek.o \
+	src/worker/worker.o \
 	src/api/alter.o \
 	src/api/call.o \
 	src/api/dry_run.o \
@@ -113,7 +113,7 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
 	-Wno-sign-compare -Wno-declaration-after-statement -Werror
 
-# Crash points, for the tests: src/proc/crash_point.h.
+# Crash points, for the tests: src/runtime/crash_point.h.
 ifdef TESTING
 PG_CPPFLAGS += -DBURROW_TESTING
 endif

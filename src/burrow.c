@@ -15,8 +15,8 @@
 
 #include "burrow.h"
 #include "guc.h"
-#include "proc/bgw.h"
-#include "proc/database_hooks.h"
+#include "runtime/bgw.h"
+#include "launcher/database_hooks.h"
 #include "shmem/registry.h"
 
 PG_MODULE_MAGIC;

@@ -19,7 +19,7 @@
 /* Most workers of one subscription. */
 #define BURROW_MAX_WORKERS		1024
 
-/* Is this process a worker, which runs handlers?  Defined in proc/worker.c. */
+/* Is this process a worker, which runs handlers?  Defined in worker/worker.c. */
 extern bool burrow_am_worker;
 
 #endif							/* BURROW_BURROW_H */

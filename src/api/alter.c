@@ -24,8 +24,8 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
-#include "catalog/seek.h"
-#include "proc/handler.h"
+#include "catalog/seek_request.h"
+#include "handler/handler.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_alter);
@@ -90,7 +90,7 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	{
 		burrow_call_check_topic(topic);
 		if (strcmp(topic, sub->topic) != 0)
-			burrow_seek_forget(sub->subid);
+			burrow_seek_request_forget(sub->subid);
 		sub->topic = topic;
 	}
 	burrow_call_options(&call, sub->values);

@@ -2,7 +2,7 @@
  * dry_run.c
  *	  burrow.dry_run()
  *
- * Starts a process that does it (proc/dry_run.c), and returns what that one sends.  It ends
+ * Starts a process that does it (dry_run/dry_run.c), and returns what that one sends.  It ends
  * with this call, however that ends: the segment with the queue is detached when the call's
  * resources are released or the backend exits, and with it goes the process.
  *
@@ -28,8 +28,8 @@
 #include "api/call.h"
 #include "burrow.h"
 #include "compat.h"
-#include "proc/bgw.h"
-#include "proc/dry_run.h"
+#include "runtime/bgw.h"
+#include "dry_run/dry_run.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_dry_run);

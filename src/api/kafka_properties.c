@@ -15,7 +15,7 @@
 #include "catalog/nearest.h"
 #include "compat.h"
 #include "guc.h"
-#include "proc/kafka_library.h"
+#include "runtime/kafka_library.h"
 
 static void pg_attribute_noreturn()
 refuse_unknown(const BurrowKafkaFunctions *kafka, const char *name)

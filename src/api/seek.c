@@ -21,7 +21,7 @@
 
 #include "api/call.h"
 #include "catalog/names.h"
-#include "catalog/seek.h"
+#include "catalog/seek_request.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_seek);
 PG_FUNCTION_INFO_V1(burrow_sql_seek_time);
@@ -98,7 +98,7 @@ burrow_sql_seek(PG_FUNCTION_ARGS)
 	check_not_negative("partition", seek.partition);
 	check_not_negative("offset", seek.offset);
 
-	burrow_seek_ask(sub->subid, &seek);
+	burrow_seek_request_ask(sub->subid, &seek);
 	finish(sub, false, 0);
 	PG_RETURN_VOID();
 }
@@ -117,7 +117,7 @@ burrow_sql_seek_time(PG_FUNCTION_ARGS)
 				 errdetail("Kafka's times begin at 1970-01-01 00:00:00 UTC.")));
 
 	/* this is the later wish, for each of them */
-	burrow_seek_forget(sub->subid);
+	burrow_seek_request_forget(sub->subid);
 	finish(sub, true, time);
 	PG_RETURN_VOID();
 }

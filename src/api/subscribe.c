@@ -21,7 +21,7 @@
 #include "api/call.h"
 #include "catalog/access.h"
 #include "catalog/names.h"
-#include "proc/handler.h"
+#include "handler/handler.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_subscribe);

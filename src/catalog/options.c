@@ -380,7 +380,7 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 				burrow_option_reject(option, word, NULL);
 			return word;
 		case BURROW_KIND_START:
-			return burrow_start_normalize(TextDatumGetCString(value));
+			return burrow_start_from_normalize(TextDatumGetCString(value));
 		case BURROW_KIND_TOPIC:
 			word = TextDatumGetCString(value);
 			if (word[0] == '\0')

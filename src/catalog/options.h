@@ -74,18 +74,18 @@ typedef enum BurrowStartKind
 	BURROW_START_OFFSETS		/* per partition; others start at the beginning */
 } BurrowStartKind;
 
-typedef struct BurrowStart
+typedef struct BurrowStartFrom
 {
 	BurrowStartKind kind;
 	int64		time_ms;		/* milliseconds since 1970 */
 	int			noffsets;
 	int32	   *partitions;
 	int64	   *offsets;
-} BurrowStart;
+} BurrowStartFrom;
 
-extern void burrow_start_parse(const char *text, BurrowStart *start);
+extern void burrow_start_from_parse(const char *text, BurrowStartFrom *start);
 /* The text to be stored: means the same in every session.  Errors as above. */
-extern char *burrow_start_normalize(const char *text);
+extern char *burrow_start_from_normalize(const char *text);
 
 /*
  * The table.  An option's value travels as canonical text ("10 ms", "true"), which is

@@ -22,7 +22,7 @@
  * what counts, whatever the handlers' own snapshot may be.
  *
  * A head that stands still must not let the row grow with what passes it.  The
- * consumer's folds (proc/fold.c) take over what is done; what a fold has may leave the
+ * consumer's folds (offsets/progress_merge.c) take over what is done; what a fold has may leave the
  * row.  The row is thought of as two generations: the newer one's offsets are known
  * here, the older ones are the rest of the row, and for each generation the last chunk.
  * A fold drops a generation when it has all of its chunks, and makes older what is

@@ -67,7 +67,7 @@ call_input(PGFunction function, const char *text, Datum *result)
 }
 
 static bool
-parse_offsets(Jsonb *json, BurrowStart *start)
+parse_offsets(Jsonb *json, BurrowStartFrom *start)
 {
 	JsonbIterator *it = JsonbIteratorInit(&json->root);
 	JsonbIteratorToken token;
@@ -104,11 +104,11 @@ parse_offsets(Jsonb *json, BurrowStart *start)
 
 /* False: it is none of the forms. */
 static bool
-parse(const char *text, BurrowStart *start, Datum *parsed)
+parse(const char *text, BurrowStartFrom *start, Datum *parsed)
 {
 	TimestampTz at;
 
-	memset(start, 0, sizeof(BurrowStart));
+	memset(start, 0, sizeof(BurrowStartFrom));
 	if (strcmp(text, "earliest") == 0)
 		start->kind = BURROW_START_EARLIEST;
 	else if (strcmp(text, "latest") == 0)
@@ -131,7 +131,7 @@ parse(const char *text, BurrowStart *start, Datum *parsed)
 }
 
 static void
-parse_or_raise(const char *text, BurrowStart *start, Datum *parsed)
+parse_or_raise(const char *text, BurrowStartFrom *start, Datum *parsed)
 {
 	BurrowNearest nearest;
 
@@ -144,7 +144,7 @@ parse_or_raise(const char *text, BurrowStart *start, Datum *parsed)
 }
 
 void
-burrow_start_parse(const char *text, BurrowStart *start)
+burrow_start_from_parse(const char *text, BurrowStartFrom *start)
 {
 	Datum		parsed;
 
@@ -167,9 +167,9 @@ utc_text(TimestampTz at)
 }
 
 char *
-burrow_start_normalize(const char *text)
+burrow_start_from_normalize(const char *text)
 {
-	BurrowStart start;
+	BurrowStartFrom start;
 	Datum		parsed = 0;
 
 	parse_or_raise(text, &start, &parsed);

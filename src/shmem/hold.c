@@ -2,7 +2,7 @@
  * hold.c
  *	  Keeps Burrow's processes out of a database for a while.
  *
- * Runs in: the backend whose command needs the database (proc/database_hooks.c), which
+ * Runs in: the backend whose command needs the database (launcher/database_hooks.c), which
  * owns the hold until it releases it or exits; is_held() in the launcher and others.
  * Owns: burrow->holds.
  * Locking: burrow->lock, for a few assignments at a time.

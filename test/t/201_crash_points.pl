@@ -1,5 +1,5 @@
 # kill -9 at each named point of the path of a message, once: nothing missing, nothing
-# twice.  The points are compiled into test builds; see src/proc/crash_point.h.
+# twice.  The points are compiled into test builds; see src/runtime/crash_point.h.
 
 use BurrowTest;
 

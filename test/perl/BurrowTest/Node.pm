@@ -192,7 +192,7 @@ sub crash
 }
 
 # The process that comes by this place next is killed, and so the server restarts; see
-# src/proc/crash_point.h.  wait_for_crash() waits for both.
+# src/runtime/crash_point.h.  wait_for_crash() waits for both.
 sub arm_crash_point
 {
 	my ($self, $point) = @_;

@@ -1,0 +1,490 @@
+/*
+ * connection.c
+ *	  The consumer's Kafka clients: making them, serving what they have to say, and
+ *	  finding out whether Kafka is there.
+ *
+ * Runs in: the consumer.
+ *
+ * One client is the member of the group.  The other, the scout, joins nothing and
+ * fetches nothing; it is asked questions, whose answers would wait behind the first
+ * one's fetches.  A third one, the producer, is made here and served by publisher.c.  All write
+ * to one pipe when there is something to serve.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "guc.h"
+#include "consumer/assignment.h"
+#include "consumer/connection.h"
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "consumer/shutdown.h"
+#include "offsets/offset_commit.h"
+#include "offsets/seek.h"
+#include "offsets/start.h"
+#include "offsets/topic_identity.h"
+
+/* Events of Kafka's served in one turn. */
+#define EVENTS_A_TURN		1000
+
+/* Bytes read from the pipe at once; a full buffer means that ids may be missing. */
+#define WAKE_BUFFER			4096
+
+/* Lines of librdkafka's in the log between two changes of state. */
+#define LOG_LINES			5
+
+/* Longest wait for an answer of the scout's. */
+#define CONNECT_TIMEOUT_MS	1000
+
+/* One queued message for so many bytes of queue_memory. */
+#define QUEUED_MESSAGE_BYTES	128
+
+/* The pipe lives as long as the process: librdkafka writes to the number of its file
+ * descriptor, which must never become that of a data file. */
+void
+burrow_connection_make_pipe(int *read_end, int *write_end)
+{
+	int			fds[2];
+
+	if (pipe(fds) < 0 ||
+		fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0 ||
+		fcntl(fds[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(fds[1], F_SETFD, FD_CLOEXEC) < 0)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not create a pipe: %m")));
+	/* counted against max_files_per_process */
+	ReserveExternalFD();
+	ReserveExternalFD();
+	*read_end = fds[0];
+	*write_end = fds[1];
+}
+
+/* ---- is Kafka there? ---- */
+
+bool
+burrow_connection_is_in_doubt(const BurrowConsumer *c)
+{
+	return c->troubled || c->suspicious || c->topic_missing_since != 0;
+}
+
+/* It is not; why a connection was lost last says more than that nothing answers. */
+static void
+tell_unreachable(BurrowConsumer *c, const char *text)
+{
+	c->refusal_told = c->transport_refused;
+	burrow_consumer_trouble(c, c->transport_refused ? "28000" : "08006",
+							c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
+}
+
+/*
+ * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
+ * and a lost connection may mean everything or nothing.  So ask, by the scout, whose
+ * answer waits for nothing else.
+ */
+void
+burrow_connection_probe(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX] = "no partitions found";
+	int			partitions;
+
+	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
+		return;
+	c->probe_at = c->now + BURROW_PROBE_US;
+	partitions = c->kafka->count_partitions(c->scout, burrow_topic_identity_wanted_topic(c), CONNECT_TIMEOUT_MS, text);
+	if (partitions >= 0)
+		burrow_topic_identity_note_topic(c, partitions);
+	if (partitions > 0)
+		burrow_consumer_trouble_over(c);
+	else if (!c->troubled || (!c->refused && c->refusal_told != c->transport_refused))
+		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
+}
+
+/* ---- Kafka's events ---- */
+
+static void
+serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->fatal)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not go on consuming for subscription \"%s\": %s", c->sub->name, event->text),
+				 strcmp(event->error_name, "FENCED_INSTANCE_ID") == 0 || strstr(event->text, "fenced") != NULL
+				 ? errhint("Another member of the consumer group \"%s\" has the same group.instance.id.",
+						   c->sub->consumer_group) : 0));
+
+	/*
+	 * One connection that is lost is librdkafka's everyday business, but its text is
+	 * the reason why, if all brokers turn out to be away.
+	 */
+	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
+	{
+		strlcpy(c->transport_text, event->text, sizeof(c->transport_text));
+		c->transport_refused = event->authentication;
+		if (!c->troubled && !c->suspicious)
+		{
+			c->suspicious = true;
+			c->probe_at = c->now + BURROW_SUSPECT_US;
+		}
+		return;
+	}
+	if (event->all_brokers_down && c->refused)
+		return;					/* the refusal, told before, is the reason */
+	c->refused = event->authentication;
+	if (event->all_brokers_down && c->transport_text[0] != '\0')
+		tell_unreachable(c, event->text);
+	else if (event->authentication)
+		burrow_consumer_trouble(c, "28000", event->text);
+	else if (event->topic[0] != '\0')
+		burrow_consumer_trouble(c, "08006", psprintf("topic \"%s\": %s", event->topic, event->text));
+	else
+		burrow_consumer_trouble(c, "08006", event->text);
+}
+
+/* A line of librdkafka's log.  It repeats itself with every attempt to connect. */
+static void
+serve_log(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	int			elevel = DEBUG1;
+
+	if (event->log_level <= 4 && c->log_lines < LOG_LINES)
+	{
+		c->log_lines++;
+		elevel = LOG;
+	}
+	ereport(elevel,
+			(errmsg_internal("subscription \"%s\": librdkafka: %s", c->sub->name, event->text)));
+}
+
+static void
+serve_client(BurrowConsumer *c)
+{
+	BurrowKafkaEvent event;
+
+	if (c->client == NULL)
+		return;
+	for (int i = 0; i < EVENTS_A_TURN && c->kafka->poll(c->client, &event); i++)
+	{
+		switch (event.type)
+		{
+			case BURROW_KAFKA_ASSIGN:
+			case BURROW_KAFKA_REVOKE:
+				if (c->end_phase >= BURROW_SHUTDOWN_LEAVING)
+					burrow_shutdown_answer_rebalance(c, &event);
+				else if (event.type == BURROW_KAFKA_ASSIGN)
+					burrow_assignment_assign(c, &event.list);
+				else
+					burrow_assignment_revoke(c, &event.list, event.lost);
+				break;
+			case BURROW_KAFKA_COMMITTED:
+				burrow_offset_commit_answer(c, &event);
+				break;
+			case BURROW_KAFKA_FETCHED:
+				burrow_start_fetched(c, &event);
+				break;
+			case BURROW_KAFKA_ERROR:
+				serve_error(c, &event);
+				break;
+			case BURROW_KAFKA_LOG:
+				serve_log(c, &event);
+				break;
+			case BURROW_KAFKA_DELIVERED:	/* a producer's */
+			case BURROW_KAFKA_NOTHING:
+				break;
+		}
+	}
+}
+
+/* Reads the ids of the queues that are no longer empty. */
+void
+burrow_connection_read_pipe(BurrowConsumer *c)
+{
+	uint32		ids[WAKE_BUFFER / sizeof(uint32)];
+	ssize_t		n = read(c->wake_read, ids, sizeof(ids));
+	dlist_iter	iter;
+
+	if (n == sizeof(ids))
+	{
+		/* the pipe may have been full, and ids lost */
+		dlist_foreach(iter, &c->parts)
+		{
+			BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+			if (part->state == BURROW_PARTITION_ACTIVE)
+				burrow_intake_readable(c, part);
+		}
+		return;
+	}
+	for (ssize_t i = 0; i < n / (ssize_t) sizeof(uint32); i++)
+	{
+		uint32		id = ids[i];
+
+		/* 0 is the main queue, which is polled each turn */
+		if (id > 0 && id <= c->nids && c->part_by_id[id - 1] != NULL &&
+			c->part_by_id[id - 1]->state == BURROW_PARTITION_ACTIVE)
+			burrow_intake_readable(c, c->part_by_id[id - 1]);
+	}
+}
+
+/* ---- the cluster ---- */
+
+static void
+keep_cluster(BurrowConsumer *c, void *arg)
+{
+	burrow_subscription_keep_cluster(c->subid, c->sub->uuid, arg);
+}
+
+const char *
+burrow_connection_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+						  const BurrowSubscription *sub, BurrowHalt *halt)
+{
+	char	   *answer = kafka->cluster_id(scout, CONNECT_TIMEOUT_MS);
+	char	   *id;
+
+	halt->message = NULL;
+	if (answer == NULL)
+		return NULL;			/* Kafka has no ids before 0.10.1 */
+	id = pstrdup(answer);
+	kafka->free_text(answer);
+	if (sub->cluster_id[0] != '\0' && strcmp(sub->cluster_id, id) != 0)
+		*halt = (BurrowHalt) {
+			.partition = -1,
+			.offset = -1,
+			.sqlstate = "55000",
+			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
+								id, sub->cluster_id, sub->name),
+			.detail = "The positions of the subscription belong to the other cluster.",
+			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
+		};
+	return id;
+}
+
+/*
+ * In another cluster the positions mean nothing, so the id of the first one that answered is
+ * kept, and another one halts.  False: it could not be kept now.
+ */
+static bool
+check_cluster(BurrowConsumer *c)
+{
+	BurrowHalt	halt;
+	const char *id = burrow_connection_cluster(c->kafka, c->scout, c->sub, &halt);
+
+	if (id != NULL && c->sub->cluster_id[0] == '\0')
+		return burrow_consumer_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
+	if (halt.message != NULL)
+		burrow_shutdown_halt(c, &halt);
+	return true;
+}
+
+/* ---- the client ---- */
+
+static void
+set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			 const char *name, const char *value)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (!kafka->conf_set(conf, name, value, text))
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, sub->name, text)));
+	}
+}
+
+/* Kafka takes letters, digits, dots, underscores and hyphens. */
+static char *
+instance_id(const BurrowSubscription *sub)
+{
+	char	   *id = psprintf("%s." UINT64_FORMAT, sub->consumer_group, sub->system_identifier);
+
+	for (char *p = id; *p != '\0'; p++)
+		if (!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL)
+			*p = '_';
+	return id;
+}
+
+/* What all clients have. */
+static void
+set_address(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
+{
+	if (conf == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	set_property(kafka, sub, conf, "bootstrap.servers", burrow_bootstrap_servers);
+	set_property(kafka, sub, conf, "client.id", "burrow");
+}
+
+/* What the user has set, after what may be set otherwise. */
+static void
+set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
+{
+	const BurrowOptions *o = &sub->options;
+
+	for (int i = 0; i < o->nkafka; i++)
+		set_property(kafka, sub, conf, o->kafka[i].name, o->kafka[i].value);
+}
+
+/*
+ * Each partition's share of queue_memory, in bytes and in messages: librdkafka counts their
+ * bytes only, and needs 310 for itself with each.  Not fewer messages: before 2.2 it looks
+ * at a queue that was full again after a second, so what is queued is all that a partition
+ * gives in that time.
+ */
+static void
+limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int partitions)
+{
+	int64		bytes = sub->options.queue_memory / partitions;
+
+	set_property(kafka, sub, conf, "queued.max.messages.kbytes",
+				 psprintf("%d", (int) Min(Max(bytes / 1024, 64), 2097151)));
+	set_property(kafka, sub, conf, "queued.min.messages",
+				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
+}
+
+/* partitions: to divide queue_memory by; 0: this client is a scout, to read so many messages. */
+static BurrowKafkaConf *
+make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
+{
+	BurrowKafkaConf *conf = kafka->conf_new();
+
+	set_address(kafka, sub, conf);
+	/* a crash or a restart takes its partitions back at once */
+	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
+	if (partitions > 0)
+		limit_queues(kafka, sub, conf, partitions);
+	set_properties(kafka, sub, conf);
+	if (partitions == 0)
+	{
+		/* these are all that it ever reads of a partition, at once; librdkafka's marks of
+		 * pausing and starting are in the queue too, and count as messages */
+		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
+		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
+		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
+		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
+	}
+	return conf;
+}
+
+/* The client, or an error. */
+static BurrowKafkaClient *
+made(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaClient *client,
+	 BurrowKafkaConf *conf, const char *text)
+{
+	if (client == NULL)
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not create a Kafka client for subscription \"%s\": %s", sub->name, text)));
+	}
+	return client;
+}
+
+static BurrowKafkaClient *
+start_client(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			 int wake_write)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	return made(kafka, sub, kafka->open(conf, sub->consumer_group, wake_write, text), conf, text);
+}
+
+BurrowKafkaClient *
+burrow_connection_open_scout(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+							 int wake_write, int messages)
+{
+	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages), wake_write);
+}
+
+static BurrowKafkaClient *
+open_client(BurrowConsumer *c, int partitions)
+{
+	BurrowKafkaConf *conf = make_conf(c->kafka, c->sub, partitions, 1);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (c->kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
+		c->max_poll_us = (int64) atol(text) * 1000;
+	else
+		c->max_poll_us = 300000 * INT64CONST(1000);
+	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
+	return start_client(c->kafka, c->sub, conf, c->wake_write);
+}
+
+BurrowKafkaClient *
+burrow_connection_open_producer(BurrowConsumer *c)
+{
+	BurrowKafkaConf *conf = c->kafka->producer_conf_new();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	set_address(c->kafka, c->sub, conf);
+	set_properties(c->kafka, c->sub, conf);
+	return made(c->kafka, c->sub, c->kafka->open_producer(conf, c->wake_write, text), conf, text);
+}
+
+/* What the scout has to say: only interesting while there is no other client. */
+static void
+serve_scout(BurrowConsumer *c)
+{
+	BurrowKafkaEvent event;
+
+	while (c->scout != NULL && c->kafka->poll(c->scout, &event))
+	{
+		if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
+			serve_error(c, &event);
+		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
+			serve_log(c, &event);
+	}
+}
+
+/*
+ * One attempt.  How many partitions there are must be known before the client is made
+ * whose memory it divides, so the scout asks for it first.
+ */
+bool
+burrow_connection_open(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	int			partitions;
+
+	if (c->scout == NULL)
+		c->scout = open_client(c, 0);
+	partitions = c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text);
+	if (partitions < 0)
+	{
+		serve_scout(c);			/* its events say why */
+		if (!c->refused)
+			tell_unreachable(c, text);
+		return false;
+	}
+	if (!check_cluster(c))
+		return false;
+	if (c->ending != BURROW_STOP_NONE)
+		return true;
+	burrow_topic_identity_note_topic(c, partitions);
+	if (!burrow_seek_check(c))
+		return false;
+	if (c->ending != BURROW_STOP_NONE)
+		return true;
+	c->client = open_client(c, Max(partitions, 1));
+	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not subscribe to topic \"%s\": %s", c->sub->topic, text)));
+	c->commit_answered_at = c->now;
+	return true;
+}
+
+void
+burrow_connection_serve(BurrowConsumer *c)
+{
+	serve_client(c);
+	serve_scout(c);
+}

@@ -1,0 +1,553 @@
+/*
+ * consumer.c
+ *	  The consumer process of one subscription: start, main loop, stop.
+ *
+ * Runs in: a dynamic background worker, started by the launcher.
+ *
+ * Owns: its subscription slot while it is attached, partition slots, the workers'
+ * segments, the tracker segments, and the subscription's Kafka clients.
+ *
+ * One thread of PostgreSQL code.  Each turn of the loop serves what has come (events
+ * of Kafka's, results, messages), gives out chunks and sees to commits, then sleeps
+ * in one WaitEventSet: latch, postmaster death, and the pipe to which librdkafka
+ * writes when a queue is no longer empty.  The time-out is that of the next thing
+ * that is due; when nothing is, it is the poll that keeps the group membership.
+ *
+ * It runs no code of users', holds no lock over a call of librdkafka's, and its
+ * transactions are short, with a lock_timeout.
+ *
+ * The process always ends by _exit(), in an on_proc_exit callback that runs last:
+ * librdkafka's threads may still live then, because waiting for them may take as
+ * long as a broker that is away, and no exit handler or destructor may run under
+ * them.  A crash there would restart the whole server.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/sinval.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/wait_event.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "consumer/assignment.h"
+#include "consumer/connection.h"
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "consumer/shutdown.h"
+#include "dead_letter/key_parking.h"
+#include "dead_letter/publisher.h"
+#include "dead_letter/redelivery.h"
+#include "delivery/failure.h"
+#include "delivery/pool.h"
+#include "delivery/results.h"
+#include "delivery/retry.h"
+#include "offsets/lag.h"
+#include "offsets/offset_commit.h"
+#include "offsets/seek.h"
+#include "runtime/bgw.h"
+#include "runtime/kafka_library.h"
+
+/* For trouble at the start. */
+#define CONNECT_AGAIN_MS	2000
+
+/* Longest wait for somebody who has locked a table (VACUUM FULL, say) or a row. */
+#define LOCK_TIMEOUT_TEXT	"1s"
+
+static BurrowConsumer *consumer;	/* this process's */
+
+/* ---- process ---- */
+
+/*
+ * A cancel is ignored, but for the one that lock_timeout sends to this process
+ * itself.
+ */
+static void
+handle_sigint(SIGNAL_ARGS)
+{
+	if (get_timeout_indicator(LOCK_TIMEOUT, false))
+		StatementCancelHandler(postgres_signal_arg);
+}
+
+static void
+exit_at_once(int code, Datum arg)
+{
+	_exit(code);
+}
+
+static void *
+sched_allocate(size_t size)
+{
+	return MemoryContextAlloc(consumer->message_cxt, size);
+}
+
+static void
+sched_release(void *pointer)
+{
+	pfree(pointer);
+}
+
+static BurrowConsumer *
+consumer_new(int slot, const BurrowConsumerArgs *args)
+{
+	BurrowConsumer *c = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowConsumer));
+
+	c->slot = slot;
+	c->generation = args->generation;
+	c->subid = args->subid;
+	c->dboid = args->dboid;
+	c->wake_read = -1;
+	c->wake_write = -1;
+	c->message_cxt = AllocSetContextCreate(TopMemoryContext, "burrow messages", ALLOCSET_DEFAULT_SIZES);
+	c->turn_cxt = AllocSetContextCreate(TopMemoryContext, "burrow turn", ALLOCSET_DEFAULT_SIZES);
+	c->halt_cxt = AllocSetContextCreate(TopMemoryContext, "burrow halt", ALLOCSET_SMALL_SIZES);
+	dlist_init(&c->parts);
+	dlist_init(&c->readable);
+	dlist_init(&c->moving);
+	c->now = GetCurrentTimestamp();
+	return c;
+}
+
+void
+burrow_consumer_start_transaction(BurrowConsumer *c)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+burrow_consumer_commit_transaction(BurrowConsumer *c)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(c->turn_cxt);
+	pgstat_report_stat(false);
+}
+
+void
+burrow_consumer_limit_lock_waits(void)
+{
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_TEXT, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* ---- trouble that goes away by itself ---- */
+
+void
+burrow_consumer_show_state(BurrowConsumer *c)
+{
+	if (c->ending == BURROW_STOP_NONE)
+		burrow_registry_set_state(c->slot,
+								  c->troubled || burrow_failure_is_waiting(c) || burrow_publisher_is_failing(c) ? BURROW_RETRYING :
+								  c->joined ? BURROW_RUNNING : BURROW_STARTING);
+}
+
+/* Something is wrong that is not a message's fault: the state says what. */
+void
+burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *text)
+{
+	burrow_registry_set_error(c->slot, sqlstate, text);
+	c->probe_at = c->now + BURROW_PROBE_US;
+	if (c->troubled)
+	{
+		ereport(DEBUG1,
+				(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+				 errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
+		return;
+	}
+	c->troubled = true;
+	c->log_lines = 0;
+	burrow_consumer_show_state(c);
+	ereport(WARNING,
+			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, text),
+			 errdetail("It goes on by itself when the cause is gone.")));
+}
+
+/* Kafka has answered. */
+void
+burrow_consumer_trouble_over(BurrowConsumer *c)
+{
+	c->suspicious = false;
+	c->refused = false;
+	c->transport_text[0] = '\0';
+	c->transport_refused = c->refusal_told = false;
+	if (!c->troubled)
+		return;
+	c->troubled = false;
+	c->log_lines = 0;
+	burrow_consumer_show_state(c);
+	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
+}
+
+/*
+ * For what can be done later: a locked table or a full disk must not end the process, and
+ * with it everything else.
+ */
+bool
+burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
+					const char *what)
+{
+	volatile bool done = true;
+
+	PG_TRY();
+	{
+		burrow_consumer_start_transaction(c);
+		burrow_consumer_limit_lock_waits();
+		work(c, arg);
+		burrow_consumer_commit_transaction(c);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(c->turn_cxt);
+		error = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_trouble(c, unpack_sql_state(error->sqlerrcode), psprintf("could not %s: %s", what, error->message));
+		done = false;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/* ---- the catalog ---- */
+
+static BurrowSubscription *
+load(BurrowConsumer *c, MemoryContext *cxt)
+{
+	BurrowSubscription *sub;
+	MemoryContext old;
+
+	*cxt = AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES);
+	burrow_consumer_start_transaction(c);
+	old = MemoryContextSwitchTo(*cxt);
+	sub = burrow_subscription_load(c->subid);
+	MemoryContextSwitchTo(old);
+	burrow_consumer_commit_transaction(c);
+	return sub;
+}
+
+/* May it run: as the catalog has it, and as the server is set? */
+static bool
+may_run(const BurrowSubscription *sub)
+{
+	return sub != NULL && sub->status == BURROW_STATUS_ENABLED && burrow_subscription_at_home(sub);
+}
+
+static bool
+same_kafka(const BurrowOptions *a, const BurrowOptions *b)
+{
+	if (a->nkafka != b->nkafka || a->queue_memory != b->queue_memory)
+		return false;
+	for (int i = 0; i < a->nkafka; i++)
+		if (strcmp(a->kafka[i].name, b->kafka[i].name) != 0 || strcmp(a->kafka[i].value, b->kafka[i].value) != 0)
+			return false;
+	return true;
+}
+
+/* Can the client and the trackers stay as they are under the new options? */
+static bool
+can_stay(const BurrowSubscription *a, const BurrowSubscription *b)
+{
+	return strcmp(a->topic, b->topic) == 0 &&
+		strcmp(a->consumer_group, b->consumer_group) == 0 &&
+		strcmp(a->uuid, b->uuid) == 0 &&
+		a->owner == b->owner &&
+		a->options.delivery == b->options.delivery &&
+		a->options.ordering == b->options.ordering &&
+		a->options.park_key == b->options.park_key &&
+		same_kafka(&a->options, &b->options);
+}
+
+/* The catalog row may have changed. */
+static void
+reload(BurrowConsumer *c)
+{
+	MemoryContext cxt;
+	BurrowSubscription *sub = load(c, &cxt);
+	dlist_iter	iter;
+
+	c->redeliver = true;
+	c->park_stale = c->sub->options.park_key;
+	burrow_publisher_wake(c);
+	if (!may_run(sub))
+	{
+		burrow_consumer_end(c, BURROW_STOP_CATALOG);
+		return;
+	}
+	if (!can_stay(c->sub, sub) || burrow_seek_is_new(c))
+	{
+		burrow_consumer_end(c, BURROW_STOP_RESTART);
+		return;
+	}
+	if (strcmp(c->sub->options_text, sub->options_text) == 0 &&
+		strcmp(c->sub->handler, sub->handler) == 0 && c->sub->handler_owner == sub->handler_owner)
+	{
+		MemoryContextDelete(cxt);
+		return;
+	}
+
+	MemoryContextDelete(c->sub_cxt);
+	c->sub_cxt = cxt;
+	c->sub = sub;
+	dlist_foreach(iter, &c->parts)
+		dlist_container(BurrowPartition, node, iter.cur)->tracker.window = sub->options.window;
+	burrow_pool_replace(c);
+	ereport(LOG, (errmsg("subscription \"%s\" goes on with new options", sub->name)));
+}
+
+static void
+serve_requests(BurrowConsumer *c)
+{
+	pg_atomic_uint32 *requests = &burrow->subscriptions[c->slot].requests;
+	uint32		bits;
+
+	if (pg_atomic_read_u32(requests) == 0)
+		return;
+	/* before the bits: whoever asks for the ends after a change was told sees its effect */
+	c->now = GetCurrentTimestamp();
+	bits = pg_atomic_exchange_u32(requests, 0);
+	if (bits & BURROW_REQUEST_LEAVE)
+		burrow_consumer_end(c, BURROW_STOP_LEAVE);
+	if ((bits & BURROW_REQUEST_RELOAD) && c->ending == BURROW_STOP_NONE)
+		reload(c);
+	if (bits & BURROW_REQUEST_REFRESH)
+	{
+		/* somebody waits for it to catch up */
+		c->refresh_ends = true;
+		c->refreshed_at = c->now;
+		c->commit_now = true;
+	}
+}
+
+/* ---- the loop ---- */
+
+/* A later reason counts only if it is a stronger one. */
+void
+burrow_consumer_end(BurrowConsumer *c, BurrowStopReason ending)
+{
+	if (c->ending == BURROW_STOP_NONE || c->ending == BURROW_STOP_RESTART ||
+		ending == BURROW_STOP_SHUTDOWN)
+		c->ending = ending;
+}
+
+static void
+publish(BurrowConsumer *c)
+{
+	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
+
+	pg_atomic_write_u64(&slot->jobs_queued, burrow_sched_ready(c->sched) + burrow_sched_blocked(c->sched));
+	pg_atomic_write_u64(&slot->inflight, burrow_sched_in_hand(c->sched) - c->nwaiting);
+	pg_atomic_write_u64(&slot->inflight_bytes, c->bytes);
+	pg_atomic_write_u64(&slot->unconfirmed_since, (uint64) c->unconfirmed_since);
+	burrow_retry_publish(c);
+}
+
+static long
+sleep_ms(BurrowConsumer *c)
+{
+	TimestampTz next = c->now + c->poll_interval_us;
+
+	next = burrow_earlier(next, burrow_assignment_next(c));
+	next = burrow_earlier(next, burrow_lag_next(c));
+	next = burrow_earlier(next, burrow_offset_commit_next(c));
+	next = burrow_earlier(next, burrow_pool_next(c));
+	next = burrow_earlier(next, burrow_retry_next(c));
+	next = burrow_earlier(next, burrow_failure_next(c));
+	next = burrow_earlier(next, burrow_redelivery_next(c));
+	next = burrow_earlier(next, burrow_seek_next(c));
+	next = burrow_earlier(next, burrow_publisher_next(c));
+	next = burrow_earlier(next, burrow_shutdown_next(c));
+	if (burrow_connection_is_in_doubt(c))
+		next = burrow_earlier(next, c->probe_at);
+	return burrow_ms_until(next, c->now);
+}
+
+static void
+serve_signals(BurrowConsumer *c)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ShutdownRequestPending)
+		burrow_consumer_end(c, BURROW_STOP_SHUTDOWN);
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		if (c->bootstrap_servers != NULL && strcmp(c->bootstrap_servers, burrow_bootstrap_servers) != 0)
+			burrow_consumer_end(c, BURROW_STOP_RESTART);
+	}
+	/* invalidations pile up in a process that seldom starts a transaction */
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+}
+
+/* Sleeps until something has come or is due. */
+static void
+wait(BurrowConsumer *c, WaitEventSet *events, long timeout_ms)
+{
+	WaitEvent	occurred[3];
+	int			n;
+
+	if (timeout_ms > 0)
+		pgstat_report_stat(false);
+	n = WaitEventSetWait(events, timeout_ms, occurred, lengthof(occurred), PG_WAIT_EXTENSION);
+	for (int i = 0; i < n; i++)
+	{
+		if (occurred[i].events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		if (occurred[i].events & WL_SOCKET_READABLE)
+			burrow_connection_read_pipe(c);
+	}
+}
+
+static void
+run(BurrowConsumer *c)
+{
+	WaitEventSet *events = burrow_create_wait_event_set(3);
+
+	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(events, WL_SOCKET_READABLE, c->wake_read, NULL, NULL);
+
+	while (c->end_phase != BURROW_SHUTDOWN_OVER)
+	{
+		bool		again;
+
+		MemoryContextReset(c->turn_cxt);
+		MemoryContextSwitchTo(c->turn_cxt);
+		c->now = GetCurrentTimestamp();
+
+		serve_signals(c);
+		serve_requests(c);
+		if (c->client == NULL && c->ending == BURROW_STOP_NONE && !burrow_connection_open(c))
+		{
+			wait(c, events, CONNECT_AGAIN_MS);
+			continue;
+		}
+		burrow_connection_serve(c);
+		burrow_results_collect(c);
+		burrow_assignment_advance(c);
+		burrow_seek_run(c);
+		burrow_redelivery_run(c);
+		again = burrow_intake_run(c);
+		burrow_pool_dispatch(c);
+		burrow_lag_refresh(c);
+		burrow_offset_commit_run(c);
+		burrow_publisher_run(c);
+		burrow_shutdown_advance(c);
+		burrow_connection_probe(c);
+		publish(c);
+		if (c->end_phase != BURROW_SHUTDOWN_OVER)
+			wait(c, events, again ? 0 : sleep_ms(c));
+	}
+	burrow_shutdown_tell(c);
+}
+
+/* Waits until nobody of an older generation can commit behind our back. */
+static bool
+wait_for_stragglers(BurrowConsumer *c)
+{
+	while (!burrow_registry_wait_for_stragglers(c->slot, c->generation))
+	{
+		serve_signals(c);
+		if (c->ending != BURROW_STOP_NONE)
+			return false;
+		if (pg_atomic_read_u32(&burrow->subscriptions[c->slot].requests) & BURROW_REQUEST_LEAVE)
+		{
+			burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+consume(BurrowConsumer *c)
+{
+	if (!wait_for_stragglers(c))
+		return;
+	c->sub = load(c, &c->sub_cxt);
+	if (!may_run(c->sub))
+	{
+		burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
+		return;
+	}
+	burrow_consumer_start_transaction(c);
+	MemoryContextSwitchTo(TopMemoryContext);
+	burrow_start_from_parse(c->sub->options.start_from, &c->start);
+	burrow_consumer_commit_transaction(c);
+
+	/* what is made here lives as long as the process */
+	MemoryContextSwitchTo(TopMemoryContext);
+	c->kafka = burrow_kafka_library();
+	c->bootstrap_servers = pstrdup(burrow_bootstrap_servers);
+	burrow_connection_make_pipe(&c->wake_read, &c->wake_write);
+	c->area = dsa_create(LWLockNewTrancheId());
+	dsa_pin_mapping(c->area);
+	c->sched = burrow_sched_create(sched_allocate, sched_release);
+	burrow_pool_init(c);
+	burrow_failure_init(c);
+	burrow_seek_init(c);
+	burrow_key_parking_init(c);
+	burrow_publisher_init(c);
+	MemoryContextSwitchTo(c->turn_cxt);
+
+	ereport(LOG,
+			(errmsg("consumer for subscription \"%s\" has started", c->sub->name),
+			 errdetail("Topic \"%s\", consumer group \"%s\", librdkafka %s.",
+					   c->sub->topic, c->sub->consumer_group, c->kafka->version())));
+	pgstat_report_activity(STATE_RUNNING, psprintf("consuming topic \"%s\"", c->sub->topic));
+	run(c);
+}
+
+void
+burrow_consumer_main(Datum arg)
+{
+	BurrowConsumerArgs args;
+	BurrowConsumer *c;
+
+	/* registered first, so run last */
+	on_proc_exit(exit_at_once, 0);
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGINT, handle_sigint);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	c = consumer = consumer_new(DatumGetInt32(arg), &args);
+	BackgroundWorkerInitializeConnectionByOid(args.dboid, InvalidOid, 0);
+	burrow_bgw_set_overrides();
+	burrow_registry_attach_consumer(c->slot, c->generation);
+
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(c->turn_cxt);
+		consume(c);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(c->halt_cxt);
+		error = CopyErrorData();
+		burrow_registry_set_error(c->slot, unpack_sql_state(error->sqlerrcode), error->message);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	proc_exit(0);
+}

@@ -1,0 +1,158 @@
+/*
+ * consumer.h
+ *	  The consumer process's own state.
+ *
+ * All of it is private to one process and one thread; what others may see is in
+ * shmem/.  Times are TimestampTz (microseconds) read once a turn of the loop.
+ */
+#ifndef BURROW_CONSUMER_CONSUMER_H
+#define BURROW_CONSUMER_CONSUMER_H
+
+#include "lib/ilist.h"
+#include "lib/pairingheap.h"
+#include "utils/dsa.h"
+
+#include "catalog/seek_request.h"
+#include "catalog/subscription.h"
+#include "consumer/assignment.h"
+#include "consumer/shutdown.h"
+#include "core/breaker.h"
+#include "core/scheduler.h"
+#include "delivery/pool.h"
+#include "kafka/kafka.h"
+#include "partition/context.h"
+#include "partition/partition.h"
+#include "shmem/registry.h"
+
+struct BurrowConsumer
+{
+	/* who we are */
+	int			slot;			/* subscription slot */
+	uint32		generation;
+	int32		subid;
+	Oid			dboid;
+	BurrowSubscription *sub;
+	MemoryContext sub_cxt;		/* owns sub */
+	BurrowStartFrom start;
+
+	/* Kafka */
+	const BurrowKafkaFunctions *kafka;
+	char	   *bootstrap_servers;	/* that the client was made with */
+	BurrowKafkaClient *client;	/* NULL: not connected yet */
+	BurrowKafkaClient *scout;	/* only asks questions: joins no group, fetches nothing,
+								 * so its answers do not wait behind fetches */
+	int			wake_read;
+	int			wake_write;
+	int64		poll_interval_us;	/* keeps the membership */
+
+	/* messages */
+	BurrowScheduler *sched;
+	dsa_area   *area;			/* tracker segments */
+	MemoryContext message_cxt;	/* messages and tracker segments */
+	MemoryContext turn_cxt;		/* reset each turn of the loop */
+	dlist_head	parts;			/* all epochs that still matter */
+	dlist_head	readable;		/* parts whose queue may hold something */
+	dlist_head	moving;			/* parts whose heads may move, or whose slot is dirty */
+	BurrowPartition **part_by_id;	/* index id - 1; NULL: free */
+	uint32		nids;
+	uint32		epoch;			/* last given */
+	uint64		bytes;			/* of all messages taken and not resolved */
+
+	BurrowPool	pool;
+
+	/* failures */
+	BurrowBreaker breaker;
+	TimestampTz wait_until;		/* the environment is at fault: nothing is given out before */
+	pairingheap *retries;		/* by time */
+	dlist_head	waiting;		/* the same */
+	uint64		nwaiting;
+	BurrowRetryInfo retries_told;	/* what the views have */
+	dlist_head	letters;		/* dead letters to be written */
+	bool		redeliver;		/* there may be dead letters that are to be tried again */
+	TimestampTz redeliver_at;	/* they could not be read: not before; 0: at once */
+	uint32		nletter_parts;	/* parts that hold such */
+	dlist_head	places;			/* partitions that have, or had, parked keys */
+	bool		park_stale;		/* the table is to be read for them again */
+	bool		park_known;		/* it was read once */
+	TimestampTz letters_again_at;	/* they could not be written: not before; 0: at once */
+	BurrowPublisher *outbox;
+
+	/* partitions come: see assignment.c */
+	BurrowAssignStep assign_step;
+	bool		assign_unanswered;	/* librdkafka waits for assign() */
+	TimestampTz locate_again_at;	/* not before; 0: at once */
+	bool		joined;			/* an assignment was answered once */
+
+	/* seeks: see seek.c */
+	BurrowPendingSeeks seeks;	/* not done yet */
+	bool		seek_acked;		/* Kafka has acknowledged the position of one */
+	TimestampTz seek_again_at;	/* they could not be removed: not before; 0: at once */
+	const BurrowSeek *refused_seek; /* that cannot be done and halts; NULL: none */
+
+	/* partitions go */
+	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
+	bool		revoke_lost;	/* the assignment was lost: nothing may be committed */
+	bool		revoke_flushed;
+	TimestampTz revoke_deadline;	/* cancel what is in hand after it */
+	TimestampTz kill_deadline;	/* and terminate its workers after this; 0: not cancelled yet */
+	int64		max_poll_us;	/* max.poll.interval.ms */
+
+	/* ends of partitions */
+	bool		refresh_ends;	/* ask for all that were not since refreshed_at */
+	TimestampTz refreshed_at;
+	TimestampTz ends_look_at;	/* when to see next whose end is to be asked for */
+
+	/* commits */
+	bool		committing;		/* one is under way */
+	TimestampTz commit_sent_at;
+	TimestampTz commit_answered_at; /* or the start */
+	TimestampTz commit_not_before;	/* by count, or after a failure */
+	uint64		done_since_commit;	/* messages */
+	bool		commit_now;		/* asked for */
+	bool		owing;			/* something is done that Kafka does not know */
+	bool		without_runs;	/* the broker does not take commits with runs */
+	uint64		unconfirmed_lsn;	/* flushed here, and not confirmed by the standbys; 0: none */
+	TimestampTz unconfirmed_since;
+	bool		finishing;		/* what closing parts are told of now is all that will be told */
+	uint64		final_lsn;		/* the last commit waits until this is durable; 0: for nothing */
+	TimestampTz final_until;	/* but not longer */
+
+	/* trouble */
+	bool		troubled;		/* state is retrying */
+	bool		refused;		/* by authentication or authorization */
+	bool		suspicious;		/* a connection was lost: is that all? */
+	int			log_lines;		/* librdkafka's lines shown since the last change */
+	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
+	bool		transport_refused;	/* it seems by authentication */
+	bool		refusal_told;	/* the state says that it is */
+	TimestampTz probe_at;		/* when to look whether the trouble is over */
+
+	TimestampTz topic_missing_since;	/* 0: Kafka has it, or it was not looked at */
+	char		missing_topic[BURROW_TOPIC_MAX + 1];	/* one that was lost; "": none */
+
+	/* the end */
+	BurrowStopReason ending;
+	BurrowShutdownPhase end_phase;
+	TimestampTz end_deadline;	/* of this phase */
+	BurrowHalt	halt;
+	MemoryContext halt_cxt;
+
+	TimestampTz now;			/* this turn's */
+};
+
+extern void burrow_consumer_end(BurrowConsumer *c, BurrowStopReason ending);
+extern void burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *text);
+extern void burrow_consumer_trouble_over(BurrowConsumer *c);
+/* Brings the state that the views show up to date: starting, running or retrying. */
+extern void burrow_consumer_show_state(BurrowConsumer *c);
+/* A short transaction with a snapshot; the turn's memory context is current after it. */
+extern void burrow_consumer_start_transaction(BurrowConsumer *c);
+extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
+/* For the rest of the transaction: nobody who has locked a table is waited for for long. */
+extern void burrow_consumer_limit_lock_waits(void);
+/* Calls work(c, arg) in such a transaction, with that limit.  False: it failed and was rolled back, and the
+ * state says why it could not do "what"; to be tried again. */
+extern bool burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
+								const char *what);
+
+#endif							/* BURROW_CONSUMER_CONSUMER_H */

@@ -1,0 +1,367 @@
+/*
+ * intake.c
+ *	  Messages out of Kafka's queues into the scheduler.
+ *
+ * Runs in: the consumer.
+ *
+ * Each partition has a queue of librdkafka's own.  A queue that may hold something
+ * is on the readable list: put there when its number comes through the wake-up
+ * pipe, taken off when it is found empty.  When there is no room (messages, bytes
+ * or the partition's window) it simply stays unread and on the list: librdkafka
+ * stops fetching when its queue is full, and the group membership is kept by the
+ * main queue.  Nothing is paused, so nothing fetched is thrown away.
+ *
+ * A message is copied at once, with its header, into one piece of our memory in the
+ * form in which it is sent to a worker; librdkafka's copy is let go before the next
+ * is taken, because it would pin the whole fetch response.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "catalog/dead_letter.h"
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "consumer/shutdown.h"
+#include "dead_letter/key_parking.h"
+#include "offsets/lag.h"
+#include "offsets/offset_commit.h"
+#include "offsets/topic_identity.h"
+#include "partition/message.h"
+
+/* Messages taken from one partition before the next has its turn, at least. */
+#define INTAKE_TURN		256
+
+static bool
+has_room(const BurrowConsumer *c)
+{
+	const BurrowOptions *o = &c->sub->options;
+
+	/*
+	 * Only what runs or could run counts in max_inflight: were messages behind a
+	 * stuck key counted, or those that wait for their retry, they would fill the
+	 * pool's place with messages that cannot run.  They count in bytes and in the
+	 * window.
+	 */
+	return burrow_sched_ready(c->sched) + burrow_sched_in_hand(c->sched) - c->nwaiting < (uint64) o->max_inflight &&
+		c->bytes < (uint64) o->max_inflight_bytes;
+}
+
+/* The partition's queue may hold something. */
+void
+burrow_intake_readable(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->readable)
+		return;
+	part->readable = true;
+	dlist_push_tail(&c->readable, &part->readable_node);
+}
+
+static void
+set_unreadable(BurrowPartition *part)
+{
+	part->readable = false;
+	dlist_delete(&part->readable_node);
+}
+
+bool
+burrow_intake_add_segment(BurrowConsumer *c, BurrowPartition *part)
+{
+	dsa_pointer handle;
+	BurrowSegment *segment;
+
+	handle = dsa_allocate_extended(c->area, BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot),
+								   DSA_ALLOC_NO_OOM);
+	if (!DsaPointerIsValid(handle))
+	{
+		burrow_consumer_trouble(c, "53200", "could not allocate dynamic shared memory for a tracker segment");
+		return false;
+	}
+	segment = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowSegment));
+	segment->tracker.slots = dsa_get_address(c->area, handle);
+	segment->tracker.handle = handle;
+	burrow_tracker_add_segment(&part->tracker, &segment->tracker);
+	return true;
+}
+
+/* Which messages it has to keep its order with. */
+static void
+set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem *item)
+{
+	switch (c->sub->options.ordering)
+	{
+		case BURROW_ORDER_KEY:
+			item->ordered = km->key != NULL;
+			/* a collision only makes two keys wait for each other */
+			item->order = item->ordered ? burrow_key_order(km->key, km->key_len) : 0;
+			break;
+		case BURROW_ORDER_PARTITION:
+			item->ordered = true;
+			item->order = 0;
+			break;
+		case BURROW_ORDER_NONE:
+			item->ordered = false;
+			item->order = 0;
+			break;
+	}
+}
+
+/* Our copy of the message; NULL if it is too large to be sent to a worker. */
+static BurrowMessage *
+copy_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref)
+{
+	size_t		hsize;
+	size_t		size = burrow_message_size(c->kafka, part->queue, km, &hsize);
+	size_t		total = offsetof(BurrowMessage, frame) + size;
+	BurrowMessage *m;
+	BurrowMessageHeader *h;
+
+	if (size == 0 || !AllocSizeIsValid(total))
+		return NULL;
+	m = MemoryContextAlloc(c->message_cxt, total);
+	m->part = part;
+	m->ref = ref;
+	m->retry = NULL;
+	set_order(c, km, &m->item);
+	m->item.alone = false;
+	m->item.kind = 0;
+	m->item.bytes = (uint32) total;
+
+	h = &m->frame;
+	burrow_message_copy(c->kafka, part->queue, km, size, hsize, h);
+	h->flags |= m->item.ordered ? BURROW_MESSAGE_ORDERED : 0;
+	h->order = m->item.order;
+	h->slots = ref.segment->handle;
+	h->slot = ref.index;
+	return m;
+}
+
+/* The message is resolved, or dropped. */
+void
+burrow_message_free(BurrowConsumer *c, BurrowMessage *m)
+{
+	c->bytes -= m->item.bytes;
+	if (m->part->letters)
+		m->part->unresolved--;
+	if (m->retry != NULL)
+		pfree(m->retry);
+	pfree(m);
+}
+
+/* Halts the subscription because of what Kafka said of this partition. */
+static void
+halt_partition(BurrowConsumer *c, BurrowPartition *part, int64 offset, const char *sqlstate,
+			   const char *message, const char *detail, const char *hint)
+{
+	BurrowHalt	halt = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.offset = offset,
+		.sqlstate = sqlstate,
+		.message = message,
+		.detail = detail,
+		.hint = hint,
+	};
+
+	burrow_shutdown_halt(c, &halt);
+}
+
+/*
+ * The queue gave an error instead of a message.  Where librdkafka says that it would
+ * skip data, the subscription halts: nothing is skipped silently.  Anything else is
+ * trouble that librdkafka goes on trying to overcome.
+ */
+static void
+take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+{
+	if (strcmp(km->error_name, "_AUTO_OFFSET_RESET") == 0 ||
+		strcmp(km->error_name, "OFFSET_OUT_OF_RANGE") == 0)
+	{
+		int64		low;
+		int64		end;
+		char		text[BURROW_KAFKA_TEXT_MAX];
+
+		if (c->sub->options.skip_gaps)
+		{
+			/* what is to be skipped is found out at the next start */
+			burrow_consumer_end(c, BURROW_STOP_RESTART);
+			return;
+		}
+		burrow_topic_identity_halt_gap(c, part, part->tracker.last_offset + 1,
+								   c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text) ?
+								   burrow_topic_identity_bounds_text(low, end) : NULL);
+		return;
+	}
+	if (km->offset >= 0)
+	{
+		halt_partition(c, part, km->offset, "XX001",
+					   psprintf("could not read offset %lld of topic \"%s\" partition %d: %s",
+								(long long) km->offset, part->topic, part->partition, km->text),
+					   NULL, NULL);
+		return;
+	}
+	burrow_consumer_trouble(c, "08006",
+							psprintf("topic \"%s\" partition %d: %s",
+									 part->topic, part->partition, km->text));
+	if (strcmp(km->error_name, "_UNKNOWN_PARTITION") == 0 || strcmp(km->error_name, "_UNKNOWN_TOPIC") == 0 ||
+		strcmp(km->error_name, "UNKNOWN_TOPIC_OR_PART") == 0)
+		burrow_topic_identity_lose(c, part);
+}
+
+/* Enters a message in the tracker and the scheduler.  False: it cannot be taken now,
+ * and is halted for. */
+static bool
+take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+{
+	BurrowTrackerRef ref;
+	BurrowMessage *m;
+	BurrowTrackerBegin begun = burrow_tracker_begin(&part->tracker, km->offset, &ref);
+
+	/* redelivered after a pause of librdkafka's own */
+	if (begun == BURROW_TRACKER_REPEATED)
+		return true;
+	/* room and segment were seen to before the message was taken */
+	if (begun != BURROW_TRACKER_TAKEN)
+		elog(ERROR, "tracker refused offset " INT64_FORMAT " of topic \"%s\" partition %d",
+			 km->offset, part->topic, part->partition);
+
+	burrow_topic_identity_note_message(part, km->offset, km->timestamp_ms);
+	((BurrowSegment *) ref.segment)->taken_at[ref.index] = c->now;
+	BURROW_COUNT(c->slot, messages_received, 1);
+
+	if (part->skip.nruns > 0 && burrow_offset_set_contains(&part->skip, km->offset))
+	{
+		/* done before the last restart, says the commit's metadata */
+		burrow_tracker_complete(burrow_tracker_slot(ref), BURROW_SLOT_DONE);
+		burrow_offset_commit_moved(c, part);
+		return true;
+	}
+
+	m = copy_message(c, part, km, ref);
+	if (m == NULL)
+	{
+		halt_partition(c, part, km->offset, "54000",
+					   psprintf("message at offset %lld of topic \"%s\" partition %d is too large",
+								(long long) km->offset, part->topic, part->partition),
+					   psprintf("It has %zu bytes of key and %zu bytes of value.", km->key_len, km->value_len),
+					   NULL);
+		return false;
+	}
+	c->bytes += m->item.bytes;
+	BURROW_COUNT(c->slot, bytes_received, km->key_len + km->value_len + m->frame.headers_len);
+	burrow_sched_add(c->sched, part->sched, &m->item);
+	return true;
+}
+
+/* Whole chunks: they are made of one partition's messages. */
+static int
+turn_size(const BurrowConsumer *c)
+{
+	int			batch_size = c->sub->options.batch_size;
+
+	return (INTAKE_TURN + batch_size - 1) / batch_size * batch_size;
+}
+
+/*
+ * May one more message of the partition be taken?  Not while a commit has no room for what is
+ * done beyond its offset; but what was done before a restart may fill it alone, and then only
+ * going on makes it less.
+ */
+static bool
+part_has_room(const BurrowPartition *part)
+{
+	return burrow_tracker_has_room(&part->tracker) &&
+		(!part->runs_full || burrow_tracker_depth(&part->tracker) == 0);
+}
+
+/* Takes up to a turn of messages from one partition. */
+static void
+run_part(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowKafkaMessage km;
+
+	if (part->turn == 0)
+		part->turn = turn_size(c);
+	for (; part->turn > 0 && c->ending == BURROW_STOP_NONE && !part->lost && has_room(c); part->turn--)
+	{
+		bool		room = part_has_room(part);
+
+		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part)))
+		{
+			part->window_full = !room;
+			break;
+		}
+		part->window_full = false;
+		switch (c->kafka->take(part->queue, &km))
+		{
+			case BURROW_KAFKA_EMPTY:
+				set_unreadable(part);
+				burrow_lag_queue_empty(part);
+				goto done;
+			case BURROW_KAFKA_MESSAGE:
+				part->end_seen = -1;
+				if (part->behind_since == 0)
+					part->behind_since = c->now;
+				if (!take_message(c, part, &km))
+					goto done;
+				break;
+			case BURROW_KAFKA_END:
+				burrow_tracker_note_end(&part->tracker, km.offset);
+				part->end_seen = km.offset;
+				part->end_seen_at = c->now;
+				burrow_offset_commit_moved(c, part);
+				break;
+			case BURROW_KAFKA_BROKEN:
+				take_error(c, part, &km);
+				break;
+		}
+		part->dirty = true;
+	}
+done:
+	/* lets go of the last message, and with it of its fetch response */
+	c->kafka->discard(part->queue);
+	if (part->dirty)
+		burrow_offset_commit_moved(c, part);
+}
+
+/*
+ * One turn for every readable partition.  A turn that ends because there is no more room
+ * goes on when there is: little room at a time would otherwise be shared out among all
+ * partitions, and make as many small chunks.
+ */
+bool
+burrow_intake_run(BurrowConsumer *c)
+{
+	int			turns = 0;
+	dlist_node *stop;
+
+	if (!burrow_key_parking_is_known(c))
+		return false;
+	stop = dlist_is_empty(&c->readable) ? NULL : dlist_tail_node(&c->readable);
+
+	while (stop != NULL && c->ending == BURROW_STOP_NONE && has_room(c))
+	{
+		BurrowPartition *part = dlist_head_element(BurrowPartition, readable_node, &c->readable);
+		bool		last = &part->readable_node == stop;
+
+		if (part->state == BURROW_PARTITION_ACTIVE && part->start_acked && !part->sought && !part->lost)
+		{
+			run_part(c, part);
+			if (part->readable && part->turn > 0 && !has_room(c))
+				break;
+			part->turn = 0;
+			if (part->readable && !part->window_full)
+				turns++;
+		}
+		/* to the end of the list, so that the others have their turn next time too */
+		if (part->readable)
+		{
+			dlist_delete(&part->readable_node);
+			dlist_push_tail(&c->readable, &part->readable_node);
+		}
+		if (last)
+			break;
+	}
+	return turns > 0 && has_room(c);
+}

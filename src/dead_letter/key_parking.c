@@ -1,0 +1,195 @@
+/*
+ * key_parking.c
+ *	  Messages that wait behind a dead letter of their key (park_key).
+ *
+ * Runs in: the consumer.
+ *
+ * While a key has a row in burrow.dead_letter, its messages are not handled but become
+ * rows too, in the transaction that says that they are done.  Nobody but this process
+ * writes such rows, and nobody sees a row go while letters are in workers' hands but
+ * from here; so the keys that have one are known in memory (core/parking.h), read from
+ * the table at the start and when somebody has asked for letters or discarded some.
+ *
+ * A message is looked at when it is given out, and not when it comes: what was waiting
+ * for its key when that was parked is parked then too.  It cannot come too late: until
+ * the letter is written, the failed message holds its key.
+ *
+ * Letters that are tried again come before the messages of their key that wait in the
+ * scheduler, and hold the key as any other; so what comes after them waits for them.
+ * One that fails again leaves those behind it in their rows.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "catalog/dead_letter.h"
+#include "consumer/consumer.h"
+#include "dead_letter/key_parking.h"
+#include "delivery/failure.h"
+
+/* A partition with its parked keys; kept when the partition goes, as its letters are. */
+struct BurrowKeyParking
+{
+	dlist_node	node;			/* in consumer->places */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	BurrowParking keys;
+	BurrowParking found;		/* while the table is read */
+};
+
+static void *
+park_allocate(size_t size)
+{
+	return MemoryContextAllocExtended(TopMemoryContext, size, MCXT_ALLOC_HUGE);
+}
+
+static void
+park_release(void *pointer)
+{
+	pfree(pointer);
+}
+
+void
+burrow_key_parking_init(BurrowConsumer *c)
+{
+	dlist_init(&c->places);
+	c->park_stale = c->sub->options.park_key;
+}
+
+BurrowKeyParking *
+burrow_key_parking_place(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	BurrowKeyParking *place;
+	dlist_iter	iter;
+
+	if (!c->sub->options.park_key)
+		return NULL;
+	dlist_foreach(iter, &c->places)
+	{
+		place = dlist_container(BurrowKeyParking, node, iter.cur);
+		if (place->partition == partition && strcmp(place->topic, topic) == 0)
+			return place;
+	}
+	place = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowKeyParking));
+	strlcpy(place->topic, topic, sizeof(place->topic));
+	place->partition = partition;
+	burrow_parking_init(&place->keys, park_allocate, park_release);
+	burrow_parking_init(&place->found, park_allocate, park_release);
+	dlist_push_tail(&c->places, &place->node);
+	return place;
+}
+
+bool
+burrow_key_parking_is_known(const BurrowConsumer *c)
+{
+	return !c->park_stale || c->park_known;
+}
+
+/* ---- what the table says ---- */
+
+static void
+found_key(void *arg, const char *topic, int32 partition, uint64 order)
+{
+	burrow_parking_set(&burrow_key_parking_place(arg, topic, partition)->found, order, BURROW_PARK_PARKED);
+}
+
+static void
+found_asked_key(void *arg, const char *topic, int32 partition, uint64 order)
+{
+	burrow_parking_set(&burrow_key_parking_place(arg, topic, partition)->found, order, BURROW_PARK_CATCHING_UP);
+}
+
+/*
+ * If an error comes later in the transaction, what it says of letters that are to be
+ * tried again may be wrong, and is read again; until then their keys stay parked.
+ */
+void
+burrow_key_parking_read(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->places)
+		burrow_parking_reset(&dlist_container(BurrowKeyParking, node, iter.cur)->found);
+	burrow_dead_letter_each_key(c->subid, found_key, c);
+	burrow_dead_letter_ask_keys(c->subid, found_asked_key, c);
+	dlist_foreach(iter, &c->places)
+	{
+		BurrowKeyParking *place = dlist_container(BurrowKeyParking, node, iter.cur);
+
+		burrow_parking_reset(&place->keys);
+		place->keys = place->found;
+		burrow_parking_init(&place->found, park_allocate, park_release);
+	}
+	c->park_known = true;
+}
+
+void
+burrow_key_parking_each(BurrowConsumer *c, void (*change) (BurrowParking *keys))
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->places)
+		change(&dlist_container(BurrowKeyParking, node, iter.cur)->keys);
+}
+
+/* ---- messages ---- */
+
+static inline BurrowParkState
+state_of(const BurrowMessage *m)
+{
+	return m->part->place == NULL || !m->item.ordered ? BURROW_PARK_NONE :
+		burrow_parking_state(&m->part->place->keys, m->item.order);
+}
+
+bool
+burrow_key_parking_is_retried(const BurrowKeyParking *place, uint64 order)
+{
+	return place == NULL || burrow_parking_state(&place->keys, order) == BURROW_PARK_CATCHING_UP;
+}
+
+bool
+burrow_key_parking_is_asked(const BurrowMessage *m)
+{
+	return state_of(m) == BURROW_PARK_CATCHING_UP;
+}
+
+void
+burrow_key_parking_key(BurrowMessage *m)
+{
+	if (m->part->place != NULL && m->item.ordered)
+		burrow_parking_set(&m->part->place->keys, m->item.order, BURROW_PARK_PARKED);
+}
+
+BurrowSchedItem *
+burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n)
+{
+	const BurrowKeyParking *place = ((const BurrowMessage *) items)->part->place;
+	BurrowSchedItem *first = NULL;
+	BurrowSchedItem **last = &first;
+	BurrowSchedItem *next;
+
+	if (place == NULL || place->keys.n == 0)
+		return items;
+	for (BurrowSchedItem *item = items; item != NULL; item = next)
+	{
+		BurrowMessage *m = (BurrowMessage *) item;
+
+		next = item->next;
+		switch (burrow_parking_judge(state_of(m), m->part->letters))
+		{
+			case BURROW_PARK_HANDLE:
+				*last = item;
+				last = &item->next;
+				continue;
+			case BURROW_PARK_WRITE:
+				burrow_failure_park(c, m);
+				break;
+			case BURROW_PARK_LEAVE:
+				burrow_failure_leave(c, m);
+				break;
+		}
+		(*n)--;
+	}
+	*last = NULL;
+	return first;
+}

@@ -1,0 +1,29 @@
+/*
+ * key_parking.h
+ *	  Messages that wait behind a dead letter of their key.
+ */
+#ifndef BURROW_DEAD_LETTER_KEY_PARKING_H
+#define BURROW_DEAD_LETTER_KEY_PARKING_H
+
+#include "core/parking.h"
+#include "partition/partition.h"
+
+extern void burrow_key_parking_init(BurrowConsumer *c);
+/* The partition's place; made if there is none; NULL: park_key is off. */
+extern BurrowKeyParking *burrow_key_parking_place(BurrowConsumer *c, const char *topic, int32 partition);
+/* Was the table read, or need not be?  Before that no message may come. */
+extern bool burrow_key_parking_is_known(const BurrowConsumer *c);
+/* Reads which keys are parked and which of them are to be tried again; in a transaction,
+ * while no letter is in hand or waits to be written. */
+extern void burrow_key_parking_read(BurrowConsumer *c);
+extern void burrow_key_parking_each(BurrowConsumer *c, void (*change) (BurrowParking *keys));
+/* May a letter of this key be read, to be tried again? */
+extern bool burrow_key_parking_is_retried(const BurrowKeyParking *place, uint64 order);
+/* Is a message that is parked now to be tried again at once? */
+extern bool burrow_key_parking_is_asked(const BurrowMessage *m);
+/* The message is a dead letter now: its key is parked. */
+extern void burrow_key_parking_key(BurrowMessage *m);
+/* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
+extern BurrowSchedItem *burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n);
+
+#endif							/* BURROW_DEAD_LETTER_KEY_PARKING_H */

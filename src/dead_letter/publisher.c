@@ -1,0 +1,497 @@
+/*
+ * publisher.c
+ *	  Dead letters on their way to the dead-letter topic.
+ *
+ * Runs in: the consumer.
+ * Owns: the producer, which is made when the first letter is to be sent, and one batch.
+ *
+ * The rows of burrow.dead_letter are the outbox.  A row is committed together with its
+ * message's offset; when that is durable, here and on the standbys that the level asks for,
+ * the row is read, produced, and when Kafka has it marked.  Whatever happens in between, a
+ * row that is not marked is produced, be it once more: at least once, and never without
+ * its row.
+ *
+ * One batch is under way at a time: read, sent, answered, marked in one transaction.  What
+ * becomes a dead letter meanwhile is in the next one, so many make larger batches and not
+ * more of them; and what is in memory is bounded.
+ *
+ * Who is away for a while is waited for, and the state says so.  What would be refused
+ * again (the topic is not there, or takes no such record) halts the subscription: a letter
+ * that nobody gets is a message that is lost for those who read the topic.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "catalog/dead_letter.h"
+#include "consumer/connection.h"
+#include "consumer/consumer.h"
+#include "consumer/shutdown.h"
+#include "core/letter_headers.h"
+#include "dead_letter/publisher.h"
+#include "offsets/offset_commit.h"
+#include "runtime/crash_point.h"
+
+/* Letters in a batch, and about how many bytes. */
+#define BATCH_LETTERS		1000
+#define BATCH_BYTES			INT64CONST(16777216)
+
+/* Between two looks whether standbys have confirmed what was read. */
+#define DURABLE_AGAIN_US	INT64CONST(100000)
+/* When rows could not be read or marked, or somebody has locked one. */
+#define ROWS_AGAIN_US		INT64CONST(1000000)
+/* When Kafka did not take some. */
+#define SEND_AGAIN_US		INT64CONST(5000000)
+
+typedef enum Step
+{
+	OUTBOX_IDLE,				/* -> READ */
+	OUTBOX_READ,				/* until it is durable -> SENT, IDLE */
+	OUTBOX_SENT,				/* answers are awaited -> MARKING */
+	OUTBOX_MARKING				/* -> IDLE */
+} Step;
+
+typedef struct Letter
+{
+	BurrowDeadLetterId key;
+	BurrowKafkaRecord record;	/* until it is handed over */
+	bool		delivered;
+} Letter;
+
+struct BurrowPublisher
+{
+	BurrowKafkaClient *producer;	/* NULL: none was needed yet */
+	bool		wanted;			/* there may be rows */
+	TimestampTz again_at;		/* nothing before; 0: at once */
+	bool		failing;		/* the state says so */
+
+	/* the batch */
+	Step		step;
+	MemoryContext batch_cxt;
+	MemoryContext record_cxt;	/* the records, until librdkafka has its copies */
+	char	   *topic;
+	int			n;
+	int			answered;
+	XLogRecPtr	lsn;			/* all of it was committed before */
+	Letter	   *letters;
+	int			refused;		/* the first that is refused for good; -1: none */
+	int			undelivered;	/* the others that Kafka does not have */
+	BurrowKafkaEvent why;		/* the answer to the refused one, or else to the last of those */
+};
+
+void
+burrow_publisher_init(BurrowConsumer *c)
+{
+	BurrowPublisher *o = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPublisher));
+
+	o->wanted = true;
+	o->batch_cxt = AllocSetContextCreate(TopMemoryContext, "burrow outbox", ALLOCSET_DEFAULT_SIZES);
+	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow outbox records", ALLOCSET_DEFAULT_SIZES);
+	c->outbox = o;
+}
+
+void
+burrow_publisher_wake(BurrowConsumer *c)
+{
+	c->outbox->wanted = true;
+}
+
+bool
+burrow_publisher_is_failing(const BurrowConsumer *c)
+{
+	return c->outbox != NULL && c->outbox->failing;
+}
+
+/* ---- reading ---- */
+
+static const char *
+utf8(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+}
+
+/* As the server's log would have it. */
+static const char *
+whole_error(const BurrowDeadLetterRow *row)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "ERROR:  %s: %s", row->sqlstate, row->message);
+	if (row->detail != NULL)
+		appendStringInfo(&text, "\nDETAIL:  %s", row->detail);
+	if (row->hint != NULL)
+		appendStringInfo(&text, "\nHINT:  %s", row->hint);
+	if (row->context != NULL)
+		appendStringInfo(&text, "\nCONTEXT:  %s", row->context);
+	return utf8(text.data);
+}
+
+static void *
+copy_bytes(const bytea *bytes, size_t *len)
+{
+	char	   *copy;
+
+	*len = 0;
+	if (bytes == NULL)
+		return NULL;
+	*len = VARSIZE_ANY_EXHDR(bytes);
+	copy = MemoryContextAllocHuge(CurrentMemoryContext, *len + 1);
+	memcpy(copy, VARDATA_ANY(bytes), *len);
+	return copy;
+}
+
+/* The message's own, and after them those that say what became of it: who looks for a
+ * name takes the last. */
+static void
+set_headers(BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafkaRecord *record)
+{
+	BurrowLetterOrigin origin = {
+		.topic = row->topic,
+		.partition = row->partition,
+		.offset = row->offset,
+		.timestamp_ms = burrow_dead_letter_time_ms(row),
+		.subscription = utf8(c->sub->name),
+		.consumer_group = c->sub->consumer_group,
+		.handler = utf8(c->sub->handler),
+		.sqlstate = row->sqlstate,
+		.message = utf8(row->message),
+		.report = whole_error(row)
+	};
+	BurrowLetterHeaders *ours = palloc(sizeof(BurrowLetterHeaders));
+	BurrowKafkaHeader *headers = palloc(sizeof(BurrowKafkaHeader) * (row->nheaders + BURROW_LETTER_HEADERS));
+	int			n = 0;
+
+	for (; n < row->nheaders; n++)
+	{
+		size_t		len;
+		const char *name = burrow_dead_letter_header_name(row, n, &len);
+
+		headers[n].name = pnstrdup(name, len);
+		headers[n].name_len = len;
+		headers[n].value = copy_bytes(row->header_nulls[n] ? NULL : DatumGetByteaPP(row->header_values[n]),
+									  &headers[n].value_len);
+	}
+	burrow_letter_headers_make(ours, &origin);
+	for (int i = 0; i < ours->n; i++, n++)
+		headers[n] = (BurrowKafkaHeader) {
+			ours->items[i].name, strlen(ours->items[i].name), ours->items[i].value, ours->items[i].value_len
+		};
+	record->nheaders = n;
+	record->headers = headers;
+}
+
+static void
+take_row(void *arg, const BurrowDeadLetterRow *row)
+{
+	BurrowConsumer *c = arg;
+	BurrowPublisher *o = c->outbox;
+	Letter	   *letter = &o->letters[o->n];
+	BurrowDeadLetterRow copy = *row;
+	MemoryContext old = MemoryContextSwitchTo(o->batch_cxt);
+
+	letter->key = (BurrowDeadLetterId) {pstrdup(row->topic), row->partition, row->offset};
+	MemoryContextSwitchTo(o->record_cxt);
+	/* the texts that the headers point to */
+	copy.topic = letter->key.topic;
+	copy.sqlstate = pstrdup(row->sqlstate);
+	copy.message = pstrdup(row->message);
+	letter->record.topic = o->topic;
+	letter->record.tag = (uint64) o->n;
+	letter->record.key = copy_bytes(row->key, &letter->record.key_len);
+	letter->record.value = copy_bytes(row->value, &letter->record.value_len);
+	set_headers(c, &copy, &letter->record);
+	MemoryContextSwitchTo(old);
+	o->n++;
+}
+
+static void
+drop_batch(BurrowPublisher *o)
+{
+	MemoryContextReset(o->batch_cxt);	/* and record_cxt, which is gone with it */
+	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow outbox records", ALLOCSET_DEFAULT_SIZES);
+	o->n = o->answered = o->undelivered = 0;
+	o->refused = -1;
+	o->step = OUTBOX_IDLE;
+}
+
+/*
+ * The transaction gets an xid, and with it a commit record, which follows those of all rows
+ * that it has seen: when that is durable, they are.
+ */
+static void
+read_rows(BurrowConsumer *c, void *arg)
+{
+	BurrowPublisher *o = c->outbox;
+
+	o->letters = MemoryContextAllocZero(o->batch_cxt, sizeof(Letter) * BATCH_LETTERS);
+	o->topic = MemoryContextStrdup(o->batch_cxt, c->sub->options.dead_letter_topic);
+	if (burrow_dead_letter_each(c->subid, BURROW_LETTERS_UNPRODUCED, BATCH_LETTERS, BATCH_BYTES, take_row, c) > 0)
+		(void) GetCurrentTransactionId();
+}
+
+static bool
+wants_to_read(const BurrowConsumer *c)
+{
+	const BurrowPublisher *o = c->outbox;
+
+	return o->step == OUTBOX_IDLE && o->wanted && c->sub->options.dead_letter_topic != NULL &&
+		c->ending == BURROW_STOP_NONE;
+}
+
+static void
+read_batch(BurrowConsumer *c)
+{
+	BurrowPublisher *o = c->outbox;
+
+	drop_batch(o);
+	if (!burrow_consumer_try(c, read_rows, NULL, "read dead letters"))
+	{
+		drop_batch(o);
+		o->again_at = c->now + ROWS_AGAIN_US;
+		return;
+	}
+	o->wanted = o->n > 0;
+	if (o->n == 0)
+		return;
+	o->lsn = XactLastCommitEnd;
+	XLogFlush(o->lsn);
+	o->step = OUTBOX_READ;
+}
+
+/* ---- sending ---- */
+
+static void
+note_failure(BurrowPublisher *o, int i, const BurrowKafkaEvent *why)
+{
+	if (why->permanent && o->refused < 0)
+		o->refused = i;
+	else
+		o->undelivered++;
+	/* the reason why it halts is not overwritten by another */
+	if (o->refused < 0 || o->refused == i)
+		o->why = *why;
+}
+
+static void
+send_batch(BurrowConsumer *c)
+{
+	BurrowPublisher *o = c->outbox;
+
+	BURROW_CRASH_POINT("dead letter durable");
+	if (o->producer == NULL)
+		o->producer = burrow_connection_open_producer(c);
+	for (int i = 0; i < o->n; i++)
+	{
+		BurrowKafkaEvent event = {0};
+
+		if (c->kafka->produce(o->producer, &o->letters[i].record, event.text))
+			continue;
+		note_failure(o, i, &event);
+		o->answered++;
+	}
+	MemoryContextReset(o->record_cxt);
+	o->step = OUTBOX_SENT;
+}
+
+/*
+ * After a fatal error the producer is of no more use: the process ends, and the next one tries
+ * again after a while.  If we are not allowed to produce, that would not help.
+ */
+static void
+serve_fatal_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	BurrowPublisher *o = c->outbox;
+	BurrowKafkaEvent why = *event;
+
+	if (!event->authentication || o->step != OUTBOX_SENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not go on producing dead letters of subscription \"%s\" to topic \"%s\": %s",
+						c->sub->name, o->topic, event->text)));
+	for (int i = 0; i < o->n && o->refused < 0; i++)
+	{
+		if (o->letters[i].delivered)
+			continue;
+		why.permanent = true;
+		note_failure(o, i, &why);
+	}
+	o->answered = o->n;
+}
+
+/* Trouble with a connection is told by the group's member, or by records that are late. */
+static void
+serve_producer(BurrowConsumer *c)
+{
+	BurrowPublisher *o = c->outbox;
+	BurrowKafkaEvent event;
+
+	while (o->producer != NULL && c->kafka->poll(o->producer, &event))
+	{
+		if (event.type == BURROW_KAFKA_DELIVERED && o->step == OUTBOX_SENT && o->answered < o->n)
+		{
+			o->answered++;
+			if (event.error == 0)
+				o->letters[event.tag].delivered = true;
+			else
+				note_failure(o, (int) event.tag, &event);
+		}
+		else if (event.type == BURROW_KAFKA_ERROR && event.fatal)
+			serve_fatal_error(c, &event);
+		else if (event.type == BURROW_KAFKA_LOG)
+			ereport(DEBUG1,
+					(errmsg_internal("subscription \"%s\": librdkafka: %s", c->sub->name, event.text)));
+	}
+}
+
+/* ---- marking ---- */
+
+static void
+mark_rows(BurrowConsumer *c, void *arg)
+{
+	BurrowPublisher *o = c->outbox;
+	uint64	   *left = arg;
+	BurrowDeadLetterId *keys = palloc(sizeof(BurrowDeadLetterId) * o->n);
+	int			n = 0;
+
+	for (int i = 0; i < o->n; i++)
+	{
+		if (o->letters[i].delivered)
+			keys[n++] = o->letters[i].key;
+	}
+	*left = n == 0 ? 0 : burrow_dead_letter_mark_produced(c->subid, keys, n);
+}
+
+/* Kafka will not have it: the message that is a dead letter is named, as when it failed. */
+static void
+halt(BurrowConsumer *c)
+{
+	BurrowPublisher *o = c->outbox;
+	const BurrowDeadLetterId *key = &o->letters[o->refused].key;
+	const char *name = o->why.error_name;
+	BurrowHalt	halt = {
+		.topic = key->topic,
+		.partition = key->partition,
+		.offset = key->offset,
+		.sqlstate = "08P01",
+		.message = psprintf("could not produce the dead letter of topic \"%s\" partition %d offset %lld to topic \"%s\": %s",
+							key->topic, key->partition, (long long) key->offset, o->topic, o->why.text),
+		.hint = "Remove the cause, or discard the dead letter by burrow.discard_dead_letters(); then call burrow.resume()."
+	};
+
+	if (o->why.authentication)
+	{
+		halt.sqlstate = "28000";
+		halt.hint = "Allow the client to write to the topic; then call burrow.resume().";
+	}
+	else if (strcmp(name, "MSG_SIZE_TOO_LARGE") == 0 || strcmp(name, "RECORD_LIST_TOO_LARGE") == 0)
+	{
+		halt.sqlstate = "54000";
+		halt.hint = "Raise max.message.bytes of the topic, or discard the dead letter by burrow.discard_dead_letters(); then call burrow.resume().";
+	}
+	else if (strcmp(name, "_UNKNOWN_TOPIC") == 0 || strcmp(name, "UNKNOWN_TOPIC_OR_PART") == 0)
+	{
+		halt.sqlstate = "42704";
+		halt.hint = "Create the topic, or name another one as dead_letter_topic by burrow.alter(); then call burrow.resume().";
+	}
+	burrow_shutdown_halt(c, &halt);
+}
+
+static void
+set_failing(BurrowConsumer *c, bool failing)
+{
+	BurrowPublisher *o = c->outbox;
+
+	if (failing)
+	{
+		const char *text = psprintf("could not produce dead letters to topic \"%s\": %s", o->topic, o->why.text);
+
+		burrow_registry_set_error(c->slot, "08006", text);
+		if (!o->failing)
+			ereport(WARNING,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("subscription \"%s\": %s", c->sub->name, text),
+					 errdetail("They are kept in burrow.dead_letters and produced when the cause is gone.")));
+	}
+	else if (o->failing)
+		ereport(LOG,
+				(errmsg("subscription \"%s\" goes on producing dead letters to topic \"%s\"", c->sub->name, o->topic)));
+	o->failing = failing;
+	burrow_consumer_show_state(c);
+}
+
+static void
+mark_batch(BurrowConsumer *c)
+{
+	BurrowPublisher *o = c->outbox;
+	uint64		left = 0;
+
+	BURROW_CRASH_POINT("dead letter delivered");
+	if (!burrow_consumer_try(c, mark_rows, &left, "mark dead letters as produced") || left > 0)
+	{
+		o->again_at = c->now + ROWS_AGAIN_US;
+		return;
+	}
+	if (o->refused >= 0)
+		halt(c);
+	else
+	{
+		set_failing(c, o->undelivered > 0);
+		if (o->undelivered > 0)
+			o->again_at = c->now + SEND_AGAIN_US;
+	}
+	drop_batch(o);
+}
+
+/* ---- the steps ---- */
+
+void
+burrow_publisher_run(BurrowConsumer *c)
+{
+	BurrowPublisher *o = c->outbox;
+
+	serve_producer(c);
+	if (o->again_at > c->now)
+		return;
+	o->again_at = 0;
+	if (wants_to_read(c))
+		read_batch(c);
+	if (o->step == OUTBOX_READ && c->ending != BURROW_STOP_NONE)
+		drop_batch(o);
+	if (o->step == OUTBOX_READ)
+	{
+		if (burrow_offset_commit_durable_lsn(c) >= o->lsn)
+			send_batch(c);
+		else
+			o->again_at = c->now + DURABLE_AGAIN_US;
+	}
+	if (o->step == OUTBOX_SENT && o->answered == o->n)
+		o->step = OUTBOX_MARKING;
+	if (o->step == OUTBOX_MARKING)
+		mark_batch(c);
+}
+
+/* Is nothing under way?  At the end nothing new is begun. */
+bool
+burrow_publisher_settled(const BurrowConsumer *c)
+{
+	return c->outbox->step == OUTBOX_IDLE || c->outbox->step == OUTBOX_READ;
+}
+
+/* When there is something to do here; 0: not by time. */
+TimestampTz
+burrow_publisher_next(const BurrowConsumer *c)
+{
+	const BurrowPublisher *o = c->outbox;
+
+	/* the pipe tells of answers */
+	if (o->step == OUTBOX_SENT && o->answered < o->n)
+		return 0;
+	if (o->step == OUTBOX_IDLE && !wants_to_read(c))
+		return 0;
+	return Max(o->again_at, c->now);
+}

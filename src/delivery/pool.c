@@ -1,0 +1,594 @@
+/*
+ * pool.c
+ *	  The workers of a subscription, seen from their consumer: starting them, giving
+ *	  them chunks, letting them go.  Their results are read in results.c.
+ *
+ * Runs in: the consumer.
+ *
+ * A worker has a lane, its number within the subscription.  It is given one chunk at
+ * a time, in one message of its queue, straight from the consumer's copies of the
+ * messages; these are kept until their results are in, so a message whose worker died
+ * needs no second fetch.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "utils/memutils.h"
+
+#include "guc.h"
+#include "consumer/consumer.h"
+#include "dead_letter/key_parking.h"
+#include "delivery/failure.h"
+#include "delivery/pool.h"
+#include "delivery/reclaim.h"
+#include "delivery/results.h"
+#include "delivery/retry.h"
+#include "offsets/progress_merge.h"
+#include "runtime/bgw.h"
+
+/* Most bytes of a chunk; a larger message goes alone. */
+#define CHUNK_BYTES			(4 * 1024 * 1024)
+
+/* Most messages of a chunk that has more than one transaction's: see core/sizer.h. */
+#define CARRIED_MESSAGES	100
+
+/* An idle worker above min_workers leaves after this. */
+#define IDLE_LEAVE_US		INT64CONST(60000000)
+
+/* When there was no slot for a worker. */
+#define START_AGAIN_US		INT64CONST(5000000)
+/* When one ended at its start: doubled each time. */
+#define START_AGAIN_MIN_US	INT64CONST(1000000)
+#define START_AGAIN_MAX_US	INT64CONST(60000000)
+
+/* What a worker must know.  Made anew when options change. */
+static void
+make_setup(BurrowConsumer *c)
+{
+	const BurrowSubscription *sub = c->sub;
+	BurrowWorkerSetup *setup = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowWorkerSetup));
+
+	setup->batch_time_us = sub->options.batch_time_us;
+	setup->handler_timeout_us = sub->options.handler_timeout_us;
+	setup->synchronous_commit = sub->options.synchronous_commit;
+	setup->delivery = sub->options.delivery;
+	strlcpy(setup->uuid, sub->uuid, sizeof(setup->uuid));
+	setup->handler_owner = sub->handler_owner;
+	strlcpy(setup->subscription, sub->name, sizeof(setup->subscription));
+	strlcpy(setup->handler, sub->handler, sizeof(setup->handler));
+	if (c->pool.setup != NULL)
+		pfree(c->pool.setup);
+	c->pool.setup = setup;
+}
+
+void
+burrow_pool_init(BurrowConsumer *c)
+{
+	dlist_init(&c->pool.idle);
+	dlist_init(&c->pool.carrying);
+	make_setup(c);
+}
+
+/* Has the lane's worker taken its slot, and not left it yet? */
+bool
+burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane)
+{
+	return burrow_registry_worker_attached(lane->worker, c->slot, c->generation, lane->lane);
+}
+
+/* ---- coming and going ---- */
+
+void
+burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane)
+{
+	lane->state = BURROW_LANE_IDLE;
+	lane->idle_since = c->now;
+	dlist_push_head(&c->pool.idle, &lane->idle_node);
+	c->pool.nidle++;
+}
+
+static void
+set_not_idle(BurrowConsumer *c, BurrowLane *lane)
+{
+	dlist_delete(&lane->idle_node);
+	c->pool.nidle--;
+}
+
+/* The lane has no chunk any more. */
+void
+burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
+{
+	if (lane->sending)
+		c->pool.nsending--;
+	burrow_reclaim_forget(lane);
+	for (int i = 0; i < lane->nmessages; i++)
+	{
+		if (lane->failures[i] != NULL)
+			pfree(lane->failures[i]);
+	}
+	lane->nmessages = 0;
+	lane->sending = false;
+	lane->cancelled = false;
+	c->pool.nbusy--;
+}
+
+/* Our end of its queues is closed: an idle worker exits, and a running one when it has
+ * ended its message. */
+void
+burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane)
+{
+	if (lane->state == BURROW_LANE_IDLE)
+		set_not_idle(c, lane);
+	else if (lane->state == BURROW_LANE_STARTING)
+		c->pool.nstarting--;
+	burrow_transport_detach(lane->transport);
+	lane->transport = NULL;
+	lane->state = BURROW_LANE_LEAVING;
+	c->pool.nleaving++;
+}
+
+/* A lane that nobody has. */
+static BurrowLane *
+free_lane(BurrowConsumer *c)
+{
+	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
+	{
+		BurrowLane *lane = c->pool.lanes[i];
+
+		if (lane == NULL)
+		{
+			lane = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowLane));
+			lane->lane = i;
+			c->pool.lanes[i] = lane;
+		}
+		if (lane->state == BURROW_LANE_FREE)
+			return lane;
+	}
+	return NULL;
+}
+
+/* The pool is smaller than it should be: said once, with what to do. */
+static void
+tell_short(BurrowConsumer *c, const char *hint)
+{
+	c->pool.start_again_at = c->now + START_AGAIN_US;
+	burrow->subscriptions[c->slot].short_of_workers = true;
+	if (c->pool.told_short)
+		return;
+	c->pool.told_short = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("could not start worker %d of %d for subscription \"%s\"",
+					c->pool.nlanes + 1, c->sub->options.workers, c->sub->name),
+			 errdetail("The subscription goes on with %d workers.", c->pool.nlanes - c->pool.nleaving),
+			 errhint("%s", hint)));
+}
+
+/* Starts one worker; false: not now. */
+static bool
+start_worker(BurrowConsumer *c)
+{
+	BurrowLane *lane = free_lane(c);
+	BurrowWorkerArgs args;
+	MemoryContext old;
+	bool		started;
+
+	if (lane == NULL)
+		return false;
+	lane->worker = burrow_registry_reserve_worker(c->slot, c->generation, lane->lane);
+	if (lane->worker < 0)
+	{
+		tell_short(c, "Consider increasing the configuration parameter \"burrow.max_workers\".");
+		return false;
+	}
+
+	lane->transport = burrow_transport_create(c->pool.setup, (Size) burrow_worker_queue_size * 1024);
+	memset(&args, 0, sizeof(args));
+	args.dboid = c->dboid;
+	args.owner = c->sub->owner;
+	args.subid = c->subid;
+	args.subscription = c->slot;
+	args.worker = lane->worker;
+	args.lane = lane->lane;
+	args.generation = c->generation;
+	args.segment = dsm_segment_handle(lane->transport->segment);
+	args.tracker_area = dsa_get_handle(c->area);
+
+	/* the handle is needed until the process is gone */
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	started = burrow_bgw_start_worker(&args, c->sub->name, &lane->handle);
+	MemoryContextSwitchTo(old);
+	if (!started)
+	{
+		burrow_transport_detach(lane->transport);
+		lane->transport = NULL;
+		burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
+		tell_short(c, "Consider increasing the configuration parameter \"max_worker_processes\".");
+		return false;
+	}
+	lane->state = BURROW_LANE_STARTING;
+	lane->retire = false;
+	lane->cancelled = false;
+	c->pool.nlanes++;
+	c->pool.nstarting++;
+	return true;
+}
+
+/* Workers that are missing: at least min_workers, and as many as there is work for. */
+static void
+start_missing(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+	const BurrowOptions *o = &c->sub->options;
+	uint64		ready = burrow_sched_ready(c->sched) + (burrow_retry_is_due(c) ? 1 : 0);
+	int			present = pool->nlanes - pool->nleaving;
+	int			wanted = o->min_workers;
+
+	if (pool->nidle == 0 && ready > (uint64) pool->nstarting)
+		wanted = Max(wanted, (int) Min((uint64) o->workers, present + ready - pool->nstarting));
+	wanted = Min(wanted, o->workers);
+	burrow->subscriptions[c->slot].workers_wanted = wanted;
+
+	if (present >= wanted || (pool->start_again_at != 0 && pool->start_again_at > c->now))
+		return;
+	pool->start_again_at = 0;
+	for (; present < wanted; present++)
+		if (!start_worker(c))
+			return;
+	if (pool->told_short)
+	{
+		pool->told_short = false;
+		burrow->subscriptions[c->slot].short_of_workers = false;
+	}
+}
+
+/* Idle workers that nobody needs leave, the one idle for longest first. */
+static void
+end_idle(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+
+	while (pool->nidle > 0 &&
+		   pool->nlanes - pool->nleaving > c->sub->options.min_workers)
+	{
+		BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_tail_node(&pool->idle));
+
+		if (lane->idle_since + IDLE_LEAVE_US > c->now)
+			break;
+		burrow_pool_let_go(c, lane);
+	}
+}
+
+void
+burrow_pool_replace(BurrowConsumer *c)
+{
+	make_setup(c);
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	{
+		BurrowLane *lane = c->pool.lanes[i];
+
+		if (lane->state == BURROW_LANE_IDLE || lane->state == BURROW_LANE_STARTING)
+			burrow_pool_let_go(c, lane);
+		else if (lane->state == BURROW_LANE_BUSY)
+			lane->retire = true;
+	}
+}
+
+/*
+ * The consumer is on its way out.  What a worker still has in hand (the server stops) is
+ * not waited for: it rolls back, or is marked, and the next consumer will see which.
+ */
+void
+burrow_pool_detach_all(BurrowConsumer *c)
+{
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	{
+		BurrowLane *lane = c->pool.lanes[i];
+
+		if (lane->state == BURROW_LANE_BUSY)
+			burrow_pool_forget_chunk(c, lane);
+		if (lane->transport != NULL)
+			burrow_pool_let_go(c, lane);
+	}
+}
+
+/* A worker has ended before it could work: the next one waits, longer each time. */
+static void
+start_failed(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+
+	pool->start_delay_us = Min(Max(pool->start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
+	pool->start_again_at = c->now + pool->start_delay_us;
+	burrow_registry_set_error(c->slot, "58000",
+							  "a worker ended before it could work; the server log says why");
+}
+
+/* Workers that came, workers whose start failed, workers that are gone for good. */
+void
+burrow_pool_look_at_processes(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+
+	if (pool->nstarting == 0 && pool->nleaving == 0)
+		return;
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool->lanes[i] != NULL; i++)
+	{
+		BurrowLane *lane = pool->lanes[i];
+		pid_t		pid;
+
+		if (lane->state == BURROW_LANE_STARTING)
+		{
+			if (burrow_pool_is_attached(c, lane))
+			{
+				pool->nstarting--;
+				pool->start_delay_us = 0;
+				burrow_pool_set_idle(c, lane);
+			}
+			else if (GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)
+			{
+				start_failed(c);
+				burrow_pool_let_go(c, lane);
+			}
+		}
+		if (lane->state == BURROW_LANE_LEAVING &&
+			GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)
+		{
+			burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
+			pfree(lane->handle);
+			lane->handle = NULL;
+			lane->state = BURROW_LANE_FREE;
+			pool->nlanes--;
+			pool->nleaving--;
+		}
+	}
+}
+
+/* ---- chunks ---- */
+
+/* Sends the chunk, or as much of it as fits into the queue now. */
+static void
+lane_send(BurrowConsumer *c, BurrowLane *lane)
+{
+	shm_mq_result r = burrow_transport_send(lane->transport->chunks, lane->iov, lane->iovcnt, true);
+
+	if (lane->sending)
+		c->pool.nsending--;
+	lane->sending = (r == SHM_MQ_WOULD_BLOCK);
+	if (lane->sending)
+		c->pool.nsending++;
+	if (r == SHM_MQ_DETACHED)
+		burrow_results_lane_gone(c, lane);
+}
+
+/* Room for a chunk of the size that the options allow now. */
+static void
+fit_lane(BurrowConsumer *c, BurrowLane *lane)
+{
+	int			size = Max(c->sub->options.batch_size, CARRIED_MESSAGES);
+
+	if (lane->capacity >= size)
+		return;
+	if (lane->capacity > 0)
+	{
+		pfree(lane->messages);
+		pfree(lane->failures);
+		pfree(lane->iov);
+	}
+	lane->messages = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowMessage *) * size);
+	lane->failures = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowFailure *) * size);
+	lane->iov = MemoryContextAlloc(TopMemoryContext, sizeof(shm_mq_iovec) * (size + 1));
+	lane->capacity = size;
+}
+
+/* Gives a chunk to an idle worker. */
+static void
+give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n)
+{
+	BurrowMessage *first = (BurrowMessage *) items;
+	BurrowPartition *part = first->part;
+	size_t		topic_len = strlen(part->topic);
+	uint32		i = 0;
+
+	set_not_idle(c, lane);
+	lane->state = BURROW_LANE_BUSY;
+	c->pool.nbusy++;
+	lane->chunk = ++c->pool.chunk;
+	lane->part = part;
+	lane->header.magic = BURROW_CHUNK_MAGIC;
+	lane->header.nmessages = n;
+	lane->header.chunk = lane->chunk;
+	lane->header.partition_slot = part->slot;
+	lane->header.partition = part->partition;
+	lane->header.topic_len = topic_len;
+	lane->header.head = burrow_tracker_head(&part->tracker);
+	lane->header.folded = burrow_progress_merge_chunk(part, lane->lane);
+	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS : 0;
+	/* a message that has failed shares its transaction with no other */
+	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 :
+		burrow_sizer_batch(&c->pool.sizer, c->sub->options.batch_time_us, c->sub->options.batch_size);
+	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
+	memcpy(lane->topic, part->topic, topic_len);
+	lane->iov[0].data = (char *) &lane->header;
+	lane->iov[0].len = sizeof(BurrowChunkHeader) + BURROW_FRAME_ALIGN(topic_len);
+
+	for (BurrowSchedItem *item = items; item != NULL; item = item->next)
+	{
+		BurrowMessage *m = (BurrowMessage *) item;
+
+		lane->messages[i] = m;
+		lane->failures[i] = NULL;
+		i++;
+		lane->iov[i].data = (char *) &m->frame;
+		lane->iov[i].len = m->frame.total;
+		burrow_tracker_hold(&part->tracker, m->ref);
+		part->held++;
+	}
+	Assert(i == n);
+	lane->nmessages = n;
+	lane->failed = false;
+	lane->iovcnt = n + 1;
+	burrow_reclaim_given(c, lane);
+	BURROW_COUNT(c->slot, chunks, 1);
+	lane_send(c, lane);
+}
+
+/*
+ * Messages for one idle worker.  Carried are no more than leave as much again for the
+ * others: max_inflight may be small beside so many workers.
+ */
+static uint32
+chunk_size(const BurrowConsumer *c, uint64 ready)
+{
+	const BurrowPool *pool = &c->pool;
+	const BurrowOptions *o = &c->sub->options;
+	uint32		carried = Min(CARRIED_MESSAGES, o->max_inflight / (2 * o->workers));
+	int			present = pool->nlanes - pool->nleaving;
+	BurrowSizerLoad load = {
+		.ready = ready,
+		.idle = pool->nidle,
+		/* those that could be started for it, too */
+		.workers = pool->told_short ? present : Max(present, o->workers),
+	};
+
+	if (burrow_failure_is_waiting(c))
+		return 1;
+	return burrow_sizer_size(&pool->sizer, load, o->batch_time_us,
+							 burrow_sizer_batch(&pool->sizer, o->batch_time_us, o->batch_size), carried);
+}
+
+/*
+ * One chunk for one idle worker; false: there is nothing to do.  Retries that are due
+ * and fresh messages take turns: a burst of retries must not hold up what would
+ * succeed, nor look like so many errors in a row.
+ */
+static bool
+give_next(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
+	uint64		ready = burrow_sched_ready(c->sched);
+	BurrowSchedLimits limits;
+	BurrowSchedItem *items;
+	uint32		n;
+
+	fit_lane(c, lane);
+	if (burrow_retry_is_due(c) && (ready == 0 || !pool->gave_retry))
+	{
+		BurrowMessage *m = burrow_retry_take(c);
+
+		items = &m->item;
+		items->next = NULL;
+		pool->gave_retry = true;
+		if (m->frame.attempt > 1)
+			BURROW_COUNT(c->slot, messages_retried, 1);
+		give_chunk(c, lane, items, 1);
+		return true;
+	}
+	if (ready == 0)
+		return false;
+
+	limits.messages = chunk_size(c, ready);
+	limits.bytes = CHUNK_BYTES;
+	items = burrow_sched_pick(c->sched, limits, &n);
+	if (items == NULL)
+		return false;
+	items = burrow_key_parking_sort(c, items, &n);
+	if (items == NULL)
+		return true;
+	pool->gave_retry = false;
+	give_chunk(c, lane, items, n);
+	return true;
+}
+
+void
+burrow_pool_dispatch(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+	bool		more;
+
+	if (pool->nsending > 0)
+	{
+		for (int i = 0; i < BURROW_MAX_WORKERS && pool->lanes[i] != NULL; i++)
+			if (pool->lanes[i]->sending)
+				lane_send(c, pool->lanes[i]);
+	}
+
+	if (c->ending != BURROW_STOP_NONE)
+	{
+		(void) burrow_reclaim_run(c);
+		return;
+	}
+	do
+	{
+		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
+			;
+		more = burrow_reclaim_run(c);
+		/* what was parked lets others of its key go on, to be parked too */
+		more |= burrow_failure_run(c);
+		/* a failure that halts may have been among what came to light */
+	} while (more && pool->nidle > 0 && c->ending == BURROW_STOP_NONE);
+	start_missing(c);
+	end_idle(c);
+}
+
+/* When burrow_pool_dispatch() has something to do; 0: not by time. */
+TimestampTz
+burrow_pool_next(const BurrowConsumer *c)
+{
+	const BurrowPool *pool = &c->pool;
+	TimestampTz next = 0;
+
+	if (c->ending != BURROW_STOP_NONE)
+		return 0;
+	if (pool->start_again_at != 0 &&
+		pool->nlanes - pool->nleaving < burrow->subscriptions[c->slot].workers_wanted)
+		next = pool->start_again_at;
+	if (pool->nidle > 0 && pool->nlanes - pool->nleaving > c->sub->options.min_workers)
+	{
+		const BurrowLane *oldest = dlist_container(BurrowLane, idle_node,
+												   dlist_tail_node((dlist_head *) &pool->idle));
+
+		next = burrow_earlier(next, oldest->idle_since + IDLE_LEAVE_US);
+	}
+	return burrow_earlier(next, burrow_reclaim_next(c));
+}
+
+/* ---- stopping what runs too long ---- */
+
+/* Does it hold a message that must end: of a closing partition, or any when all ends? */
+static bool
+must_end(const BurrowConsumer *c, const BurrowLane *lane)
+{
+	return lane->state == BURROW_LANE_BUSY && lane->nmessages > 0 &&
+		(c->ending != BURROW_STOP_NONE || lane->part->state != BURROW_PARTITION_ACTIVE);
+}
+
+static void
+signal_workers(BurrowConsumer *c, int signo)
+{
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	{
+		BurrowLane *lane = c->pool.lanes[i];
+
+		if (!must_end(c, lane))
+			continue;
+		lane->cancelled = true;
+		burrow_registry_signal_worker(lane->worker, c->slot, c->generation, lane->lane, signo);
+	}
+}
+
+void
+burrow_pool_cancel(BurrowConsumer *c)
+{
+	signal_workers(c, SIGINT);
+}
+
+void
+burrow_pool_terminate(BurrowConsumer *c)
+{
+	signal_workers(c, SIGTERM);
+}

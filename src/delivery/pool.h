@@ -1,0 +1,95 @@
+/*
+ * pool.h
+ *	  Workers: started, given chunks, let go.
+ */
+#ifndef BURROW_DELIVERY_POOL_H
+#define BURROW_DELIVERY_POOL_H
+
+#include "postmaster/bgworker.h"
+
+#include "core/sizer.h"
+#include "partition/partition.h"
+#include "shmem/transport.h"
+
+typedef enum BurrowLaneState
+{
+	BURROW_LANE_FREE,			/* -> STARTING */
+	BURROW_LANE_STARTING,		/* -> IDLE, LEAVING */
+	BURROW_LANE_IDLE,			/* -> BUSY, LEAVING */
+	BURROW_LANE_BUSY,			/* -> IDLE, LEAVING */
+	BURROW_LANE_LEAVING			/* its queue is detached -> FREE when the process is gone */
+} BurrowLaneState;
+
+/* One worker, seen from the consumer. */
+typedef struct BurrowLane
+{
+	dlist_node	idle_node;		/* in pool->idle, if idle */
+	BurrowLaneState state;
+	int			lane;
+	int			worker;			/* worker slot */
+	BackgroundWorkerHandle *handle;
+	BurrowTransport *transport;
+	bool		retire;			/* let it go when its chunk is done */
+	bool		cancelled;		/* its messages were cancelled: see pool.c */
+	TimestampTz idle_since;
+
+	/* The chunk in hand. */
+	uint64		chunk;
+	BurrowPartition *part;			/* is there for as long as the lane has a message of it */
+	TimestampTz given_at;
+	bool		carrying;		/* it may have messages that the worker has not begun */
+	dlist_node	carrying_node;	/* in pool->carrying, if so */
+	int			nmessages;		/* without those taken back */
+	int			capacity;		/* of the three arrays below, in messages */
+	BurrowMessage **messages;	/* NULL: resolved already, but never all */
+	BurrowFailure **failures;	/* that came for it; NULL: none */
+	bool		failed;			/* some did */
+	bool		sending;		/* not all of it fits into the queue yet */
+	int			iovcnt;
+	shm_mq_iovec *iov;
+	BurrowChunkHeader header;	/* followed by the topic */
+	char		topic[BURROW_FRAME_ALIGN(BURROW_TOPIC_MAX)];
+} BurrowLane;
+
+typedef struct BurrowPool
+{
+	BurrowWorkerSetup *setup;
+	int			nlanes;			/* not FREE */
+	int			nstarting;
+	int			nidle;
+	int			nbusy;
+	int			nleaving;
+	int			nsending;
+	uint64		chunk;			/* number of the last chunk */
+	BurrowSizer sizer;
+	dlist_head	idle;			/* used last first, so that the rest can leave */
+	dlist_head	carrying;		/* lanes; the oldest chunk first: see reclaim.c */
+	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
+	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
+	bool		told_short;		/* the log knows that slots are missing */
+	bool		gave_retry;		/* the last chunk was a retry */
+	BurrowLane *lanes[BURROW_MAX_WORKERS];	/* NULL: never used */
+} BurrowPool;
+
+extern void burrow_pool_init(BurrowConsumer *c);
+/* New setup: workers leave after what they have in hand, and others start. */
+extern void burrow_pool_replace(BurrowConsumer *c);
+/* Gives chunks to idle workers; starts workers that are missing, ends idle ones. */
+extern void burrow_pool_dispatch(BurrowConsumer *c);
+extern TimestampTz burrow_pool_next(const BurrowConsumer *c);
+/* Cancels (SIGINT) or terminates (SIGTERM) the workers that hold a message of a
+ * closing partition. */
+extern void burrow_pool_cancel(BurrowConsumer *c);
+extern void burrow_pool_terminate(BurrowConsumer *c);
+extern void burrow_pool_detach_all(BurrowConsumer *c);
+/* Workers that came, workers whose start failed, workers that are gone for good. */
+extern void burrow_pool_look_at_processes(BurrowConsumer *c);
+/* Has the lane's worker taken its slot, and not left it yet? */
+extern bool burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane);
+extern void burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane);
+/* The lane has no chunk any more. */
+extern void burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane);
+/* Our end of its queues is closed: its process will exit. */
+extern void burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane);
+
+#endif							/* BURROW_DELIVERY_POOL_H */

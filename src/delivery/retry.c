@@ -1,0 +1,151 @@
+/*
+ * retry.c
+ *	  Messages that wait for their next attempt.
+ *
+ * Runs in: the consumer.
+ *
+ * They wait in a heap by time; no worker sleeps for them.  For the scheduler such a
+ * message stays in hand, so it holds back what its order requires (its key, or its
+ * partition) and nothing else.  No worker has it, so its partition can be given up at
+ * any time: then it is dropped, and read again by whoever gets the partition next.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "delivery/failure.h"
+#include "delivery/retry.h"
+
+/* The root of a pairing heap is its largest: the earliest. */
+static int
+compare_times(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	TimestampTz at_a = pairingheap_const_container(BurrowRetry, heap_node, a)->at;
+	TimestampTz at_b = pairingheap_const_container(BurrowRetry, heap_node, b)->at;
+
+	return at_a < at_b ? 1 : at_a > at_b ? -1 : 0;
+}
+
+void
+burrow_retry_init(BurrowConsumer *c)
+{
+	c->retries = pairingheap_allocate(compare_times, NULL);
+	dlist_init(&c->waiting);
+}
+
+BurrowRetry *
+burrow_retry_record(BurrowConsumer *c, BurrowMessage *m)
+{
+	if (m->retry == NULL)
+	{
+		m->retry = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowRetry));
+		m->retry->m = m;
+		m->retry->first_failed_at = c->now;
+		m->retry->successes_before = c->breaker.successes;
+	}
+	return m->retry;
+}
+
+void
+burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at)
+{
+	BurrowRetry *retry = burrow_retry_record(c, m);
+
+	retry->at = at;
+	pairingheap_add(c->retries, &retry->heap_node);
+	dlist_push_tail(&c->waiting, &retry->node);
+	c->nwaiting++;
+}
+
+static void
+take_out(BurrowConsumer *c, BurrowRetry *retry)
+{
+	pairingheap_remove(c->retries, &retry->heap_node);
+	dlist_delete(&retry->node);
+	c->nwaiting--;
+}
+
+static BurrowRetry *
+first(const BurrowConsumer *c)
+{
+	return pairingheap_is_empty(c->retries) ? NULL :
+		pairingheap_container(BurrowRetry, heap_node, pairingheap_first(c->retries));
+}
+
+bool
+burrow_retry_is_due(const BurrowConsumer *c)
+{
+	const BurrowRetry *retry = first(c);
+
+	return retry != NULL && retry->at <= c->now;
+}
+
+BurrowMessage *
+burrow_retry_take(BurrowConsumer *c)
+{
+	BurrowRetry *retry = first(c);
+
+	take_out(c, retry);
+	return retry->m;
+}
+
+void
+burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->waiting)
+	{
+		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
+		BurrowMessage *m = retry->m;
+
+		if (m->part != part)
+			continue;
+		take_out(c, retry);
+		burrow_sched_finish(c->sched, &m->item);
+		burrow_message_free(c, m);
+	}
+}
+
+/* When burrow_pool_dispatch() has a retry to give out; 0: not by time. */
+TimestampTz
+burrow_retry_next(const BurrowConsumer *c)
+{
+	const BurrowRetry *retry = first(c);
+
+	/* a worker that becomes idle wakes us anyway */
+	if (retry == NULL || c->ending != BURROW_STOP_NONE || (c->pool.nidle == 0 && retry->at <= c->now))
+		return 0;
+	/* after an error of the environment one message at a time is tried */
+	if (burrow_failure_is_waiting(c) && c->wait_until <= c->now && c->pool.nbusy > 0)
+		return 0;
+	return Max(retry->at, c->wait_until);
+}
+
+/* Tells others of what waits; the one that came first stands for all. */
+void
+burrow_retry_publish(BurrowConsumer *c)
+{
+	BurrowRetryInfo info = {.n = c->nwaiting, .wait_until = c->wait_until};
+
+	if (!dlist_is_empty(&c->waiting))
+	{
+		const BurrowRetry *retry = dlist_head_element(BurrowRetry, node, &c->waiting);
+		const BurrowMessage *m = retry->m;
+
+		strlcpy(info.topic, m->part->topic, sizeof(info.topic));
+		info.partition = m->part->partition;
+		info.offset = m->frame.offset;
+		info.attempt = m->frame.attempt;
+		info.since = retry->first_failed_at;
+		info.at = retry->at;
+	}
+	if (info.n == c->retries_told.n && info.offset == c->retries_told.offset &&
+		info.partition == c->retries_told.partition && info.attempt == c->retries_told.attempt &&
+		info.at == c->retries_told.at && info.wait_until == c->retries_told.wait_until)
+		return;
+	c->retries_told = info;
+	burrow_registry_set_retries(c->slot, &info);
+}

@@ -1,0 +1,24 @@
+/*
+ * retry.h
+ *	  Messages that wait for their next attempt.
+ */
+#ifndef BURROW_DELIVERY_RETRY_H
+#define BURROW_DELIVERY_RETRY_H
+
+#include "partition/partition.h"
+
+extern void burrow_retry_init(BurrowConsumer *c);
+/* The message's record, made at its first failure. */
+extern BurrowRetry *burrow_retry_record(BurrowConsumer *c, BurrowMessage *m);
+/* The message, which is in hand and stays so, waits until then. */
+extern void burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at);
+extern bool burrow_retry_is_due(const BurrowConsumer *c);
+/* The one that is due first. */
+extern BurrowMessage *burrow_retry_take(BurrowConsumer *c);
+/* Gives up what waits of this part: whoever gets it next will read it again. */
+extern void burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part);
+extern TimestampTz burrow_retry_next(const BurrowConsumer *c);
+/* Brings what the views show up to date. */
+extern void burrow_retry_publish(BurrowConsumer *c);
+
+#endif							/* BURROW_DELIVERY_RETRY_H */

@@ -1,0 +1,465 @@
+/*
+ * fetch.c
+ *	  The messages that come next for a subscription, without taking them.
+ *
+ * Runs in: processes of burrow.dry_run().
+ *
+ * Where they come from is decided as the consumer decides it (start.c), from the group's
+ * commits, the database's rows and the seeks that are pending; but nothing is stored.  Where
+ * the consumer would halt, because positions contradict each other or the topic does not hold
+ * what comes next, it is an error.  Only that a topic was made anew is not found out here.
+ *
+ * The client is one of those that only ask (connection.c): it joins no group and commits
+ * nothing.  At the end it is given partitions and offsets by hand.  An error leaves it to the end
+ * of the process.
+ *
+ * Partitions take turns strictly: one that has more to come is waited for, so that a second
+ * call has the same result.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "catalog/done_set.h"
+#include "consumer/connection.h"
+#include "consumer/consumer.h"
+#include "dry_run/dry_run.h"
+#include "offsets/seek.h"
+#include "offsets/start.h"
+#include "offsets/topic_identity.h"
+#include "partition/message.h"
+#include "runtime/kafka_library.h"
+
+/* Longest wait for one answer, and for Kafka as a whole when nothing goes on. */
+#define ASK_TIMEOUT_MS	1000
+#define PATIENCE_US		INT64CONST(8000000)
+/* Between two attempts. */
+#define PAUSE_MS		100
+
+typedef struct DryPart
+{
+	const char *topic;
+	int32		partition;
+	int64		start;			/* next to read; a special offset or a time, if not located */
+	bool		located;
+	BurrowOffsetSet skip;		/* done beyond it */
+	int64		low;			/* of the log, if located */
+	int64		end;
+	BurrowKafkaPartition *queue;	/* NULL: there is nothing to read */
+} DryPart;
+
+typedef struct DryFetch
+{
+	const BurrowSubscription *sub;
+	const BurrowKafkaFunctions *kafka;
+	BurrowKafkaClient *client;
+	int			wake_read;
+	int			wake_write;
+	DryPart    *parts;			/* in the order of topic and partition; NULL: not known yet */
+	int			nparts;
+
+	const char *what;			/* is being done */
+	char		text[BURROW_KAFKA_TEXT_MAX];	/* why it has failed; "": no answer */
+	char		connection_text[BURROW_KAFKA_TEXT_MAX]; /* why a connection was lost */
+	bool		refused;		/* by authentication or authorization */
+} DryFetch;
+
+/* The consumer would halt. */
+static void
+refuse(const BurrowHalt *halt)
+{
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(halt->sqlstate[0], halt->sqlstate[1], halt->sqlstate[2],
+								   halt->sqlstate[3], halt->sqlstate[4])),
+			 errmsg_internal("%s", halt->message),
+			 errdetail_internal("%s", halt->detail),
+			 errhint("%s", halt->hint)));
+}
+
+/* ---- waiting for Kafka ---- */
+
+static void locate_all(DryFetch *f, const BurrowKafkaList *commits);
+
+static void
+take_commits(DryFetch *f, const BurrowKafkaEvent *event)
+{
+	const char *reason = event->error != 0 ? event->text : NULL;
+
+	for (int i = 0; i < event->list.n && reason == NULL; i++)
+		if (event->list.items[i].error != 0)
+			reason = event->list.items[i].error_text;
+	if (reason != NULL)
+		strlcpy(f->text, reason, sizeof(f->text));
+	else
+		locate_all(f, &event->list);
+}
+
+static void
+serve_client(DryFetch *f)
+{
+	BurrowKafkaEvent event;
+
+	while (f->kafka->poll(f->client, &event))
+	{
+		if (event.type == BURROW_KAFKA_FETCHED)
+			take_commits(f, &event);
+		else if (event.type == BURROW_KAFKA_ERROR && !f->refused)
+		{
+			f->refused = event.authentication;
+			/* that all are down says less than why */
+			if (!event.all_brokers_down || f->connection_text[0] == '\0')
+				strlcpy(f->connection_text, event.text, sizeof(f->connection_text));
+		}
+	}
+}
+
+/* Waits until something has come, or it is time for another attempt; not for ever. */
+static void
+wait_for_kafka(DryFetch *f, TimestampTz deadline)
+{
+	char		ids[512];
+
+	serve_client(f);
+	if (f->refused || GetCurrentTimestamp() >= deadline)
+	{
+		const char *text = f->refused || f->text[0] == '\0' ? f->connection_text : f->text;
+
+		ereport(ERROR,
+				(errcode(f->refused ? ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION : ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not %s for subscription \"%s\": %s", f->what, f->sub->name,
+						text[0] != '\0' ? text : "Kafka has not answered"),
+				 text == f->text && f->connection_text[0] != '\0' ?
+				 errdetail_internal("%s", f->connection_text) : 0));
+	}
+	(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 f->wake_read, PAUSE_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	while (read(f->wake_read, ids, sizeof(ids)) > 0)
+		;
+}
+
+static TimestampTz
+deadline_from_now(void)
+{
+	return GetCurrentTimestamp() + PATIENCE_US;
+}
+
+/* ---- where do partitions start? ---- */
+
+static void
+locate(DryFetch *f, DryPart *part, const BurrowStartFrom *option, const BurrowKafkaTopicPartition *commit,
+	   const BurrowPosition *row, bool group_has_others)
+{
+	BurrowStartChoice location = burrow_start_decide(f->sub, option, commit, row, group_has_others, &part->skip);
+
+	if (location.decided.decision == BURROW_START_HALT)
+	{
+		BurrowHalt	halt = burrow_start_behind(part->topic, part->partition, commit->offset, row->low);
+
+		refuse(&halt);
+	}
+	part->start = location.start;
+	part->located = location.located;
+}
+
+static int
+compare_parts(const void *a, const void *b)
+{
+	const DryPart *x = a;
+	const DryPart *y = b;
+	int			order = strcmp(x->topic, y->topic);
+
+	return order != 0 ? order : x->partition - y->partition;
+}
+
+/* The group's commits have come.  As in the consumer, the rows are read after that. */
+static void
+locate_all(DryFetch *f, const BurrowKafkaList *commits)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	BurrowPosition *rows = palloc(sizeof(BurrowPosition) * commits->n);
+	BurrowPendingSeeks seeks;
+	BurrowStartFrom option;
+	bool		others;
+
+	f->parts = palloc0(sizeof(DryPart) * commits->n);
+	f->nparts = commits->n;
+	for (int i = 0; i < f->nparts; i++)
+	{
+		rows[i].topic = f->parts[i].topic = pstrdup(commits->items[i].topic);
+		rows[i].partition = f->parts[i].partition = commits->items[i].partition;
+		burrow_done_set_init(&f->parts[i].skip);
+	}
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(cxt);
+	burrow_seek_request_load(f->sub->subid, &seeks);
+	burrow_position_load(f->sub->subid, rows, f->nparts);
+	others = burrow_position_exists(f->sub->subid, NULL);
+	burrow_start_from_parse(f->sub->options.start_from, &option);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+
+	for (int i = 0; i < f->nparts; i++)
+	{
+		DryPart    *part = &f->parts[i];
+
+		if (!burrow_seek_decide(&seeks, part->topic, part->partition, &part->start, &part->located))
+			locate(f, part, &option, &commits->items[i], &rows[i], others);
+	}
+	qsort(f->parts, f->nparts, sizeof(DryPart), compare_parts);
+}
+
+/* Asks for what is neither stored here nor in the group: ends, and starts that are to be looked
+ * up, or the log's where they are known.  False: Kafka has not answered. */
+static bool
+look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
+{
+	f->what = ends ? "look up where partitions end" : "look up where partitions start";
+	for (int i = 0; i < f->nparts; i++)
+	{
+		DryPart    *part = &f->parts[i];
+		int64		which = ends ? BURROW_KAFKA_LATEST : part->located ? BURROW_KAFKA_EARLIEST : part->start;
+
+		if (!f->kafka->list_set(list, i, part->topic, part->partition, which, NULL, 0))
+			return false;
+	}
+	if (!burrow_start_look_up(f->kafka, f->client, list, f->text))
+		return false;
+	for (int i = 0; i < f->nparts; i++)
+	{
+		DryPart    *part = &f->parts[i];
+
+		if (ends)
+			part->end = list->items[i].offset;
+		else
+		{
+			part->low = list->items[i].offset;
+			part->start = part->located ? part->start : part->low;
+		}
+	}
+	return true;
+}
+
+static void
+require_cluster(DryFetch *f)
+{
+	BurrowHalt	halt;
+
+	(void) burrow_connection_cluster(f->kafka, f->client, f->sub, &halt);
+	if (halt.message != NULL)
+		refuse(&halt);
+}
+
+static void
+require_partitions(const DryFetch *f, const BurrowKafkaList *list)
+{
+	if (list->n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 f->sub->topic[0] == '^' ?
+				 errmsg("no topic matches \"%s\"", f->sub->topic) :
+				 errmsg("topic \"%s\" does not exist", f->sub->topic),
+				 errdetail("Kafka has none, or does not show it to this client.")));
+}
+
+/* One attempt to have the parts, with their starts and ends. */
+static bool
+find_out(DryFetch *f)
+{
+	BurrowKafkaList *list;
+	TimestampTz deadline = deadline_from_now();
+	bool		ok;
+
+	f->text[0] = '\0';
+	f->what = "list partitions";
+	list = f->kafka->list_partitions(f->client, f->sub->topic, ASK_TIMEOUT_MS, f->text);
+	if (list == NULL)
+		return false;
+	require_cluster(f);
+	require_partitions(f, list);
+
+	f->what = "get committed offsets";
+	f->parts = NULL;
+	ok = f->kafka->fetch_committed(f->client, list, ASK_TIMEOUT_MS, f->text);
+	while (ok && f->parts == NULL && f->text[0] == '\0')
+		wait_for_kafka(f, deadline);
+	ok = f->parts != NULL && look_up(f, false, list) && look_up(f, true, list);
+	f->kafka->list_free(list);
+	return ok;
+}
+
+/* What comes next must be in the topic. */
+static void
+check_bounds(DryFetch *f, DryPart *part)
+{
+	if (part->start < part->low && f->sub->options.skip_gaps)
+		part->start = burrow_offset_set_next_missing(&part->skip, part->low);
+	if ((part->located && part->start < part->low) || part->start > part->end)
+	{
+		BurrowHalt	halt = burrow_topic_identity_gap(part->topic, part->partition, part->start,
+												 burrow_topic_identity_bounds_text(part->low, part->end));
+
+		refuse(&halt);
+	}
+}
+
+static void
+locate_partitions(DryFetch *f)
+{
+	TimestampTz deadline = deadline_from_now();
+
+	while (!find_out(f))
+		wait_for_kafka(f, deadline);
+	for (int i = 0; i < f->nparts; i++)
+		check_bounds(f, &f->parts[i]);
+}
+
+/* ---- the messages ---- */
+
+/* Has those that hold more fetched. */
+static void
+begin_reading(DryFetch *f)
+{
+	BurrowKafkaList *list;
+	bool		ok;
+	int			n = 0;
+
+	f->what = "read the topic";
+	for (int i = 0; i < f->nparts; i++)
+		n += f->parts[i].start < f->parts[i].end ? 1 : 0;
+	list = f->kafka->list_new(n);
+	ok = list != NULL;
+	n = 0;
+	for (int i = 0; i < f->nparts && ok; i++)
+	{
+		DryPart    *part = &f->parts[i];
+
+		if (part->start >= part->end)
+			continue;
+		part->queue = f->kafka->split(f->client, part->topic, part->partition, i + 1, f->text);
+		ok = part->queue != NULL &&
+			f->kafka->list_set(list, n++, part->topic, part->partition, part->start, NULL, 0);
+	}
+	if (!ok || !f->kafka->assign(f->client, list, f->text))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not %s for subscription \"%s\": %s", f->what, f->sub->name, f->text)));
+	f->kafka->list_free(list);
+}
+
+static BurrowDryMessage *
+copy_message(DryFetch *f, DryPart *part, const BurrowKafkaMessage *km)
+{
+	BurrowDryMessage *m = palloc(sizeof(BurrowDryMessage));
+	size_t		headers_len;
+	size_t		size = burrow_message_size(f->kafka, part->queue, km, &headers_len);
+	BurrowMessageHeader *h;
+
+	if (size == 0 || !AllocSizeIsValid(size))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("message at offset %lld of topic \"%s\" partition %d is too large",
+						(long long) km->offset, part->topic, part->partition)));
+	h = palloc(size);
+	burrow_message_copy(f->kafka, part->queue, km, size, headers_len, h);
+	m->topic = part->topic;
+	m->partition = part->partition;
+	m->view.header = h;
+	m->view.key = km->key != NULL ? burrow_frame_key(h) : NULL;
+	m->view.value = km->value != NULL ? burrow_frame_value(h) : NULL;
+	m->view.headers = burrow_frame_headers(h);
+	return m;
+}
+
+/*
+ * The partition's turn: its next message that is not done, or NULL at its end, which is where it
+ * was when it was asked for: librdkafka tells of an end only when there is no more for a while.
+ */
+static BurrowDryMessage *
+take_turn(DryFetch *f, DryPart *part)
+{
+	TimestampTz deadline = deadline_from_now();
+	BurrowKafkaMessage km;
+
+	f->what = psprintf("read topic \"%s\" partition %d", part->topic, part->partition);
+	f->text[0] = '\0';
+	while (part->start < part->end)
+	{
+		switch (f->kafka->take(part->queue, &km))
+		{
+			case BURROW_KAFKA_MESSAGE:
+				part->start = km.offset + 1;
+				if (!burrow_offset_set_contains(&part->skip, km.offset))
+					return copy_message(f, part, &km);
+				deadline = deadline_from_now();
+				break;
+			case BURROW_KAFKA_END:
+				part->start = part->end;
+				break;
+			case BURROW_KAFKA_BROKEN:
+				strlcpy(f->text, km.text, sizeof(f->text));
+				/* what is there cannot be read, or Kafka may know better soon */
+				wait_for_kafka(f, km.offset >= 0 ? 0 : deadline);
+				break;
+			case BURROW_KAFKA_EMPTY:
+				wait_for_kafka(f, deadline);
+				break;
+		}
+	}
+	return NULL;
+}
+
+/* In turn, until there are n or no more. */
+static List *
+take_messages(DryFetch *f, int n)
+{
+	List	   *messages = NIL;
+	int64		room = f->sub->options.max_inflight_bytes;
+	bool		any = true;
+
+	while (any)
+	{
+		any = false;
+		for (int i = 0; i < f->nparts; i++)
+		{
+			DryPart    *part = &f->parts[i];
+			BurrowDryMessage *m;
+
+			if (list_length(messages) >= n || room <= 0)
+				return messages;
+			m = take_turn(f, part);
+			if (m == NULL)
+				continue;
+			any = true;
+			messages = lappend(messages, m);
+			room -= m->view.header->total;
+		}
+	}
+	return messages;
+}
+
+List *
+burrow_fetch_next_messages(const BurrowSubscription *sub, int n)
+{
+	DryFetch	f = {.sub = sub, .kafka = burrow_kafka_library()};
+	List	   *messages;
+
+	burrow_connection_make_pipe(&f.wake_read, &f.wake_write);
+	f.client = burrow_connection_open_scout(f.kafka, sub, f.wake_write, n);
+	locate_partitions(&f);
+	begin_reading(&f);
+	messages = take_messages(&f, n);
+	f.kafka->destroy(f.client);
+	return messages;
+}

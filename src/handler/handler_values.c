@@ -1,0 +1,308 @@
+/*
+ * handler_values.c
+ *	  A message's fields as datums.
+ *
+ * Runs in: workers, in a transaction.  Everything is made in the current memory
+ * context, which the caller resets after the call.
+ *
+ * Kafka carries bytes.  A text argument says that they are text, and text in Kafka
+ * is UTF-8: it is checked, and converted to the database's encoding.  Bytes that
+ * are no UTF-8, a zero byte among them, and a value that is no JSON for a JSON
+ * argument raise what PostgreSQL raises for such input (22021, 22P02, 22P05):
+ * the message's error.  bytea arguments take everything.
+ *
+ * Headers for a jsonb argument are an array with an object for each header, in
+ * their order: [{"name": "trace", "value": "4f1c"}, {"name": "flag", "value": null}].
+ * An object with the names as keys would lose headers that are repeated, as Kafka
+ * allows, or change the type of a value with their number.  A message without
+ * headers has an empty array in both forms, not NULL.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "datatype/timestamp.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "burrow.h"
+#include "handler/handler_internal.h"
+
+/* ---- bytes, text, JSON ---- */
+
+static Datum
+bytes_datum(const char *data, size_t len)
+{
+	bytea	   *result = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), data, len);
+	return PointerGetDatum(result);
+}
+
+/* Checked, and in the database's encoding; *len is changed where that differs from UTF-8. */
+static const char *
+server_text(const char *data, size_t *len)
+{
+	const char *text = pg_any_to_server(data, (int) *len, PG_UTF8);
+
+	if (text != data)
+		*len = strlen(text);
+	return text;
+}
+
+static Datum
+text_datum(const char *data, size_t len)
+{
+	const char *text = server_text(data, &len);
+
+	return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
+}
+
+/* The input functions of the JSON types want a terminated string. */
+static Datum
+json_datum(const char *data, size_t len, PGFunction input)
+{
+	const char *text = server_text(data, &len);
+
+	if (text == data)
+		text = pnstrdup(text, len);
+	return DirectFunctionCall1(input, CStringGetDatum(text));
+}
+
+static Datum
+value_datum(const char *data, size_t len, Oid type)
+{
+	switch (type)
+	{
+		case BYTEAOID:
+			return bytes_datum(data, len);
+		case TEXTOID:
+			return text_datum(data, len);
+		case JSONOID:
+			return json_datum(data, len, json_in);
+		case JSONBOID:
+			return json_datum(data, len, jsonb_in);
+	}
+	elog(ERROR, "unexpected type %u of a value", type);
+}
+
+/* ---- time ---- */
+
+static Datum
+timestamp_datum(int64 ms)
+{
+	int64		us;
+
+	if (pg_mul_s64_overflow(ms, 1000, &us) ||
+		pg_sub_s64_overflow(us, (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY, &us) ||
+		!IS_VALID_TIMESTAMP(us))
+		ereport(ERROR,
+				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("message timestamp out of range: " INT64_FORMAT " ms", ms));
+	return TimestampTzGetDatum(us);
+}
+
+/* ---- headers ---- */
+
+static void
+next_header(const char **p, const char *end, BurrowHeaderView *header)
+{
+	if (!burrow_frame_get_header(p, end, header))
+		elog(ERROR, "malformed headers in a message from the consumer");
+}
+
+static Datum
+headers_array(const BurrowMessageLayout *layout, const BurrowMessageView *message)
+{
+	uint32		n = message->header->nheaders;
+	const char *p = message->headers;
+	const char *end = p + message->header->headers_len;
+	Datum	   *elements;
+
+	if (n == 0)
+		return PointerGetDatum(construct_empty_array(layout->types.header));
+
+	elements = palloc(sizeof(Datum) * n);
+	for (uint32 i = 0; i < n; i++)
+	{
+		BurrowHeaderView header;
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		next_header(&p, end, &header);
+		values[0] = text_datum(header.name, header.name_len);
+		nulls[1] = header.value == NULL;
+		values[1] = nulls[1] ? (Datum) 0 : bytes_datum(header.value, header.value_len);
+		elements[i] = HeapTupleGetDatum(heap_form_tuple(layout->header, values, nulls));
+	}
+	return PointerGetDatum(construct_array(elements, n, layout->types.header, -1, false, TYPALIGN_DOUBLE));
+}
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, const char *data, size_t len)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, server_text(data, &len));
+	value.val.string.len = (int) len;
+	pushJsonbValue(state, token, &value);
+}
+
+static Datum
+headers_jsonb(const BurrowMessageView *message)
+{
+	const char *p = message->headers;
+	const char *end = p + message->header->headers_len;
+	JsonbParseState *state = NULL;
+	JsonbValue *result;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (uint32 i = 0; i < message->header->nheaders; i++)
+	{
+		BurrowHeaderView header;
+		JsonbValue	null = {.type = jbvNull};
+
+		next_header(&p, end, &header);
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		push_string(&state, WJB_KEY, "name", 4);
+		push_string(&state, WJB_VALUE, header.name, header.name_len);
+		push_string(&state, WJB_KEY, "value", 5);
+		if (header.value == NULL)
+			pushJsonbValue(&state, WJB_VALUE, &null);
+		else
+			push_string(&state, WJB_VALUE, header.value, header.value_len);
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
+	result = pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	return PointerGetDatum(JsonbValueToJsonb(result));
+}
+
+/* ---- fields ---- */
+
+Datum
+burrow_values_field(const BurrowMessageLayout *layout, const BurrowSource *source,
+					const BurrowMessageView *message, BurrowField field, Oid type, bool *isnull)
+{
+	const BurrowMessageHeader *header = message->header;
+
+	*isnull = false;
+	switch (field)
+	{
+		case BURROW_FIELD_TOPIC:
+			return text_datum(source->topic, source->topic_len);
+		case BURROW_FIELD_PARTITION:
+			return Int32GetDatum(source->partition);
+		case BURROW_FIELD_OFFSET:
+			return Int64GetDatum(header->offset);
+		case BURROW_FIELD_KEY:
+			if (message->key != NULL)
+				return value_datum(message->key, header->key_len, type);
+			break;
+		case BURROW_FIELD_VALUE:
+			if (message->value != NULL)
+				return value_datum(message->value, header->value_len, type);
+			break;
+		case BURROW_FIELD_HEADERS:
+			return type == JSONBOID ? headers_jsonb(message) : headers_array(layout, message);
+		case BURROW_FIELD_TIMESTAMP:
+			if (header->flags & BURROW_MESSAGE_HAS_TIME)
+				return timestamp_datum(header->timestamp_ms);
+			break;
+		case BURROW_FIELD_ATTEMPT:
+			return Int32GetDatum((int32) header->attempt);
+	}
+	*isnull = true;
+	return (Datum) 0;
+}
+
+/* ---- burrow.message ---- */
+
+static Oid
+column_type(BurrowField field, const BurrowMessageTypes *types)
+{
+	switch (field)
+	{
+		case BURROW_FIELD_TOPIC:
+			return TEXTOID;
+		case BURROW_FIELD_PARTITION:
+		case BURROW_FIELD_ATTEMPT:
+			return INT4OID;
+		case BURROW_FIELD_OFFSET:
+			return INT8OID;
+		case BURROW_FIELD_KEY:
+		case BURROW_FIELD_VALUE:
+			return BYTEAOID;
+		case BURROW_FIELD_HEADERS:
+			return types->header_array;
+		case BURROW_FIELD_TIMESTAMP:
+			return TIMESTAMPTZOID;
+	}
+	return InvalidOid;
+}
+
+/*
+ * The row type as this library knows it.  Another one may be met when the library
+ * was replaced and the extension not yet updated; tuples made wrongly would crash
+ * whoever reads them.
+ */
+static TupleDesc
+row_type(Oid type, const Oid *columns, int ncolumns)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	bool		same = desc->natts == ncolumns;
+
+	for (int i = 0; same && i < ncolumns; i++)
+		same = !TupleDescAttr(desc, i)->attisdropped && TupleDescAttr(desc, i)->atttypid == columns[i];
+	if (!same)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("type %s is not the one of this version of Burrow", format_type_be(type)),
+				errhint("Run ALTER EXTENSION %s UPDATE in this database.", BURROW_EXTENSION));
+	return desc;
+}
+
+void
+burrow_values_layout(const BurrowMessageTypes *types, BurrowMessageLayout *layout)
+{
+	const Oid	header_columns[2] = {TEXTOID, BYTEAOID};
+	Oid			message_columns[BURROW_NFIELDS];
+
+	for (int field = 0; field < BURROW_NFIELDS; field++)
+		message_columns[field] = column_type(field, types);
+	layout->types = *types;
+	layout->message = row_type(types->message, message_columns, BURROW_NFIELDS);
+	layout->header = row_type(types->header, header_columns, 2);
+}
+
+Datum
+burrow_values_message(const BurrowMessageLayout *layout, const BurrowSource *source,
+					  const BurrowMessageView *message)
+{
+	Datum		values[BURROW_NFIELDS];
+	bool		nulls[BURROW_NFIELDS];
+
+	for (int field = 0; field < BURROW_NFIELDS; field++)
+		values[field] = burrow_values_field(layout, source, message, field,
+											TupleDescAttr(layout->message, field)->atttypid, &nulls[field]);
+	return HeapTupleGetDatum(heap_form_tuple(layout->message, values, nulls));
+}
+
+Datum
+burrow_values_message_array(const BurrowMessageLayout *layout, const BurrowSource *source,
+							const BurrowMessageView *messages, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+		elements[i] = burrow_values_message(layout, source, &messages[i]);
+	return PointerGetDatum(construct_array(elements, n, layout->types.message, -1, false, TYPALIGN_DOUBLE));
+}

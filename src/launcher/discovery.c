@@ -1,0 +1,201 @@
+/*
+ * discovery.c
+ *	  A short-lived worker that makes the registry say what one database's catalog
+ *	  says.
+ *
+ * Runs in: a dynamic background worker, connected to the database as the bootstrap
+ * superuser; started by the launcher, which can read shared catalogs only.
+ * Owns: its entry among the probes; whether a subscription slot is wanted, dropped,
+ * and how the ones that do not run are shown.
+ * Locking: burrow->lock, over the whole comparison, which is in memory.
+ *
+ * Only one runs in a database at a time, and what commits while it runs puts the
+ * database on the launcher's list again.  So what it writes may be old, but never
+ * for long.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+
+#include "catalog/subscription.h"
+#include "guc.h"
+#include "runtime/bgw.h"
+#include "shmem/registry.h"
+
+/* So that a table that somebody has locked does not keep a place for discovery
+ * workers from other databases for long. */
+#define DISCOVERY_LOCK_TIMEOUT "30s"
+
+/* How a subscription that does not run is shown. */
+static BurrowState
+resting_state(const BurrowSubscription *sub)
+{
+	if (!burrow_enabled || !burrow_subscription_at_home(sub))
+		return BURROW_DISABLED;
+	switch (sub->status)
+	{
+		case BURROW_STATUS_ENABLED:
+			return BURROW_STARTING;
+		case BURROW_STATUS_PAUSED:
+			return BURROW_PAUSED;
+		case BURROW_STATUS_HALTED:
+			return BURROW_HALTED;
+		case BURROW_STATUS_DISABLED:
+			return BURROW_DISABLED;
+	}
+	return BURROW_DISABLED;
+}
+
+/* Locks: caller holds burrow->lock exclusively.  False: no slot is free. */
+static bool
+reconcile_one(const BurrowSubscription *sub, BurrowState state)
+{
+	int			number = burrow_registry_reserve(MyDatabaseId, sub->subid);
+	BurrowSubscriptionSlot *slot;
+	bool		wanted = state == BURROW_STARTING;
+
+	if (number < 0)
+		return false;
+	slot = &burrow->subscriptions[number];
+	slot->owner = sub->owner;
+	strlcpy(slot->name, sub->name, sizeof(slot->name));
+	slot->dropped = false;
+	if (wanted && !slot->wanted)
+	{
+		slot->restart_at = 0;
+		slot->restart_delay_ms = 0;
+	}
+	slot->wanted = wanted;
+
+	/* The consumer shows its state itself, and the launcher that of one that died. */
+	if (slot->consumer_pid == 0 && !slot->starting &&
+		!(wanted && slot->state == BURROW_RETRYING))
+		slot->state = state;
+	return true;
+}
+
+/* Locks: caller holds burrow->lock exclusively. */
+static void
+mark_dropped(const List *subs)
+{
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];
+		bool		found = false;
+		ListCell   *lc;
+
+		if (!slot->in_use || slot->dboid != MyDatabaseId)
+			continue;
+		foreach(lc, subs)
+			found |= ((BurrowSubscription *) lfirst(lc))->subid == slot->subid;
+		if (!found)
+		{
+			slot->dropped = true;
+			slot->wanted = false;
+		}
+	}
+}
+
+/*
+ * Returns the name of a subscription for which there was no slot, the first time
+ * that this happens since all had one; NULL otherwise.
+ */
+static const char *
+reconcile(const List *subs)
+{
+	const char *left_out = NULL;
+	BurrowState *states = palloc(sizeof(BurrowState) * (list_length(subs) + 1));
+	BurrowProbe *probe;
+	ListCell   *lc;
+
+	foreach(lc, subs)
+		states[foreach_current_index(lc)] = resting_state(lfirst(lc));
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	probe = burrow_registry_my_probe();
+	if (probe != NULL)
+	{
+		bool		told = burrow->short_of_slots;
+
+		mark_dropped(subs);
+		foreach(lc, subs)
+		{
+			const BurrowSubscription *sub = lfirst(lc);
+
+			if (reconcile_one(sub, states[foreach_current_index(lc)]))
+				continue;
+			burrow->short_of_slots = true;
+			if (!told)
+				left_out = sub->name;
+			told = true;
+		}
+		probe->done = true;
+	}
+	LWLockRelease(burrow->lock);
+	return left_out;
+}
+
+/*
+ * A consumer that should not run has been told so by the commit that said so.
+ * Tell it again, in case somebody wrote to the catalog by hand.
+ */
+static void
+tell_unwanted(void)
+{
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];
+		bool		unwanted;
+
+		LWLockAcquire(burrow->lock, LW_SHARED);
+		unwanted = slot->in_use && slot->dboid == MyDatabaseId && !slot->wanted &&
+			slot->consumer_pid != 0;
+		LWLockRelease(burrow->lock);
+		if (unwanted)
+			burrow_registry_request(i, BURROW_REQUEST_RELOAD);
+	}
+}
+
+void
+burrow_discovery_main(Datum arg)
+{
+	Oid			dboid = DatumGetObjectId(arg);
+	const char *left_out;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	if (!burrow_registry_attach_probe(dboid))
+		proc_exit(0);
+
+	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
+	burrow_bgw_set_overrides();
+	SetConfigOption("lock_timeout", DISCOVERY_LOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "reading burrow subscriptions");
+	left_out = reconcile(burrow_extension_exists() ? burrow_subscription_list() : NIL);
+	if (left_out != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no slot for subscription \"%s\"", left_out),
+				 errdetail("All %d slots are in use, by the subscriptions of all databases.",
+						   burrow->nsubscriptions),
+				 errhint("Increase burrow.max_subscriptions and restart the server.")));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	tell_unwanted();
+	burrow_registry_wake_launcher();
+	proc_exit(0);
+}

@@ -1,0 +1,152 @@
+/*
+ * lag.c
+ *	  Where partitions end, for the lag that is shown and for those who wait for it.
+ *
+ * Runs in: the consumer.
+ *
+ * The end of a partition is told when it is reached.  That of one that is behind, or
+ * whose end somebody waits for, has to be asked for: of the last stable offset under
+ * read_committed, and not by the client that fetches, whose questions wait behind
+ * its fetches.  While there is an answer to wait for, all messages wait; so a partition
+ * that is read to its end again in a moment is not asked for.
+ */
+#include "postgres.h"
+
+#include "consumer/consumer.h"
+#include "offsets/lag.h"
+#include "partition/partition.h"
+
+/* Longest wait for the broker's answer. */
+#define ASK_TIMEOUT_MS		1000
+
+/* A partition is behind when its end was not reached for so long. */
+#define BEHIND_US			INT64CONST(2000000)
+
+/* The end of one that is behind is asked for anew after this. */
+#define END_STALE_US		INT64CONST(10000000)
+
+/* How often is looked for such partitions. */
+#define LOOK_US				INT64CONST(1000000)
+
+/* What is in a queue and was not taken, though there was a turn, is held back. */
+static void
+note_held_back(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->readable)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, readable_node, iter.cur);
+
+		if (part->behind_since == 0)
+			part->behind_since = c->now;
+	}
+}
+
+static bool
+wants_end(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	if (part->state != BURROW_PARTITION_ACTIVE || part->letters)
+		return false;
+	if (c->refresh_ends)
+		return part->asked_at < c->refreshed_at;
+	if (part->behind_since == 0)
+		return false;
+	return part->bounds_at == 0 ||
+		(part->behind_since + BEHIND_US <= c->now && part->bounds_at + END_STALE_US <= c->now);
+}
+
+/* NULL: there is none to be asked for, or no memory. */
+static BurrowKafkaList *
+wanted(BurrowConsumer *c)
+{
+	BurrowKafkaList *list;
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+		n += wants_end(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
+	if (n == 0 || (list = c->kafka->list_new(n)) == NULL)
+		return NULL;
+
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (wants_end(c, part))
+			(void) c->kafka->list_set(list, n++, part->topic, part->partition, BURROW_KAFKA_LATEST, NULL, 0);
+	}
+	return list;
+}
+
+static void
+take_answer(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
+			continue;
+		part->end = list->items[i].offset;
+		/* not when the answer came: what came meanwhile is not in it */
+		part->asked_at = part->bounds_at = c->now;
+		burrow_partition_publish(c, part);
+	}
+}
+
+/*
+ * librdkafka tells of an end once, among the messages, and it may lie in the queue for long.
+ * So it is the end only if nothing comes after it there, and if no later one is known; and
+ * it is no answer to somebody who wants the end as of now.
+ */
+void
+burrow_lag_queue_empty(BurrowPartition *part)
+{
+	if (part->end_seen < 0 || part->end_seen < part->end)
+		return;
+	part->end = part->end_seen;
+	part->bounds_at = Max(part->bounds_at, part->end_seen_at);
+	part->behind_since = 0;
+	part->dirty = true;
+}
+
+void
+burrow_lag_refresh(BurrowConsumer *c)
+{
+	BurrowKafkaList *list;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
+		return;
+	if (!c->refresh_ends && (c->troubled || c->now < c->ends_look_at))
+		return;
+
+	note_held_back(c);
+	c->ends_look_at = c->now + LOOK_US;
+	list = wanted(c);
+	if (list != NULL)
+	{
+		if (c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
+			take_answer(c, list);
+		else
+			ereport(DEBUG1,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg_internal("could not get the ends of %d partitions: %s", list->n, text)));
+		c->kafka->list_free(list);
+		/* also if there was none: what does not answer now does not in a second */
+		c->ends_look_at = c->now + END_STALE_US;
+	}
+	c->refresh_ends = false;
+}
+
+TimestampTz
+burrow_lag_next(BurrowConsumer *c)
+{
+	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
+		return 0;
+	if (c->refresh_ends)
+		return c->now;
+	return dlist_is_empty(&c->readable) || c->troubled ? 0 : c->ends_look_at;
+}

@@ -1,0 +1,660 @@
+/*
+ * offset_commit.c
+ *	  What is durable, and telling Kafka.
+ *
+ * Runs in: the consumer.
+ *
+ * The rule: Kafka's offset moves only to an offset below which every message is done
+ * and its commit is flushed to disk, here and, where synchronous replication is
+ * configured, on the standbys that the level asks for.  So workers may commit
+ * asynchronously, and Kafka still has every message whose transaction a crash can
+ * take back.  This file only looks at what is flushed; it flushes by itself at a
+ * pause, a revocation, a stop, and when a commit is overdue.
+ *
+ * The last commit before partitions are given up also tells what is done beyond the
+ * offset, for the next owner, which may be another server: so it is made when all of
+ * that is durable, too.
+ *
+ * One commit is under way at a time.  Whatever is wrong with it, all of it counts as
+ * not acknowledged and is sent again when due.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "utils/memutils.h"
+
+#include "catalog/done_set.h"
+#include "catalog/position.h"
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "core/offset_metadata.h"
+#include "offsets/offset_commit.h"
+#include "offsets/progress_merge.h"
+#include "offsets/topic_identity.h"
+#include "partition/partition.h"
+#include "runtime/crash_point.h"
+
+/* Looks again for what the walwriter has flushed, while a commit is owed. */
+#define FLUSH_LOOK_US		INT64CONST(200000)
+
+/* The same at the end, where somebody waits for it. */
+#define FINAL_LOOK_US		INT64CONST(10000)
+
+/* The last commit waits as long as this for standbys. */
+#define FINAL_STANDBY_US	INT64CONST(1000000)
+
+/* A commit that waits for a flush longer than this after it was due flushes itself. */
+#define OVERDUE_US			INT64CONST(1000000)
+
+/* Kafka's number for OFFSET_METADATA_TOO_LARGE. */
+#define METADATA_TOO_LARGE	12
+
+/* After a failure. */
+#define COMMIT_RETRY_US		INT64CONST(1000000)
+
+/* Kafka's default for offset.metadata.max.bytes.  The runs are left out where they do
+ * not fit. */
+#define METADATA_ROOM		4096
+
+/* At least once, a partition that has more than this takes no more messages: what has
+ * no room in the metadata would be run again after a crash. */
+#define METADATA_FULL		(METADATA_ROOM / 4 * 3)
+
+/* The level of synchronous replication that the subscription asks for; -1: none. */
+static int
+standby_mode(const BurrowConsumer *c)
+{
+	switch (c->sub->options.synchronous_commit)
+	{
+		case SYNCHRONOUS_COMMIT_LOCAL_FLUSH:
+			return -1;
+		case SYNCHRONOUS_COMMIT_REMOTE_WRITE:
+			return SYNC_REP_WAIT_WRITE;
+		case SYNCHRONOUS_COMMIT_REMOTE_APPLY:
+			return SYNC_REP_WAIT_APPLY;
+		default:
+			/* off: the workers do not wait, but Kafka's offset does */
+			return SYNC_REP_WAIT_FLUSH;
+	}
+}
+
+/*
+ * The LSN up to which commits are durable.  Never waits.
+ *
+ * Locks: takes SyncRepLock shared for one read, if standbys are configured.
+ */
+uint64
+burrow_offset_commit_durable_lsn(const BurrowConsumer *c)
+{
+	XLogRecPtr	lsn = GetFlushRecPtr(NULL);
+	int			mode = standby_mode(c);
+
+	if (mode >= 0 && max_wal_senders > 0 &&
+		SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0')
+	{
+		XLogRecPtr	confirmed;
+
+		LWLockAcquire(SyncRepLock, LW_SHARED);
+		confirmed = WalSndCtl->lsn[mode];
+		LWLockRelease(SyncRepLock);
+		lsn = Min(lsn, confirmed);
+	}
+	return lsn;
+}
+
+void
+burrow_offset_commit_moved(BurrowConsumer *c, BurrowPartition *part)
+{
+	part->dirty = true;
+	if (part->moving)
+		return;
+	part->moving = true;
+	dlist_push_tail(&c->moving, &part->moving_node);
+}
+
+static void
+release_segments(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowTrackerSegment *segment;
+
+	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
+	{
+		dsa_free(c->area, segment->handle);
+		pfree(segment);
+	}
+}
+
+/* Can what is done in this part be told to Kafka? */
+static inline bool
+committable(const BurrowPartition *part)
+{
+	return part->queue != NULL &&
+		(part->state == BURROW_PARTITION_ACTIVE || part->state == BURROW_PARTITION_CLOSING);
+}
+
+static inline bool
+owes(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	if (!committable(part) || (part->rows_lsn != 0 && part->start_by_rows))
+		return false;
+	if (!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed)
+		return true;
+	/*
+	 * What is done beyond a head that stands still: at least once, our database does not
+	 * know it; and the next owner's never does.
+	 */
+	return (c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING) &&
+		part->ndone != part->ndone_sent;
+}
+
+/*
+ * For the views: since when do standbys owe a confirmation?  The first LSN that waits is kept
+ * until it is confirmed, so that a steady stream is not mistaken for standbys that are gone.
+ */
+static void
+note_unconfirmed(BurrowConsumer *c, uint64 durable, uint64 target)
+{
+	if (c->unconfirmed_lsn > durable)
+		return;
+	c->unconfirmed_lsn = target > durable && target <= GetFlushRecPtr(NULL) ? target : 0;
+	c->unconfirmed_since = c->unconfirmed_lsn > 0 ? c->now : 0;
+}
+
+/* Moves the heads of what has changed. */
+static void
+advance_heads(BurrowConsumer *c)
+{
+	uint64		durable = burrow_offset_commit_durable_lsn(c);
+	uint64		target = 0;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->moving)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, moving_node, iter.cur);
+
+		burrow_tracker_advance(&part->tracker, durable);
+		release_segments(c, part);
+		if (part->rows_lsn <= durable)
+			part->rows_lsn = 0;
+		if (owes(c, part))
+			c->owing = true;
+		burrow_progress_merge_run(c, part);
+		if (part->dirty)
+			burrow_partition_publish(c, part);
+		/* what is not durable yet is looked at again */
+		if (burrow_tracker_flush_target(&part->tracker) == 0 && part->rows_lsn == 0)
+		{
+			part->moving = false;
+			dlist_delete(&part->moving_node);
+		}
+		target = Max(target, Max(burrow_tracker_flush_target(&part->tracker), part->rows_lsn));
+	}
+	note_unconfirmed(c, durable, target);
+}
+
+static bool
+waits_for_flush(BurrowConsumer *c)
+{
+	return !dlist_is_empty(&c->moving);
+}
+
+/* Flushes what the heads wait for. */
+static void
+flush_heads(BurrowConsumer *c)
+{
+	uint64		target = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->moving)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, moving_node, iter.cur);
+
+		/* what was marked since the last look counts too */
+		burrow_tracker_advance(&part->tracker, 0);
+		target = Max(target, burrow_tracker_flush_target(&part->tracker));
+	}
+	if (target > 0)
+		XLogFlush(target);
+}
+
+void
+burrow_offset_commit_begin_final(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	c->finishing = true;
+	c->final_lsn = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (committable(part))
+			c->final_lsn = Max(c->final_lsn, Max(burrow_tracker_highest_lsn(&part->tracker), part->rows_lsn));
+	}
+	if (c->final_lsn > 0)
+		XLogFlush(c->final_lsn);
+	c->final_until = c->now + FINAL_STANDBY_US;
+	/* a part whose head stands still is not looked at otherwise */
+	c->owing = true;
+	c->commit_now = true;
+	c->commit_not_before = 0;
+	burrow_offset_commit_run(c);
+}
+
+/* Is something waited for before the last commit? */
+static bool
+waits_for_final(BurrowConsumer *c)
+{
+	if (c->final_lsn > 0 && (burrow_offset_commit_durable_lsn(c) >= c->final_lsn || c->now >= c->final_until))
+		c->final_lsn = 0;
+	return c->final_lsn > 0;
+}
+
+static TimestampTz
+due_at(const BurrowConsumer *c)
+{
+	const BurrowOptions *o = &c->sub->options;
+	TimestampTz at = c->commit_answered_at + o->commit_interval_us;
+
+	if (c->commit_now || (o->commit_batch_size > 0 && c->done_since_commit >= (uint64) o->commit_batch_size))
+		at = c->now;
+	return Max(at, c->commit_not_before);
+}
+
+static void
+add_run(void *arg, int64_t first, int64_t last)
+{
+	burrow_offset_set_add((BurrowOffsetSet *) arg, first, last);
+}
+
+static void
+count_run(void *arg, int64_t first, int64_t last)
+{
+	*(uint64 *) arg += last - first + 1;
+}
+
+/* Messages that are done beyond the head, and whose commits are not flushed. */
+static uint64
+unflushed_beyond_head(BurrowPartition *part, uint64 durable)
+{
+	uint64		all = 0;
+	uint64		flushed = 0;
+
+	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, count_run, &all);
+	burrow_tracker_each_done(&part->tracker, durable, count_run, &flushed);
+	return all - flushed;
+}
+
+void
+burrow_offset_commit_check_room(BurrowPartition *part, const BurrowOffsetSet *done)
+{
+	size_t		bytes = burrow_offset_set_encoded_size(done, burrow_tracker_committable(&part->tracker));
+
+	part->runs_full = BURROW_OFFSET_METADATA_MIN + 1 + (bytes + 2) / 3 * 4 > METADATA_FULL;
+}
+
+/* The commit's metadata: mode, UUID, and what is done beyond the offset. */
+static void
+put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part, uint64 durable)
+{
+	char		text[METADATA_ROOM + 1];
+	BurrowOffsetMetadata metadata;
+	BurrowOffsetSet done;
+	int64		offset = burrow_tracker_committable(&part->tracker);
+	bool		with_runs;
+	size_t		len;
+
+	metadata.delivery = c->sub->options.delivery;
+	strlcpy(metadata.uuid, c->sub->uuid, sizeof(metadata.uuid));
+	burrow_done_set_init(&done);
+	burrow_offset_set_remove_below(&part->skip, offset);
+	/* of what was done before this epoch, some may not have been met again */
+	if (part->rows_lsn == 0)
+		burrow_offset_set_union(&done, &part->skip);
+	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
+	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, offset,
+										text, sizeof(text), &with_runs);
+	burrow_offset_set_reset(&done);
+	if (metadata.delivery == BURROW_AT_LEAST_ONCE)
+	{
+		/* what is not flushed yet has to fit into one of the next commits */
+		burrow_progress_merge_collect(part, &done);
+		burrow_offset_commit_check_room(part, &done);
+		burrow_offset_set_reset(&done);
+		part->runs_full |= !with_runs;
+	}
+	part->ndone_sent = part->ndone;
+	/* what is not flushed yet is told next time, if there is one */
+	if (part->state == BURROW_PARTITION_ACTIVE || !c->finishing)
+		part->ndone_sent -= unflushed_beyond_head(part, durable);
+
+	if (!c->kafka->list_set(list, i, part->topic, part->partition, offset, text, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while building a commit of %d partitions.", list->n)));
+	part->sent = offset;
+}
+
+bool
+burrow_offset_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
+{
+	volatile bool stored = true;
+
+	PG_TRY();
+	{
+		burrow_consumer_start_transaction(c);
+		burrow_consumer_limit_lock_waits();
+		if (settle)
+			burrow_position_settle(c->subid, c->sub->uuid, positions, n);
+		else
+			burrow_position_store(c->subid, c->sub->uuid, positions, n);
+		burrow_consumer_commit_transaction(c);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(c->turn_cxt);
+		error = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_trouble(c, "55P03", error->message);
+		stored = false;
+	}
+	PG_END_TRY();
+	return stored;
+}
+
+/*
+ * Is this part's position to be stored before it is committed?  Kafka forgets a group
+ * that is empty for long, and a restored database must know where its data stands.
+ * Exactly once, the workers' rows tell; but the lows in them stay behind by as much as
+ * was in hand, and the topic may lose, by its retention, what is done.  So the
+ * consumer's row follows when nothing is in hand, or will be.  And what topic_identity.c
+ * needs is known to the consumer alone.
+ */
+static bool
+to_be_stored(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
+		return burrow_tracker_depth(&part->tracker) == 0 || part->state == BURROW_PARTITION_CLOSING ||
+			burrow_topic_identity_is_stale(c, part);
+	return true;
+}
+
+/*
+ * Positions go into the database before they go to Kafka.  False: somebody has locked
+ * the table; that is waited for without stopping anything else.
+ */
+static bool
+store_positions(BurrowConsumer *c)
+{
+	BurrowPosition *positions;
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+		n++;
+	positions = palloc(sizeof(BurrowPosition) * n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+		BurrowPosition *position;
+
+		if (part->sent < 0 || part->sent == part->stored || !to_be_stored(c, part))
+			continue;
+		position = &positions[n++];
+		position->topic = part->topic;
+		position->partition = part->partition;
+		position->low = part->sent;
+		position->done = part->skip;
+		burrow_topic_identity_fill(part, position);
+		if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
+		{
+			/* not the durable head: our commit comes after those that the head counts on */
+			position->low = burrow_tracker_head(&part->tracker);
+			burrow_progress_merge_collect(part, &position->done);
+		}
+	}
+	if (n > 0 && !burrow_offset_commit_store(c, positions, n, false))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		BurrowPartition *part = burrow_partition_find(c, positions[i].topic, positions[i].partition);
+
+		part->stored = positions[i].low;
+		part->seen_stored_at = c->now;
+	}
+	return true;
+}
+
+/* A commit failed: all of it is owed again. */
+static void
+not_told(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	c->owing = true;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->sent >= 0)
+			part->ndone_sent = PG_UINT64_MAX;
+	}
+}
+
+/* Sends what is owed. */
+static void
+send_commit(BurrowConsumer *c)
+{
+	uint64		durable = burrow_offset_commit_durable_lsn(c);
+	BurrowKafkaList *list;
+	dlist_iter	iter;
+	int			n = 0;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	MemoryContext old;
+
+	c->owing = false;
+	dlist_foreach(iter, &c->parts)
+		n += owes(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
+	if (n == 0)
+	{
+		c->commit_now = false;
+		return;
+	}
+
+	list = c->kafka->list_new(n);
+	if (list == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while building a commit of %d partitions.", n)));
+	/* the list is malloc'd: an error on the way must not leak it */
+	old = MemoryContextSwitchTo(c->turn_cxt);
+	PG_TRY();
+	{
+		n = 0;
+		dlist_foreach(iter, &c->parts)
+		{
+			BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+			part->sent = -1;
+			if (!owes(c, part))
+				continue;
+			put_item(c, list, n++, part, durable);
+			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone_sent != part->ndone)
+				c->owing = true;
+		}
+		if (!store_positions(c))
+			strlcpy(text, "could not store positions in the database", sizeof(text));
+		else
+		{
+			BURROW_CRASH_POINT("before kafka commit");
+			c->committing = c->kafka->commit(c->client, list, text);
+		}
+	}
+	PG_FINALLY();
+	{
+		c->kafka->list_free(list);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+
+	c->commit_sent_at = c->now;
+	if (c->committing)
+	{
+		c->commit_now = false;
+		c->done_since_commit = 0;
+	}
+	else
+	{
+		BURROW_COUNT(c->slot, commits_failed, 1);
+		not_told(c);
+		c->commit_not_before = c->now + COMMIT_RETRY_US;
+		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
+	}
+}
+
+void
+burrow_offset_commit_run(BurrowConsumer *c)
+{
+	TimestampTz due;
+
+	if (c->client == NULL)
+		return;
+	advance_heads(c);
+	if (c->committing || c->revoke_lost || waits_for_final(c))
+		return;
+
+	due = due_at(c);
+	if (due > c->now)
+		return;
+	if (waits_for_flush(c) && due + OVERDUE_US <= c->now)
+	{
+		flush_heads(c);
+		advance_heads(c);
+	}
+	if (c->owing)
+		send_commit(c);
+	else if (!waits_for_flush(c))
+		c->commit_now = false;	/* there was nothing to commit */
+}
+
+/* Takes over what Kafka acknowledged for one partition. */
+static void
+acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
+{
+	BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+	if (part == NULL || part->sent != item->offset)
+		return;					/* of an older epoch */
+	if (part->committed >= 0 && part->sent > part->committed)
+		BURROW_COUNT(c->slot, offsets_committed, part->sent - part->committed);
+	part->committed = part->sent;
+	part->sent = -1;
+	part->start_acked = true;
+	if (part->sought)
+		c->seek_acked = true;
+	burrow_partition_publish(c, part);
+	/* it may have waited for its starting position to be acknowledged */
+	burrow_intake_readable(c, part);
+}
+
+/* The commit failed.  Does the broker take no commits with runs? */
+static void
+note_limit(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	for (int i = 0; i < event->list.n; i++)
+	{
+		if (event->list.items[i].error != METADATA_TOO_LARGE || c->without_runs)
+			continue;
+		c->without_runs = true;
+		ereport(LOG,
+				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
+				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
+	}
+}
+
+/* Kafka has answered. */
+void
+burrow_offset_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const char *reason = event->error != 0 ? event->text : NULL;
+
+	BURROW_CRASH_POINT("before acknowledgement");
+	c->committing = false;
+	c->commit_answered_at = c->now;
+	for (int i = 0; i < event->list.n && reason == NULL; i++)
+		if (event->list.items[i].error != 0)
+			reason = event->list.items[i].error_text;
+	if (reason == NULL)
+	{
+		/* commits by count may take a tenth of the time */
+		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
+		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
+		for (int i = 0; i < event->list.n; i++)
+			acknowledge(c, &event->list.items[i]);
+		BURROW_COUNT(c->slot, commits, 1);
+		burrow_consumer_trouble_over(c);
+	}
+	else
+	{
+		BURROW_COUNT(c->slot, commits_failed, 1);
+		not_told(c);
+		c->commit_not_before = c->now + COMMIT_RETRY_US;
+		note_limit(c, event);
+		/* a rebalance is no trouble: the commit is sent again after it */
+		if (event->error_name == NULL ||
+			(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") != 0 &&
+			 strcmp(event->error_name, "ILLEGAL_GENERATION") != 0))
+			burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
+	}
+}
+
+/* Nothing more can be told to Kafka of what is done. */
+bool
+burrow_offset_commit_settled(BurrowConsumer *c, bool closing_only)
+{
+	dlist_iter	iter;
+
+	if (c->client == NULL || c->revoke_lost)
+		return true;
+	if (c->final_lsn > 0)
+		return false;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (closing_only && part->state != BURROW_PARTITION_CLOSING)
+			continue;
+		if (owes(c, part) || (c->committing && part->sent >= 0))
+			return false;
+	}
+	return true;
+}
+
+/* When burrow_offset_commit_run() has something to do; 0: not by time. */
+TimestampTz
+burrow_offset_commit_next(BurrowConsumer *c)
+{
+	if (c->client == NULL || c->committing)
+		return 0;
+	if (c->final_lsn > 0)
+		return c->now + FINAL_LOOK_US;
+	if (c->owing)
+		return due_at(c);
+	if (waits_for_flush(c))
+		return c->now + FLUSH_LOOK_US;
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * offset_commit.h
+ *	  What is durable, and telling Kafka.
+ */
+#ifndef BURROW_OFFSETS_OFFSET_COMMIT_H
+#define BURROW_OFFSETS_OFFSET_COMMIT_H
+
+#include "catalog/position.h"
+#include "kafka/kafka.h"
+#include "partition/partition.h"
+
+/*
+ * Stores positions in a transaction of its own; settle: and deletes the workers' rows
+ * (catalog/position.h).  False: somebody has locked the table; try again.
+ */
+extern bool burrow_offset_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle);
+/* Something of the part was taken or done: look at its heads this turn. */
+extern void burrow_offset_commit_moved(BurrowConsumer *c, BurrowPartition *part);
+extern uint64 burrow_offset_commit_durable_lsn(const BurrowConsumer *c);
+/* Moves the durable heads; sends a commit if one is due. */
+extern void burrow_offset_commit_run(BurrowConsumer *c);
+/* At least once: may more be taken of this part, if this is done beyond its head? */
+extern void burrow_offset_commit_check_room(BurrowPartition *part, const BurrowOffsetSet *done);
+extern void burrow_offset_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event);
+extern TimestampTz burrow_offset_commit_next(BurrowConsumer *c);
+/* The last commit before partitions are given up: flushes all that is done, and sends it
+ * when standbys have confirmed it, or have had their time. */
+extern void burrow_offset_commit_begin_final(BurrowConsumer *c);
+/* Is all that could be committed acknowledged; of the closing parts only, or of all? */
+extern bool burrow_offset_commit_settled(BurrowConsumer *c, bool closing_only);
+
+#endif							/* BURROW_OFFSETS_OFFSET_COMMIT_H */

@@ -1,0 +1,132 @@
+/*
+ * progress_merge.c
+ *	  What workers have done beyond the head, in one row.
+ *
+ * Runs in: the consumer.
+ *
+ * Exactly once, a worker's row has the offsets that it did and that lie beyond the head.
+ * While one message does not end the head stands still, and without folds the rows
+ * would grow with all that passes it.  A fold puts the union of what is done beyond the
+ * head into the consumer's row (lane -1), in a transaction of its own.  That union is as
+ * small as what is pending, not as large as what has passed.
+ *
+ * At least once, what is done beyond the head is told to Kafka alone, and has to fit into
+ * a commit: at the same moments that is looked after.
+ *
+ * What a worker did may leave its row when a fold that has it is committed.  With each
+ * chunk the worker is told up to which of its chunks the last fold goes: the last one
+ * whose results were here when the fold began.  What those chunks did is marked in the
+ * tracker, where the fold finds it, and its commits came before the fold's own in the
+ * log; so no crash leaves a fold without the effects that it tells of.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "catalog/done_set.h"
+#include "consumer/consumer.h"
+#include "offsets/offset_commit.h"
+#include "offsets/progress_merge.h"
+#include "offsets/topic_identity.h"
+
+/* A worker's row that holds this much beyond the head, in bytes, asks for a fold.  Until it
+ * shrinks it takes up a few more chunks, two or three bytes a run: so with chunks of the
+ * default size it stays below 2 kB. */
+#define FOLD_BYTES			768
+
+/* A head that stands still for fewer messages may well move before a fold is worth it. */
+#define FOLD_MESSAGES		256
+
+/* At least once: between two looks whether they fit into a commit. */
+#define ROOM_MESSAGES		64
+
+static void
+add_run(void *arg, int64_t first, int64_t last)
+{
+	burrow_offset_set_add((BurrowOffsetSet *) arg, first, last);
+}
+
+void
+burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done)
+{
+	burrow_done_set_init(done);
+	burrow_offset_set_union(done, &part->skip);
+	/* flushed or not: the log has it before what is stored now */
+	burrow_tracker_each_done(&part->tracker, PG_UINT64_MAX, add_run, done);
+}
+
+/* Up to which chunk of each lane are the results here? */
+static void
+note_chunks(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->folded == NULL)
+		part->folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
+	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
+	{
+		const BurrowLane *lane = c->pool.lanes[i];
+
+		part->folded[i] = lane != NULL && lane->state == BURROW_LANE_BUSY ? lane->chunk - 1 : c->pool.chunk;
+	}
+	part->folded[BURROW_RESOLVED_LANE] = c->pool.chunk;
+}
+
+/* Has enough been done beyond the head? */
+static bool
+is_due(const BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->state != BURROW_PARTITION_ACTIVE)
+		return false;
+	if (burrow_tracker_head(&part->tracker) >= part->fold_mark)
+	{
+		/* all that was done before has left the rows, or will at their next write */
+		part->fold_base = part->ndone;
+		part->fold_mark = part->tracker.last_offset + 1;
+		part->fold_wanted = false;
+		return false;
+	}
+	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
+		return part->ndone - part->fold_base >= ROOM_MESSAGES;
+	return part->fold_wanted && part->ndone - part->fold_base >= FOLD_MESSAGES;
+}
+
+uint64
+burrow_progress_merge_chunk(const BurrowPartition *part, int lane)
+{
+	return part->folded != NULL ? part->folded[lane] : 0;
+}
+
+void
+burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes)
+{
+	/* of what the last fold lets go, a chunk that was sent before it tells nothing */
+	if (row_bytes >= FOLD_BYTES && folded == burrow_progress_merge_chunk(part, lane))
+		part->fold_wanted = true;
+}
+
+void
+burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowPosition position = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.low = burrow_tracker_head(&part->tracker),
+	};
+
+	if (!is_due(c, part))
+		return;
+	/* if it fails, the next is due when as much more was done */
+	part->fold_base = part->ndone;
+	part->fold_wanted = false;
+	burrow_topic_identity_fill(part, &position);
+	burrow_progress_merge_collect(part, &position.done);
+	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
+	{
+		burrow_offset_commit_check_room(part, &position.done);
+		return;
+	}
+	if (!burrow_offset_commit_store(c, &position, 1, false))
+		return;
+	note_chunks(c, part);
+	part->stored = -1;
+	part->fold_mark = part->tracker.last_offset + 1;
+}

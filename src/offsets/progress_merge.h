@@ -1,0 +1,22 @@
+/*
+ * progress_merge.h
+ *	  What workers have done beyond the head, in one row.
+ */
+#ifndef BURROW_OFFSETS_PROGRESS_MERGE_H
+#define BURROW_OFFSETS_PROGRESS_MERGE_H
+
+#include "core/offset_set.h"
+#include "partition/partition.h"
+
+/* Everything of this part that is done and is not below its head; allocated in the
+ * current memory context. */
+extern void burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done);
+/* The last of the lane's chunks that is in our row; 0: none. */
+extern uint64 burrow_progress_merge_chunk(const BurrowPartition *part, int lane);
+/* So much, in bytes, does the lane's row hold beyond the head after a chunk that was sent
+ * when the last fold had its chunks up to folded. */
+extern void burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes);
+/* Makes a fold of the part if one is due. */
+extern void burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part);
+
+#endif							/* BURROW_OFFSETS_PROGRESS_MERGE_H */

@@ -1,0 +1,353 @@
+/*
+ * seek.c
+ *	  Partitions are moved because somebody asked for it.
+ *
+ * Runs in: the consumer.
+ *
+ * A consumer that hears of a seek while it runs drains and starts anew: then no worker
+ * has a message in hand, no commit is under way, and the group knows the member that
+ * could still send one as fenced.  Where the partition starts then, start.c asks
+ * here before it looks at Kafka or the database.
+ *
+ * What is asked for is in the catalog until Kafka has acknowledged the position and it
+ * was removed there; before that no message of the partition is taken.  So a crash at any
+ * moment leaves the old position with the seek still to be done, or the new one.  That
+ * the database alone has the new position would not be enough: an untagged commit, or
+ * one of at_least_once, may count for more than a row.
+ *
+ * A time is turned into offsets once, and those are stored in its place: what comes
+ * after that moment is not missed, however often it starts again.
+ *
+ * A seek that cannot be done halts the subscription and is forgotten: what is resumed
+ * goes on where it was.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "consumer/shutdown.h"
+#include "offsets/seek.h"
+#include "offsets/start.h"
+#include "offsets/topic_identity.h"
+#include "runtime/crash_point.h"
+
+/* Longest wait for an answer of the broker's. */
+#define ASK_TIMEOUT_MS		1000
+
+/* When they could not be removed. */
+#define REMOVE_AGAIN_US		INT64CONST(1000000)
+
+static void
+load(BurrowConsumer *c, BurrowPendingSeeks *pending)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	burrow_consumer_start_transaction(c);
+	MemoryContextSwitchTo(caller);
+	burrow_seek_request_load(c->subid, pending);
+	burrow_consumer_commit_transaction(c);
+	MemoryContextSwitchTo(caller);
+}
+
+void
+burrow_seek_init(BurrowConsumer *c)
+{
+	load(c, &c->seeks);
+}
+
+static BurrowSeek *
+find(const BurrowPendingSeeks *pending, const char *topic, int32 partition)
+{
+	for (int i = 0; i < pending->n; i++)
+		if (pending->seeks[i].partition == partition && strcmp(pending->seeks[i].topic, topic) == 0)
+			return &pending->seeks[i];
+	return NULL;
+}
+
+bool
+burrow_seek_is_new(BurrowConsumer *c)
+{
+	BurrowPendingSeeks pending;
+
+	load(c, &pending);
+	if (pending.has_time && (!c->seeks.has_time || c->seeks.time != pending.time))
+		return true;
+	for (int i = 0; i < pending.n; i++)
+	{
+		const BurrowSeek *known = find(&c->seeks, pending.seeks[i].topic, pending.seeks[i].partition);
+
+		if (known == NULL || known->offset != pending.seeks[i].offset)
+			return true;
+	}
+	return false;
+}
+
+/* ---- can it be done? ---- */
+
+static void
+refuse(BurrowConsumer *c, const BurrowSeek *seek, const char *detail)
+{
+	BurrowHalt	halt = {
+		.topic = seek->topic,
+		.partition = seek->partition,
+		.offset = seek->offset,
+		.sqlstate = "22003",
+		.message = psprintf("cannot seek to offset %lld of topic \"%s\" partition %d",
+							(long long) seek->offset, seek->topic, seek->partition),
+		.detail = detail,
+		.hint = "The position is as it was before; use burrow.resume() to go on there, or burrow.seek() to go elsewhere.",
+	};
+
+	c->refused_seek = seek;
+	burrow_shutdown_halt(c, &halt);
+}
+
+/* False: Kafka has not answered. */
+static bool
+check_partitions_exist(BurrowConsumer *c)
+{
+	const char *topic = "";
+	int			partitions = 0;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	/* they are in the order of their topics */
+	for (int i = 0; i < c->seeks.n; i++)
+	{
+		const BurrowSeek *seek = &c->seeks.seeks[i];
+
+		if (strcmp(topic, seek->topic) != 0)
+		{
+			topic = seek->topic;
+			partitions = c->kafka->count_partitions(c->scout, topic, ASK_TIMEOUT_MS, text);
+			if (partitions < 0)
+			{
+				burrow_consumer_trouble(c, "08006", text);
+				return false;
+			}
+		}
+		if (seek->partition >= partitions)
+		{
+			refuse(c, seek, partitions == 0 ? "There is no such topic." :
+				   psprintf("The topic has %d partitions, from 0.", partitions));
+			return true;
+		}
+	}
+	return true;
+}
+
+/* The log's starts, or ends; NULL: Kafka has not answered. */
+static BurrowKafkaList *
+ask_bounds(BurrowConsumer *c, int64 which)
+{
+	BurrowKafkaList *list = c->kafka->list_new(c->seeks.n);
+	char		text[BURROW_KAFKA_TEXT_MAX] = "out of memory";
+	bool		ok = list != NULL;
+
+	for (int i = 0; ok && i < c->seeks.n; i++)
+		ok = c->kafka->list_set(list, i, c->seeks.seeks[i].topic, c->seeks.seeks[i].partition, which, NULL, 0);
+	if (ok && burrow_start_look_up(c->kafka, c->scout, list, text))
+		return list;
+	c->kafka->list_free(list);
+	burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+	return NULL;
+}
+
+bool
+burrow_seek_check(BurrowConsumer *c)
+{
+	BurrowKafkaList *lows;
+	BurrowKafkaList *ends;
+
+	if (c->seeks.n == 0)
+		return true;
+	if (!check_partitions_exist(c))
+		return false;
+	if (c->ending != BURROW_STOP_NONE)
+		return true;
+
+	lows = ask_bounds(c, BURROW_KAFKA_EARLIEST);
+	ends = lows != NULL ? ask_bounds(c, BURROW_KAFKA_LATEST) : NULL;
+	for (int i = 0; ends != NULL && i < c->seeks.n && c->ending == BURROW_STOP_NONE; i++)
+	{
+		int64		low = lows->items[i].offset;
+		int64		end = ends->items[i].offset;
+
+		if (c->seeks.seeks[i].offset < low || c->seeks.seeks[i].offset > end)
+			refuse(c, &c->seeks.seeks[i], burrow_topic_identity_bounds_text(low, end));
+	}
+	if (lows != NULL)
+		c->kafka->list_free(lows);
+	if (ends == NULL)
+		return false;
+	c->kafka->list_free(ends);
+	return true;
+}
+
+/* ---- doing it ---- */
+
+bool
+burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 partition,
+				   int64 *start, bool *located)
+{
+	const BurrowSeek *seek = find(pending, topic, partition);
+	TimestampTz time = pending->time;
+
+	if (seek != NULL)
+	{
+		*start = seek->offset;
+		*located = true;
+		return true;
+	}
+	if (!pending->has_time)
+		return false;
+	*start = TIMESTAMP_IS_NOBEGIN(time) ? BURROW_KAFKA_EARLIEST :
+		TIMESTAMP_IS_NOEND(time) ? BURROW_KAFKA_LATEST :
+		(time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	*located = false;
+	return true;
+}
+
+bool
+burrow_seek_locate(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (!burrow_seek_decide(&c->seeks, part->topic, part->partition, &part->start, &part->located))
+		return false;
+	part->sought = true;
+	return true;
+}
+
+static BurrowSeek
+seek_of(const BurrowPartition *part)
+{
+	return (BurrowSeek) {part->topic, part->partition, part->start};
+}
+
+/* What the time has become. */
+typedef struct Fix
+{
+	BurrowSeek *seeks;
+	int			n;
+	bool		fixed;
+} Fix;
+
+static void
+fix(BurrowConsumer *c, void *arg)
+{
+	Fix		   *work = arg;
+
+	work->fixed = burrow_seek_request_fix(c->subid, c->sub->uuid, c->seeks.time, work->seeks, work->n);
+}
+
+bool
+burrow_seek_fix_time(BurrowConsumer *c)
+{
+	Fix			work = {0};
+	MemoryContext old;
+	dlist_iter	iter;
+
+	if (!c->seeks.has_time)
+		return true;
+	dlist_foreach(iter, &c->parts)
+		work.n++;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	work.seeks = palloc(sizeof(BurrowSeek) * (work.n + c->seeks.n));
+	work.n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_RESOLVING_START || find(&c->seeks, part->topic, part->partition) != NULL)
+			continue;
+		work.seeks[work.n] = seek_of(part);
+		work.seeks[work.n++].topic = pstrdup(part->topic);
+	}
+	MemoryContextSwitchTo(old);
+
+	/* not what is wanted any more: we are about to hear of that */
+	if (!burrow_consumer_try(c, fix, &work, "store the offsets of a seek") || !work.fixed)
+		return false;
+	BURROW_CRASH_POINT("seek time fixed");
+	memcpy(work.seeks + work.n, c->seeks.seeks, sizeof(BurrowSeek) * c->seeks.n);
+	c->seeks.seeks = work.seeks;
+	c->seeks.n += work.n;
+	c->seeks.has_time = false;
+	return true;
+}
+
+/* Is the new position here and in Kafka? */
+static bool
+is_done(const BurrowPartition *part)
+{
+	return part->sought && part->state == BURROW_PARTITION_ACTIVE && part->start_acked;
+}
+
+static void
+remove_done(BurrowConsumer *c, void *arg)
+{
+	BurrowSeek *seeks = palloc(sizeof(BurrowSeek) * c->seeks.n);
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_done(part))
+			seeks[n++] = seek_of(part);
+	}
+	burrow_seek_request_remove(c->subid, seeks, n);
+}
+
+/* The partition is where it was to be moved: its messages may come. */
+static void
+finish(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
+
+	*seek = c->seeks.seeks[--c->seeks.n];
+	part->sought = false;
+	ereport(LOG,
+			(errmsg("subscription \"%s\": topic \"%s\" partition %d was moved to offset %lld",
+					c->sub->name, part->topic, part->partition, (long long) part->start)));
+	burrow_intake_readable(c, part);
+}
+
+static bool
+may_remove(const BurrowConsumer *c)
+{
+	return c->seek_acked && c->ending == BURROW_STOP_NONE;
+}
+
+void
+burrow_seek_run(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	if (!may_remove(c) || c->seek_again_at > c->now)
+		return;
+	BURROW_CRASH_POINT("before seek is removed");
+	c->seek_again_at = 0;
+	if (!burrow_consumer_try(c, remove_done, NULL, "remove a seek that is done"))
+	{
+		c->seek_again_at = c->now + REMOVE_AGAIN_US;
+		return;
+	}
+	BURROW_CRASH_POINT("seek removed");
+	c->seek_acked = false;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_done(part))
+			finish(c, part);
+	}
+}
+
+/* When there is something to do here; 0: not by time. */
+TimestampTz
+burrow_seek_next(const BurrowConsumer *c)
+{
+	return may_remove(c) ? Max(c->seek_again_at, c->now) : 0;
+}

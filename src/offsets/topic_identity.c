@@ -1,0 +1,353 @@
+/*
+ * topic_identity.c
+ *	  Is the topic still the one that we know, and does it hold what comes next?
+ *
+ * Runs in: the consumer, at an assignment, when all starts are known.
+ *
+ * A position is a number, and says nothing about the log that it belongs to.  A topic
+ * that was deleted and made anew under its name, or a log that lost its end, would have
+ * messages skipped or read again without anybody knowing.  What shows it: a position
+ * beyond the log's end, and a message that we know, with another timestamp than it had.
+ * So the offset and timestamp of the last message that was taken are kept with the
+ * position (burrow.progress, seen_offset and seen_time).  Where that message is gone, by
+ * retention or compaction, nothing can be said, and the position is believed.
+ *
+ * A position below the log's start is a gap: retention was faster.  With on_gap => skip it
+ * goes on where the log begins.
+ *
+ * Positions that are new are not looked at: start_from and burrow.seek() say what is
+ * wanted now.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "consumer/connection.h"
+#include "consumer/consumer.h"
+#include "consumer/shutdown.h"
+#include "offsets/start.h"
+#include "offsets/topic_identity.h"
+#include "partition/partition.h"
+
+/* Longest wait for an answer of the broker's. */
+#define ASK_TIMEOUT_MS		1000
+
+/* A topic that is missing for so long was deleted: a broker that has just started may not
+ * know of it yet. */
+#define MISSING_US			INT64CONST(10000000)
+
+/* The message that was taken last is stored at least so often; retention is slower. */
+#define SEEN_STALE_US		INT64CONST(600000000)
+
+/* Does the partition's start come from before? */
+static bool
+is_old(const BurrowPartition *part)
+{
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->located && part->old;
+}
+
+/* Can the message that was taken last be compared? */
+static bool
+is_comparable(const BurrowPartition *part)
+{
+	return is_old(part) && part->seen_offset >= 0 && part->seen_ms >= 0 && part->seen_offset >= part->low;
+}
+
+static void
+halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *message, const char *detail)
+{
+	BurrowHalt	halt = {
+		.topic = part->topic,
+		.partition = part->partition,
+		.offset = offset,
+		.sqlstate = "55000",
+		.message = message,
+		.detail = detail,
+		.hint = BURROW_HINT_SEEK,
+	};
+
+	burrow_shutdown_halt(c, &halt);
+}
+
+/* A list of such partitions, with an offset each by value(). */
+static BurrowKafkaList *
+make_list(BurrowConsumer *c, bool (*is_wanted) (const BurrowPartition *part), int64 which)
+{
+	BurrowKafkaList *list;
+	dlist_iter	iter;
+	int			n = 0;
+
+	dlist_foreach(iter, &c->parts)
+		n += is_wanted(dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
+	list = c->kafka->list_new(n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (list != NULL && is_wanted(part) &&
+			!c->kafka->list_set(list, n++, part->topic, part->partition,
+								which != 0 ? which : part->seen_offset, NULL, 0))
+		{
+			c->kafka->list_free(list);
+			list = NULL;
+		}
+	}
+	if (list == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while looking at %d partitions.", n)));
+	return list;
+}
+
+/* Asks for the logs' starts or ends.  False: Kafka has not answered. */
+static bool
+ask_bounds(BurrowConsumer *c, int64 which, char *text)
+{
+	BurrowKafkaList *list = make_list(c, is_old, which);
+	bool		ok = burrow_start_look_up(c->kafka, c->scout, list, text);
+
+	for (int i = 0; ok && i < list->n; i++)
+	{
+		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+
+		if (which == BURROW_KAFKA_EARLIEST)
+			part->low = list->items[i].offset;
+		else
+			part->end = list->items[i].offset;
+	}
+	c->kafka->list_free(list);
+	return ok;
+}
+
+/* Compares the messages that were taken last.  False: Kafka has not answered. */
+static bool
+compare(BurrowConsumer *c, char *text)
+{
+	BurrowKafkaList *list = make_list(c, is_comparable, 0);
+	bool		ok = c->kafka->peek(c->scout, list, ASK_TIMEOUT_MS, text);
+
+	for (int i = 0; ok && i < list->n; i++)
+	{
+		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+		int64		ms = list->items[i].offset;
+
+		if (ms != BURROW_KAFKA_NONE_OFFSET && ms != part->seen_ms)
+			halt(c, part, part->start,
+				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
+				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
+						  (long long) part->seen_offset, (long long) ms, (long long) part->seen_ms));
+	}
+	c->kafka->list_free(list);
+	return ok;
+}
+
+/* The log ends before what we know of it. */
+static void
+check_end(BurrowConsumer *c, const BurrowPartition *part)
+{
+	int64		known = Max(part->start, part->seen_offset + 1);
+
+	if (known > part->end)
+		halt(c, part, part->start,
+			 psprintf("offset %lld of topic \"%s\" partition %d is beyond its end",
+					  (long long) known, part->topic, part->partition),
+			 psprintf("The topic was made anew or has lost messages: this partition ends at offset %lld.",
+					  (long long) part->end));
+}
+
+const char *
+burrow_topic_identity_bounds_text(int64 low, int64 end)
+{
+	if (low == end)
+		return psprintf("The topic holds no message of this partition; the next one will have offset %lld.",
+						(long long) end);
+	return psprintf("The topic holds offsets %lld to %lld of this partition.",
+					(long long) low, (long long) end - 1);
+}
+
+BurrowHalt
+burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, const char *detail)
+{
+	return (BurrowHalt) {
+		.topic = topic,
+		.partition = partition,
+		.offset = position,
+		.sqlstate = "22003",
+		.message = psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
+							(long long) position, topic, partition),
+		.detail = detail,
+		.hint = BURROW_HINT_SEEK,
+	};
+}
+
+void
+burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, const char *detail)
+{
+	BurrowHalt	halt = burrow_topic_identity_gap(part->topic, part->partition, position, detail);
+
+	burrow_shutdown_halt(c, &halt);
+}
+
+/* The option on_gap says so: goes on where the log begins. */
+static void
+skip_gap(BurrowConsumer *c, BurrowPartition *part)
+{
+	int64		from = part->start;
+	int64		n = 0;
+
+	/* what is done beyond the start is not given up */
+	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->low; i++)
+	{
+		n += part->skip.runs[i].first - from;
+		from = Min(part->skip.runs[i].last, part->low - 1) + 1;
+	}
+	n += part->low - from;
+	ereport(WARNING,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
+					c->sub->name, (long long) n, part->topic, part->partition),
+			 errdetail("The next one was %lld, and the topic begins at offset %lld of this partition.",
+					   (long long) part->start, (long long) part->low)));
+	BURROW_COUNT(c->slot, offsets_skipped, n);
+	part->start = burrow_offset_set_next_missing(&part->skip, part->low);
+	burrow_offset_set_remove_below(&part->skip, part->start);
+	part->start_stored = part->start_acked = false;
+	part->committed = -1;
+}
+
+/* The log begins after what comes next. */
+static void
+check_start(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->start < part->low && c->sub->options.skip_gaps)
+		skip_gap(c, part);
+	else if (part->start < part->low)
+		burrow_topic_identity_halt_gap(c, part, part->start,
+								   burrow_topic_identity_bounds_text(part->low, part->end));
+}
+
+bool
+burrow_topic_identity_check(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	dlist_iter	iter;
+	bool		any = false;
+
+	dlist_foreach(iter, &c->parts)
+		any |= is_old(dlist_container(BurrowPartition, node, iter.cur));
+	if (!any)
+		return true;
+	if (!ask_bounds(c, BURROW_KAFKA_EARLIEST, text) || !ask_bounds(c, BURROW_KAFKA_LATEST, text))
+	{
+		burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+		return false;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_old(part))
+			check_end(c, part);
+	}
+	if (c->ending == BURROW_STOP_NONE && !compare(c, text))
+	{
+		burrow_consumer_trouble(c, "08006", psprintf("could not read what was read before: %s", text));
+		return false;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_old(part))
+			check_start(c, part);
+	}
+	return c->ending == BURROW_STOP_NONE;
+}
+
+void
+burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position)
+{
+	position->seen_offset = part->seen_offset;
+	position->seen_ms = part->seen_ms;
+}
+
+bool
+burrow_topic_identity_is_stale(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return part->seen_stored_at + SEEN_STALE_US <= c->now;
+}
+
+/* ---- a topic that is not there ---- */
+
+/* It was there, if we have a position in it. */
+static bool
+was_there(BurrowConsumer *c)
+{
+	bool		was;
+
+	burrow_consumer_start_transaction(c);
+	was = burrow_position_exists(c->subid, c->sub->topic);
+	burrow_consumer_commit_transaction(c);
+	return was;
+}
+
+void
+burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part)
+{
+	part->lost = true;
+	if (c->topic_missing_since == 0)
+	{
+		c->topic_missing_since = c->now;
+		c->probe_at = c->now + BURROW_SUSPECT_US;
+	}
+	strlcpy(c->missing_topic, part->topic, sizeof(c->missing_topic));
+}
+
+const char *
+burrow_topic_identity_wanted_topic(const BurrowConsumer *c)
+{
+	return c->missing_topic[0] != '\0' ? c->missing_topic : c->sub->topic;
+}
+
+/*
+ * A topic that is missing is waited for, because it may be made yet; one that we have
+ * read from was deleted.  Topics of a regular expression come and go.  One that has come
+ * back may be another one, which the assignment after a new start finds out.
+ */
+void
+burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
+{
+	bool		is_pattern = c->sub->topic[0] == '^';
+
+	if (partitions > 0)
+	{
+		if (c->topic_missing_since != 0 && c->client != NULL && (!is_pattern || c->missing_topic[0] != '\0'))
+			burrow_consumer_end(c, BURROW_STOP_RESTART);
+		c->topic_missing_since = 0;
+		c->missing_topic[0] = '\0';
+	}
+	else if (c->topic_missing_since == 0)
+		c->topic_missing_since = c->now;
+	else if (c->topic_missing_since + MISSING_US > c->now)
+		return;
+	else if (is_pattern)
+	{
+		c->topic_missing_since = 0;
+		c->missing_topic[0] = '\0';
+	}
+	else if (was_there(c))
+	{
+		BurrowHalt	halt = {
+			.topic = c->sub->topic,
+			.partition = -1,
+			.offset = -1,
+			.sqlstate = "42704",
+			.message = psprintf("topic \"%s\" does not exist any more", c->sub->topic),
+			.hint = "Make it anew and use burrow.seek() to say where to go on, or use burrow.unsubscribe().",
+		};
+
+		burrow_shutdown_halt(c, &halt);
+	}
+}

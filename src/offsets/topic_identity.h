@@ -1,0 +1,40 @@
+/*
+ * topic_identity.h
+ *	  Is the topic still the one that we know, and does it hold what comes next?
+ */
+#ifndef BURROW_OFFSETS_TOPIC_IDENTITY_H
+#define BURROW_OFFSETS_TOPIC_IDENTITY_H
+
+#include "catalog/position.h"
+#include "partition/partition.h"
+#include "shmem/registry.h"
+
+#define BURROW_HINT_SEEK	"Use burrow.seek() to say where to go on."
+
+/* All starts are known: halts where one cannot be gone on from.  False: it did, or Kafka has
+ * not answered. */
+extern bool burrow_topic_identity_check(BurrowConsumer *c);
+/* The topic does not hold what comes next. */
+extern BurrowHalt burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, const char *detail);
+extern void burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, const char *detail);
+/* What a log holds, as a sentence. */
+extern const char *burrow_topic_identity_bounds_text(int64 low, int64 end);
+/* Kafka said that this partition is not there (any more). */
+extern void burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part);
+/* The topic, or pattern, to look for. */
+extern const char *burrow_topic_identity_wanted_topic(const BurrowConsumer *c);
+/* So many partitions has it, says Kafka. */
+extern void burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions);
+/* A message was taken. */
+static inline void
+burrow_topic_identity_note_message(BurrowPartition *part, int64 offset, int64 timestamp_ms)
+{
+	part->seen_offset = offset;
+	part->seen_ms = timestamp_ms;
+}
+/* What is to be kept of it with the position. */
+extern void burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position);
+/* It is not kept for long enough: retention would take it before it is looked at. */
+extern bool burrow_topic_identity_is_stale(const BurrowConsumer *c, const BurrowPartition *part);
+
+#endif							/* BURROW_OFFSETS_TOPIC_IDENTITY_H */

@@ -1,0 +1,267 @@
+/*
+ * partition.c
+ *	  One epoch of one partition: its queue, tracker and place in the scheduler.
+ *
+ * Runs in: the consumer.
+ *
+ * A part is made when the partition is assigned and closed when it is given up.  It
+ * lives on as long as a worker holds a message of it, so that the mark of that message
+ * has a slot to go to; a mark of an older epoch cannot reach a newer one.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "catalog/done_set.h"
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "dead_letter/key_parking.h"
+#include "dead_letter/redelivery.h"
+#include "delivery/reclaim.h"
+#include "delivery/retry.h"
+#include "offsets/offset_commit.h"
+#include "partition/partition.h"
+
+BurrowPartition *
+burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	BurrowPartition *part = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPartition));
+	uint32		i;
+
+	strlcpy(part->topic, topic, sizeof(part->topic));
+	part->partition = partition;
+	part->state = BURROW_PARTITION_RESOLVING_START;
+	part->slot = -1;
+	part->start = -1;
+	part->committed = -1;
+	part->sent = -1;
+	part->stored = -1;
+	part->end = -1;
+	part->end_seen = -1;
+	part->seen_offset = part->seen_ms = -1;
+	burrow_done_set_init(&part->skip);
+	part->place = burrow_key_parking_place(c, topic, partition);
+
+	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
+		;
+	if (i == c->nids)
+	{
+		uint32		nids = Max(16, c->nids * 2);
+
+		c->part_by_id = c->part_by_id == NULL
+			? MemoryContextAllocZero(TopMemoryContext, nids * sizeof(BurrowPartition *))
+			: repalloc(c->part_by_id, nids * sizeof(BurrowPartition *));
+		memset(c->part_by_id + c->nids, 0, (nids - c->nids) * sizeof(BurrowPartition *));
+		c->nids = nids;
+	}
+	c->part_by_id[i] = part;
+	part->id = i + 1;
+	dlist_push_tail(&c->parts, &part->node);
+	return part;
+}
+
+/* The epoch is over and no worker holds a message of it. */
+static void
+part_free(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowTrackerSegment *segment;
+
+	Assert(part->held == 0 && part->queue == NULL);
+	if (part->letters)
+		c->nletter_parts--;
+	burrow_tracker_close(&part->tracker);
+	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
+	{
+		dsa_free(c->area, segment->handle);
+		pfree(segment);
+	}
+	if (part->moving)
+		dlist_delete(&part->moving_node);
+	dlist_delete(&part->node);
+	c->part_by_id[part->id - 1] = NULL;
+	burrow_offset_set_reset(&part->skip);
+	if (part->folded != NULL)
+		pfree(part->folded);
+	pfree(part);
+}
+
+static void
+drop_item(void *arg, BurrowSchedItem *item)
+{
+	burrow_message_free(arg, (BurrowMessage *) item);
+}
+
+/* Takes no more of it, and drops what no worker has. */
+void
+burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->state == BURROW_PARTITION_ACTIVE)
+	{
+		part->state = BURROW_PARTITION_CLOSING;
+		burrow_reclaim_part(c, part);
+	}
+	if (part->readable)
+	{
+		part->readable = false;
+		dlist_delete(&part->readable_node);
+	}
+	if (part->sched != NULL)
+	{
+		BurrowPartition *letters = part->letters ? NULL : burrow_partition_find_letters(c, part->topic, part->partition);
+
+		burrow_retry_drop(c, part);
+		if (!part->guest)
+			burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
+		part->sched = NULL;
+		/* it is not freed here: the caller may be on its way through the list */
+		if (letters != NULL && letters->guest)
+			burrow_redelivery_give_up(c, letters);
+	}
+}
+
+/* The partition is no longer ours. */
+void
+burrow_partition_close(BurrowConsumer *c, BurrowPartition *part)
+{
+	burrow_partition_stop(c, part);
+	part->state = BURROW_PARTITION_CLOSED;
+	if (part->queue != NULL)
+	{
+		c->kafka->join(part->queue);
+		part->queue = NULL;
+	}
+	if (part->slot >= 0)
+	{
+		burrow_partitions_free(part->slot);
+		part->slot = -1;
+	}
+	if (part->held == 0)
+		part_free(c, part);
+}
+
+void
+burrow_partition_release(BurrowConsumer *c, BurrowPartition *part)
+{
+	part->held--;
+	if (part->letters && part->state != BURROW_PARTITION_CLOSED)
+	{
+		/* all that it was made for is resolved, or given up */
+		if (part->unresolved == 0)
+			burrow_partition_close(c, part);
+	}
+	else if (part->state != BURROW_PARTITION_CLOSED)
+		burrow_offset_commit_moved(c, part);
+	else if (part->held == 0)
+		part_free(c, part);
+}
+
+static BurrowPartition *
+find(BurrowConsumer *c, const char *topic, int32 partition, bool letters)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_CLOSED && part->letters == letters && part->partition == partition &&
+			strcmp(part->topic, topic) == 0)
+			return part;
+	}
+	return NULL;
+}
+
+BurrowPartition *
+burrow_partition_find(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	return find(c, topic, partition, false);
+}
+
+BurrowPartition *
+burrow_partition_find_letters(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	return find(c, topic, partition, true);
+}
+
+/* Does a worker still hold a message of an older epoch of this partition? */
+bool
+burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *other = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (other != part && other->state == BURROW_PARTITION_CLOSED &&
+			other->partition == part->partition && strcmp(other->topic, part->topic) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What others see. */
+void
+burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowPartitionSlot *slot;
+	int64		head;
+	int64		oldest;
+
+	part->dirty = false;
+	if (part->slot < 0)
+		return;
+	slot = &burrow_partitions[part->slot];
+	head = burrow_tracker_head(&part->tracker);
+
+	/* what was taken was there */
+	part->end = Max(part->end, Max(head, part->tracker.last_offset + 1));
+
+	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
+	pg_atomic_write_u64(&slot->processed, (uint64) head);
+	pg_atomic_write_u64(&slot->end, (uint64) part->end);
+	pg_write_barrier();			/* who sees the time sees the end */
+	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
+	pg_atomic_write_u64(&slot->end_asked_at, (uint64) part->asked_at);
+	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
+	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
+	if (part->newest_done_ms > 0)
+		pg_atomic_write_u64(&slot->last_message_at,
+							(uint64) (part->newest_done_ms * 1000 -
+									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY));
+	if (burrow_tracker_oldest_pending(&part->tracker, &oldest))
+	{
+		BurrowSegment *segment = (BurrowSegment *) part->tracker.first;
+
+		pg_atomic_write_u64(&slot->oldest_pending_since,
+							(uint64) segment->taken_at[part->tracker.head - segment->tracker.base]);
+		pg_atomic_write_u64(&slot->oldest_pending, (uint64) oldest);
+	}
+	else
+	{
+		pg_atomic_write_u64(&slot->oldest_pending, (uint64) -1);
+		pg_atomic_write_u64(&slot->oldest_pending_since, 0);
+	}
+}
+
+/* Everything that a partition needs before its messages may come. */
+void
+burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	part->slot = burrow_partitions_reserve(c->slot, part->topic, part->partition, c->epoch);
+	if (part->slot < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many partitions for subscription \"%s\"", c->sub->name),
+				 errhint("Consider increasing the configuration parameter \"burrow.max_partitions\".")));
+	burrow_tracker_init(&part->tracker, part->start, c->sub->options.window);
+	part->sched = burrow_sched_add_partition(c->sched);
+	part->queue = c->kafka->split(c->client, part->topic, part->partition, part->id, text);
+	if (part->queue == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not get the queue of topic \"%s\" partition %d: %s",
+						part->topic, part->partition, text)));
+}

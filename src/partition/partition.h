@@ -1,0 +1,170 @@
+/*
+ * partition.h
+ *	  One epoch of one partition, and what is known of its messages.
+ */
+#ifndef BURROW_PARTITION_PARTITION_H
+#define BURROW_PARTITION_PARTITION_H
+
+#include "lib/ilist.h"
+#include "lib/pairingheap.h"
+#include "utils/dsa.h"
+
+#include "core/frame.h"
+#include "core/offset_set.h"
+#include "core/policy.h"
+#include "core/scheduler.h"
+#include "core/tracker.h"
+#include "kafka/kafka.h"
+#include "partition/context.h"
+#include "shmem/partitions.h"
+
+/* A tracker segment with what only the consumer needs to know of its slots. */
+typedef struct BurrowSegment
+{
+	BurrowTrackerSegment tracker;	/* must be first */
+	TimestampTz taken_at[BURROW_TRACKER_SEGMENT_SLOTS];
+} BurrowSegment;
+
+/* An attempt's error: one palloc with its texts. */
+typedef struct BurrowFailure
+{
+	char		sqlstate[6];
+	bool		unfit;			/* the handler could not be called */
+	BurrowVerdict verdict;		/* once it is judged */
+	const char *message;		/* these may be NULL */
+	const char *detail;
+	const char *hint;
+	const char *context;
+} BurrowFailure;
+
+/* What is known of a message that has failed. */
+typedef struct BurrowRetry
+{
+	pairingheap_node heap_node; /* in consumer->retries, while it waits for its time */
+	dlist_node	node;			/* in consumer->waiting then, or in consumer->letters */
+	struct BurrowMessage *m;
+	TimestampTz at;				/* not before */
+	TimestampTz first_failed_at;
+	uint64		successes_before;	/* of the subscription, when it first failed */
+	uint32		environment_failures;	/* attempts counted that were perhaps not its fault */
+	BurrowFailure *failure;		/* a dead letter's, until it is written; NULL: it is parked */
+} BurrowRetry;
+
+/* A message that was taken and is not resolved: one palloc with its frame. */
+typedef struct BurrowMessage
+{
+	BurrowSchedItem item;		/* must be first */
+	BurrowTrackerRef ref;
+	BurrowPartition *part;
+	BurrowRetry *retry;			/* NULL: it has not failed */
+	BurrowMessageHeader frame;	/* key, value and headers follow */
+} BurrowMessage;
+
+typedef enum BurrowPartitionState
+{
+	BURROW_PARTITION_RESOLVING_START,		/* start not known yet -> ACTIVE, CLOSED */
+	BURROW_PARTITION_ACTIVE,			/* -> CLOSING */
+	BURROW_PARTITION_CLOSING,		/* being revoked: nothing new is taken -> CLOSED */
+	BURROW_PARTITION_CLOSED			/* epoch over; kept while a worker holds a message of it */
+} BurrowPartitionState;
+
+/* The lane of what the consumer resolves itself (dead letters, what is skipped); no worker
+ * has it. */
+#define BURROW_RESOLVED_LANE	BURROW_MAX_WORKERS
+
+/* One epoch of one partition. */
+struct BurrowPartition
+{
+	dlist_node	node;			/* in consumer->parts */
+	dlist_node	readable_node;	/* in consumer->readable, if readable */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	BurrowPartitionState state;
+	bool		revoked;		/* closing because of a rebalance */
+	uint32		id;				/* wake-up id, not 0 */
+	int			slot;			/* shared partition slot */
+	BurrowKafkaPartition *queue;	/* NULL before the assign and after the revoke */
+	BurrowSchedPartition *sched;
+	BurrowTracker tracker;
+	uint64		held;			/* messages in workers' hands */
+	bool		readable;		/* the queue may hold something */
+	int			turn;			/* messages left of its turn to be read; 0: none has begun */
+	bool		dirty;			/* shared slot is to be brought up to date */
+	bool		moving;			/* in consumer->moving: heads may move */
+	dlist_node	moving_node;
+	bool		window_full;
+	int64		end;			/* end of the partition; -1: not known */
+	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
+
+	/* Where it starts; see start.c. */
+	bool		located;
+	int64		start;
+	bool		old;			/* it is where we were before, and not what somebody wants now */
+	int64		low;			/* of the log, when it was looked at */
+	bool		start_stored;	/* the database has it, in the consumer's row alone */
+	bool		start_acked;	/* Kafka has it, or an offset below it, with our tag */
+	bool		start_by_rows;	/* below it is done what Kafka does not know, our rows do */
+	uint64		rows_lsn;		/* the rows read are durable with this; 0: they are, or none were */
+	bool		sought;			/* burrow.seek() gave it, and that is still in the catalog: no
+								 * message is taken */
+
+	/* Commits; next to read, -1: none. */
+	int64		committed;		/* acknowledged, by this epoch */
+	int64		sent;			/* in the commit under way; -1: not part of it */
+	int64		stored;			/* in the consumer's row; -1: not known */
+	uint64		ndone;			/* messages, in this epoch */
+	uint64		ndone_sent;		/* ndone when Kafka was last told, without what was not
+								 * flushed; anything else: it is to be told again */
+	bool		lost;			/* Kafka said that it is not there: what comes may be another topic's
+								 * and is not taken */
+	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
+
+	/* Folds; see progress_merge.c. */
+	uint64	   *folded;			/* by lane, the resolved one's last: its chunks up to this one are
+								 * in our row; NULL: none */
+	uint64		fold_base;		/* of ndone: these are folded, or below the head */
+	bool		fold_wanted;	/* a worker's row has grown */
+	int64		fold_mark;		/* when the head comes here, all that was done until now is below it */
+
+	BurrowKeyParking *place;			/* the partition's parked keys; NULL: park_key is off */
+
+	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
+	bool		letters;
+	bool		guest;			/* sched belongs to the part of the partition itself */
+	uint32		unresolved;		/* messages */
+
+	/* The last message that was taken, in this epoch or before; see topic_identity.c. */
+	int64		seen_offset;	/* -1: none */
+	int64		seen_ms;		/* its timestamp; -1: none */
+	TimestampTz seen_stored_at; /* when the consumer's row was written last */
+
+	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
+
+	/* Its end, as it is shown. */
+	int64		end_seen;		/* where it was reached, and nothing was taken since; -1: not */
+	TimestampTz end_seen_at;
+	TimestampTz asked_at;		/* the question that the broker has answered last; 0: none */
+	TimestampTz bounds_at;		/* when it was last known, from either; 0: never */
+	TimestampTz behind_since;	/* when it first had a message again after its end was
+								 * reached; 0: not yet */
+};
+
+extern BurrowPartition *burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition);
+/* Everything that it needs before its messages may come. */
+extern void burrow_partition_open(BurrowConsumer *c, BurrowPartition *part);
+/* The part that holds dead letters of this partition; NULL: none. */
+extern BurrowPartition *burrow_partition_find_letters(BurrowConsumer *c, const char *topic, int32 partition);
+/* Takes no more of it, and drops what no worker has. */
+extern void burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part);
+/* It is no longer ours.  Freed here, or when the last worker lets go of it. */
+extern void burrow_partition_close(BurrowConsumer *c, BurrowPartition *part);
+/* Not closed; NULL: none. */
+extern BurrowPartition *burrow_partition_find(BurrowConsumer *c, const char *topic, int32 partition);
+/* Does a worker still hold a message of an older epoch of this partition? */
+extern bool burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part);
+/* A worker has let go of a message of this part, which may have been freed by it afterwards. */
+extern void burrow_partition_release(BurrowConsumer *c, BurrowPartition *part);
+/* Bring the shared slot up to date. */
+extern void burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part);
+
+#endif							/* BURROW_PARTITION_PARTITION_H */

@@ -1,0 +1,58 @@
+/*
+ * bgw.h
+ *	  The only place that fills a BackgroundWorker.
+ */
+#ifndef BURROW_RUNTIME_BGW_H
+#define BURROW_RUNTIME_BGW_H
+
+#include "postmaster/bgworker.h"
+
+#include "shmem/transport.h"
+
+/* From _PG_init: the static launcher. */
+extern void burrow_bgw_register_launcher(void);
+
+/* Dynamic ones: false when no background worker slot is free.  The caller is
+ * notified of start and end (bgw_notify_pid).  The handle is the caller's to pfree(). */
+extern bool burrow_bgw_start_discovery(Oid dboid, BackgroundWorkerHandle **handle);
+extern bool burrow_bgw_start_consumer(int slot, uint32 generation, Oid dboid, int32 subid,
+									  const char *name, BackgroundWorkerHandle **handle);
+extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *name,
+									BackgroundWorkerHandle **handle);
+
+/* Settings that Burrow's own processes (not the workers) need whatever the database's
+ * are.  Process: launcher, discovery, consumer, once connected. */
+extern void burrow_bgw_set_overrides(void);
+/* What is the owner's in a process that is his session, but for what protects Burrow's
+ * promises.  Process: worker, dry run, once connected. */
+extern void burrow_bgw_set_up_owner(void);
+
+/* Arguments of a consumer, in bgw_extra; the slot is bgw_main_arg. */
+typedef struct BurrowConsumerArgs
+{
+	Oid			dboid;
+	int32		subid;
+	uint32		generation;
+} BurrowConsumerArgs;
+
+/* Arguments of a dry run, in bgw_extra. */
+typedef struct BurrowDryRunArgs
+{
+	Oid			dboid;
+	Oid			owner;			/* role that it connects as */
+	int32		subid;
+	int			n;				/* messages that are wanted */
+	dsm_handle	segment;		/* nothing but the queue of its answers */
+} BurrowDryRunArgs;
+
+extern bool burrow_bgw_start_dry_run(const BurrowDryRunArgs *args, const char *name,
+									 BackgroundWorkerHandle **handle);
+
+/* Entry points */
+extern PGDLLEXPORT void burrow_launcher_main(Datum arg);
+extern PGDLLEXPORT void burrow_discovery_main(Datum arg);	/* database OID */
+extern PGDLLEXPORT void burrow_consumer_main(Datum arg);
+extern PGDLLEXPORT void burrow_worker_main(Datum arg);
+extern PGDLLEXPORT void burrow_dry_run_main(Datum arg);
+
+#endif							/* BURROW_RUNTIME_BGW_H */
