@@ -58,6 +58,7 @@ typedef struct BurrowKafkaTopicPartition
 	size_t		metadata_len;
 	int			error;			/* 0, or librdkafka's code */
 	const char *error_text;		/* static text; NULL if error is 0 */
+	bool		beyond;			/* from resolve(): no message was found at or after the time */
 } BurrowKafkaTopicPartition;
 
 typedef struct BurrowKafkaList
@@ -215,9 +216,11 @@ typedef struct BurrowKafkaFunctions
 
 	/*
 	 * Offsets by time: list->items[i].offset is a time (milliseconds since 1970) or
-	 * BURROW_KAFKA_EARLIEST or _LATEST, and becomes a number; a time after the last
-	 * message gives the end (under read_committed, the last stable offset).  Waits up to
-	 * timeout_ms.  False: the whole failed, be it for one partition that does not exist.
+	 * BURROW_KAFKA_EARLIEST or _LATEST, and becomes a number.  Where no message is found at or
+	 * after the time, that is the end (under read_committed, the last stable offset) as it was
+	 * before the time was looked up, and the item is "beyond": what comes, or becomes visible,
+	 * meanwhile lies at or after it.  Waits up to timeout_ms.
+	 * False: the whole failed, be it for one partition that does not exist.
 	 */
 	bool		(*resolve) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 

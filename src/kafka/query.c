@@ -46,18 +46,23 @@ ask(BurrowKafkaClient *c, rd_kafka_topic_partition_list_t *rd, int64_t until, ch
 }
 
 /*
- * Which items have no message at or after their time?  Kafka says -1, and means the end: not
- * the end of now, in case one came meanwhile, but the one that a second question tells, which is
- * at or after it.
+ * The ends of those partitions that are to be asked for a time.  They are asked for before the
+ * times: Kafka says -1 where it knows no message at or after a time, and an end that
+ * was true before that has nothing below it that the answer missed.  An end from afterwards may lie
+ * behind messages that came between the questions, or became visible, when a transaction ended.
+ *
+ * Under read_committed an answer beyond the last stable offset is -1, too: so while a transaction is
+ * open, what lies behind its first message is not found, whoever wrote it.  The end is the last stable
+ * offset then, and nothing is skipped; what lies behind it is read from there, though it may be older.
  */
 static rd_kafka_topic_partition_list_t *
-beyond_the_end(const rd_kafka_topic_partition_list_t *rd)
+ends_for_times(const rd_kafka_topic_partition_list_t *rd)
 {
 	rd_kafka_topic_partition_list_t *ends = NULL;
 
 	for (int i = 0; i < rd->cnt; i++)
 	{
-		if (rd->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR || rd->elems[i].offset >= 0)
+		if (rd->elems[i].offset < 0)
 			continue;
 		if (ends == NULL)
 			ends = rd_kafka_topic_partition_list_new(rd->cnt);
@@ -67,23 +72,34 @@ beyond_the_end(const rd_kafka_topic_partition_list_t *rd)
 	return ends;
 }
 
-/* Puts the answers in rd into the list. */
 static void
-collect(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd)
+collect(BurrowKafkaTopicPartition *item, const rd_kafka_topic_partition_t *answer)
+{
+	item->error = answer->err;
+	item->error_text = answer->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(answer->err);
+	item->offset = answer->err == RD_KAFKA_RESP_ERR_NO_ERROR && answer->offset >= 0 ?
+		answer->offset : BURROW_KAFKA_NONE_OFFSET;
+}
+
+/* Puts the answers into the list; ends NULL: no times were asked for. */
+static void
+collect_all(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd,
+			rd_kafka_topic_partition_list_t *ends)
 {
 	for (int i = 0; i < list->n; i++)
 	{
 		BurrowKafkaTopicPartition *item = &list->items[i];
-		rd_kafka_topic_partition_t *found;
+		rd_kafka_topic_partition_t *end = ends == NULL ? NULL :
+			rd_kafka_topic_partition_list_find(ends, item->topic, item->partition);
+		rd_kafka_topic_partition_t *found =
+			rd_kafka_topic_partition_list_find(rd, item->topic, item->partition);
 
-		found = rd_kafka_topic_partition_list_find(rd, item->topic, item->partition);
-		if (found == NULL)
-			continue;
-		item->error = found->err;
-		item->error_text = found->err == RD_KAFKA_RESP_ERR_NO_ERROR ?
-			NULL : rd_kafka_err2str(found->err);
-		item->offset = found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset >= 0 ?
-			found->offset : BURROW_KAFKA_NONE_OFFSET;
+		item->beyond = end != NULL && found != NULL &&
+			found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset < 0;
+		if (item->beyond)
+			found = end;
+		if (found != NULL)
+			collect(item, found);
 	}
 }
 
@@ -92,7 +108,7 @@ burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms
 {
 	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
 	rd_kafka_topic_partition_list_t *rd;
-	rd_kafka_topic_partition_list_t *ends = NULL;
+	rd_kafka_topic_partition_list_t *ends;
 	bool		ok;
 
 	if (list->n == 0)
@@ -104,15 +120,10 @@ burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms
 		return false;
 	}
 
-	ok = ask(c, rd, until, error);
+	ends = ends_for_times(rd);
+	ok = (ends == NULL || ask(c, ends, until, error)) && ask(c, rd, until, error);
 	if (ok)
-		ends = beyond_the_end(rd);
-	if (ends != NULL)
-		ok = ask(c, ends, until, error);
-	if (ok)
-		collect(list, rd);
-	if (ok && ends != NULL)
-		collect(list, ends);
+		collect_all(list, rd, ends);
 
 	if (ends != NULL)
 		rd_kafka_topic_partition_list_destroy(ends);

@@ -352,6 +352,21 @@ burrow_start_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout
 	return true;
 }
 
+/* Who asked for a time learns where there was none: not to be found does not mean that it is not there. */
+static void
+tell_of_ends(const BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	int			n = 0;
+
+	for (int i = 0; i < list->n; i++)
+		n += list->items[i].beyond ? 1 : 0;
+	if (n > 0)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": Kafka finds no message at or after the time in %d of %d partitions, which start at their end",
+						c->sub->name, n, list->n),
+				 errdetail("What is behind a transaction that is open is not found.  Such a partition starts where the oldest open transaction does: nothing is skipped, and older messages may be handled.")));
+}
+
 /* Looks up the log's start or end, or a time.  False: not all are known yet. */
 bool
 burrow_start_resolve(BurrowConsumer *c)
@@ -360,6 +375,8 @@ burrow_start_resolve(BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	bool		ok = burrow_start_look_up(c->kafka, c->scout, list, text);
 
+	if (ok)
+		tell_of_ends(c, list);
 	for (int i = 0; ok && i < list->n; i++)
 	{
 		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);

@@ -13,6 +13,7 @@ Two ways to say what:
       topic          another one than --topic
       With --transactional-id, {"transaction": "begin" | "commit" | "abort"}
       stand between the messages.
+      {"tell": true} has it wait until all before are in the log, and print {"told": true}.
       Prints for each message, in the order of the input, {"partition": ..., "offset": ...}.
 
   producer.py --bootstrap HOST:PORT --topic T --count N [--keys K] [--size S] ...
@@ -123,6 +124,10 @@ def produce_lines(args, producer):
     }
     for line in sys.stdin:
         item = json.loads(line)
+        if "tell" in item:
+            sender.finish()
+            print(json.dumps({"told": True}), flush=True)
+            continue
         if "transaction" in item:
             if item["transaction"] != "begin":
                 producer.flush(60)  # so that an aborted message is in the log, too

@@ -150,6 +150,16 @@ sub recent_librdkafka
 	return $folder;
 }
 
+# Builds gate.c; returns the library's path.
+sub gate_library
+{
+	my $source = abs_path(dirname(__FILE__) . '/../kafka/gate.c');
+	my $library = "$PostgreSQL::Test::Utils::tmp_check/gate.so";
+	system('cc', '-std=gnu11', '-O1', '-Wall', '-Werror', '-fPIC', '-shared', '-o', $library, $source, '-ldl') == 0
+		or croak "cannot build $source";
+	return abs_path($library);
+}
+
 # Limits on time that a test checks are stretched by this on a slow machine.
 sub slow_by
 {

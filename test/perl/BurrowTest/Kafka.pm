@@ -138,17 +138,69 @@ sub produce_transactions
 	return $self->_produce_lines([ '--topic', $topic, '--transactional-id', $id ], @messages);
 }
 
+# A producer that stays: what it is given by give() is in the log when that returns.  With "transactional" among
+# it may be { transaction => 'begin' } (or 'commit', or 'abort'), and a transaction stays open between two calls.
+sub open_producer
+{
+	my ($self, $topic, %options) = @_;
+	my $job = { in => '', out => '', err => '' };
+	my @transactional = !$options{transactional} ? () :
+		('--transactional-id', 'tx-' . ++$self->{transactional_ids}, '--property', 'transaction.timeout.ms=600000');
+	$job->{run} = IPC::Run::start([ $self->_producer_command('--topic', $topic, @transactional) ],
+		'<', \$job->{in}, '>', \$job->{out}, '2>', \$job->{err});
+	$self->give($job);
+	return $job;
+}
+
+# $kafka->give($producer, @messages)
+sub give
+{
+	my ($self, $job, @messages) = @_;
+	$job->{out} = '';
+	$job->{in} .= _lines(@messages, { tell => JSON::PP::true });
+	$job->{run}->pump while $job->{run}->pumpable && $job->{out} !~ /told/;
+	croak "the producer failed: $job->{err}" if $job->{out} !~ /told/;
+	return;
+}
+
+# A transaction that is open, as a producer that was given its messages, and its end, "commit" or "abort":
+# $kafka->end_transaction($producer, $how, $topic)
+sub open_transaction
+{
+	my ($self, $topic, @messages) = @_;
+	my $job = $self->open_producer($topic, transactional => 1);
+	$self->give($job, { transaction => 'begin' }, @messages);
+	return $job;
+}
+
+# The coordinator answers before the marker is in the log: so it is waited for, by what readers of what is
+# committed see.
+sub end_transaction
+{
+	my ($self, $job, $how, $topic) = @_;
+	my $before = $self->end_offsets($topic);
+	$self->give($job, { transaction => $how });
+	BurrowTest::wait_until("the transaction's end to be in topic $topic",
+		sub { my $now = $self->end_offsets($topic); return grep { $now->{$_} != $before->{$_} } keys %$now });
+	return;
+}
+
 sub _produce_lines
 {
 	my ($self, $args, @messages) = @_;
+	my $out = _run([ $self->_producer_command(@$args) ], _lines(@messages));
+	return map { $json->decode($_) } split /\n/, $out;
+}
+
+sub _lines
+{
+	my (@messages) = @_;
 	for my $message (@messages)
 	{
 		# Numbers have to be numbers in JSON.
 		$_ += 0 foreach grep { defined } @$message{ grep { exists $message->{$_} } qw(partition timestamp) };
 	}
-	my $in = join '', map { $json->encode($_) . "\n" } @messages;
-	my $out = _run([ $self->_producer_command(@$args) ], $in);
-	return map { $json->decode($_) } split /\n/, $out;
+	return join '', map { $json->encode($_) . "\n" } @messages;
 }
 
 # $kafka->produce_many($topic, count => N, keys => K, size => S, first => I, partition => P, rate => R)

@@ -7,17 +7,18 @@ use strict;
 use warnings FATAL => 'all';
 
 use Carp;
+use POSIX ();
 use Test::More ();
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 
 # BurrowTest::Node->create($name, kafka => $kafka, conf => "text", init => [...], extension => 1, preload => 1,
-#	libraries => $folder)
+#	libraries => $folder, gate => 1)
 #
 # A new server that runs.  "kafka" becomes burrow.bootstrap_servers; "conf" is
 # added to postgresql.conf; "init" are further arguments of Cluster's init (such
 # as allows_streaming => 1); the extension is created in database postgres unless
 # extension => 0.  preload => 0 leaves the library out of shared_preload_libraries.  The
-# server takes shared libraries out of the folder "libraries" rather than the system's.
+# server takes shared libraries out of the folder "libraries" rather than the system's.  "gate": see close_gate.
 sub create
 {
 	my ($class, $name, %options) = @_;
@@ -33,6 +34,7 @@ sub prepare
 	my ($class, $name, %options) = @_;
 	my $self = $class->new($name);
 	$self->{libraries} = $options{libraries};
+	$self->{gate} = BurrowTest::gate_library() if $options{gate};
 	$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
 	$self->configure(%options);
 	return $self;
@@ -41,7 +43,8 @@ sub prepare
 sub start
 {
 	my ($self, @arguments) = @_;
-	local %ENV = (%ENV, defined $self->{libraries} ? (LD_LIBRARY_PATH => $self->{libraries}) : ());
+	local %ENV = (%ENV, defined $self->{libraries} ? (LD_LIBRARY_PATH => $self->{libraries}) : (),
+		defined $self->{gate} ? (LD_PRELOAD => $self->{gate}) : ());
 	return $self->SUPER::start(@arguments);
 }
 
@@ -132,6 +135,32 @@ sub diagnostics
 		$text .= "--- $query:\n" . ($out // '') . ($err // '') . "\n";
 	}
 	return $text . "--- server log:\n" . $self->log_tail(60);
+}
+
+# From close_gate() on, the next answer of Kafka's to a question for offsets (ends, times) is not given to the
+# process that has asked before open_gate(); wait_at_gate() waits until there is one.  Of a node with gate => 1.
+sub close_gate
+{
+	my ($self) = @_;
+	$self->{gate_file} = $self->data_dir . '/burrow gate';
+	POSIX::mkfifo($self->{gate_file}, oct 600) or croak "cannot make $self->{gate_file}: $!";
+	return;
+}
+
+sub wait_at_gate
+{
+	my ($self) = @_;
+	# returns when there is a reader
+	open($self->{gate_writer}, '>', $self->{gate_file}) or croak "cannot open $self->{gate_file}: $!";
+	return;
+}
+
+sub open_gate
+{
+	my ($self) = @_;
+	unlink $self->{gate_file};
+	close $self->{gate_writer};
+	return;
 }
 
 sub log_tail

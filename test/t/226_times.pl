@@ -1,0 +1,88 @@
+# start_from and burrow.seek() by time: nothing that is at or after the time is skipped, whatever
+# comes between the questions to Kafka: messages, or the end of a transaction.
+
+use BurrowTest;
+
+my $kafka = BurrowTest::Kafka->create('kafka');
+my $node = BurrowTest::Node->create('main', kafka => $kafka, gate => 1);
+$node->sql(<<'SQL');
+CREATE TABLE got (id bigserial, topic text, partition int, "offset" bigint);
+CREATE FUNCTION keep(topic text, partition int, "offset" bigint) RETURNS void LANGUAGE sql AS
+    'INSERT INTO got (topic, partition, "offset") VALUES (topic, partition, "offset")';
+SQL
+
+my $t0 = 1_700_000_000_000;			# 2023-11-14 22:13:20 UTC
+my $at = '2023-11-14 22:13:25+00';	# five seconds later
+
+# $n messages, one a second from the given second on
+sub messages { my ($first, $n) = @_; return map { { value => "m$_", partition => 0, timestamp => $t0 + $_ * 1000 } } $first .. $first + $n - 1 }
+
+sub handled
+{
+	my ($topic) = @_;
+	return $node->sql(qq{SELECT coalesce(string_agg("offset"::text, ' ' ORDER BY "offset"), '') FROM got WHERE topic = '$topic'});
+}
+
+sub caught_up { my ($topic) = @_; is($node->sql("SELECT burrow.wait_until_caught_up('$topic')"), 't', "$topic: caught up"); return }
+
+sub subscribe
+{
+	my ($topic, $start_from) = @_;
+	$node->sql("SELECT burrow.subscribe('$topic', 'keep', start_from => '$start_from', commit_interval => '100 ms')");
+	return;
+}
+
+# ---- what comes between the two questions
+
+$kafka->create_topic('comes', 1);
+$kafka->produce('comes', messages(0, 3));
+my $producer = $kafka->open_producer('comes');
+$node->close_gate;
+subscribe('comes', $at);
+$node->wait_at_gate;
+$kafka->give($producer, messages(10, 4));
+$node->open_gate;
+caught_up('comes');
+is(handled('comes'), '3 4 5 6', 'messages that come while the time is looked up are handled');
+
+# ---- a transaction that commits between them
+
+$kafka->create_topic('commits', 1);
+my $transaction = $kafka->open_transaction('commits', messages(10, 20));
+$node->close_gate;
+subscribe('commits', $at);
+$node->wait_at_gate;
+$kafka->end_transaction($transaction, 'commit', 'commits');
+$node->open_gate;
+caught_up('commits');
+is(handled('commits'), join(' ', 0 .. 19), 'a transaction that commits while the time is looked up is handled');
+
+# ---- the same by burrow.seek()
+
+$transaction = $kafka->open_transaction('comes', messages(40, 5));
+$node->close_gate;
+$node->sql("TRUNCATE got; SELECT burrow.seek('comes', '2023-11-14 22:13:50+00')");
+$node->wait_at_gate;
+$kafka->end_transaction($transaction, 'commit', 'comes');
+$node->open_gate;
+$node->wait_for('the seek to be done', 'SELECT count(*) = 0 FROM burrow.pending_seek');
+caught_up('comes');
+is(handled('comes'), '7 8 9 10 11', 'by a seek, too');
+
+# ---- while a transaction is open a look-up by time answers "none", even for plain messages behind
+# it: the start is where it begins, so that they are handled, and what is older with them
+
+$kafka->create_topic('open', 1);
+$kafka->produce('open', messages(0, 2));
+$transaction = $kafka->open_transaction('open', messages(2, 2));
+$kafka->produce('open', messages(4, 4));
+my $position = $node->log_position;
+subscribe('open', $at);
+$node->wait_for_state('open', 'running');
+$kafka->end_transaction($transaction, 'commit', 'open');
+caught_up('open');
+like($node->log_since($position), qr/finds no message at or after the time in 1 of 1 partitions/, 'the log says that none was found');
+is(handled('open'), '2 3 4 5 6 7', 'from the oldest open transaction on, nothing is skipped');
+
+$node->stop;
+done_testing();
