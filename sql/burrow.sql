@@ -63,6 +63,7 @@ CREATE TABLE burrow.subscription (
 	error_detail text,
 	error_hint text,
 	error_context text,
+	error_next_statement text,
 	error_at timestamptz
 );
 ALTER SEQUENCE burrow.subscription_subid_seq OWNED BY burrow.subscription.subid;
@@ -78,6 +79,7 @@ COMMENT ON COLUMN burrow.subscription.cluster_id IS 'Kafka''s id of the cluster 
 COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
 COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
 COMMENT ON COLUMN burrow.subscription.seek_time IS 'time that all partitions are to be moved to by burrow.seek(); NULL: it was done';
+COMMENT ON COLUMN burrow.subscription.error_next_statement IS 'ends the halt, given its cause; burrow.why_stuck() shows it';
 COMMENT ON COLUMN burrow.subscription.error_at IS 'when the error halted the subscription that the other error_ columns describe';
 
 -- Rows are updated all the time and never indexed anew: room for HOT updates.
@@ -499,6 +501,7 @@ SELECT s.name AS subscription,
 	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_detail END AS error_detail,
 	s.error_hint,
 	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_context END AS error_context,
+	s.error_next_statement,
 	s.uuid,
 	s.cluster_id,
 	o.*
@@ -649,7 +652,33 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_visible_subid';
 COMMENT ON FUNCTION burrow._visible_subid IS 'for internal use: number of a subscription; an error if there is none of this name';
 
--- It reads the views, so it tells a role no more than they do.
+-- What a subscription waits for that retries and for which no message is to blame, by the SQLSTATE of its
+-- last error; the longest one that fits counts.  Where SQL cannot end it (it is Kafka's, or
+-- the disk's), the statement shows what is to be looked at.  %1$L stands for the subscription.
+CREATE FUNCTION burrow._trouble(sqlstate text, subscription text, OUT cause text, OUT next_statement text) RETURNS record
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT v.cause, format(v.next_statement, $2)
+	FROM (VALUES
+		('28', 'Kafka refuses the client: authentication or authorization',
+			'SELECT current_setting(''burrow.bootstrap_servers''), topic, consumer_group, last_error FROM burrow.subscriptions WHERE subscription = %1$L;'),
+		('08', 'Kafka does not answer',
+			'SHOW burrow.bootstrap_servers;'),
+		('42704', 'Kafka has no such topic',
+			'SELECT topic, last_error FROM burrow.subscriptions WHERE subscription = %1$L;'),
+		('', 'the subscription waits for something in this database',
+			'SELECT last_error FROM burrow.subscriptions WHERE subscription = %1$L;')
+	) v (class, cause, next_statement)
+	WHERE starts_with(coalesce($1, ''), v.class)
+	ORDER BY length(v.class) DESC
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION burrow._trouble IS 'for internal use: cause and statement for burrow.why_stuck(), by SQLSTATE';
+
+-- It reads the views, so it tells a role no more than they do.  A statement goes by the cause: that
+-- of a halt was written with it (catalog/subscription.c has the table), that of a subscription which
+-- retries is in burrow._trouble(), the others are with their causes here.
 CREATE FUNCTION burrow.why_stuck(
 	subscription text,
 	OUT cause text,
@@ -679,7 +708,7 @@ AS $$
 		WHERE w.subscription = $1 AND w.state = 'running'
 	)
 	SELECT format('the subscription is %s', s.state), CASE WHEN s.error_message IS NOT NULL THEN s.last_error_at END, s.error_topic, s.error_partition, s.error_offset,
-		NULL::int, s.error_message, format('SELECT burrow.resume(%L);', s.subscription)
+		NULL::int, s.error_message, coalesce(s.error_next_statement, format('SELECT burrow.resume(%L);', s.subscription))
 	FROM sub s WHERE s.state IN ('halted', 'paused', 'disabled')
 	UNION ALL
 	-- whatever the plan is, this asks whether there is such a subscription
@@ -690,16 +719,7 @@ AS $$
 	FROM sub s WHERE s.wait_until IS NOT NULL
 	UNION ALL
 	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
-	FROM sub s CROSS JOIN LATERAL (
-		SELECT * FROM (VALUES
-			('28', 'Kafka refuses the client: authentication or authorization',
-				format('SELECT current_setting(''burrow.bootstrap_servers''), topic, consumer_group, last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)),
-			('08', 'Kafka does not answer', 'SHOW burrow.bootstrap_servers;'),
-			('', 'the subscription waits for something in this database',
-				format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription))
-		) v (class, cause, next_statement)
-		WHERE starts_with(s.last_error_sqlstate, v.class) ORDER BY v.class DESC LIMIT 1
-	) k
+	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
 	WHERE s.state = 'retrying' AND s.wait_until IS NULL
 	UNION ALL
 	SELECT 'no worker slot is free', NULL, NULL, NULL, NULL,

@@ -58,7 +58,8 @@ extern void burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum
 /* For such a statement: the subscription is not halted any more. */
 #define BURROW_CALL_CLEAR_ERROR \
 	" error_topic = NULL, error_partition = NULL, error_offset = NULL, error_sqlstate = NULL," \
-	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL, error_at = NULL"
+	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL," \
+	" error_next_statement = NULL, error_at = NULL"
 
 /* In kafka_properties.c: names and values of the option kafka, as stored.  Errors:
  * INVALID_PARAMETER_VALUE, INSUFFICIENT_PRIVILEGE. */

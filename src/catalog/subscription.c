@@ -213,45 +213,60 @@ burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *clus
 	burrow_catalog_end(&access);
 }
 
+/* For format(): the subscription's name, the halt's topic and partition, and seek_to. */
+static const char *const remedies[] = {
+	[BURROW_REMEDY_RESUME] = "SELECT burrow.resume(%1$L);",
+	[BURROW_REMEDY_SEEK] = "SELECT burrow.seek(%1$L, %2$L, %3$s, %4$s);",
+	[BURROW_REMEDY_SEEK_BEGINNING] = "SELECT burrow.seek(%1$L, '-infinity');",
+	[BURROW_REMEDY_DEAD_LETTER] = "SELECT burrow.alter(%1$L, on_failure => 'dead_letter'), burrow.resume(%1$L);",
+};
+
 /* One that was disabled meanwhile stays so: it does not run, whatever went wrong. */
 void
 burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 {
 	BurrowCatalogAccess access;
 	const char *texts[] = {
-		halt->topic, halt->sqlstate, halt->message, halt->detail, halt->hint, halt->context
+		halt->topic, halt->sqlstate, halt->message, halt->detail, halt->hint, halt->context,
+		remedies[halt->remedy]
 	};
-	Oid			types[9];
-	Datum		values[9];
-	char		nulls[9 + 1];
+	Oid			types[11];
+	Datum		values[11];
+	char		nulls[11 + 1];
 
+	Assert(halt->remedy != BURROW_REMEDY_SEEK ||
+		   (halt->topic != NULL && halt->partition >= 0 && halt->seek_to >= 0));
 	for (int i = 0; i < lengthof(texts); i++)
 	{
 		types[i] = TEXTOID;
 		nulls[i] = texts[i] != NULL ? ' ' : 'n';
 		values[i] = texts[i] != NULL ? CStringGetTextDatum(texts[i]) : (Datum) 0;
 	}
-	types[6] = INT4OID;
-	values[6] = Int32GetDatum(halt->partition);
-	nulls[6] = halt->partition >= 0 ? ' ' : 'n';
-	types[7] = INT8OID;
-	values[7] = Int64GetDatum(halt->offset);
-	nulls[7] = halt->offset >= 0 ? ' ' : 'n';
-	types[8] = INT4OID;
-	values[8] = Int32GetDatum(subid);
-	nulls[8] = ' ';
-	nulls[9] = '\0';
+	types[7] = INT4OID;
+	values[7] = Int32GetDatum(halt->partition);
+	nulls[7] = halt->partition >= 0 ? ' ' : 'n';
+	types[8] = INT8OID;
+	values[8] = Int64GetDatum(halt->offset);
+	nulls[8] = halt->offset >= 0 ? ' ' : 'n';
+	types[9] = INT8OID;
+	values[9] = Int64GetDatum(halt->seek_to);
+	nulls[9] = ' ';
+	types[10] = INT4OID;
+	values[10] = Int32GetDatum(subid);
+	nulls[10] = ' ';
+	nulls[11] = '\0';
 
 	if (!burrow_catalog_begin(&access))
 		return;
 	burrow_catalog_execute("UPDATE burrow.subscription SET status = 'halted',"
 						   " error_topic = $1, error_sqlstate = $2, error_message = $3,"
 						   " error_detail = $4, error_hint = $5, error_context = $6,"
-						   " error_partition = $7, error_offset = $8,"
+						   " error_next_statement = pg_catalog.format($7, name, $1, $8, $10),"
+						   " error_partition = $8, error_offset = $9,"
 						   " error_at = pg_catalog.clock_timestamp()"
-						   " WHERE subid OPERATOR(pg_catalog.=) $9"
+						   " WHERE subid OPERATOR(pg_catalog.=) $11"
 						   " AND status OPERATOR(pg_catalog.<>) 'disabled'",
-						   9, types, values, nulls, SPI_OK_UPDATE);
+						   lengthof(types), types, values, nulls, SPI_OK_UPDATE);
 	burrow_catalog_end(&access);
 }
 

@@ -44,6 +44,18 @@ typedef struct BurrowSubscription
 
 extern const char *const burrow_status_names[];
 
+/*
+ * What ends a halt.  Whoever halts knows the cause, and so says it here; the statements are in
+ * one table, in subscription.c.
+ */
+typedef enum BurrowRemedy
+{
+	BURROW_REMEDY_RESUME = 0,	/* when the cause, which is not in the subscription, is gone */
+	BURROW_REMEDY_SEEK,			/* the partition goes on at seek_to */
+	BURROW_REMEDY_SEEK_BEGINNING,	/* all partitions go on where the topic begins */
+	BURROW_REMEDY_DEAD_LETTER	/* the message becomes a dead letter */
+} BurrowRemedy;
+
 /* The error that halted a subscription; NULL or -1 where not known. */
 typedef struct BurrowHalt
 {
@@ -55,6 +67,8 @@ typedef struct BurrowHalt
 	const char *detail;
 	const char *hint;
 	const char *context;
+	BurrowRemedy remedy;
+	int64		seek_to;		/* for BURROW_REMEDY_SEEK */
 } BurrowHalt;
 
 /* In the current memory context.  Needs a transaction with an active snapshot; uses SPI.
@@ -69,7 +83,7 @@ extern List *burrow_subscription_list(void);
 extern bool burrow_subscription_at_home(const BurrowSubscription *sub);
 /* Keeps the id of the Kafka cluster, if none is kept yet. */
 extern void burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *cluster_id);
-/* Sets status 'halted' and the error's columns. */
+/* Sets status 'halted' and the error's columns, with the statement that ends the halt. */
 extern void burrow_subscription_halt(int32 subid, const BurrowHalt *halt);
 /* Is the extension installed in this database? */
 extern bool burrow_extension_exists(void);

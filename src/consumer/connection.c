@@ -45,6 +45,9 @@
 /* One queued message for so many bytes of queue_memory. */
 #define QUEUED_MESSAGE_BYTES	128
 
+/* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
+#define NO_TOPIC			"42704"
+
 /* The pipe lives as long as the process: librdkafka writes to the number of its file
  * descriptor, which must never become that of a data file. */
 void
@@ -78,8 +81,20 @@ static void
 tell_unreachable(BurrowConsumer *c, const char *text)
 {
 	c->refusal_told = c->transport_refused;
+	c->missing_told = false;
 	burrow_consumer_trouble(c, c->transport_refused ? "28000" : "08006",
 							c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
+}
+
+/* It is there, and has no such topic. */
+static void
+tell_missing(BurrowConsumer *c)
+{
+	const char *topic = burrow_topic_identity_wanted_topic(c);
+
+	c->missing_told = true;
+	burrow_consumer_trouble(c, NO_TOPIC,
+							psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic));
 }
 
 /*
@@ -90,7 +105,7 @@ tell_unreachable(BurrowConsumer *c, const char *text)
 void
 burrow_connection_probe(BurrowConsumer *c)
 {
-	char		text[BURROW_KAFKA_TEXT_MAX] = "no partitions found";
+	char		text[BURROW_KAFKA_TEXT_MAX];
 	int			partitions;
 
 	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
@@ -101,11 +116,22 @@ burrow_connection_probe(BurrowConsumer *c)
 		burrow_topic_identity_note_topic(c, partitions);
 	if (partitions > 0)
 		burrow_consumer_trouble_over(c);
+	else if (partitions == 0)
+	{
+		if (!c->troubled || !c->missing_told)
+			tell_missing(c);
+	}
 	else if (!c->troubled || (!c->refused && c->refusal_told != c->transport_refused))
 		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
 }
 
 /* ---- Kafka's events ---- */
+
+static bool
+is_missing_topic(const char *error_name)
+{
+	return strcmp(error_name, "UNKNOWN_TOPIC_OR_PART") == 0 || strcmp(error_name, "_UNKNOWN_TOPIC") == 0;
+}
 
 static void
 serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
@@ -140,6 +166,12 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		tell_unreachable(c, event->text);
 	else if (event->authentication)
 		burrow_consumer_trouble(c, "28000", event->text);
+	else if (is_missing_topic(event->error_name))
+	{
+		/* librdkafka's text names it */
+		c->missing_told = true;
+		burrow_consumer_trouble(c, NO_TOPIC, event->text);
+	}
 	else if (event->topic[0] != '\0')
 		burrow_consumer_trouble(c, "08006", psprintf("topic \"%s\": %s", event->topic, event->text));
 	else
@@ -259,6 +291,7 @@ burrow_connection_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *
 			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
 								id, sub->cluster_id, sub->name),
 			.detail = "The positions of the subscription belong to the other cluster.",
+			.remedy = BURROW_REMEDY_SEEK_BEGINNING,
 			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
 		};
 	return id;

@@ -182,7 +182,7 @@ burrow_consumer_trouble_over(BurrowConsumer *c)
 	c->suspicious = false;
 	c->refused = false;
 	c->transport_text[0] = '\0';
-	c->transport_refused = c->refusal_told = false;
+	c->transport_refused = c->refusal_told = c->missing_told = false;
 	if (!c->troubled)
 		return;
 	c->troubled = false;

@@ -125,6 +125,7 @@ struct BurrowConsumer
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
 	bool		transport_refused;	/* it seems by authentication */
 	bool		refusal_told;	/* the state says that it is */
+	bool		missing_told;	/* the state says that the topic is not there */
 	TimestampTz probe_at;		/* when to look whether the trouble is over */
 
 	TimestampTz topic_missing_since;	/* 0: Kafka has it, or it was not looked at */

@@ -178,8 +178,8 @@ take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *k
 	if (strcmp(km->error_name, "_AUTO_OFFSET_RESET") == 0 ||
 		strcmp(km->error_name, "OFFSET_OUT_OF_RANGE") == 0)
 	{
-		int64		low;
-		int64		end;
+		int64		low = -1;
+		int64		end = -1;
 		char		text[BURROW_KAFKA_TEXT_MAX];
 
 		if (c->sub->options.skip_gaps)
@@ -188,9 +188,9 @@ take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *k
 			burrow_consumer_end(c, BURROW_STOP_RESTART);
 			return;
 		}
-		burrow_topic_identity_halt_gap(c, part, part->tracker.last_offset + 1,
-								   c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text) ?
-								   burrow_topic_identity_bounds_text(low, end) : NULL);
+		if (!c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text))
+			low = end = -1;
+		burrow_topic_identity_halt_gap(c, part, part->tracker.last_offset + 1, low, end);
 		return;
 	}
 	if (km->offset >= 0)

@@ -221,6 +221,8 @@ policy_of(const BurrowOptions *o)
 static void
 begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
 {
+	/* the next message would fail, too, where the handler cannot be called or others have failed */
+	bool		its_own = in_a_row == 0 && !failure->unfit;
 	BurrowHalt	halt = {
 		.topic = m->part->topic,
 		.partition = m->part->partition,
@@ -231,6 +233,7 @@ begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failu
 		.detail = failure->detail,
 		.hint = failure->hint,
 		.context = failure->context,
+		.remedy = its_own ? BURROW_REMEDY_DEAD_LETTER : BURROW_REMEDY_RESUME,
 	};
 
 	burrow_shutdown_halt(c, &halt);

@@ -146,6 +146,8 @@ burrow_start_behind(const char *topic, int32 partition, int64 committed, int64 l
 		.sqlstate = "55000",
 		.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
 							(long long) committed, topic, partition, (long long) low),
+		.remedy = BURROW_REMEDY_SEEK,
+		.seek_to = low,
 		.detail = "The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.",
 		.hint = "Use burrow.seek() to say where to go on; or reset the group to the database's position or beyond, and use burrow.resume().",
 	};

@@ -53,6 +53,7 @@ is_comparable(const BurrowPartition *part)
 	return is_old(part) && part->seen_offset >= 0 && part->seen_ms >= 0 && part->seen_offset >= part->low;
 }
 
+/* What is known of the log belongs to another one: all of this one is new. */
 static void
 halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *message, const char *detail)
 {
@@ -64,6 +65,8 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *m
 		.message = message,
 		.detail = detail,
 		.hint = BURROW_HINT_SEEK,
+		.remedy = BURROW_REMEDY_SEEK,
+		.seek_to = part->low,
 	};
 
 	burrow_shutdown_halt(c, &halt);
@@ -183,10 +186,18 @@ burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, co
 }
 
 void
-burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, const char *detail)
+burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end)
 {
-	BurrowHalt	halt = burrow_topic_identity_gap(part->topic, part->partition, position, detail);
+	BurrowHalt	halt = burrow_topic_identity_gap(part->topic, part->partition, position,
+												 low >= 0 ? burrow_topic_identity_bounds_text(low, end) : NULL);
 
+	/* where they are not known, the next start finds them out */
+	if (low >= 0)
+	{
+		halt.remedy = BURROW_REMEDY_SEEK;
+		/* below the position it would be another log, of which nothing is done */
+		halt.seek_to = low > position ? burrow_offset_set_next_missing(&part->skip, low) : low;
+	}
 	burrow_shutdown_halt(c, &halt);
 }
 
@@ -224,8 +235,7 @@ check_start(BurrowConsumer *c, BurrowPartition *part)
 	if (part->start < part->low && c->sub->options.skip_gaps)
 		skip_gap(c, part);
 	else if (part->start < part->low)
-		burrow_topic_identity_halt_gap(c, part, part->start,
-								   burrow_topic_identity_bounds_text(part->low, part->end));
+		burrow_topic_identity_halt_gap(c, part, part->start, part->low, part->end);
 }
 
 bool
@@ -345,6 +355,7 @@ burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
 			.offset = -1,
 			.sqlstate = "42704",
 			.message = psprintf("topic \"%s\" does not exist any more", c->sub->topic),
+			.remedy = BURROW_REMEDY_SEEK_BEGINNING,
 			.hint = "Make it anew and use burrow.seek() to say where to go on, or use burrow.unsubscribe().",
 		};
 

@@ -16,7 +16,8 @@
 extern bool burrow_topic_identity_check(BurrowConsumer *c);
 /* The topic does not hold what comes next. */
 extern BurrowHalt burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, const char *detail);
-extern void burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, const char *detail);
+/* low, end: what the log holds; -1: that is not known. */
+extern void burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end);
 /* What a log holds, as a sentence. */
 extern const char *burrow_topic_identity_bounds_text(int64 low, int64 end);
 /* Kafka said that this partition is not there (any more). */

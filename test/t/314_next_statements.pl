@@ -1,0 +1,172 @@
+# burrow.why_stuck()'s next statement goes by the cause.  Each pair of cause and statement is
+# tried: running the statement ends the trouble, and nothing that may be handled is missed.
+# Where the cause is not in the server (Kafka), the statement shows what is to be corrected there;
+# that is done here by what the statement shows, and ends the trouble.
+
+use BurrowTest;
+
+my $kafka = BurrowTest::Kafka->create('kafka');
+my $node = BurrowTest::Node->create('main', kafka => $kafka);
+$node->sql(<<'SQL');
+CREATE TABLE got (topic text, "offset" bigint, value text);
+CREATE FUNCTION keep(topic text, "offset" bigint, value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF value = 'late' THEN PERFORM pg_advisory_xact_lock(7); END IF;
+    IF value IN ('fail', 'late') THEN RAISE EXCEPTION 'cannot take it'; END IF;
+    INSERT INTO got VALUES (topic, "offset", value);
+END $$;
+SQL
+
+my $name;
+
+# A subscription that has handled its topic's messages up to now.
+sub subscribed
+{
+	my ($topic, $options, @messages) = @_;
+	$name = $topic;
+	$kafka->create_topic($topic, 1);
+	$kafka->produce($topic, @messages) if @messages;
+	$node->sql("SELECT burrow.subscribe('$topic', 'keep', commit_interval => '100 ms'" . ($options // '') . ')');
+	return;
+}
+
+sub values_of { my (@offsets) = @_; return map { { key => "k$_", value => "v$_" } } @offsets }
+sub caught_up { return is($node->sql("SELECT burrow.wait_until_caught_up('$name')"), 't', "$name: caught up") }
+sub handled { return $node->sql("SELECT string_agg(\"offset\"::text, ',' ORDER BY \"offset\") FROM got WHERE topic = '$name'") }
+
+sub paused
+{
+	$node->sql("SELECT burrow.pause('$name')");
+	$node->wait_for_state($name, 'paused');
+	return;
+}
+
+# Waits for the cause and returns its next statement, which is as expected.
+sub statement_of
+{
+	my ($cause, $expected, $where) = @_;
+	my $row = "FROM burrow.why_stuck('$name') WHERE cause LIKE '$cause' AND " . ($where // 'true');
+	$node->wait_for("$name: $cause", "SELECT count(*) > 0 $row");
+	my $statement = $node->sql("SELECT DISTINCT next_statement $row");
+	is($statement, $expected, "$name: $cause");
+	return $statement;
+}
+
+# The same for what ends by it.
+sub ends_by
+{
+	my ($cause, $expected, $where) = @_;
+	$node->sql(statement_of($cause, $expected, $where));
+	$node->wait_for_state($name, 'running');
+	caught_up();
+	is($node->sql("SELECT count(*) FROM burrow.why_stuck('$name')"), '0', "$name: nothing holds it up any more");
+	return;
+}
+
+# ---- paused
+subscribed('paused', '', values_of(0 .. 2));
+caught_up();
+paused();
+ends_by('the subscription is paused', "SELECT burrow.resume('$name');");
+
+# ---- disabled, and burrow.enabled is off
+$node->sql("SELECT burrow.alter('$name', enabled => false)");
+$node->wait_for_state($name, 'disabled');
+ends_by('the subscription is disabled', "SELECT burrow.resume('$name');");
+
+# ---- a message that fails for good: the others are not held up by it, and it is kept
+subscribed('failing', ', max_retries => 0', { value => 'v0' }, { value => 'fail' }, { value => 'v2' });
+ends_by('the subscription is halted', "SELECT burrow.alter('failing', on_failure => 'dead_letter'), burrow.resume('failing');", 'error = \'cannot take it\' AND "offset" = 1');
+is(handled(), '0,2', 'failing: the others');
+is($node->sql(q{SELECT "offset" FROM burrow.dead_letters WHERE subscription = 'failing'}), '1', 'failing: it is kept');
+
+# ---- a handler that is not there: no message is at fault
+$node->sql('CREATE FUNCTION goes(value text) RETURNS void LANGUAGE sql AS $$ SELECT NULL $$');
+subscribed('gone', '', values_of(0));
+caught_up();
+$node->sql(q{SELECT burrow.alter('gone', handler => 'goes')});
+$node->sql('DROP FUNCTION goes');
+$kafka->produce('gone', values_of(1));
+my $statement = statement_of('the subscription is halted', "SELECT burrow.resume('gone');", 'error LIKE \'%goes%\'');
+$node->sql('CREATE FUNCTION goes(value text) RETURNS void LANGUAGE sql AS $$ SELECT NULL $$');
+$node->sql($statement);
+$node->wait_for_state('gone', 'running');
+caught_up();
+
+# ---- a gap: the right number is the first that the topic has and that is not done
+subscribed('gap', '', values_of(0 .. 9));
+caught_up();
+paused();
+$kafka->produce('gap', values_of(10 .. 19));
+$kafka->delete_records('gap', { 0 => 14 });
+$node->sql(q{SELECT burrow.resume('gap')});
+ends_by('the subscription is halted', "SELECT burrow.seek('gap', 'gap', 0, 14);", '"offset" = 10');
+is(handled(), '0,1,2,3,4,5,6,7,8,9,14,15,16,17,18,19', 'gap: all that is left');
+
+# what is done beyond the gap is not handled again: the first that is not done is the number
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(7)');
+subscribed('holes', ', max_retries => 0', { key => 'a', value => 'late' }, values_of(1 .. 9));
+$node->wait_for('holes: the others to be done', q{SELECT count(*) = 9 FROM got WHERE topic = 'holes'});
+$holder->quit;
+$node->wait_for_state('holes', 'halted');
+$kafka->produce('holes', values_of(10 .. 11));
+$kafka->delete_records('holes', { 0 => 5 });
+$node->sql(q{SELECT burrow.resume('holes')});
+ends_by('the subscription is halted', "SELECT burrow.seek('holes', 'holes', 0, 10);", '"offset" = 0 AND error LIKE \'%is not in the topic\'');
+is(handled(), '1,2,3,4,5,6,7,8,9,10,11', 'holes: none twice');
+
+# ---- a topic made anew, shorter and longer, and one that is not there any more
+for my $n (3, 30)
+{
+	subscribed("anew$n", '', values_of(0 .. 9));
+	caught_up();
+	paused();
+	$kafka->delete_topic($name);
+	wait_until("topic $name to be made anew", sub { return eval { $kafka->create_topic($name, 1); 1 } });
+	$kafka->produce($name, map { { value => "new $_" } } 1 .. $n);
+	$node->sql("SELECT burrow.resume('$name')");
+	ends_by('the subscription is halted', "SELECT burrow.seek('$name', '$name', 0, 0);");
+	is($node->sql("SELECT count(*) FROM got WHERE topic = '$name' AND value LIKE 'new %'"), $n, "$name: all of the new one");
+}
+subscribed('deleted', '', values_of(0 .. 4));
+caught_up();
+$kafka->delete_topic('deleted');
+$statement = statement_of('the subscription is halted', "SELECT burrow.seek('deleted', '-infinity');", 'error LIKE \'%does not exist any more\'');
+wait_until('topic deleted to be made anew', sub { return eval { $kafka->create_topic('deleted', 1); 1 } });
+$kafka->produce('deleted', values_of(0 .. 1));
+$node->sql($statement);
+$node->wait_for_state('deleted', 'running');
+caught_up();
+is($node->sql(q{SELECT count(*) FROM got WHERE topic = 'deleted'}), 7, 'deleted: all of the new one');
+
+# ---- the group was reset behind the database's position
+subscribed('behind', '', values_of(0 .. 9));
+caught_up();
+paused();
+my $group = $node->group_of('behind');
+wait_until('the group to be empty', sub { !$kafka->group_members($group) });
+$kafka->commit($group, 'behind', { 0 => 3 });
+$node->sql(q{SELECT burrow.resume('behind')});
+$kafka->produce('behind', values_of(10));
+ends_by('the subscription is halted', "SELECT burrow.seek('behind', 'behind', 0, 10);", 'error LIKE \'committed offset 3%\'');
+is(handled(), '0,1,2,3,4,5,6,7,8,9,10', 'behind: none twice');
+
+# ---- a seek that cannot be done: it goes on where it was
+subscribed('sought', '', values_of(0 .. 4));
+caught_up();
+$node->sql(q{SELECT burrow.seek('sought', 'sought', 0, 99)});
+ends_by('the subscription is halted', "SELECT burrow.resume('sought');", 'error LIKE \'cannot seek%\'');
+
+# ---- a topic that is not there yet is said to be that, and waited for
+$name = 'later';
+$node->sql(q{SELECT burrow.subscribe('later', 'keep', kafka => '{"topic.metadata.refresh.interval.ms": 500}')});
+$statement = statement_of('Kafka has no such topic', "SELECT topic, last_error FROM burrow.subscriptions WHERE subscription = 'later';", 'error LIKE \'%later%\'');
+my ($topic) = split /\|/, $node->sql($statement);
+$kafka->create_topic($topic, 1);
+$kafka->produce($topic, values_of(0));
+$node->wait_for('later: the message', q{SELECT count(*) = 1 FROM got WHERE topic = 'later'}, timeout => 90);
+$node->wait_for('later: nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('later')});
+
+$node->stop;
+done_testing();
