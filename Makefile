@@ -20,6 +20,7 @@ CORE_OBJS = \
 	src/core/scheduler.o \
 	src/core/sizer.o \
 	src/core/start_position.o \
+	src/core/topic_pattern.o \
 	src/core/tracker.o
 
 OBJS = $(CORE_OBJS) \

@@ -44,6 +44,9 @@ SELECT refusal($$SELECT burrow.subscribe('^(orders', 'on_message')$$);
 SELECT refusal($$SELECT burrow.subscribe('^[a', 'on_message')$$);
 SELECT refusal($$SELECT burrow.subscribe('^a{1,255}', 'on_message')$$);
 SELECT refusal($$SELECT burrow.subscribe('^a b', 'on_message')$$);
+SELECT refusal($$SELECT burrow.subscribe('^(a|b+)+$', 'on_message')$$);
+SELECT refusal($$SELECT burrow.subscribe('^(a)\1$', 'on_message')$$);
+SELECT refusal($$SELECT burrow.subscribe('^((((((a))))))$', 'on_message')$$);
 SELECT refusal($$SELECT burrow.subscribe('^' || repeat('t', 249), 'on_message', 'short')$$);
 
 -- handler; its own errors are in handler.sql
@@ -179,6 +182,8 @@ SELECT refused($$kafka => '{"sesion.timeout.ms": 6000}'$$);
 SELECT refused($$kafka => '{"": 6000}'$$);
 SELECT refused($$kafka => '{"no.such.property.at.all": 1}'$$);
 SELECT refused($$kafka => '{"session.timeout.ms": "soon"}'$$);
+SELECT refused($$kafka => '{"topic.blacklist": "^old[.],^(a+)+$"}'$$);
+SELECT refused($$kafka => '{"topic.blacklist": "^old,,new"}'$$);
 SELECT refused($$kafka => '{"session.timeout.ms": -1}'$$);
 SELECT refused($$kafka => '{"isolation.level": "read_some"}'$$);
 SELECT refused($$kafka => '{"session.timeout.ms": 300000, "max.poll.interval.ms": 200000}'$$);

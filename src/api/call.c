@@ -183,7 +183,8 @@ burrow_call_check_topic(const char *topic)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", "topic", burrow_option_clip(topic)),
-				 errdetail_internal("%s", detail)));
+				 errdetail_internal("%s", detail),
+				 topic[0] == '^' ? errhint(BURROW_PATTERN_ALLOWED) : 0));
 }
 
 /* A message that fails must not come back as one that fails. */

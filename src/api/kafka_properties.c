@@ -12,7 +12,9 @@
 #include "miscadmin.h"
 
 #include "api/call.h"
+#include "catalog/names.h"
 #include "catalog/nearest.h"
+#include "catalog/options.h"
 #include "compat.h"
 #include "guc.h"
 #include "runtime/kafka_library.h"
@@ -77,7 +79,17 @@ static void
 check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const BurrowKafkaProperty *property)
 {
 	char		reason[BURROW_KAFKA_TEXT_MAX];
+	const char *detail;
 
+	/* before librdkafka gives it to the C library, inside this backend */
+	if (strcmp(property->name, BURROW_PATTERN_LIST_PROPERTY) == 0 &&
+		!burrow_name_is_pattern_list(property->value, &detail))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name,
+						burrow_option_clip(property->value)),
+				 errdetail_internal("%s", detail),
+				 errhint(BURROW_PATTERN_ALLOWED)));
 	if (!kafka->conf_set(conf, property->name, property->value, reason))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

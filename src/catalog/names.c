@@ -4,12 +4,10 @@
  */
 #include "postgres.h"
 
-/* The C library's, as librdkafka uses it; not PostgreSQL's. */
-#include <regex.h>
-
 #include "common/hashfn.h"
 
 #include "catalog/names.h"
+#include "core/topic_pattern.h"
 
 #define TOPIC_CHARACTERS \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
@@ -42,25 +40,16 @@ burrow_name_is_topic(const char *name)
 		strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-/*
- * librdkafka gives the expression to regcomp(), so nothing else can say whether it
- * compiles.  Without braces, and this short, nothing in there can take long or much
- * memory: repetition of repetitions is what explodes.
- */
+/* Of text, in which the expression begins at byte offset; for a detail. */
 static bool
-compiles(const char *pattern, const char **detail)
+pattern_is_safe(const char *text, size_t offset, size_t length, const char **detail)
 {
-	regex_t		compiled;
-	char		reason[256];
-	int			rc = regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB);
+	size_t		position;
+	const char *reason = burrow_topic_pattern_check(text + offset, length, &position);
 
-	if (rc == 0)
-	{
-		regfree(&compiled);
+	if (reason == NULL)
 		return true;
-	}
-	regerror(rc, &compiled, reason, sizeof(reason));
-	*detail = psprintf("The regular expression does not compile: %s.", reason);
+	*detail = psprintf("At character %zu of the regular expression: %s.", offset + position + 1, reason);
 	return false;
 }
 
@@ -72,25 +61,39 @@ burrow_name_is_topic_or_pattern(const char *name, const char **detail)
 		*detail = "Valid values are " BURROW_TOPIC_ALLOWED ", and regular expressions that begin with ^.";
 		return burrow_name_is_topic(name);
 	}
-	*detail = "A regular expression has at most 249 printable characters of ASCII, without spaces and braces.";
-	if (strlen(name) > BURROW_TOPIC_MAX || !all_graphic(name) || strpbrk(name, "{}") != NULL)
+	return pattern_is_safe(name, 0, strlen(name), detail);
+}
+
+bool
+burrow_name_is_pattern_list(const char *list, const char **detail)
+{
+	size_t		begin = 0;
+
+	if (strlen(list) > BURROW_PATTERN_LIST_MAX)
+	{
+		*detail = "A list of regular expressions has at most " CppAsString2(BURROW_PATTERN_LIST_MAX) " characters.";
 		return false;
-	return compiles(name, detail);
+	}
+	for (;;)
+	{
+		size_t		length = strcspn(list + begin, ",");
+
+		if (!pattern_is_safe(list, begin, length, detail))
+			return false;
+		begin += length;
+		if (list[begin] == '\0')
+			return true;
+		begin++;
+	}
 }
 
 bool
 burrow_name_matches(const char *topic_or_pattern, const char *topic)
 {
-	regex_t		compiled;
-	bool		matches;
-
 	if (topic_or_pattern[0] != '^')
 		return strcmp(topic_or_pattern, topic) == 0;
-	if (!burrow_name_is_topic(topic) || regcomp(&compiled, topic_or_pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		return false;
-	matches = regexec(&compiled, topic, 0, NULL, 0) == 0;
-	regfree(&compiled);
-	return matches;
+	return burrow_name_is_topic(topic) &&
+		burrow_topic_pattern_matches(topic_or_pattern, strlen(topic_or_pattern), topic);
 }
 
 bool

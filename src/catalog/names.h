@@ -1,8 +1,6 @@
 /*
  * names.h
  *	  What topics, subscriptions and consumer groups may be called.
- *
- * Pure but for the regular expression, which the C library compiles.
  */
 #ifndef BURROW_CATALOG_NAMES_H
 #define BURROW_CATALOG_NAMES_H
@@ -18,11 +16,24 @@
 /* The name of one topic? */
 extern bool burrow_name_is_topic(const char *name);
 
+#define BURROW_PATTERN_ALLOWED \
+	"Regular expressions are made of characters, \".\", brackets, \"^\", \"$\", \"|\", groups up to 5 within each other, and \"*\", \"+\" and \"?\" behind what has none of them in it."
+
+/* Longest list of regular expressions, in bytes. */
+#define BURROW_PATTERN_LIST_MAX 1000
+
 /*
- * May it be subscribed to: a topic, or a regular expression beginning with ^?  If not,
- * *detail says what is allowed, or what is wrong with the regular expression.
+ * May it be subscribed to: a topic, or a regular expression beginning with ^ out of the safe
+ * subset (core/topic_pattern.h)?  If not, *detail says what is allowed, or what is wrong with
+ * the regular expression, and where.
  */
 extern bool burrow_name_is_topic_or_pattern(const char *name, const char **detail);
+
+/* The Kafka property whose value is such a list; librdkafka has no other. */
+#define BURROW_PATTERN_LIST_PROPERTY "topic.blacklist"
+
+/* The same of a list of expressions, separated by commas, that need not begin with ^. */
+extern bool burrow_name_is_pattern_list(const char *list, const char **detail);
 
 /* Is this topic the one that is subscribed to, or one that the regular expression matches? */
 extern bool burrow_name_matches(const char *topic_or_pattern, const char *topic);

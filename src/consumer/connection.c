@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "catalog/names.h"
 #include "consumer/assignment.h"
 #include "consumer/connection.h"
 #include "consumer/consumer.h"
@@ -355,6 +356,28 @@ set_address(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, Bu
 	set_property(kafka, sub, conf, "client.id", "burrow");
 }
 
+/*
+ * Expressions were checked when the subscription was made; but rows also come out of dumps, and
+ * no unsafe one may reach the C library in this process.
+ */
+static void
+check_patterns(const BurrowSubscription *sub)
+{
+	const BurrowOptions *o = &sub->options;
+	const char *detail;
+	bool		safe = burrow_name_is_topic_or_pattern(sub->topic, &detail);
+
+	for (int i = 0; i < o->nkafka && safe; i++)
+		if (strcmp(o->kafka[i].name, BURROW_PATTERN_LIST_PROPERTY) == 0)
+			safe = burrow_name_is_pattern_list(o->kafka[i].value, &detail);
+	if (!safe)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid regular expression of subscription \"%s\"", sub->name),
+				 errdetail_internal("%s", detail),
+				 errhint(BURROW_PATTERN_ALLOWED)));
+}
+
 /* What the user has set, after what may be set otherwise. */
 static void
 set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
@@ -386,8 +409,10 @@ limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 static BurrowKafkaConf *
 make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
 {
-	BurrowKafkaConf *conf = kafka->conf_new();
+	BurrowKafkaConf *conf;
 
+	check_patterns(sub);
+	conf = kafka->conf_new();
 	set_address(kafka, sub, conf);
 	/* a crash or a restart takes its partitions back at once */
 	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
@@ -454,9 +479,11 @@ open_client(BurrowConsumer *c, int partitions)
 BurrowKafkaClient *
 burrow_connection_open_producer(BurrowConsumer *c)
 {
-	BurrowKafkaConf *conf = c->kafka->producer_conf_new();
+	BurrowKafkaConf *conf;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
+	check_patterns(c->sub);
+	conf = c->kafka->producer_conf_new();
 	set_address(c->kafka, c->sub, conf);
 	set_properties(c->kafka, c->sub, conf);
 	return made(c->kafka, c->sub, c->kafka->open_producer(conf, c->wake_write, text), conf, text);

@@ -373,3 +373,9 @@ outstanding = declare(c.c_long, "shim_outstanding")
 allocations = declare(c.c_long, "shim_allocations")
 free = declare(None, "shim_free", c.c_void_p)
 shim_sizeof = declare(c.c_size_t, "shim_sizeof", c.c_int)
+
+# ---- topic pattern
+
+topic_pattern_check = declare(c.c_char_p, "burrow_topic_pattern_check", c.c_char_p, c.c_size_t,
+                              c.POINTER(c.c_size_t))
+topic_pattern_matches = declare(c.c_bool, "burrow_topic_pattern_matches", c.c_char_p, c.c_size_t, c.c_char_p)
