@@ -131,6 +131,9 @@ static const Fixed fixed[] = {
 	{"statistics.interval.ms", "0"},
 	/* a misspelt topic must be an error, not a new topic */
 	{"allow.auto.create.topics", "false"},
+	/* librdkafka 2.12 and later do not believe for so long after the first use that a topic is
+	 * gone (30 s by default), and read on in one that is made anew meanwhile */
+	{"topic.metadata.propagation.max.ms", "1000"},
 	/* nothing is sent to the cluster's owner that the user did not ask for */
 	{"enable.metrics.push", "false", true},
 	/* srand() belongs to PostgreSQL */
