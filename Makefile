@@ -36,11 +36,14 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/done_set.o \
 	src/catalog/names.o \
 	src/catalog/nearest.o \
-	src/catalog/option_values.o \
+	src/catalog/interval_text.o \
+	src/catalog/kafka_properties.o \
+	src/catalog/option.o \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/progress.o \
 	src/catalog/seek_request.o \
+	src/catalog/sqlstates.o \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
 	src/consumer/assignment.o \

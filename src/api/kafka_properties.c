@@ -93,7 +93,7 @@ check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const Burr
 	if (!kafka->conf_set(conf, property->name, property->value, reason))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 burrow_kafka_property_is_secret(property->name) ?
+				 burrow_kafka_properties_is_secret(property->name) ?
 				 errmsg("invalid value for Kafka property \"%s\"", property->name) :
 				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
 				 errdetail_internal("%s.", reason)));

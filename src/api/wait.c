@@ -26,7 +26,7 @@
 #include "api/call.h"
 #include "api/views.h"
 #include "burrow.h"
-#include "catalog/option_values.h"
+#include "catalog/interval_text.h"
 #include "guc.h"
 #include "shmem/partitions.h"
 
@@ -182,13 +182,13 @@ timeout_us(Interval *timeout)
 {
 	int64		us;
 
-	if (!burrow_value_interval_us(timeout, &us) || us < 0 || us > TIMEOUT_MAX_US)
+	if (!burrow_interval_text_us(timeout, &us) || us < 0 || us > TIMEOUT_MAX_US)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", "timeout",
 						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(timeout)))),
 				 errdetail("Valid values are intervals from 0 to %s.",
-						   burrow_value_format_interval(TIMEOUT_MAX_US))));
+						   burrow_interval_text_format(TIMEOUT_MAX_US))));
 	return us;
 }
 

@@ -16,14 +16,15 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "burrow.h"
+#include "catalog/interval_text.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
-#include "catalog/option_values.h"
 #include "catalog/options.h"
+#include "catalog/sqlstates.h"
+#include "catalog/start_from.h"
 
 #define MS		INT64CONST(1000)
 #define SECOND	(1000 * MS)
@@ -212,110 +213,6 @@ burrow_option_find(const char *name)
 	return NULL;
 }
 
-/*
- * Integers are taken as bigint, so that a number that is far too large gets an answer
- * that names the option, and not "function does not exist".
- */
-const char *
-burrow_option_sql_type(const BurrowOption *option)
-{
-	switch (option->kind)
-	{
-		case BURROW_KIND_BOOLEAN:
-			return "boolean";
-		case BURROW_KIND_INTEGER:
-		case BURROW_KIND_BYTES:
-			return "bigint";
-		case BURROW_KIND_INTERVAL:
-			return "interval";
-		case BURROW_KIND_SERVER:
-			return "name";
-		case BURROW_KIND_SQLSTATES:
-			return "text[]";
-		case BURROW_KIND_KAFKA:
-			return "jsonb";
-		case BURROW_KIND_CHOICE:
-		case BURROW_KIND_GROUP:
-		case BURROW_KIND_START:
-		case BURROW_KIND_TOPIC:
-			break;
-	}
-	return "text";
-}
-
-static char *
-list_choices(const BurrowOptionChoice *choices)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (const BurrowOptionChoice *c = choices; c->word != NULL; c++)
-	{
-		if (c != choices)
-			appendStringInfoString(&text, c[1].word == NULL ? " and " : ", ");
-		appendStringInfo(&text, "\"%s\"", c->word);
-	}
-	return text.data;
-}
-
-char *
-burrow_option_allowed(const BurrowOption *option)
-{
-	switch (option->kind)
-	{
-		case BURROW_KIND_BOOLEAN:
-			return pstrdup("true and false");
-		case BURROW_KIND_INTEGER:
-			return psprintf("integers from " INT64_FORMAT " to " INT64_FORMAT, option->min, option->max);
-		case BURROW_KIND_BYTES:
-			return psprintf("numbers of bytes from " INT64_FORMAT " to " INT64_FORMAT, option->min, option->max);
-		case BURROW_KIND_INTERVAL:
-			return psprintf("intervals from %s to %s",
-							burrow_value_format_interval(option->min),
-							burrow_value_format_interval(option->max));
-		case BURROW_KIND_CHOICE:
-			return list_choices(option->choices);
-		case BURROW_KIND_SERVER:
-			return pstrdup("names of foreign servers");
-		case BURROW_KIND_GROUP:
-			return pstrdup("1 to 249 printable characters of ASCII, without spaces");
-		case BURROW_KIND_START:
-			return pstrdup("\"earliest\", \"latest\", a time since 1970, and a JSON object"
-						   " of partitions and their offsets, such as {\"0\": 42}");
-		case BURROW_KIND_TOPIC:
-			return pstrdup(BURROW_TOPIC_ALLOWED "; \"\" for none");
-		case BURROW_KIND_SQLSTATES:
-			return pstrdup("arrays of SQLSTATEs, of five or, for a whole class, two characters");
-		case BURROW_KIND_KAFKA:
-			return pstrdup("JSON objects whose values are strings, numbers and booleans");
-	}
-	pg_unreachable();
-}
-
-/* So much of a value is repeated in an error. */
-#define SHOWN_MAX	100
-
-char *
-burrow_option_clip(const char *value)
-{
-	int			length = (int) strlen(value);
-
-	if (length <= SHOWN_MAX)
-		return pstrdup(value);
-	return psprintf("%.*s...", pg_mbcliplen(value, length, SHOWN_MAX), value);
-}
-
-void
-burrow_option_reject(const BurrowOption *option, const char *value, const char *nearest)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, burrow_option_clip(value)),
-			 errdetail("Valid values are %s.", burrow_option_allowed(option)),
-			 nearest != NULL ? errhint("Perhaps you meant \"%s\".", nearest) : 0));
-	pg_unreachable();
-}
-
 static char *
 choice_from_text(const BurrowOption *option, const char *word)
 {
@@ -347,10 +244,10 @@ interval_from_datum(const BurrowOption *option, Datum value)
 {
 	int64		us;
 
-	if (!burrow_value_interval_us(DatumGetIntervalP(value), &us) ||
+	if (!burrow_interval_text_us(DatumGetIntervalP(value), &us) ||
 		us < option->min || us > option->max)
 		burrow_option_reject(option, DatumGetCString(DirectFunctionCall1(interval_out, value)), NULL);
-	return burrow_value_format_interval(us);
+	return burrow_interval_text_format(us);
 }
 
 char *
@@ -380,7 +277,7 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 				burrow_option_reject(option, word, NULL);
 			return word;
 		case BURROW_KIND_START:
-			return burrow_start_from_normalize(TextDatumGetCString(value));
+			return burrow_start_from_normalize(option, TextDatumGetCString(value));
 		case BURROW_KIND_TOPIC:
 			word = TextDatumGetCString(value);
 			if (word[0] == '\0')
@@ -389,9 +286,9 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 				burrow_option_reject(option, word, NULL);
 			return word;
 		case BURROW_KIND_SQLSTATES:
-			return burrow_value_normalize_sqlstates(option, DatumGetArrayTypeP(value));
+			return burrow_sqlstates_normalize(option, DatumGetArrayTypeP(value));
 		case BURROW_KIND_KAFKA:
-			return burrow_value_normalize_properties(option, value);
+			return burrow_kafka_properties_normalize(option, value);
 	}
 	pg_unreachable();
 }
@@ -408,7 +305,7 @@ static int64
 value_of(const char *const *values, BurrowOptionId id)
 {
 	return burrow_options[id].kind == BURROW_KIND_INTERVAL ?
-		burrow_value_parse_interval(values[id]) : strtoll(values[id], NULL, 10);
+		burrow_interval_text_parse(values[id]) : strtoll(values[id], NULL, 10);
 }
 
 /* a must not be greater than b, where both have a value */

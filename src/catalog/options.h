@@ -12,6 +12,8 @@
 #include "utils/array.h"
 
 #include "compat.h"
+#include "catalog/kafka_properties.h"
+#include "catalog/option.h"
 #include "core/offset_metadata.h"
 #include "core/policy.h"
 
@@ -21,12 +23,6 @@ typedef enum BurrowOrdering
 	BURROW_ORDER_PARTITION,
 	BURROW_ORDER_NONE			/* 'unordered' */
 } BurrowOrdering;
-
-typedef struct BurrowKafkaProperty
-{
-	char	   *name;
-	char	   *value;
-} BurrowKafkaProperty;
 
 /* What subscribe, the views and the consumer need of an option. */
 typedef struct BurrowOptions
@@ -61,50 +57,6 @@ typedef struct BurrowOptions
 	int			nkafka;
 	BurrowKafkaProperty *kafka;
 } BurrowOptions;
-
-/*
- * start_from, parsed.  Error INVALID_PARAMETER_VALUE at subscribe; the consumer
- * parses the stored text again.
- */
-typedef enum BurrowStartKind
-{
-	BURROW_START_EARLIEST,
-	BURROW_START_LATEST,
-	BURROW_START_TIME,			/* time_ms */
-	BURROW_START_OFFSETS		/* per partition; others start at the beginning */
-} BurrowStartKind;
-
-typedef struct BurrowStartFrom
-{
-	BurrowStartKind kind;
-	int64		time_ms;		/* milliseconds since 1970 */
-	int			noffsets;
-	int32	   *partitions;
-	int64	   *offsets;
-} BurrowStartFrom;
-
-extern void burrow_start_from_parse(const char *text, BurrowStartFrom *start);
-/* The text to be stored: means the same in every session.  Errors as above. */
-extern char *burrow_start_from_normalize(const char *text);
-
-/*
- * The table.  An option's value travels as canonical text ("10 ms", "true"), which is
- * what is stored; NULL: has no value.
- */
-typedef enum BurrowOptionKind
-{
-	BURROW_KIND_BOOLEAN,
-	BURROW_KIND_INTEGER,
-	BURROW_KIND_BYTES,
-	BURROW_KIND_INTERVAL,
-	BURROW_KIND_CHOICE,			/* one of several words */
-	BURROW_KIND_SERVER,
-	BURROW_KIND_GROUP,
-	BURROW_KIND_START,			/* start_from */
-	BURROW_KIND_TOPIC,
-	BURROW_KIND_SQLSTATES,
-	BURROW_KIND_KAFKA			/* properties */
-} BurrowOptionKind;
 
 /* In the order of the arguments of burrow.subscribe(). */
 typedef enum BurrowOptionId
@@ -142,43 +94,11 @@ typedef enum BurrowOptionId
 	BURROW_NOPTIONS
 } BurrowOptionId;
 
-typedef struct BurrowOptionChoice
-{
-	const char *word;
-	int			value;
-} BurrowOptionChoice;
-
-typedef struct BurrowOption
-{
-	const char *name;
-	BurrowOptionKind kind;
-	const char *default_value;	/* canonical; NULL: none */
-	const char *description;
-	int64		min;			/* INTEGER, BYTES; INTERVAL: microseconds */
-	int64		max;
-	const BurrowOptionChoice *choices;	/* ends with a NULL word */
-	bool		own_column;		/* not in subscription.options: has its own column */
-	bool		later;			/* only the default is supported yet */
-	size_t		field;			/* in BurrowOptions, and its size; size 0: none */
-	size_t		field_size;
-} BurrowOption;
-
+/* The table. */
 extern const BurrowOption burrow_options[BURROW_NOPTIONS];
 
 /* NULL: there is none of this name */
 extern const BurrowOption *burrow_option_find(const char *name);
-/* Type of the argument of burrow.subscribe(). */
-extern const char *burrow_option_sql_type(const BurrowOption *option);
-/* What values are allowed: continues "Valid values are ". */
-extern char *burrow_option_allowed(const BurrowOption *option);
-
-/* Error INVALID_PARAMETER_VALUE that names option, value and what is allowed. */
-extern void burrow_option_reject(const BurrowOption *option, const char *value,
-								 const char *nearest) pg_attribute_noreturn();
-
-/* A value as errors repeat it: not more than fits into a line.  Palloc'd. */
-extern char *burrow_option_clip(const char *value);
-
 /* Canonical text of an SQL argument of the option's type, NULL if it says that there is none;
  * errors as above. */
 extern char *burrow_option_from_datum(const BurrowOption *option, Datum value);
@@ -195,12 +115,5 @@ extern void burrow_options_decode(const char *const *values, BurrowOptions *opti
 
 /* max_inflight when it is not given */
 extern int	burrow_options_max_inflight(int workers, int batch_size);
-
-/* Properties in the form that is stored, a JSON object; *properties is palloc'd. */
-extern int	burrow_kafka_properties_parse(const char *json, BurrowKafkaProperty **properties);
-/* Is the value of this property never to be shown? */
-extern bool burrow_kafka_property_is_secret(const char *name);
-/* The same JSON with "********" for the values of secrets. */
-extern char *burrow_kafka_properties_mask(const char *json);
 
 #endif							/* BURROW_CATALOG_OPTIONS_H */

@@ -17,12 +17,10 @@
 #include "utils/timestamp.h"
 
 #include "catalog/nearest.h"
-#include "catalog/options.h"
+#include "catalog/start_from.h"
 
 #define USECS_TO_UNIX_EPOCH \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
-#define START_FROM	(&burrow_options[BURROW_OPTION_START_FROM])
 
 /* As large as Kafka's own types. */
 static bool
@@ -131,7 +129,7 @@ parse(const char *text, BurrowStartFrom *start, Datum *parsed)
 }
 
 static void
-parse_or_raise(const char *text, BurrowStartFrom *start, Datum *parsed)
+parse_or_raise(const BurrowOption *option, const char *text, BurrowStartFrom *start, Datum *parsed)
 {
 	BurrowNearest nearest;
 
@@ -140,15 +138,15 @@ parse_or_raise(const char *text, BurrowStartFrom *start, Datum *parsed)
 	burrow_nearest_init(&nearest, text);
 	burrow_nearest_offer(&nearest, "earliest");
 	burrow_nearest_offer(&nearest, "latest");
-	burrow_option_reject(START_FROM, text, nearest.best);
+	burrow_option_reject(option, text, nearest.best);
 }
 
 void
-burrow_start_from_parse(const char *text, BurrowStartFrom *start)
+burrow_start_from_parse(const BurrowOption *option, const char *text, BurrowStartFrom *start)
 {
 	Datum		parsed;
 
-	parse_or_raise(text, start, &parsed);
+	parse_or_raise(option, text, start, &parsed);
 }
 
 /* ISO 8601 in UTC: read alike under every TimeZone and DateStyle. */
@@ -167,12 +165,12 @@ utc_text(TimestampTz at)
 }
 
 char *
-burrow_start_from_normalize(const char *text)
+burrow_start_from_normalize(const BurrowOption *option, const char *text)
 {
 	BurrowStartFrom start;
 	Datum		parsed = 0;
 
-	parse_or_raise(text, &start, &parsed);
+	parse_or_raise(option, text, &start, &parsed);
 	switch (start.kind)
 	{
 		case BURROW_START_EARLIEST:

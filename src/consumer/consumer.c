@@ -488,7 +488,7 @@ consume(BurrowConsumer *c)
 	}
 	burrow_consumer_start_transaction(c);
 	MemoryContextSwitchTo(TopMemoryContext);
-	burrow_start_from_parse(c->sub->options.start_from, &c->start);
+	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], c->sub->options.start_from, &c->start);
 	burrow_consumer_commit_transaction(c);
 
 	/* what is made here lives as long as the process */

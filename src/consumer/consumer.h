@@ -12,6 +12,7 @@
 #include "lib/pairingheap.h"
 #include "utils/dsa.h"
 
+#include "catalog/start_from.h"
 #include "catalog/seek_request.h"
 #include "catalog/subscription.h"
 #include "consumer/assignment.h"

@@ -205,7 +205,7 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	burrow_seek_request_load(f->sub->subid, &seeks);
 	burrow_position_load(f->sub->subid, rows, f->nparts);
 	others = burrow_position_exists(f->sub->subid, NULL);
-	burrow_start_from_parse(f->sub->options.start_from, &option);
+	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], f->sub->options.start_from, &option);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);

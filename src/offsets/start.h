@@ -5,6 +5,7 @@
 #ifndef BURROW_OFFSETS_START_H
 #define BURROW_OFFSETS_START_H
 
+#include "catalog/start_from.h"
 #include "catalog/position.h"
 #include "catalog/subscription.h"
 #include "core/start_position.h"
