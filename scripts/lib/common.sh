@@ -60,18 +60,20 @@ as_tester() { (exec_as_tester "$@"); }
 
 # Set "work" to a fresh folder of the test user's, with a short name: the path
 # of a Unix socket has to fit into 107 bytes.  BURROW_WORK names one to be used
-# again and kept, which saves most of the build.
+# again and kept, which saves most of the build.  It becomes the current folder: the
+# caller's may be one that the test user must not enter, and programs complain of that.
 make_work_folder() {
 	if [ -n "${BURROW_WORK:-}" ]; then
 		mkdir -p "$BURROW_WORK"
 		exec 8>"$BURROW_WORK/.lock"
 		flock -n 8 || die "another run uses \"$BURROW_WORK\""
-		work=$BURROW_WORK
+		work=$(cd "$BURROW_WORK" && pwd)
 	else
 		work=$(mktemp -d "${TMPDIR:-/tmp}/burrow.XXXXXX")
 	fi
 	chmod 755 "$work"
 	[ "$(id -u)" != 0 ] || chown "$test_user" "$work"
+	cd "$work"
 }
 
 # Copy the checkout into $1, without what was built in it and without the
