@@ -73,6 +73,7 @@ OBJS = $(CORE_OBJS) \
 	src/partition/message.o \
 	src/dead_letter/publisher.o \
 	src/dead_letter/key_parking.o \
+	src/partition/obstacle.o \
 	src/partition/partition.o \
 	src/delivery/pool.o \
 	src/delivery/reclaim.o \

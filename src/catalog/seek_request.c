@@ -41,6 +41,27 @@ burrow_seek_request_ask(int32 subid, const BurrowSeek *seek)
 }
 
 void
+burrow_seek_request_skip(int32 subid, const char *uuid, const BurrowSeek *seek)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, UUIDOID, TEXTOID, INT4OID, INT8OID};
+	Datum		values[] = {
+		Int32GetDatum(subid), DirectFunctionCall1(uuid_in, CStringGetDatum(uuid)),
+		CStringGetTextDatum(seek->topic), Int32GetDatum(seek->partition), Int64GetDatum(seek->offset)
+	};
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	burrow_catalog_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
+						   " SELECT s.subid, $3, $4, $5 FROM burrow.subscription s"
+						   " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
+						   " AND s.seek_time IS NULL"
+						   " ON CONFLICT (subid, topic, partition) DO NOTHING",
+						   5, types, values, NULL, SPI_OK_INSERT);
+	burrow_catalog_end(&access);
+}
+
+void
 burrow_seek_request_forget(int32 subid)
 {
 	BurrowCatalogAccess access;

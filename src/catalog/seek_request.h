@@ -38,6 +38,9 @@ extern void burrow_seek_request_forget(int32 subid);
 
 /* ---- the consumer, in a transaction of its own ---- */
 
+/* The consumer's own wish, which does not count where somebody has another one. */
+extern void burrow_seek_request_skip(int32 subid, const char *uuid, const BurrowSeek *seek);
+
 /* In the current memory context. */
 extern void burrow_seek_request_load(int32 subid, BurrowPendingSeeks *pending);
 /* The time has become offsets.  False: it is not what is wanted any more. */

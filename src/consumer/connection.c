@@ -424,6 +424,8 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 		/* these are all that it ever reads of a partition, at once; librdkafka's marks of
 		 * pausing and starting are in the queue too, and count as messages */
 		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
+		/* what an error left behind does not hold up the next question about the partition */
+		set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
 		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
 		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
 		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");

@@ -364,6 +364,7 @@ sleep_ms(BurrowConsumer *c)
 
 	next = burrow_earlier(next, burrow_assignment_next(c));
 	next = burrow_earlier(next, burrow_lag_next(c));
+	next = burrow_earlier(next, burrow_intake_next(c));
 	next = burrow_earlier(next, burrow_offset_commit_next(c));
 	next = burrow_earlier(next, burrow_pool_next(c));
 	next = burrow_earlier(next, burrow_retry_next(c));
@@ -447,6 +448,7 @@ run(BurrowConsumer *c)
 		burrow_pool_dispatch(c);
 		burrow_lag_refresh(c);
 		burrow_offset_commit_run(c);
+		again |= burrow_intake_pass_obstacles(c);
 		burrow_publisher_run(c);
 		burrow_shutdown_advance(c);
 		burrow_connection_probe(c);

@@ -61,6 +61,10 @@ struct BurrowConsumer
 
 	BurrowPool	pool;
 
+	/* obstacles: see intake.c */
+	TimestampTz obstructed_since;	/* some partition has one; 0: none has */
+	TimestampTz goals_ask_at;	/* when to ask next where the others end */
+
 	/* failures */
 	BurrowBreaker breaker;
 	TimestampTz wait_until;		/* the environment is at fault: nothing is given out before */

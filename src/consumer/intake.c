@@ -11,6 +11,10 @@
  * stops fetching when its queue is full, and the group membership is kept by the
  * main queue.  Nothing is paused, so nothing fetched is thrown away.
  *
+ * An error of a partition takes its place in the order of offsets (partition/obstacle.c): it is
+ * acted on when all before it is done, and, if the subscription is to halt for it, all
+ * that the other partitions held when it was met.
+ *
  * A message is copied at once, with its header, into one piece of our memory in the
  * form in which it is sent to a worker; librdkafka's copy is let go before the next
  * is taken, because it would pin the whole fetch response.
@@ -21,6 +25,7 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
+#include "catalog/seek_request.h"
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
@@ -32,6 +37,10 @@
 
 /* Messages taken from one partition before the next has its turn, at least. */
 #define INTAKE_TURN		256
+
+/* Where partitions end is asked for again after this, and not waited for for longer than that. */
+#define GOALS_AGAIN_US		INT64CONST(1000000)
+#define GOALS_WAIT_US		INT64CONST(5000000)
 
 static bool
 has_room(const BurrowConsumer *c)
@@ -107,18 +116,15 @@ set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem
 	}
 }
 
-/* Our copy of the message; NULL if it is too large to be sent to a worker. */
+/* Our copy of the message; size, hsize: of its frame, and of the headers in it. */
 static BurrowMessage *
-copy_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref)
+copy_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref,
+			 size_t size, size_t hsize)
 {
-	size_t		hsize;
-	size_t		size = burrow_message_size(c->kafka, part->queue, km, &hsize);
 	size_t		total = offsetof(BurrowMessage, frame) + size;
 	BurrowMessage *m;
 	BurrowMessageHeader *h;
 
-	if (size == 0 || !AllocSizeIsValid(total))
-		return NULL;
 	m = MemoryContextAlloc(c->message_cxt, total);
 	m->part = part;
 	m->ref = ref;
@@ -149,78 +155,98 @@ burrow_message_free(BurrowConsumer *c, BurrowMessage *m)
 	pfree(m);
 }
 
-/* Halts the subscription because of what Kafka said of this partition. */
+/* Where do the other partitions end? */
 static void
-halt_partition(BurrowConsumer *c, BurrowPartition *part, int64 offset, const char *sqlstate,
-			   const char *message, const char *detail, const char *hint)
+ask_goals(BurrowConsumer *c)
 {
-	BurrowHalt	halt = {
-		.topic = part->topic,
-		.partition = part->partition,
-		.offset = offset,
-		.sqlstate = sqlstate,
-		.message = message,
-		.detail = detail,
-		.hint = hint,
-	};
+	c->refresh_ends = true;
+	c->refreshed_at = c->now;
+	c->goals_ask_at = c->now + GOALS_AGAIN_US;
+}
 
-	burrow_shutdown_halt(c, &halt);
+/* Nothing behind it is taken; what follows from it, follows when its turn has come. */
+static void
+set_obstacle(BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
+{
+	const char *sqlstate = burrow_obstacle_sqlstate(o);
+	dlist_iter	iter;
+
+	Assert(part->obstacle == NULL);
+	part->obstacle = o;
+	o->noticed_at = c->now;
+	if (part->behind_since == 0)
+		part->behind_since = c->now;
+	if (c->obstructed_since == 0)
+	{
+		c->obstructed_since = c->now;
+		ask_goals(c);
+		dlist_foreach(iter, &c->parts)
+			dlist_container(BurrowPartition, node, iter.cur)->goal = -1;
+	}
+	burrow_registry_set_error(c->slot, sqlstate, o->message);
+	ereport(LOG,
+			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			 errmsg("subscription \"%s\" cannot go on in topic \"%s\" partition %d: %s",
+					c->sub->name, part->topic, part->partition, o->message),
+			 errdetail("What comes before it, and what the other partitions hold now, is handled first.")));
 }
 
 /*
- * The queue gave an error instead of a message.  Where librdkafka says that it would
- * skip data, the subscription halts: nothing is skipped silently.  Anything else is
- * trouble that librdkafka goes on trying to overcome.
+ * The queue gave an error instead of a message.  What cannot be read, or is not there, is an
+ * obstacle: nothing is skipped silently.  Anything else is trouble that librdkafka goes on
+ * trying to overcome.
  */
 static void
 take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
-	if (strcmp(km->error_name, "_AUTO_OFFSET_RESET") == 0 ||
-		strcmp(km->error_name, "OFFSET_OUT_OF_RANGE") == 0)
-	{
-		int64		low = -1;
-		int64		end = -1;
-		char		text[BURROW_KAFKA_TEXT_MAX];
+	int64		position = part->tracker.last_offset + 1;
+	MemoryContext old = MemoryContextSwitchTo(c->message_cxt);
 
-		if (c->sub->options.skip_gaps)
-		{
-			/* what is to be skipped is found out at the next start */
-			burrow_consumer_end(c, BURROW_STOP_RESTART);
-			return;
-		}
-		if (!c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text))
-			low = end = -1;
-		burrow_topic_identity_halt_gap(c, part, part->tracker.last_offset + 1, low, end);
+	if (km->fault == BURROW_KAFKA_FAULT_GAP)
+		set_obstacle(c, part, burrow_obstacle_gap(part->topic, part->partition, position));
+	else if (km->fault == BURROW_KAFKA_FAULT_DATA)
+		set_obstacle(c, part, burrow_obstacle_data(part->topic, part->partition, position, km));
+	MemoryContextSwitchTo(old);
+	if (part->obstacle != NULL)
 		return;
-	}
-	if (km->offset >= 0)
-	{
-		halt_partition(c, part, km->offset, "XX001",
-					   psprintf("could not read offset %lld of topic \"%s\" partition %d: %s",
-								(long long) km->offset, part->topic, part->partition, km->text),
-					   NULL, NULL);
-		return;
-	}
 	burrow_consumer_trouble(c, "08006",
 							psprintf("topic \"%s\" partition %d: %s",
 									 part->topic, part->partition, km->text));
-	if (strcmp(km->error_name, "_UNKNOWN_PARTITION") == 0 || strcmp(km->error_name, "_UNKNOWN_TOPIC") == 0 ||
-		strcmp(km->error_name, "UNKNOWN_TOPIC_OR_PART") == 0)
+	if (km->fault == BURROW_KAFKA_FAULT_GONE)
 		burrow_topic_identity_lose(c, part);
 }
 
-/* Enters a message in the tracker and the scheduler.  False: it cannot be taken now,
- * and is halted for. */
+/* Does a worker take it?  Not, if it was done before. */
 static bool
+is_too_large(const BurrowPartition *part, const BurrowKafkaMessage *km, size_t size)
+{
+	return (size == 0 || !AllocSizeIsValid(offsetof(BurrowMessage, frame) + size)) &&
+		km->offset > part->tracker.last_offset && !burrow_offset_set_contains(&part->skip, km->offset);
+}
+
+/* Enters a message in the tracker and the scheduler, if it is no obstacle. */
+static void
 take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
 	BurrowTrackerRef ref;
 	BurrowMessage *m;
-	BurrowTrackerBegin begun = burrow_tracker_begin(&part->tracker, km->offset, &ref);
+	BurrowTrackerBegin begun;
+	size_t		hsize;
+	size_t		size = burrow_message_size(c->kafka, part->queue, km, &hsize);
 
+	if (is_too_large(part, km, size))
+	{
+		MemoryContext old = MemoryContextSwitchTo(c->message_cxt);
+
+		set_obstacle(c, part, burrow_obstacle_too_large(part->topic, part->partition, km));
+		MemoryContextSwitchTo(old);
+		return;
+	}
+
+	begun = burrow_tracker_begin(&part->tracker, km->offset, &ref);
 	/* redelivered after a pause of librdkafka's own */
 	if (begun == BURROW_TRACKER_REPEATED)
-		return true;
+		return;
 	/* room and segment were seen to before the message was taken */
 	if (begun != BURROW_TRACKER_TAKEN)
 		elog(ERROR, "tracker refused offset " INT64_FORMAT " of topic \"%s\" partition %d",
@@ -235,23 +261,13 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 		/* done before the last restart, says the commit's metadata */
 		burrow_tracker_complete(burrow_tracker_slot(ref), BURROW_SLOT_DONE);
 		burrow_offset_commit_moved(c, part);
-		return true;
+		return;
 	}
 
-	m = copy_message(c, part, km, ref);
-	if (m == NULL)
-	{
-		halt_partition(c, part, km->offset, "54000",
-					   psprintf("message at offset %lld of topic \"%s\" partition %d is too large",
-								(long long) km->offset, part->topic, part->partition),
-					   psprintf("It has %zu bytes of key and %zu bytes of value.", km->key_len, km->value_len),
-					   NULL);
-		return false;
-	}
+	m = copy_message(c, part, km, ref, size, hsize);
 	c->bytes += m->item.bytes;
 	BURROW_COUNT(c->slot, bytes_received, km->key_len + km->value_len + m->frame.headers_len);
 	burrow_sched_add(c->sched, part->sched, &m->item);
-	return true;
 }
 
 /* Whole chunks: they are made of one partition's messages. */
@@ -283,7 +299,7 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 
 	if (part->turn == 0)
 		part->turn = turn_size(c);
-	for (; part->turn > 0 && c->ending == BURROW_STOP_NONE && !part->lost && has_room(c); part->turn--)
+	for (; part->turn > 0 && c->ending == BURROW_STOP_NONE && !part->lost && part->obstacle == NULL && has_room(c); part->turn--)
 	{
 		bool		room = part_has_room(part);
 
@@ -303,8 +319,7 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 				part->end_seen = -1;
 				if (part->behind_since == 0)
 					part->behind_since = c->now;
-				if (!take_message(c, part, &km))
-					goto done;
+				take_message(c, part, &km);
 				break;
 			case BURROW_KAFKA_END:
 				burrow_tracker_note_end(&part->tracker, km.offset);
@@ -345,7 +360,8 @@ burrow_intake_run(BurrowConsumer *c)
 		BurrowPartition *part = dlist_head_element(BurrowPartition, readable_node, &c->readable);
 		bool		last = &part->readable_node == stop;
 
-		if (part->state == BURROW_PARTITION_ACTIVE && part->start_acked && !part->sought && !part->lost)
+		if (part->state == BURROW_PARTITION_ACTIVE && part->start_acked && !part->sought && !part->lost &&
+			part->obstacle == NULL)
 		{
 			run_part(c, part);
 			if (part->readable && part->turn > 0 && !has_room(c))
@@ -364,4 +380,152 @@ burrow_intake_run(BurrowConsumer *c)
 			break;
 	}
 	return turns > 0 && has_room(c);
+}
+
+/* ---- obstacles ---- */
+
+/* That which was met first, of those whose turn has come; *any: there are others, too. */
+static BurrowPartition *
+first_obstructed(BurrowConsumer *c, bool *any)
+{
+	BurrowPartition *first = NULL;
+	dlist_iter	iter;
+
+	*any = false;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->obstacle == NULL || part->state != BURROW_PARTITION_ACTIVE)
+			continue;
+		*any = true;
+		if (burrow_tracker_depth(&part->tracker) == 0 &&
+			(first == NULL || part->obstacle->noticed_at < first->obstacle->noticed_at))
+			first = part;
+	}
+	return first;
+}
+
+/* Is there something to be handled that was there when the obstacle was met? */
+static bool
+is_behind_goal(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->goal < 0 && part->asked_at >= c->obstructed_since)
+		part->goal = part->end;
+	if (part->goal >= 0)
+		return burrow_tracker_head(&part->tracker) < part->goal;
+	/* that nobody tells its end must not keep others waiting */
+	return c->now < c->obstructed_since + GOALS_WAIT_US || burrow_tracker_depth(&part->tracker) > 0;
+}
+
+/* Have all partitions done what they held? */
+static bool
+others_are_done(BurrowConsumer *c)
+{
+	bool		done = true;
+	bool		unknown = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->lost)
+			continue;
+		if (part->obstacle != NULL)
+			done &= burrow_tracker_depth(&part->tracker) == 0;
+		else
+		{
+			done &= !is_behind_goal(c, part);
+			unknown |= part->goal < 0;
+		}
+	}
+	if (unknown && !done && c->goals_ask_at <= c->now)
+		ask_goals(c);
+	return done;
+}
+
+static void
+store_skip(BurrowConsumer *c, void *arg)
+{
+	burrow_seek_request_skip(c->subid, c->sub->uuid, arg);
+}
+
+/* The option on_gap says so: goes on behind it.  What is lost of a gap is found out at the next start. */
+static void
+skip_obstacle(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowObstacle *o = part->obstacle;
+	BurrowSeek	seek = {part->topic, part->partition, burrow_obstacle_end(o)};
+
+	if (o->kind == BURROW_OBSTACLE_DATA)
+	{
+		if (!burrow_consumer_try(c, store_skip, &seek, "skip what cannot be read"))
+		{
+			o->again_at = c->now + GOALS_AGAIN_US;
+			return;
+		}
+		ereport(WARNING,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
+						c->sub->name, (long long) (seek.offset - o->offset), part->topic, part->partition),
+				 errdetail("%s", o->message)));
+		BURROW_COUNT(c->slot, offsets_skipped, seek.offset - o->offset);
+	}
+	burrow_consumer_end(c, BURROW_STOP_RESTART);
+}
+
+static void
+halt_at_obstacle(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowHalt	halt;
+	int64		low = -1;
+	int64		end = -1;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (part->obstacle->kind == BURROW_OBSTACLE_GAP)
+	{
+		if (!c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text))
+			low = end = -1;
+		burrow_topic_identity_halt_gap(c, part, part->obstacle->offset, low, end);
+		return;
+	}
+	halt = burrow_obstacle_halt(part->obstacle, c->sub->name, part->topic, part->partition);
+	burrow_shutdown_halt(c, &halt);
+}
+
+bool
+burrow_intake_pass_obstacles(BurrowConsumer *c)
+{
+	BurrowPartition *part;
+	bool		any;
+	bool		done;
+	bool		skips;
+
+	if (c->obstructed_since == 0 || c->ending != BURROW_STOP_NONE)
+		return false;
+	done = others_are_done(c);
+	part = first_obstructed(c, &any);
+	if (!any)
+		c->obstructed_since = 0;
+	if (part == NULL || part->obstacle->again_at > c->now)
+		return false;
+	skips = c->sub->options.skip_gaps && part->obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
+	if (!skips && !done)
+		return false;
+	if (!burrow_obstacle_look(part->obstacle, c->kafka, c->scout, part->topic, part->partition))
+		return true;
+	if (skips && (part->obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->obstacle) >= 0))
+		skip_obstacle(c, part);
+	else
+		halt_at_obstacle(c, part);
+	return false;
+}
+
+TimestampTz
+burrow_intake_next(const BurrowConsumer *c)
+{
+	if (c->obstructed_since == 0 || c->ending != BURROW_STOP_NONE)
+		return 0;
+	return c->now + GOALS_AGAIN_US;
 }

@@ -173,6 +173,8 @@ static const char *const consumer_names[] = {
 static const Fixed defaults[] = {
 	/* after a queue was full, look again at once, not after a second */
 	{"fetch.queue.backoff.ms", "10", true},
+	/* a damaged record must not be taken for a good one; on in Kafka's own client, too */
+	{"check.crcs", "true"},
 };
 
 /*

@@ -44,6 +44,7 @@ static const BurrowKafkaFunctions functions = {
 	.resolve = burrow_kafka_resolve,
 	.query_bounds = burrow_kafka_query_bounds,
 	.peek = burrow_kafka_peek,
+	.look = burrow_kafka_look,
 	.cluster_id = burrow_kafka_cluster_id,
 	.list_partitions = burrow_kafka_list_partitions,
 	.count_partitions = burrow_kafka_count_partitions,

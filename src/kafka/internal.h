@@ -170,6 +170,10 @@ extern BurrowKafkaTake burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMes
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
 								const void **value, size_t *value_len);
 extern void burrow_kafka_discard(BurrowKafkaPartition *p);
+extern BurrowKafkaTake burrow_kafka_not_a_message(BurrowKafkaClient *c, rd_kafka_event_t *event,
+												  BurrowKafkaMessage *m);
+extern BurrowKafkaTake burrow_kafka_message_error(BurrowKafkaClient *c, const rd_kafka_message_t *message,
+												  BurrowKafkaMessage *m);
 extern BurrowKafkaPartition *burrow_kafka_find_partition(const BurrowKafkaClient *c,
 														 const char *topic, int32_t partition);
 extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *event,
@@ -193,6 +197,8 @@ extern int64_t burrow_kafka_now_ms(void);
 extern bool burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
 								 char *error);
 extern bool burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+extern BurrowKafkaTake burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition,
+										 int64_t offset, int timeout_ms, BurrowKafkaMessage *m);
 extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
 									  int timeout_ms, int64_t *low, int64_t *end, char *error);
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);

@@ -107,6 +107,15 @@ typedef enum BurrowKafkaTake
 	BURROW_KAFKA_BROKEN			/* error of this partition: code, name, text, offset if known */
 } BurrowKafkaTake;
 
+/* What an error of a partition is about. */
+typedef enum BurrowKafkaFault
+{
+	BURROW_KAFKA_FAULT_PASSING, /* anything else: the client goes on trying to fetch */
+	BURROW_KAFKA_FAULT_DATA,	/* what is stored there cannot be read: it is never delivered */
+	BURROW_KAFKA_FAULT_GAP,		/* the log does not hold the position: nothing more is fetched */
+	BURROW_KAFKA_FAULT_GONE		/* there is no such partition (any more) */
+} BurrowKafkaFault;
+
 /* What take() found; pointers are valid until the next take() or discard() on any partition. */
 typedef struct BurrowKafkaMessage
 {
@@ -120,6 +129,7 @@ typedef struct BurrowKafkaMessage
 	size_t		nheaders;
 	int			error;
 	const char *error_name;
+	BurrowKafkaFault fault;		/* of BROKEN */
 	char		text[BURROW_KAFKA_TEXT_MAX];
 } BurrowKafkaMessage;
 
@@ -236,6 +246,14 @@ typedef struct BurrowKafkaFunctions
 	 * and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
 	 */
 	bool		(*peek) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+
+	/*
+	 * What does a consumer find at this offset?  As take() says it, of the first thing that
+	 * comes; of a message only its offset and timestamp.  EMPTY: nothing has come in time.
+	 * For the same clients as peek().
+	 */
+	BurrowKafkaTake (*look) (BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t offset,
+							 int timeout_ms, BurrowKafkaMessage *m);
 
 	/* The cluster's id; waits up to timeout_ms; NULL if it has none, or has not answered.  Free by free_text(). */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);

@@ -191,11 +191,53 @@ next_stray(BurrowKafkaPartition *p, const rd_kafka_message_t **message)
 }
 
 /*
+ * An error belongs to one of four kinds, and whether it has an offset does not say to which: a
+ * broker that refuses a fetch for a moment is told with the position, too.
+ *
+ * What librdkafka cannot read (a checksum, a compression, a format) it skips, or fetches for ever; a
+ * broker says INVALID_MSG of what it cannot read itself.  All else is tried again by librdkafka.
+ */
+static BurrowKafkaFault
+fault_of(rd_kafka_resp_err_t code, int64_t offset)
+{
+	switch (code)
+	{
+		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+			return BURROW_KAFKA_FAULT_GAP;
+		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+			return BURROW_KAFKA_FAULT_GONE;
+		case RD_KAFKA_RESP_ERR__BAD_MSG:
+		case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+		case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
+		case RD_KAFKA_RESP_ERR_INVALID_MSG:
+			return offset >= 0 ? BURROW_KAFKA_FAULT_DATA : BURROW_KAFKA_FAULT_PASSING;
+		default:
+			return BURROW_KAFKA_FAULT_PASSING;
+	}
+}
+
+static BurrowKafkaTake
+broken(BurrowKafkaClient *c, BurrowKafkaMessage *m, rd_kafka_resp_err_t code, const char *text)
+{
+	m->error = code;
+	m->error_name = rd_kafka_err2name(code);
+	m->fault = fault_of(code, m->offset);
+	/* "unknown" comes from the metadata, without an offset: 0 means nothing there */
+	if (m->offset < 0 || (m->offset == 0 && m->fault == BURROW_KAFKA_FAULT_GONE))
+		m->offset = BURROW_KAFKA_NONE_OFFSET;
+	burrow_kafka_redact(&c->conf->secrets, text, m->text, sizeof(m->text));
+	return BURROW_KAFKA_BROKEN;
+}
+
+/*
  * What take() makes of an event that is not a message; BURROW_KAFKA_EMPTY if it is
  * nothing to tell.
  */
-static BurrowKafkaTake
-not_a_message(BurrowKafkaPartition *p, rd_kafka_event_t *event, BurrowKafkaMessage *m)
+BurrowKafkaTake
+burrow_kafka_not_a_message(BurrowKafkaClient *c, rd_kafka_event_t *event, BurrowKafkaMessage *m)
 {
 	rd_kafka_resp_err_t code = rd_kafka_event_error(event);
 	rd_kafka_topic_partition_t *where;
@@ -212,32 +254,17 @@ not_a_message(BurrowKafkaPartition *p, rd_kafka_event_t *event, BurrowKafkaMessa
 	}
 	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return BURROW_KAFKA_END;
-
-	/* "unknown" comes from the metadata, without an offset: 0 means nothing there */
-	if (m->offset < 0 ||
-		(m->offset == 0 && (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-							code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-							code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)))
-		m->offset = BURROW_KAFKA_NONE_OFFSET;
-	m->error = code;
-	m->error_name = rd_kafka_err2name(code);
-	burrow_kafka_redact(&p->client->conf->secrets, rd_kafka_event_error_string(event),
-						m->text, sizeof(m->text));
-	return BURROW_KAFKA_BROKEN;
+	return broken(c, m, code, rd_kafka_event_error_string(event));
 }
 
 /* A message that is an error itself; later versions might send it. */
-static BurrowKafkaTake
-message_error(BurrowKafkaPartition *p, const rd_kafka_message_t *message, BurrowKafkaMessage *m)
+BurrowKafkaTake
+burrow_kafka_message_error(BurrowKafkaClient *c, const rd_kafka_message_t *message, BurrowKafkaMessage *m)
 {
 	m->offset = message->offset;
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return BURROW_KAFKA_END;
-	m->error = message->err;
-	m->error_name = rd_kafka_err2name(message->err);
-	burrow_kafka_redact(&p->client->conf->secrets, rd_kafka_message_errstr(message),
-						m->text, sizeof(m->text));
-	return BURROW_KAFKA_BROKEN;
+	return broken(c, m, message->err, rd_kafka_message_errstr(message));
 }
 
 static inline void
@@ -292,7 +319,8 @@ burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMessage *m)
 
 		if (unlikely(message == NULL || message->err != RD_KAFKA_RESP_ERR_NO_ERROR))
 		{
-			what = message == NULL ? not_a_message(p, event, m) : message_error(p, message, m);
+			what = message == NULL ? burrow_kafka_not_a_message(c, event, m) :
+				burrow_kafka_message_error(c, message, m);
 			rd_kafka_event_destroy(event);
 			if (what == BURROW_KAFKA_EMPTY)
 				continue;

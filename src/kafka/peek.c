@@ -1,6 +1,10 @@
 /*
  * peek.c
- *	  The timestamps of single messages: is this still the log that it was?
+ *	  What stands at single offsets, seen by a client that is no member of the group.
+ *
+ * peek() asks for the timestamps of messages: is this still the log that it was?  look() asks
+ * for whatever is there, errors as well: where does what cannot be read end, and is a partition
+ * that could not be fetched fetched again?
  *
  * Before librdkafka 2.3 nothing tells the id of a topic, so a topic that was deleted and
  * made anew under the same name is known by what is at an offset that was read before.
@@ -102,4 +106,70 @@ burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, c
 	if (rd != NULL)
 		rd_kafka_topic_partition_list_destroy(rd);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
+}
+
+/*
+ * Is it about an earlier assignment?  librdkafka tells by a version, which this error alone has not: it
+ * is made by another thread, and may come when the partition is assigned again.
+ */
+static bool
+is_late(BurrowKafkaTake what, const BurrowKafkaMessage *m, int64_t offset)
+{
+	return what == BURROW_KAFKA_BROKEN && m->fault == BURROW_KAFKA_FAULT_GAP && m->offset != offset;
+}
+
+/* The first thing that comes. */
+static BurrowKafkaTake
+look_at_queue(BurrowKafkaClient *c, rd_kafka_queue_t *queue, int64_t offset, int64_t until, BurrowKafkaMessage *m)
+{
+	for (;;)
+	{
+		int64_t		left = until - burrow_kafka_now_ms();
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left > 0 ? (int) left : 0);
+		const rd_kafka_message_t *message = NULL;
+		rd_kafka_timestamp_type_t type;
+		BurrowKafkaTake what = BURROW_KAFKA_MESSAGE;
+
+		if (event == NULL)
+			return BURROW_KAFKA_EMPTY;
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH)
+			message = rd_kafka_event_message_next(event);
+		if (message == NULL)
+			what = burrow_kafka_not_a_message(c, event, m);
+		else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			what = burrow_kafka_message_error(c, message, m);
+		else
+		{
+			m->offset = message->offset;
+			m->timestamp_ms = rd_kafka_message_timestamp(message, &type);
+		}
+		rd_kafka_event_destroy(event);
+		if (what != BURROW_KAFKA_EMPTY && !is_late(what, m, offset))
+			return what;
+	}
+}
+
+BurrowKafkaTake
+burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t offset,
+				  int timeout_ms, BurrowKafkaMessage *m)
+{
+	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
+	rd_kafka_topic_partition_list_t *rd = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_queue_t *queue = burrow_kafka_partition_queue(c, topic, partition);
+	BurrowKafkaTake what = BURROW_KAFKA_EMPTY;
+
+	memset(m, 0, offsetof(BurrowKafkaMessage, text));
+	rd_kafka_topic_partition_list_add(rd, topic, partition)->offset = offset;
+	if (queue != NULL)
+	{
+		burrow_kafka_empty(queue);
+		if (rd_kafka_assign(c->rk, rd) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			what = look_at_queue(c, queue, offset, until, m);
+			(void) rd_kafka_assign(c->rk, NULL);
+		}
+		let_go(&queue, 1);
+	}
+	rd_kafka_topic_partition_list_destroy(rd);
+	return what;
 }

@@ -39,6 +39,7 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->end = -1;
 	part->end_seen = -1;
 	part->seen_offset = part->seen_ms = -1;
+	part->goal = -1;
 	burrow_done_set_init(&part->skip);
 	part->place = burrow_key_parking_place(c, topic, partition);
 
@@ -82,6 +83,8 @@ part_free(BurrowConsumer *c, BurrowPartition *part)
 	burrow_offset_set_reset(&part->skip);
 	if (part->folded != NULL)
 		pfree(part->folded);
+	if (part->obstacle != NULL)
+		burrow_obstacle_free(part->obstacle);
 	pfree(part);
 }
 

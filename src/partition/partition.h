@@ -16,6 +16,7 @@
 #include "core/tracker.h"
 #include "kafka/kafka.h"
 #include "partition/context.h"
+#include "partition/obstacle.h"
 #include "shmem/partitions.h"
 
 /* A tracker segment with what only the consumer needs to know of its slots. */
@@ -118,6 +119,10 @@ struct BurrowPartition
 	bool		lost;			/* Kafka said that it is not there: what comes may be another topic's
 								 * and is not taken */
 	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
+
+	/* What cannot be passed, here or elsewhere; see intake.c. */
+	BurrowObstacle *obstacle;	/* nothing behind it is taken; NULL: none */
+	int64		goal;			/* that of another one waits until the head is here; -1: not known */
 
 	/* Folds; see progress_merge.c. */
 	uint64	   *folded;			/* by lane, the resolved one's last: its chunks up to this one are

@@ -49,6 +49,7 @@ typedef struct Part
 	int64_t		end;			/* the END met last */
 	int			broken;			/* the error met last */
 	int64_t		broken_at;
+	BurrowKafkaFault fault;
 	char		broken_text[2 * BURROW_KAFKA_TEXT_MAX];
 	unsigned char seen[MAX_OFFSETS];
 } Part;
@@ -279,6 +280,7 @@ take_all(Consumer *c, Part *part, int most)
 			case BURROW_KAFKA_BROKEN:
 				part->broken = m.error;
 				part->broken_at = m.offset;
+				part->fault = m.fault;
 				snprintf(part->broken_text, sizeof(part->broken_text), "%s: %s",
 						 m.error_name, m.text);
 				look_for_leak(c, m.text);
@@ -545,6 +547,11 @@ test_conf(void)
 		  strcmp(value, "error") == 0, "no automatic reset");
 	check(kafka->conf_get(conf, "isolation.level", value, sizeof(value)) &&
 		  strcmp(value, "read_committed") == 0, "read committed");
+	check(kafka->conf_get(conf, "check.crcs", value, sizeof(value)) &&
+		  strcmp(value, "true") == 0, "checksums are checked");
+	check(kafka->conf_set(conf, "check.crcs", "false", error) &&
+		  kafka->conf_get(conf, "check.crcs", value, sizeof(value)) && strcmp(value, "false") == 0,
+		  "unless somebody turns it off");
 	check(kafka->conf_get(conf, "client.rack", value, sizeof(value)) && value[0] == '\0',
 		  "a property without a value");
 	check(kafka->conf_get(conf, "ssl.ca.pem", value, sizeof(value)) && value[0] == '\0',
@@ -658,6 +665,16 @@ test_messages(void)
 static void
 test_broken(void)
 {
+	static const struct
+	{
+		rd_kafka_resp_err_t code;
+		BurrowKafkaFault fault;
+	}			answers[] = {
+		{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, BURROW_KAFKA_FAULT_PASSING},
+		{RD_KAFKA_RESP_ERR_UNKNOWN, BURROW_KAFKA_FAULT_PASSING},
+		{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, BURROW_KAFKA_FAULT_PASSING},
+		{RD_KAFKA_RESP_ERR_INVALID_MSG, BURROW_KAFKA_FAULT_DATA},
+	};
 	Consumer   *c;
 	Part	   *part;
 
@@ -669,13 +686,19 @@ test_broken(void)
 	check(pump(c, part->broken != 0), "told: %s", part->broken_text);
 	check(part->broken == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && part->broken_at == 5000,
 		  "where: %d", (int) part->broken_at);
+	check(part->fault == BURROW_KAFKA_FAULT_GAP, "a gap");
 	check(part->n == 0, "nothing read");
 
-	rd_kafka_mock_push_request_errors(cluster, API_FETCH, 1,
-									  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	/* what the broker says of a fetch comes with an offset, and is not about what is stored there */
 	part = part_of(c, "broken", 1);
-	check(pump(c, part->broken != 0), "told: %s", part->broken_text);
-	check(part->broken == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "refused");
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+	{
+		rd_kafka_mock_push_request_errors(cluster, API_FETCH, 1, answers[i].code);
+		part->broken = 0;
+		check(pump(c, part->broken != 0), "told: %s", part->broken_text);
+		check(part->broken == answers[i].code && part->fault == answers[i].fault && part->broken_at == 0,
+			  "%s is %d", rd_kafka_err2name(answers[i].code), (int) answers[i].fault);
+	}
 	(void) close_consumer(c);
 
 	/* without this the mock would make it */
@@ -824,6 +847,32 @@ test_peek(void)
 	(void) close_consumer(c);
 	kafka->list_free(many);
 	kafka->list_free(list);
+}
+
+/* What is at single offsets, one after the other. */
+static void
+test_look(void)
+{
+	Consumer   *c;
+	BurrowKafkaMessage m;
+
+	create_topic("look", 2);
+	produce("look", 0, 0, 10);
+	c = open_consumer("look", NULL, NULL);
+	for (int i = 0; i < 2; i++)
+	{
+		check(kafka->look(c->client, "look", 0, 7, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 7 &&
+			  m.timestamp_ms > 0, "a message");
+		check(kafka->look(c->client, "look", 0, 10, PATIENCE_MS, &m) == BURROW_KAFKA_END && m.offset == 10, "the end");
+		check(kafka->look(c->client, "look", 0, 5000, PATIENCE_MS, &m) == BURROW_KAFKA_BROKEN &&
+			  m.fault == BURROW_KAFKA_FAULT_GAP && m.offset == 5000, "beyond it: %s", m.text);
+		check(kafka->look(c->client, "look", 1, 0, PATIENCE_MS, &m) == BURROW_KAFKA_END && m.offset == 0, "nothing");
+	}
+	rd_kafka_mock_push_request_errors(cluster, API_FETCH, 1, RD_KAFKA_RESP_ERR_UNKNOWN);
+	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_BROKEN &&
+		  m.fault == BURROW_KAFKA_FAULT_PASSING, "an error: %s", m.text);
+	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "no more");
+	(void) close_consumer(c);
 }
 
 /* ---- the pipe ---- */
@@ -1242,6 +1291,7 @@ static const struct
 	{"commit", test_commit},
 	{"questions", test_questions},
 	{"peek", test_peek},
+	{"look", test_look},
 	{"wake", test_wake},
 	{"backpressure", test_backpressure},
 	{"membership", test_membership},

@@ -185,6 +185,38 @@ sub end_transaction
 	return;
 }
 
+# $kafka->produce_batches($topic, $partition, $size, @messages): the same in batches of this
+# many, compressed by gzip.
+sub produce_batches
+{
+	my ($self, $topic, $partition, $size, @messages) = @_;
+	my @properties = ("batch.num.messages=$size", 'linger.ms=30000', 'compression.type=gzip');
+	return $self->_produce_lines([ '--topic', $topic, map { ('--property', $_) } @properties ], map { { %$_, partition => $partition } } @messages);
+}
+
+# Damages the batch that begins at this offset, in the file of a broker that is stopped; returns the
+# offsets of its first and last message.
+sub damage_batch
+{
+	my ($self, $topic, $partition, $offset) = @_;
+	my ($path) = glob("$self->{dir}/node-1/data/$topic-$partition/*.log");
+	open(my $file, '+<:raw', $path) or croak "cannot open $path: $!";
+	for (my $at = 0; sysseek($file, $at, 0) && sysread($file, my $header, 27) == 27;)
+	{
+		my ($first, $length, undef, undef, undef, $attributes, $last) = unpack('q> N N C N n N', $header);
+		if ($first == $offset)
+		{
+			# the beginning of the records: the batch itself is whole, and no decompression is begun
+			sysseek($file, $at + 61, 0);
+			syswrite($file, "\xff" x 8) == 8 or croak "cannot write to $path: $!";
+			close($file) or croak "cannot close $path: $!";
+			return [ $first, $first + $last ];
+		}
+		$at += 12 + $length;
+	}
+	croak "no batch of $topic-$partition begins at offset $offset";
+}
+
 sub _produce_lines
 {
 	my ($self, $args, @messages) = @_;
