@@ -267,7 +267,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	ProcessUtility_hook_type next = prev_ProcessUtility_hook ? prev_ProcessUtility_hook :
 		standard_ProcessUtility;
 	Node	   *parsetree = pstmt->utilityStmt;
-	bool		was_forced = forced;
+	volatile bool was_forced = forced;	/* read after an error */
 	Oid			dboid;
 
 	/* all others go through without a detour */

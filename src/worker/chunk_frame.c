@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "burrow.h"
+#include "compat.h"
 #include "guc.h"
 #include "worker/chunk_internal.h"
 
