@@ -30,6 +30,7 @@
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -59,7 +60,7 @@
 #include "runtime/kafka_library.h"
 
 /* For trouble at the start. */
-#define CONNECT_AGAIN_MS	2000
+#define CONNECT_AGAIN_US	INT64CONST(2000000)
 
 /* Longest wait for somebody who has locked a table (VACUUM FULL, say) or a row. */
 #define LOCK_TIMEOUT_TEXT	"1s"
@@ -118,6 +119,20 @@ consumer_new(int slot, const BurrowConsumerArgs *args)
 	return c;
 }
 
+/*
+ * A transaction may have waited for a lock, and that wait resets the latch, whoever had set it: a
+ * worker, a request, SIGTERM.  What they wanted to tell may be of a kind that was looked
+ * at before in this turn.  So the loop goes round once more before it sleeps.
+ *
+ * All transactions of the consumer's end in one of the two functions below (the lint sees to
+ * that), and what cannot be done is not tried again before its time, or the loop would spin.
+ */
+static void
+look_again(void)
+{
+	SetLatch(MyLatch);
+}
+
 void
 burrow_consumer_start_transaction(BurrowConsumer *c)
 {
@@ -132,7 +147,17 @@ burrow_consumer_commit_transaction(BurrowConsumer *c)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(c->turn_cxt);
+	look_again();
 	pgstat_report_stat(false);
+}
+
+void
+burrow_consumer_abort_transaction(BurrowConsumer *c)
+{
+	AbortOutOfAnyTransaction();
+	FlushErrorState();
+	MemoryContextSwitchTo(c->turn_cxt);
+	look_again();
 }
 
 void
@@ -214,9 +239,7 @@ burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *ar
 
 		MemoryContextSwitchTo(c->turn_cxt);
 		error = CopyErrorData();
-		AbortOutOfAnyTransaction();
-		FlushErrorState();
-		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_abort_transaction(c);
 		burrow_consumer_trouble(c, unpack_sql_state(error->sqlerrcode), psprintf("could not %s: %s", what, error->message));
 		done = false;
 	}
@@ -415,6 +438,18 @@ wait(BurrowConsumer *c, WaitEventSet *events, long timeout_ms)
 	}
 }
 
+/* One attempt, when it is time for one; false: there is no client yet. */
+static bool
+connect_to_kafka(BurrowConsumer *c)
+{
+	if (c->connect_again_at > c->now)
+		return false;
+	if (burrow_connection_open(c))
+		return true;
+	c->connect_again_at = GetCurrentTimestamp() + CONNECT_AGAIN_US;
+	return false;
+}
+
 static void
 run(BurrowConsumer *c)
 {
@@ -434,9 +469,9 @@ run(BurrowConsumer *c)
 
 		serve_signals(c);
 		serve_requests(c);
-		if (c->client == NULL && c->ending == BURROW_STOP_NONE && !burrow_connection_open(c))
+		if (c->client == NULL && c->ending == BURROW_STOP_NONE && !connect_to_kafka(c))
 		{
-			wait(c, events, CONNECT_AGAIN_MS);
+			wait(c, events, burrow_ms_until(c->connect_again_at, c->now));
 			continue;
 		}
 		burrow_connection_serve(c);

@@ -42,6 +42,7 @@ struct BurrowConsumer
 	BurrowKafkaClient *client;	/* NULL: not connected yet */
 	BurrowKafkaClient *scout;	/* only asks questions: joins no group, fetches nothing,
 								 * so its answers do not wait behind fetches */
+	TimestampTz connect_again_at;	/* no attempt to make them before; 0: at once */
 	int			wake_read;
 	int			wake_write;
 	int64		poll_interval_us;	/* keeps the membership */
@@ -154,6 +155,8 @@ extern void burrow_consumer_show_state(BurrowConsumer *c);
 /* A short transaction with a snapshot; the turn's memory context is current after it. */
 extern void burrow_consumer_start_transaction(BurrowConsumer *c);
 extern void burrow_consumer_commit_transaction(BurrowConsumer *c);
+/* After its error was copied. */
+extern void burrow_consumer_abort_transaction(BurrowConsumer *c);
 /* For the rest of the transaction: nobody who has locked a table is waited for for long. */
 extern void burrow_consumer_limit_lock_waits(void);
 /* Calls work(c, arg) in such a transaction, with that limit.  False: it failed and was rolled back, and the

@@ -32,6 +32,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -165,6 +166,8 @@ read_databases(void)
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(launcher_cxt);
+	/* who has set the latch while this waited for the table's lock is heard in another turn */
+	SetLatch(MyLatch);
 	return databases;
 }
 

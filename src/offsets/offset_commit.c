@@ -364,9 +364,7 @@ burrow_offset_commit_store(BurrowConsumer *c, const BurrowPosition *positions, i
 			PG_RE_THROW();
 		MemoryContextSwitchTo(c->turn_cxt);
 		error = CopyErrorData();
-		AbortOutOfAnyTransaction();
-		FlushErrorState();
-		MemoryContextSwitchTo(c->turn_cxt);
+		burrow_consumer_abort_transaction(c);
 		burrow_consumer_trouble(c, "55P03", error->message);
 		stored = false;
 	}

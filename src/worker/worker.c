@@ -150,7 +150,11 @@ wait_for_work(void)
 	int			events;
 
 	if (catchupInterruptPending)
+	{
+		/* a transaction, whose waits reset the latch: the queue is looked at once more */
 		ProcessCatchupInterrupt();
+		SetLatch(MyLatch);
+	}
 	pgstat_report_activity(STATE_IDLE, NULL);
 	stats_pending = pgstat_report_stat(false) > 0;
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (stats_pending ? WL_TIMEOUT : 0),
