@@ -116,6 +116,7 @@ struct BurrowConsumer
 	uint64		done_since_commit;	/* messages */
 	bool		commit_now;		/* asked for */
 	bool		owing;			/* something is done that Kafka does not know */
+	uint64		durable_lsn;	/* as this turn's look found it: all that Kafka is told counts on it */
 	bool		without_runs;	/* the broker does not take commits with runs */
 	uint64		unconfirmed_lsn;	/* flushed here, and not confirmed by the standbys; 0: none */
 	TimestampTz unconfirmed_since;

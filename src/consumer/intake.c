@@ -258,8 +258,8 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 
 	if (part->skip.nruns > 0 && burrow_offset_set_contains(&part->skip, km->offset))
 	{
-		/* done before the last restart, says the commit's metadata */
-		burrow_tracker_complete(burrow_tracker_slot(ref), BURROW_SLOT_DONE);
+		/* done before the last restart, say the rows or the commit's metadata */
+		burrow_tracker_found_done(&part->tracker, ref);
 		burrow_offset_commit_moved(c, part);
 		return;
 	}

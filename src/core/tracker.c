@@ -114,11 +114,28 @@ burrow_tracker_init(BurrowTracker *t, int64_t start, uint64_t window)
 	t->window = window;
 	t->last_offset = start - 1;
 	t->head_offset = t->durable_offset = start;
-	t->head_lsn = 0;
+	t->start_lsn = t->head_lsn = 0;
 	t->has_end = false;
 	t->end_arrival = 0;
 	t->end_offset = 0;
 	t->unflushed_first = t->nunflushed = 0;
+}
+
+/*
+ * As if a message below the start had been taken and its commit had that LSN: head_lsn only
+ * grows, so whatever the head passes later waits for it.
+ */
+void
+burrow_tracker_count_on(BurrowTracker *t, int64_t told, uint64_t lsn)
+{
+	BURROW_CHECK(t->tail == 0 && t->nunflushed == 0 && t->head_lsn == 0);
+	BURROW_CHECK(told <= t->head_offset && lsn > BURROW_SLOT_DONE);
+	t->start_lsn = t->head_lsn = lsn;
+	if (told == t->head_offset)
+		return;
+	t->durable_offset = told;
+	t->unflushed[0] = (BurrowTrackerUnflushed) {t->head_offset, lsn};
+	t->nunflushed = 1;
 }
 
 bool
@@ -207,6 +224,12 @@ burrow_tracker_release(BurrowTracker *t, BurrowTrackerRef ref)
 			return;
 		}
 	}
+}
+
+void
+burrow_tracker_found_done(BurrowTracker *t, BurrowTrackerRef ref)
+{
+	burrow_tracker_complete(burrow_tracker_slot(ref), t->start_lsn > 0 ? t->start_lsn : BURROW_SLOT_DONE);
 }
 
 void

@@ -17,6 +17,11 @@
  * flushed up to every commit that the done head has counted on; pairs (offset,
  * highest LSN) wait for that in a small queue.  Only the durable head is
  * committable.
+ *
+ * What was done before this epoch counts on an LSN, too: that with which what was
+ * read of it is durable.  All heads of the epoch count on it, and each message that
+ * comes and is found to be done already.  So the committable offset is the one
+ * answer to the question what Kafka may be told, from the epoch's first moment.
  */
 #ifndef BURROW_CORE_TRACKER_H
 #define BURROW_CORE_TRACKER_H
@@ -84,7 +89,8 @@ typedef struct BurrowTracker
 	uint64_t	window;			/* most messages from head to tail */
 	int64_t		last_offset;	/* newest offset taken, or start - 1 */
 	int64_t		head_offset;	/* all below it is done */
-	uint64_t	head_lsn;		/* highest LSN that head_offset counts on */
+	uint64_t	start_lsn;		/* what was done before this epoch counts on it; 0: nothing was */
+	uint64_t	head_lsn;		/* highest LSN that head_offset counts on; not below start_lsn */
 	int64_t		durable_offset;	/* all below it is done and durable */
 	bool		has_end;
 	uint64_t	end_arrival;	/* messages taken when the end was noted */
@@ -104,6 +110,13 @@ typedef enum BurrowTrackerBegin
 
 /* start: the offset of the first message that may come; it is committable. */
 extern void burrow_tracker_init(BurrowTracker *t, int64_t start, uint64_t window);
+
+/*
+ * To be called next, if what was done before is known from a place that has to be durable with
+ * lsn itself: all below told (not above start) may be committed at once, whatever lies beyond
+ * only when lsn is durable.
+ */
+extern void burrow_tracker_count_on(BurrowTracker *t, int64_t told, uint64_t lsn);
 
 /* Room for one more message within the window? */
 extern bool burrow_tracker_has_room(const BurrowTracker *t);
@@ -141,6 +154,9 @@ burrow_tracker_is_done(BurrowTrackerSlot *slot)
 {
 	return atomic_load_explicit(&slot->state, memory_order_acquire) != BURROW_SLOT_PENDING;
 }
+
+/* The message was done before this epoch: it counts on what that counts on. */
+extern void burrow_tracker_found_done(BurrowTracker *t, BurrowTrackerRef ref);
 
 /* The partition's end was reached at this position: when all that was taken so
  * far is done, the position is committable though no message is there. */

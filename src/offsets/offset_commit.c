@@ -137,19 +137,50 @@ committable(const BurrowPartition *part)
 		(part->state == BURROW_PARTITION_ACTIVE || part->state == BURROW_PARTITION_CLOSING);
 }
 
+/* What Kafka may be told of a part. */
+typedef struct MayTell
+{
+	int64		offset;			/* -1: nothing */
+	bool		runs;			/* and what is done and durable beyond it */
+} MayTell;
+
+/*
+ * The one answer to the question what Kafka may be told; whatever is sent is asked for here.  The
+ * tracker knows which offset: from the start on it counts on all that was read, by way of rows_lsn,
+ * and on all that was done.  A start that Kafka does not have yet is told as a whole or not at all:
+ * before it is acknowledged no message is taken.
+ */
+static MayTell
+may_tell(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	MayTell		may = {.offset = -1, .runs = false};
+
+	if (!committable(part))
+		return may;
+	may.offset = burrow_tracker_committable(&part->tracker);
+	if (!part->start_acked && may.offset < part->start)
+		may.offset = -1;
+	else
+		may.runs = part->rows_lsn <= c->durable_lsn;
+	return may;
+}
+
+/* Is there something that Kafka may be told, and was not? */
 static inline bool
 owes(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	if (!committable(part) || (part->rows_lsn != 0 && part->start_by_rows))
+	MayTell		may = may_tell(c, part);
+
+	if (may.offset < 0)
 		return false;
-	if (!part->start_acked || burrow_tracker_committable(&part->tracker) > part->committed)
+	if (!part->start_acked || may.offset > part->committed)
 		return true;
 	/*
 	 * What is done beyond a head that stands still: at least once, our database does not
 	 * know it; and the next owner's never does.
 	 */
-	return (c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING) &&
-		part->ndone != part->ndone_sent;
+	return may.runs && part->ndone != part->ndone_sent &&
+		(c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING);
 }
 
 /*
@@ -169,32 +200,30 @@ note_unconfirmed(BurrowConsumer *c, uint64 durable, uint64 target)
 static void
 advance_heads(BurrowConsumer *c)
 {
-	uint64		durable = burrow_offset_commit_durable_lsn(c);
 	uint64		target = 0;
 	dlist_mutable_iter iter;
 
+	c->durable_lsn = burrow_offset_commit_durable_lsn(c);
 	dlist_foreach_modify(iter, &c->moving)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, moving_node, iter.cur);
 
-		burrow_tracker_advance(&part->tracker, durable);
+		burrow_tracker_advance(&part->tracker, c->durable_lsn);
 		release_segments(c, part);
-		if (part->rows_lsn <= durable)
-			part->rows_lsn = 0;
 		if (owes(c, part))
 			c->owing = true;
 		burrow_progress_merge_run(c, part);
 		if (part->dirty)
 			burrow_partition_publish(c, part);
 		/* what is not durable yet is looked at again */
-		if (burrow_tracker_flush_target(&part->tracker) == 0 && part->rows_lsn == 0)
+		if (burrow_tracker_flush_target(&part->tracker) == 0)
 		{
 			part->moving = false;
 			dlist_delete(&part->moving_node);
 		}
-		target = Max(target, Max(burrow_tracker_flush_target(&part->tracker), part->rows_lsn));
+		target = Max(target, burrow_tracker_flush_target(&part->tracker));
 	}
-	note_unconfirmed(c, durable, target);
+	note_unconfirmed(c, c->durable_lsn, target);
 }
 
 static bool
@@ -234,7 +263,7 @@ burrow_offset_commit_begin_final(BurrowConsumer *c)
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (committable(part))
-			c->final_lsn = Max(c->final_lsn, Max(burrow_tracker_highest_lsn(&part->tracker), part->rows_lsn));
+			c->final_lsn = Max(c->final_lsn, burrow_tracker_highest_lsn(&part->tracker));
 	}
 	if (c->final_lsn > 0)
 		XLogFlush(c->final_lsn);
@@ -300,24 +329,27 @@ burrow_offset_commit_check_room(BurrowPartition *part, const BurrowOffsetSet *do
 
 /* The commit's metadata: mode, UUID, and what is done beyond the offset. */
 static void
-put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part, uint64 durable)
+put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 {
 	char		text[METADATA_ROOM + 1];
 	BurrowOffsetMetadata metadata;
 	BurrowOffsetSet done;
-	int64		offset = burrow_tracker_committable(&part->tracker);
+	MayTell		may = may_tell(c, part);
 	bool		with_runs;
 	size_t		len;
 
+	Assert(may.offset >= 0);
 	metadata.delivery = c->sub->options.delivery;
 	strlcpy(metadata.uuid, c->sub->uuid, sizeof(metadata.uuid));
 	burrow_done_set_init(&done);
-	burrow_offset_set_remove_below(&part->skip, offset);
-	/* of what was done before this epoch, some may not have been met again */
-	if (part->rows_lsn == 0)
+	burrow_offset_set_remove_below(&part->skip, may.offset);
+	if (may.runs)
+	{
+		/* of what was done before this epoch, some may not have been met again */
 		burrow_offset_set_union(&done, &part->skip);
-	burrow_tracker_each_done(&part->tracker, durable, add_run, &done);
-	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, offset,
+		burrow_tracker_each_done(&part->tracker, c->durable_lsn, add_run, &done);
+	}
+	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, may.offset,
 										text, sizeof(text), &with_runs);
 	burrow_offset_set_reset(&done);
 	if (metadata.delivery == BURROW_AT_LEAST_ONCE)
@@ -331,14 +363,14 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part,
 	part->ndone_sent = part->ndone;
 	/* what is not flushed yet is told next time, if there is one */
 	if (part->state == BURROW_PARTITION_ACTIVE || !c->finishing)
-		part->ndone_sent -= unflushed_beyond_head(part, durable);
+		part->ndone_sent -= unflushed_beyond_head(part, c->durable_lsn);
 
-	if (!c->kafka->list_set(list, i, part->topic, part->partition, offset, text, len))
+	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset, text, len))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("Failed while building a commit of %d partitions.", list->n)));
-	part->sent = offset;
+	part->sent = may.offset;
 }
 
 bool
@@ -456,7 +488,6 @@ not_told(BurrowConsumer *c)
 static void
 send_commit(BurrowConsumer *c)
 {
-	uint64		durable = burrow_offset_commit_durable_lsn(c);
 	BurrowKafkaList *list;
 	dlist_iter	iter;
 	int			n = 0;
@@ -490,7 +521,7 @@ send_commit(BurrowConsumer *c)
 			part->sent = -1;
 			if (!owes(c, part))
 				continue;
-			put_item(c, list, n++, part, durable);
+			put_item(c, list, n++, part);
 			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone_sent != part->ndone)
 				c->owing = true;
 		}

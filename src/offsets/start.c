@@ -243,7 +243,7 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 
 	/* Kafka and the database say so already? */
 	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
-	part->start_by_rows = low >= 0 && start.offset >= 0 && part->start > item->offset;
+	part->told = Max(item->offset, 0);
 	part->rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
 	if (part->located && item->offset <= part->start &&
 		location.commit == (c->sub->options.delivery == BURROW_EXACTLY_ONCE ?

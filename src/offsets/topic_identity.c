@@ -226,6 +226,8 @@ skip_gap(BurrowConsumer *c, BurrowPartition *part)
 	burrow_offset_set_remove_below(&part->skip, part->start);
 	part->start_stored = part->start_acked = false;
 	part->committed = -1;
+	/* of what the topic does not hold, nothing can be lost any more */
+	part->told = Max(part->told, part->low);
 }
 
 /* The log begins after what comes next. */

@@ -260,6 +260,8 @@ burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
 				 errmsg("too many partitions for subscription \"%s\"", c->sub->name),
 				 errhint("Consider increasing the configuration parameter \"burrow.max_partitions\".")));
 	burrow_tracker_init(&part->tracker, part->start, c->sub->options.window);
+	if (part->rows_lsn != 0)
+		burrow_tracker_count_on(&part->tracker, Min(part->told, part->start), part->rows_lsn);
 	part->sched = burrow_sched_add_partition(c->sched);
 	part->queue = c->kafka->split(c->client, part->topic, part->partition, part->id, text);
 	if (part->queue == NULL)

@@ -104,8 +104,9 @@ struct BurrowPartition
 	int64		low;			/* of the log, when it was looked at */
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
 	bool		start_acked;	/* Kafka has it, or an offset below it, with our tag */
-	bool		start_by_rows;	/* below it is done what Kafka does not know, our rows do */
-	uint64		rows_lsn;		/* the rows read are durable with this; 0: they are, or none were */
+	uint64		rows_lsn;		/* the rows that were read are durable with this; 0: there were none */
+	int64		told;			/* Kafka knows what is done below it: before that is so, no more is
+								 * told of the start */
 	bool		sought;			/* burrow.seek() gave it, and that is still in the catalog: no
 								 * message is taken */
 

@@ -31,6 +31,8 @@ DONE = 1
 
 tracker_new = declare(c.c_void_p, "shim_tracker_new", c.c_int64, c.c_uint64)
 tracker_init = declare(None, "burrow_tracker_init", c.c_void_p, c.c_int64, c.c_uint64)
+tracker_count_on = declare(None, "burrow_tracker_count_on", c.c_void_p, c.c_int64, c.c_uint64)
+tracker_found_done = declare(None, "burrow_tracker_found_done", c.c_void_p, Ref)
 tracker_has_room = declare(c.c_bool, "burrow_tracker_has_room", c.c_void_p)
 tracker_needs_segment = declare(c.c_bool, "burrow_tracker_needs_segment", c.c_void_p)
 tracker_add_segment = declare(None, "burrow_tracker_add_segment", c.c_void_p, c.c_void_p)

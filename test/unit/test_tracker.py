@@ -24,6 +24,10 @@ class Message:
         core.tracker_complete(self.ref.segment, self.ref.index, lsn)
         self.state = lsn
 
+    def found_done(self, epoch):
+        core.tracker_found_done(epoch.t, self.ref)
+        self.state = epoch.start_lsn or core.DONE
+
 
 class Segments:
     """All segments ever made, and which of them the tests have at hand."""
@@ -51,14 +55,15 @@ class Segments:
 class Epoch:
     """A tracker and its model, kept side by side."""
 
-    def __init__(self, segments, start=0, window=WINDOW):
+    def __init__(self, segments, start=0, window=WINDOW, told=None, start_lsn=0):
         self.t = core.tracker_new(start, window)
         self.segments = segments
         self.window = window
         self.messages = []          # all ever taken
         self.head = 0               # how many of them the done head has passed
         self.head_offset = start
-        self.head_lsn = 0           # the highest of those messages
+        self.start_lsn = start_lsn  # what was done before counts on it
+        self.head_lsn = start_lsn   # the highest of those messages
         self.durable = start
         self.last_offset = start - 1
         self.next_offset = start    # the least that may come
@@ -66,6 +71,13 @@ class Epoch:
         self.steps = []             # (offset, highest LSN it counts on): exact
         self.pairs = []             # the same, as few as the tracker keeps
         self.closed = False
+        if start_lsn:
+            told = start if told is None else told
+            core.tracker_count_on(self.t, told, start_lsn)
+            if told < start:
+                self.durable = told
+                self.steps.append((start, start_lsn))
+                self.pairs.append((start, start_lsn))
 
     # -- what is done to both
 
@@ -346,6 +358,45 @@ def test_end_of_partition():
     segments.free()
 
 
+def test_what_was_read_is_not_durable_yet():
+    """A hole at the start, then a message that the rows say is done: not to be told before they are
+    durable themselves, nor is anything that comes later."""
+    segments = Segments()
+    e = Epoch(segments, start=1, start_lsn=500)
+    assert core.tracker_committable(e.t) == 1
+    e.begin(3).found_done(e)
+    e.advance(499)
+    assert (core.tracker_head(e.t), core.tracker_committable(e.t)) == (4, 1)
+    assert core.tracker_flush_target(e.t) == core.tracker_highest_lsn(e.t) == 500
+    e.begin(4).mark(core.DONE)                  # a handler that wrote nothing
+    e.note_end(7)
+    e.advance(499)
+    assert (core.tracker_head(e.t), core.tracker_committable(e.t)) == (7, 1)
+    e.begin(8)
+    e.begin(9).found_done(e)
+    e.check_each_done(499)                      # nor as a run beyond the head
+    e.check_each_done(500)
+    e.advance(500)
+    assert core.tracker_committable(e.t) == 7
+    e.end_of_test()
+    segments.free()
+
+
+def test_start_that_kafka_does_not_know():
+    segments = Segments()
+    e = Epoch(segments, start=10, told=4, start_lsn=500)
+    assert core.tracker_committable(e.t) == 4
+    e.begin(10).mark(600)
+    e.advance(499)
+    assert core.tracker_committable(e.t) == 4
+    e.advance(500)
+    assert core.tracker_committable(e.t) == 10
+    e.advance(600)
+    assert core.tracker_committable(e.t) == 11
+    e.end_of_test()
+    segments.free()
+
+
 def test_segment_comes_back_once_and_late():
     segments = Segments()
     e = Epoch(segments)
@@ -443,9 +494,12 @@ class TrackerMachine(RuleBasedStateMachine):
         self.lsn = 10
         self.flushed = 10
 
-    @initialize(start=st.integers(0, 2 ** 40), window=st.sampled_from([1, 2, 7, 300, 100_000]))
-    def first_epoch(self, start, window):
-        self.epochs.append(Epoch(self.segments, start, window))
+    @initialize(start=st.integers(0, 2 ** 40), window=st.sampled_from([1, 2, 7, 300, 100_000]),
+                behind=st.sampled_from([0, 0, 1, 1000]), ahead=st.sampled_from([None, -5, 0, 1, 300]))
+    def first_epoch(self, start, window, behind, ahead):
+        start_lsn = 0 if ahead is None else self.lsn + ahead
+        self.epochs.append(Epoch(self.segments, start, window, start - behind, start_lsn))
+        self.lsn = max(self.lsn, start_lsn)
 
     @property
     def now(self):
@@ -479,6 +533,12 @@ class TrackerMachine(RuleBasedStateMachine):
                 self.lsn += 1
             m.mark(self.lsn)
         self.lsn += data.draw(st.integers(1, 100))
+
+    @rule(count=st.sampled_from([1, 3, 50, 1000]), skip=st.sampled_from([0, 0, 1, 40]))
+    def found_done(self, count, skip):
+        """They were done before the epoch."""
+        for m in [m for m in self.now.messages[self.now.head:] if not m.state][skip:][:count]:
+            m.found_done(self.now)
 
     @rule(n=st.integers(1, 20))
     def commit_out_of_order(self, n):
