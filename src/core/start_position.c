@@ -74,3 +74,79 @@ burrow_start_position_decide(const BurrowStartPositionInput *in)
 		return start(BURROW_START_HALT, -1, false, false);
 	return start(BURROW_START_AT_KAFKA, in->committed, false, true);
 }
+
+/*
+ * Leaves of claimed runs what can be true of the log; returns how many it has cut or dropped.
+ * next: what comes next, says the rest.
+ */
+static size_t
+refuse_claims(BurrowOffsetSet *claimed, int64_t next, const BurrowLogBounds *log)
+{
+	size_t		refused = 0;
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < claimed->nruns; i++)
+	{
+		BurrowOffsetRun run = claimed->runs[i];
+		bool		beyond = run.last >= log->end;
+		bool		hides = next < log->low && run.first <= next && next <= run.last;
+
+		if (beyond || hides)
+			refused++;
+		if (hides)
+			run.first = log->low;
+		if (!beyond && run.first <= run.last)
+			claimed->runs[kept++] = run;
+	}
+	claimed->nruns = kept;
+	return refused;
+}
+
+/* The first offset that is not done, if a position was decided on. */
+static int64_t
+first_missing(const BurrowStartPosition *decided, BurrowOffsetSet *skip)
+{
+	int64_t		start;
+
+	if (decided->offset < 0)
+		return -1;
+	/* retention may have taken what is done */
+	start = burrow_offset_set_next_missing(skip, decided->offset);
+	burrow_offset_set_remove_below(skip, start);
+	return start;
+}
+
+BurrowStartPositionFound
+burrow_start_position_find(BurrowStartPositionInput *in, const char *own_uuid,
+						   const char *metadata, size_t metadata_len,
+						   const BurrowOffsetSet *row_done,
+						   const BurrowLogBounds *log, BurrowOffsetSet *skip)
+{
+	BurrowStartPositionFound found = {.start = -1};
+	BurrowOffsetMetadata decoded;
+	BurrowOffsetSet claimed;
+	bool		has_commit = in->committed >= 0;
+	bool		is_burrows;
+
+	burrow_offset_set_init(&claimed, skip->resize);
+	is_burrows = has_commit && metadata != NULL &&
+		burrow_offset_metadata_decode(metadata, metadata_len, in->committed, &decoded, &claimed);
+	in->commit = burrow_start_position_classify(has_commit, is_burrows ? &decoded : NULL, own_uuid);
+	found.commit = in->commit;
+	found.decided = burrow_start_position_decide(in);
+	if (!found.decided.kafka_runs)
+		burrow_offset_set_reset(&claimed);
+
+	if (claimed.nruns > 0 && log == NULL)
+		found.needs_bounds = true;
+	else
+	{
+		burrow_offset_set_union(skip, row_done);
+		if (claimed.nruns > 0)
+			found.refused = refuse_claims(&claimed, burrow_offset_set_next_missing(skip, found.decided.offset), log);
+		burrow_offset_set_union(skip, &claimed);
+		found.start = first_missing(&found.decided, skip);
+	}
+	burrow_offset_set_reset(&claimed);
+	return found;
+}

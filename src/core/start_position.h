@@ -38,6 +38,13 @@
  *
  * What the rows' done sets say is always skipped: they are as true as the data that
  * they were committed with.  Only Kafka's runs are a question.
+ *
+ * Whoever may commit to the group may write them, so they are claims of strangers, and
+ * believed only as far as the log can bear them out.  A run that goes beyond the log's
+ * end, as it is after the commit was read, is none of anybody who read this log: all
+ * of it is refused, or messages that are still to come would be skipped.  Below the
+ * log's start there is nothing left to skip; but a claim that what comes next is done,
+ * where the log does not hold it any more, would hide the gap, and is refused as well.
  */
 #ifndef BURROW_CORE_START_POSITION_H
 #define BURROW_CORE_START_POSITION_H
@@ -56,7 +63,7 @@ typedef enum BurrowStartCommit
 
 typedef struct BurrowStartPositionInput
 {
-	BurrowStartCommit commit;
+	BurrowStartCommit commit;	/* find() fills it in */
 	int64_t		committed;		/* its offset, unless NONE */
 	bool		has_row;
 	int64_t		low;			/* highest low of the rows, if there are any */
@@ -90,5 +97,35 @@ extern BurrowStartCommit burrow_start_position_classify(bool has_commit,
 														const char *own_uuid);
 
 extern BurrowStartPosition burrow_start_position_decide(const BurrowStartPositionInput *in);
+
+/* What a log holds: from low to before end. */
+typedef struct BurrowLogBounds
+{
+	int64_t		low;
+	int64_t		end;
+} BurrowLogBounds;
+
+typedef struct BurrowStartPositionFound
+{
+	bool		needs_bounds;	/* nothing else is decided yet: ask for what the log holds, and then again */
+	BurrowStartCommit commit;
+	BurrowStartPosition decided;
+	int64_t		start;			/* DATABASE, KAFKA, LARGER: the first offset from there on that is not done;
+								 * otherwise -1 */
+	size_t		refused;		/* runs of the commit that were cut or dropped: the log cannot bear them out */
+} BurrowStartPositionFound;
+
+/*
+ * The whole way from what Kafka returned for a partition to what is skipped of it.
+ *
+ * in->committed: negative, if there is none; metadata: as returned, of any bytes, or NULL.
+ * log: what the log holds, asked for later than the commit; NULL: not known.  skip: gets
+ * what is done beyond the start; of it nothing lies at log->end or beyond that row_done does
+ * not say.
+ */
+extern BurrowStartPositionFound burrow_start_position_find(BurrowStartPositionInput *in, const char *own_uuid,
+														   const char *metadata, size_t metadata_len,
+														   const BurrowOffsetSet *row_done,
+														   const BurrowLogBounds *log, BurrowOffsetSet *skip);
 
 #endif							/* BURROW_CORE_START_POSITION_H */

@@ -157,9 +157,10 @@ deadline_from_now(void)
 
 static void
 locate(DryFetch *f, DryPart *part, const BurrowStartFrom *option, const BurrowKafkaTopicPartition *commit,
-	   const BurrowPosition *row, bool group_has_others)
+	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
-	BurrowStartChoice location = burrow_start_decide(f->sub, option, commit, row, group_has_others, &part->skip);
+	BurrowStartChoice location = burrow_start_decide(f->sub, option, commit, row, group_has_others, log,
+													 &part->skip);
 
 	if (location.decided.decision == BURROW_START_HALT)
 	{
@@ -189,6 +190,7 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	BurrowPosition *rows = palloc(sizeof(BurrowPosition) * commits->n);
 	BurrowPendingSeeks seeks;
 	BurrowStartFrom option;
+	BurrowLogBounds *logs;
 	bool		others;
 
 	f->parts = palloc0(sizeof(DryPart) * commits->n);
@@ -210,12 +212,18 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 
+	logs = burrow_start_ask_logs(f->kafka, f->client, f->sub, commits, rows, f->text);
+	if (logs == NULL)
+	{
+		f->parts = NULL;
+		return;
+	}
 	for (int i = 0; i < f->nparts; i++)
 	{
 		DryPart    *part = &f->parts[i];
 
 		if (!burrow_seek_decide(&seeks, part->topic, part->partition, &part->start, &part->located))
-			locate(f, part, &option, &commits->items[i], &rows[i], others);
+			locate(f, part, &option, &commits->items[i], &rows[i], others, &logs[i]);
 	}
 	qsort(f->parts, f->nparts, sizeof(DryPart), compare_parts);
 }

@@ -153,34 +153,44 @@ burrow_start_behind(const char *topic, int32 partition, int64 committed, int64 l
 	};
 }
 
+/* See burrow_start_position_find(). */
+static BurrowStartPositionFound
+find_position(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+			  bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
+{
+	BurrowStartPositionInput in = {
+		.committed = item->offset,
+		.has_row = row->low >= 0,
+		.low = row->low,
+		.delivery = sub->options.delivery,
+		.group_has_others = group_has_others,
+	};
+
+	return burrow_start_position_find(&in, sub->uuid, item->metadata, item->metadata_len, &row->done, log, skip);
+}
+
 BurrowStartChoice
 burrow_start_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
-					   const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
-					   bool group_has_others, BurrowOffsetSet *skip)
+					const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+					bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
 {
-	BurrowStartChoice location = {.start = -1, .located = true};
-	BurrowOffsetMetadata metadata;
-	BurrowOffsetSet runs;
-	BurrowStartPositionInput in;
-	bool		has_commit = item->offset >= 0;
-	bool		ours;
+	BurrowStartPositionFound found = find_position(sub, item, row, group_has_others, log, skip);
+	BurrowStartChoice location = {
+		.commit = found.commit,
+		.decided = found.decided,
+		.start = found.start,
+		.located = true,
+		.refused = found.refused,
+	};
 
-	burrow_done_set_init(&runs);
-	ours = has_commit && item->metadata != NULL &&
-		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, &runs);
-	in.commit = burrow_start_position_classify(has_commit, ours ? &metadata : NULL, sub->uuid);
-	in.committed = item->offset;
-	in.has_row = row->low >= 0;
-	in.low = row->low;
-	in.delivery = sub->options.delivery;
-	in.group_has_others = group_has_others;
-	location.commit = in.commit;
-	location.decided = burrow_start_position_decide(&in);
-
-	burrow_offset_set_union(skip, &row->done);
-	if (location.decided.kafka_runs)
-		burrow_offset_set_union(skip, &runs);
-	burrow_offset_set_reset(&runs);
+	/* those whose commits claim something were asked for */
+	Assert(!found.needs_bounds);
+	if (found.refused > 0)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": what is committed for topic \"%s\" partition %d claims that offsets are done which the topic does not hold",
+						sub->name, item->topic, item->partition),
+				 errdetail("%zu ranges of offsets were not believed. %s", found.refused,
+						   burrow_topic_identity_bounds_text(log->low, log->end))));
 
 	switch (location.decided.decision)
 	{
@@ -192,22 +202,65 @@ burrow_start_decide(const BurrowSubscription *sub, const BurrowStartFrom *option
 			location.start = BURROW_KAFKA_EARLIEST;
 			break;
 		case BURROW_START_HALT:
-			break;
 		case BURROW_START_AT_DATABASE:
 		case BURROW_START_AT_KAFKA:
 		case BURROW_START_AT_LARGER:
-			/* retention may have taken what is done */
-			location.start = burrow_offset_set_next_missing(skip, location.decided.offset);
-			burrow_offset_set_remove_below(skip, location.start);
 			break;
 	}
 	return location;
 }
 
+/* Does the commit claim that something is done beyond its offset, and does it count? */
+static bool
+makes_claims(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *item, const BurrowPosition *row)
+{
+	BurrowOffsetSet skip;
+	bool		needs_bounds;
+
+	burrow_done_set_init(&skip);
+	needs_bounds = find_position(sub, item, row, false, NULL, &skip).needs_bounds;
+	burrow_offset_set_reset(&skip);
+	return needs_bounds;
+}
+
+BurrowLogBounds *
+burrow_start_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+					  const BurrowSubscription *sub, const BurrowKafkaList *commits,
+					  const BurrowPosition *rows, char *text)
+{
+	BurrowLogBounds *logs = palloc(sizeof(BurrowLogBounds) * commits->n);
+	int		   *which = palloc(sizeof(int) * commits->n);
+	int			n = 0;
+
+	for (int i = 0; i < commits->n; i++)
+	{
+		logs[i] = (BurrowLogBounds) {-1, -1};
+		if (makes_claims(sub, &commits->items[i], &rows[i]))
+			which[n++] = i;
+	}
+	for (int ends = 0; ends < 2 && n > 0; ends++)
+	{
+		BurrowKafkaList *list = kafka->list_new(n);
+		bool		ok = list != NULL;
+
+		strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
+		for (int i = 0; ok && i < n; i++)
+			ok = kafka->list_set(list, i, commits->items[which[i]].topic, commits->items[which[i]].partition,
+								 ends ? BURROW_KAFKA_LATEST : BURROW_KAFKA_EARLIEST, NULL, 0);
+		ok = ok && burrow_start_look_up(kafka, scout, list, text);
+		for (int i = 0; ok && i < n; i++)
+			*(ends ? &logs[which[i]].end : &logs[which[i]].low) = list->items[i].offset;
+		kafka->list_free(list);
+		if (!ok)
+			return NULL;
+	}
+	return logs;
+}
+
 /* Decides where one partition starts. */
 static void
 locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item,
-	   const BurrowPosition *row, bool group_has_others)
+	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
 	int64		low = row->low;
 	MemoryContext old;
@@ -217,8 +270,9 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 	if (burrow_seek_locate(c, part))
 		return;
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	location = burrow_start_decide(c->sub, &c->start, item, row, group_has_others, &part->skip);
+	location = burrow_start_decide(c->sub, &c->start, item, row, group_has_others, log, &part->skip);
 	MemoryContextSwitchTo(old);
+	BURROW_COUNT(c->slot, claims_refused, location.refused);
 
 	start = location.decided;
 	part->located = location.located;
@@ -298,6 +352,8 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	const BurrowKafkaList *list = &event->list;
 	const char *reason = event->error != 0 ? event->text : NULL;
 	Rows		rows = {.n = list->n};
+	BurrowLogBounds *logs;
+	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	for (int i = 0; i < list->n && reason == NULL; i++)
 		if (list->items[i].error != 0)
@@ -322,6 +378,12 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		c->locate_again_at = c->now + ASK_AGAIN_US;
 		return;
 	}
+	logs = burrow_start_ask_logs(c->kafka, c->scout, c->sub, list, rows.positions, text);
+	if (logs == NULL)
+	{
+		ask_again(c, BURROW_ASSIGN_ASK, "could not look up what the topic holds", text);
+		return;
+	}
 	burrow_consumer_trouble_over(c);
 
 	for (int i = 0; i < list->n; i++)
@@ -330,7 +392,7 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 		if (part != NULL && part->state == BURROW_PARTITION_RESOLVING_START)
 			/* a partition that comes later than the first is new: none of it may be missed */
-			locate(c, part, &list->items[i], &rows.positions[i], rows.others);
+			locate(c, part, &list->items[i], &rows.positions[i], rows.others, &logs[i]);
 	}
 	c->assign_step = BURROW_ASSIGN_RESOLVE;
 	c->locate_again_at = 0;

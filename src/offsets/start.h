@@ -34,12 +34,21 @@ typedef struct BurrowStartChoice
 	BurrowStartPosition decided;	/* see core/start_position.h */
 	int64		start;			/* the first from there on that is not done; -1: HALT */
 	bool		located;		/* false: start is a special offset or a time, to be looked up */
+	size_t		refused;		/* runs of the commit that were not believed */
 } BurrowStartChoice;
 
-/* Adds to skip what is done beyond the start; in the current memory context. */
+/* Adds to skip what is done beyond the start; in the current memory context.  log: as from ask_logs(). */
 extern BurrowStartChoice burrow_start_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
 											 const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
-											 bool group_has_others, BurrowOffsetSet *skip);
+											 bool group_has_others, const BurrowLogBounds *log,
+											 BurrowOffsetSet *skip);
+/*
+ * What the logs hold of those partitions whose commits claim that something is done beyond their offsets,
+ * asked for now; NULL: the broker did not answer.  One for each commit; of the others low is -1.
+ */
+extern BurrowLogBounds *burrow_start_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+											  const BurrowSubscription *sub, const BurrowKafkaList *commits,
+											  const BurrowPosition *rows, char *text);
 /* Why, when it says HALT. */
 extern BurrowHalt burrow_start_behind(const char *topic, int32 partition, int64 committed, int64 low);
 

@@ -21,6 +21,7 @@
 	X(messages_parked, "messages written there because of a dead letter of their key") \
 	X(messages_skipped, "messages given up by on_failure => 'skip'") \
 	X(offsets_skipped, "offsets given up by on_gap => 'skip'") \
+	X(claims_refused, "ranges of offsets in Kafka's commits that were not believed: the topic does not hold them") \
 	X(chunks, "chunks given to workers") \
 	X(offsets_committed, "offsets (messages) that Kafka acknowledged as committed") \
 	X(commits, "commit requests that Kafka acknowledged") \

@@ -259,6 +259,19 @@ start_classify = declare(c.c_int, "burrow_start_position_classify", c.c_bool,
                          c.POINTER(Metadata), c.c_char_p)
 start_decide = declare(Start, "burrow_start_position_decide", c.POINTER(StartInput))
 
+
+class LogBounds(c.Structure):
+    _fields_ = [("low", c.c_int64), ("end", c.c_int64)]
+
+
+class StartFound(c.Structure):
+    _fields_ = [("needs_bounds", c.c_bool), ("commit", c.c_int), ("decided", Start),
+                ("start", c.c_int64), ("refused", c.c_size_t)]
+
+
+start_find = declare(StartFound, "burrow_start_position_find", c.POINTER(StartInput), c.c_char_p,
+                     c.c_char_p, c.c_size_t, SetPointer, c.POINTER(LogBounds), SetPointer)
+
 # ---- frame
 
 
