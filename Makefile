@@ -17,6 +17,7 @@ CORE_OBJS = \
 	src/core/offset_set.o \
 	src/core/parking.o \
 	src/core/policy.o \
+	src/core/progress_row.o \
 	src/core/scheduler.o \
 	src/core/sizer.o \
 	src/core/start_position.o \
@@ -123,9 +124,10 @@ ifdef WERROR
 PG_CFLAGS += -Werror
 endif
 
-# Crash points, for the tests: src/runtime/crash_point.h.
+# For the tests: crash points (src/runtime/crash_point.h), and the core's assertions
+# (src/core/check.h).
 ifdef TESTING
-PG_CPPFLAGS += -DBURROW_TESTING
+PG_CPPFLAGS += -DBURROW_TESTING -DBURROW_CORE_CHECKS
 endif
 
 # The library is loaded once and lives in background workers: nothing that a

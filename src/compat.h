@@ -70,23 +70,50 @@
 #include "varatt.h"
 #endif
 
+#include "access/heapam.h"
 #include "fmgr.h"
 #include "utils/fmgrprotos.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #endif
 
-/* 16: an update tells which indexes need the new tuple.  HeapTupleIsHeapOnly() does too. */
+/*
+ * 16: an update tells which indexes need the new tuple.  A tuple on the page of the old one
+ * may need an entry, too: BRIN indexes summarize, and do not keep an update from being HOT
+ * any more.
+ */
+typedef enum BurrowIndexes
+{
+	BURROW_INDEXES_NONE,
+	BURROW_INDEXES_SUMMARIZING, /* those that only summarize */
+	BURROW_INDEXES_ALL
+} BurrowIndexes;
+
+static inline TM_Result
+burrow_heap_update(Relation rel, ItemPointer tid, HeapTuple tuple, CommandId cid,
+				   TM_FailureData *failure, BurrowIndexes *indexes)
+{
+	LockTupleMode mode;
+	TM_Result	result;
+
 #if PG_VERSION_NUM >= 160000
-#define burrow_heap_update(rel, tid, tuple, cid, failure, lockmode) \
-	heap_update((rel), (tid), (tuple), (cid), InvalidSnapshot, true, (failure), (lockmode), \
-				&(TU_UpdateIndexes) {TU_None})
-#define burrow_insert_index_entries(result, slot, estate) \
-	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL, false)
+	TU_UpdateIndexes updated = TU_None;
+
+	result = heap_update(rel, tid, tuple, cid, InvalidSnapshot, true, failure, &mode, &updated);
+	*indexes = updated == TU_All ? BURROW_INDEXES_ALL :
+		updated == TU_Summarizing ? BURROW_INDEXES_SUMMARIZING : BURROW_INDEXES_NONE;
 #else
-#define burrow_heap_update(rel, tid, tuple, cid, failure, lockmode) \
-	heap_update((rel), (tid), (tuple), (cid), InvalidSnapshot, true, (failure), (lockmode))
-#define burrow_insert_index_entries(result, slot, estate) \
+	result = heap_update(rel, tid, tuple, cid, InvalidSnapshot, true, failure, &mode);
+	*indexes = HeapTupleIsHeapOnly(tuple) ? BURROW_INDEXES_NONE : BURROW_INDEXES_ALL;
+#endif
+	return result;
+}
+
+#if PG_VERSION_NUM >= 160000
+#define burrow_insert_index_entries(result, slot, estate, only_summarizing) \
+	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL, (only_summarizing))
+#else
+#define burrow_insert_index_entries(result, slot, estate, only_summarizing) \
 	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL)
 #endif
 

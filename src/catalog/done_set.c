@@ -11,8 +11,8 @@
 #include "catalog/done_set.h"
 #include "compat.h"
 
-static void *
-resize(void *pointer, size_t size)
+void *
+burrow_done_set_resize(void *pointer, size_t size)
 {
 	if (size == 0)
 	{
@@ -26,7 +26,7 @@ resize(void *pointer, size_t size)
 void
 burrow_done_set_init(BurrowOffsetSet *set)
 {
-	burrow_offset_set_init(set, resize);
+	burrow_offset_set_init(set, burrow_done_set_resize);
 }
 
 void

@@ -7,6 +7,8 @@
 
 #include "core/offset_set.h"
 
+/* For sets whose memory comes from PostgreSQL's current memory context, and stays in it. */
+extern void *burrow_done_set_resize(void *pointer, size_t size);
 /* Its memory comes from the context that is current when it first needs some. */
 extern void burrow_done_set_init(BurrowOffsetSet *set);
 /* Adds what the column says; error DATA_CORRUPTED if it cannot be read.  Needs a transaction. */

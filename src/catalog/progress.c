@@ -21,12 +21,16 @@
  * Rows are looked at with SnapshotSelf: what the last transaction of this lane left is
  * what counts, whatever the handlers' own snapshot may be.
  *
- * A head that stands still must not let the row grow with what passes it.  The
- * consumer's folds (offsets/progress_merge.c) take over what is done; what a fold has may leave the
- * row.  The row is thought of as two generations: the newer one's offsets are known
- * here, the older ones are the rest of the row, and for each generation the last chunk.
- * A fold drops a generation when it has all of its chunks, and makes older what is
- * left; so the row has no more than was done in the time of two folds.
+ * A head that stands still must not let the row grow with what passes it: what a fold of the
+ * consumer's (offsets/progress_merge.c) has may leave the row.  What that is says
+ * core/progress_row.h, with the rule that has to be true after each commit.
+ *
+ * What was written becomes known as the place of the row when the transaction is committed,
+ * and is forgotten when it is rolled back, by a callback: whoever saves may fail after it, and
+ * the next commit of this process may be of a transaction that has saved nothing.
+ *
+ * Administrators may add columns to the table and drop them again.  Ours are found by their
+ * names; what the others have is kept, and in a new row it is their default.
  *
  * A row that is not where it was is looked for by its key, and made if there is none.
  * Then the subscription's row is locked as a foreign key check would: no progress may
@@ -43,9 +47,11 @@
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -59,11 +65,13 @@
 #include "catalog/done_set.h"
 #include "catalog/progress.h"
 #include "compat.h"
+#include "core/check.h"
+#include "core/progress_row.h"
 
-/* The columns of burrow.progress. */
+/* The columns of burrow.progress, the key's first. */
 enum
 {
-	COLUMN_SUBID = 1,
+	COLUMN_SUBID,
 	COLUMN_TOPIC,
 	COLUMN_PARTITION,
 	COLUMN_LANE,
@@ -71,10 +79,32 @@ enum
 	COLUMN_DONE,
 	COLUMN_SEEN_OFFSET,			/* these two are NULL in the workers' rows */
 	COLUMN_SEEN_TIME,
-	COLUMNS = COLUMN_SEEN_TIME
+	COLUMNS
 };
 
-#define KEY_COLUMNS		COLUMN_LANE
+#define KEY_COLUMNS		(COLUMN_LANE + 1)
+
+static const struct
+{
+	const char *name;
+	Oid			type;
+}			columns[COLUMNS] = {
+	[COLUMN_SUBID] = {"subid", INT4OID},
+	[COLUMN_TOPIC] = {"topic", TEXTOID},
+	[COLUMN_PARTITION] = {"partition", INT4OID},
+	[COLUMN_LANE] = {"lane", INT4OID},
+	[COLUMN_LOW] = {"low", INT8OID},
+	[COLUMN_DONE] = {"done", BYTEAOID},
+	[COLUMN_SEEN_OFFSET] = {"seen_offset", INT8OID},
+	[COLUMN_SEEN_TIME] = {"seen_time", TIMESTAMPTZOID},
+};
+
+/* The table, open. */
+typedef struct Table
+{
+	Relation	rel;			/* NULL: it is not there */
+	int			at[COLUMNS];	/* index of each column of ours */
+} Table;
 
 /* Where a row was after the last commit. */
 typedef struct Place
@@ -84,20 +114,15 @@ typedef struct Place
 	Oid			file;			/* the relation's file number then */
 	ItemPointerData tid;
 	Buffer		buffer;			/* that may hold its page still; InvalidBuffer: none known */
-
-	/* What the row has. */
-	uint64		folded;			/* the last fold that was acted on */
-	uint64		older_chunk;	/* the last chunk of the older generation */
-	uint64		newer_chunk;	/* and of the newer one */
-	BurrowOffsetSet newer;		/* in TopMemoryContext */
+	BurrowProgressRow row;		/* what it has; in TopMemoryContext */
 } Place;
 
-/* A row as it was found. */
+/* A row as it was found: all columns of the table. */
 typedef struct Row
 {
 	HeapTuple	tuple;
-	Datum		values[COLUMNS];	/* point into the tuple */
-	bool		isnull[COLUMNS];
+	Datum	   *values;			/* point into the tuple */
+	bool	   *isnull;
 } Row;
 
 static HTAB *places = NULL;
@@ -106,13 +131,35 @@ static HTAB *places = NULL;
 static struct
 {
 	Place	   *place;
+	uint64		transaction;	/* that wrote it, by the count of those that have ended */
+	bool		committed;		/* and so it is true */
 	Oid			relid;
 	Oid			file;
 	ItemPointerData tid;
 	bool		anew;			/* the row was not known before */
 	size_t		done_bytes;
-	BurrowProgress progress;
+	BurrowProgressStep step;	/* its offsets are the caller's */
 }			written;
+
+/* Transactions of this process that have ended. */
+static uint64 ended = 0;
+
+/*
+ * A transaction that was rolled back leaves nothing to be made true, nor does one before it
+ * whose caller has not asked.  One that is already committed is not rolled back any more,
+ * whatever is raised by others' callbacks.
+ */
+static void
+transaction_event(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT && written.transaction == ended)
+		written.committed = true;
+	else if ((event == XACT_EVENT_ABORT && !(written.committed && written.transaction + 1 == ended)) ||
+			 event == XACT_EVENT_COMMIT)
+		written.place = NULL;
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		ended++;
+}
 
 static Place *
 find_place(uint32 number)
@@ -125,14 +172,14 @@ find_place(uint32 number)
 		HASHCTL		control = {.keysize = sizeof(uint32), .entrysize = sizeof(Place)};
 
 		places = hash_create("burrow progress", 16, &control, HASH_ELEM | HASH_BLOBS);
+		RegisterXactCallback(transaction_event, NULL);
 	}
 	place = hash_search(places, &number, HASH_ENTER, &found);
 	if (!found)
 	{
 		place->relid = InvalidOid;
 		place->buffer = InvalidBuffer;
-		place->folded = place->older_chunk = place->newer_chunk = 0;
-		burrow_done_set_init(&place->newer);
+		burrow_progress_row_init(&place->row, burrow_done_set_resize);
 	}
 	return place;
 }
@@ -189,7 +236,8 @@ lock_subscription(const BurrowProgress *p)
 		HeapTuple	tuple;
 
 		list_free(RelationGetIndexList(rel));
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(p->subid));
+		ScanKeyInit(&key, get_attnum(RelationGetRelid(rel), "subid"), BTEqualStrategyNumber, F_INT4EQ,
+					Int32GetDatum(p->subid));
 		scan = systable_beginscan(rel, rel->rd_pkindex, true, SnapshotSelf, 1, &key);
 		tuple = systable_getnext(scan);
 		again = false;
@@ -216,21 +264,77 @@ lock_subscription(const BurrowProgress *p)
 
 /* ---- the row ---- */
 
-static void
-copy_row(Relation rel, HeapTuple tuple, Row *row)
+static bool
+is_column(TupleDesc desc, int n, int column)
 {
+	Form_pg_attribute attribute;
+
+	if (n >= desc->natts)
+		return false;
+	attribute = TupleDescAttr(desc, n);
+	return !attribute->attisdropped && attribute->atttypid == columns[column].type &&
+		strcmp(NameStr(attribute->attname), columns[column].name) == 0;
+}
+
+/* Where our columns are. */
+static void
+find_columns(Table *table)
+{
+	TupleDesc	desc = RelationGetDescr(table->rel);
+
+	for (int i = 0; i < COLUMNS; i++)
+	{
+		int			n = i;
+
+		/* nearly always where the extension has created it */
+		if (!is_column(desc, n, i))
+		{
+			for (n = 0; n < desc->natts && !is_column(desc, n, i); n++)
+				;
+			if (n == desc->natts)
+				ereport(ERROR,
+						(errcode(ERRCODE_UNDEFINED_COLUMN),
+						 errmsg("table \"%s\" has no column \"%s\" of type %s", "burrow.progress",
+								columns[i].name, format_type_be(columns[i].type)),
+						 errdetail("Columns may be added to the table, but those of Burrow must stay as they are.")));
+		}
+		table->at[i] = n;
+	}
+}
+
+static inline Datum
+value_of(const Table *table, const Row *row, int column)
+{
+	return row->values[table->at[column]];
+}
+
+static void
+make_row(const Table *table, Row *row)
+{
+	int			natts = RelationGetNumberOfAttributes(table->rel);
+
+	row->tuple = NULL;
+	row->values = palloc0(sizeof(Datum) * natts);
+	row->isnull = palloc(sizeof(bool) * natts);
+	memset(row->isnull, true, sizeof(bool) * natts);
+}
+
+static void
+copy_row(const Table *table, HeapTuple tuple, Row *row)
+{
+	make_row(table, row);
 	row->tuple = heap_copytuple(tuple);
-	heap_deform_tuple(row->tuple, RelationGetDescr(rel), row->values, row->isnull);
+	heap_deform_tuple(row->tuple, RelationGetDescr(table->rel), row->values, row->isnull);
 }
 
 static bool
-is_ours(const Row *row, const BurrowProgress *p)
+is_ours(const Table *table, const Row *row, const BurrowProgress *p)
 {
-	text	   *topic = DatumGetTextPP(row->values[COLUMN_TOPIC - 1]);
+	text	   *topic = DatumGetTextPP(value_of(table, row, COLUMN_TOPIC));
 
-	return DatumGetInt32(row->values[COLUMN_SUBID - 1]) == p->subid &&
-		DatumGetInt32(row->values[COLUMN_PARTITION - 1]) == p->partition &&
-		DatumGetInt32(row->values[COLUMN_LANE - 1]) == p->lane &&
+	return DatumGetInt32(value_of(table, row, COLUMN_SUBID)) == p->subid &&
+		DatumGetInt32(value_of(table, row, COLUMN_PARTITION)) == p->partition &&
+		DatumGetInt32(value_of(table, row, COLUMN_LANE)) == p->lane &&
 		VARSIZE_ANY_EXHDR(topic) == strlen(p->topic) &&
 		memcmp(VARDATA_ANY(topic), p->topic, strlen(p->topic)) == 0;
 }
@@ -254,42 +358,45 @@ read_page(Relation rel, Place *place)
 
 /* The row at the place where it was; false: it is not there. */
 static bool
-fetch_at(Place *place, const BurrowProgress *p, Relation *rel, Row *row)
+fetch_at(Place *place, const BurrowProgress *p, Table *table, Row *row)
 {
 	bool		ours = false;
 	Buffer		page = InvalidBuffer;
 
-	*rel = try_relation_open(place->relid, RowExclusiveLock);
-	if (*rel == NULL)
+	table->rel = try_relation_open(place->relid, RowExclusiveLock);
+	if (table->rel == NULL)
 		return false;
 
-	if ((*rel)->rd_rel->relfilenode == place->file && RelationGetNumberOfAttributes(*rel) == COLUMNS)
-		page = read_page(*rel, place);
+	if (table->rel->rd_rel->relfilenode == place->file)
+	{
+		find_columns(table);
+		page = read_page(table->rel, place);
+	}
 	if (BufferIsValid(page))
 	{
 		HeapTupleData tuple = {.t_self = place->tid};
 		Buffer		buffer;
 
-		heap_page_prune_opt(*rel, page);
-		if (heap_fetch(*rel, SnapshotSelf, &tuple, &buffer, false))
+		heap_page_prune_opt(table->rel, page);
+		if (heap_fetch(table->rel, SnapshotSelf, &tuple, &buffer, false))
 		{
-			copy_row(*rel, &tuple, row);
+			copy_row(table, &tuple, row);
 			ReleaseBuffer(buffer);
-			ours = is_ours(row, p);
+			ours = is_ours(table, row, p);
 		}
 		ReleaseBuffer(page);
 	}
 	if (!ours)
 	{
-		relation_close(*rel, NoLock);
-		*rel = NULL;
+		relation_close(table->rel, NoLock);
+		table->rel = NULL;
 	}
 	return ours;
 }
 
-/* The row by its key; false: there is none, or the table is gone (*rel is NULL then). */
+/* The row by its key; false: there is none, or the table is gone. */
 static bool
-fetch_by_key(const BurrowProgress *p, Relation *rel, Row *row)
+fetch_by_key(const BurrowProgress *p, Table *table, Row *row)
 {
 	static const RegProcedure equal[KEY_COLUMNS] = {F_INT4EQ, F_TEXTEQ, F_INT4EQ, F_INT4EQ};
 	Datum		values[KEY_COLUMNS] = {
@@ -301,21 +408,21 @@ fetch_by_key(const BurrowProgress *p, Relation *rel, Row *row)
 	HeapTuple	tuple;
 	bool		found;
 
-	*rel = open_table("progress", RowExclusiveLock);
-	if (*rel == NULL)
+	table->rel = open_table("progress", RowExclusiveLock);
+	if (table->rel == NULL)
 		return false;
-	if (RelationGetNumberOfAttributes(*rel) != COLUMNS)
-		elog(ERROR, "table \"burrow.progress\" has %d columns", RelationGetNumberOfAttributes(*rel));
 
+	find_columns(table);
 	for (int i = 0; i < KEY_COLUMNS; i++)
-		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
-							   TupleDescAttr(RelationGetDescr(*rel), i)->attcollation, equal[i], values[i]);
-	list_free(RelationGetIndexList(*rel));
-	scan = systable_beginscan(*rel, (*rel)->rd_pkindex, true, SnapshotSelf, KEY_COLUMNS, keys);
+		ScanKeyEntryInitialize(&keys[i], 0, table->at[i] + 1, BTEqualStrategyNumber, InvalidOid,
+							   TupleDescAttr(RelationGetDescr(table->rel), table->at[i])->attcollation,
+							   equal[i], values[i]);
+	list_free(RelationGetIndexList(table->rel));
+	scan = systable_beginscan(table->rel, table->rel->rd_pkindex, true, SnapshotSelf, KEY_COLUMNS, keys);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
-		copy_row(*rel, tuple, row);
+		copy_row(table, tuple, row);
 	systable_endscan(scan);
 	return found;
 }
@@ -328,7 +435,7 @@ fetch_by_key(const BurrowProgress *p, Relation *rel, Row *row)
  * as long as the snapshot is held.
  */
 static void
-insert_index_entries(Relation rel, HeapTuple tuple, bool is_version)
+insert_index_entries(Relation rel, HeapTuple tuple, bool is_version, bool only_summarizing)
 {
 	EState	   *estate = CreateExecutorState();
 	ResultRelInfo *result = makeNode(ResultRelInfo);
@@ -349,7 +456,7 @@ insert_index_entries(Relation rel, HeapTuple tuple, bool is_version)
 		index_insert(key, values, isnull, &tuple->t_self, rel, UNIQUE_CHECK_NO, true, info);
 	}
 	else
-		(void) burrow_insert_index_entries(result, slot, estate);
+		(void) burrow_insert_index_entries(result, slot, estate, only_summarizing);
 	ExecDropSingleTupleTableSlot(slot);
 	ExecCloseIndices(result);
 	FreeExecutorState(estate);
@@ -357,42 +464,83 @@ insert_index_entries(Relation rel, HeapTuple tuple, bool is_version)
 
 /* False: somebody else has changed it since it was fetched. */
 static bool
-update_row(Relation rel, Row *row, int64 low, Datum done, ItemPointer tid)
+update_row(const Table *table, Row *row, int64 low, Datum done, ItemPointer tid)
 {
-	LockTupleMode lockmode;
+	TupleDesc	desc = RelationGetDescr(table->rel);
+	BurrowIndexes indexes;
 	TM_FailureData failure;
 	TM_Result	result;
 	HeapTuple	tuple;
 
-	row->values[COLUMN_LOW - 1] = Int64GetDatum(low);
-	row->values[COLUMN_DONE - 1] = done;
-	tuple = heap_form_tuple(RelationGetDescr(rel), row->values, row->isnull);
-	result = burrow_heap_update(rel, &row->tuple->t_self, tuple, GetCurrentCommandId(true), &failure, &lockmode);
+	row->values[table->at[COLUMN_LOW]] = Int64GetDatum(low);
+	row->values[table->at[COLUMN_DONE]] = done;
+	/* what a dropped column had need not be kept */
+	for (int i = 0; i < desc->natts; i++)
+		row->isnull[i] |= TupleDescAttr(desc, i)->attisdropped;
+	tuple = heap_form_tuple(desc, row->values, row->isnull);
+	result = burrow_heap_update(table->rel, &row->tuple->t_self, tuple, GetCurrentCommandId(true), &failure, &indexes);
 	if (result == TM_Updated || result == TM_Deleted)
 		return false;
 	if (result != TM_Ok)
 		elog(ERROR, "unexpected result %d of updating \"burrow.progress\"", result);
-	if (!HeapTupleIsHeapOnly(tuple))
-		insert_index_entries(rel, tuple, true);
+	if (indexes != BURROW_INDEXES_NONE)
+		insert_index_entries(table->rel, tuple, true, indexes == BURROW_INDEXES_SUMMARIZING);
 	*tid = tuple->t_self;
 	return true;
 }
 
+/*
+ * What an INSERT puts into columns that are not ours.  Their expressions are the table
+ * owner's, and so are the privileges that they need.
+ */
 static void
-insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
+set_defaults(const Table *table, Row *row)
 {
-	Datum		values[COLUMNS] = {
+	TupleDesc	desc = RelationGetDescr(table->rel);
+	EState	   *estate = CreateExecutorState();
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	SetUserIdAndSecContext(table->rel->rd_rel->relowner, sec_context |
+						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		Node	   *expression;
+
+		if (attribute->attisdropped || attribute->attgenerated != '\0')
+			continue;
+		expression = build_column_default(table->rel, i + 1);
+		if (expression != NULL)
+			row->values[i] = ExecEvalExpr(ExecPrepareExpr((Expr *) expression, estate),
+										  GetPerTupleExprContext(estate), &row->isnull[i]);
+	}
+	SetUserIdAndSecContext(userid, sec_context);
+	/* the values may be in its memory: it goes with the caller's */
+}
+
+static void
+insert_row(const Table *table, const BurrowProgress *p, Datum done, ItemPointer tid)
+{
+	Datum		values[] = {
 		Int32GetDatum(p->subid), CStringGetTextDatum(p->topic), Int32GetDatum(p->partition),
 		Int32GetDatum(p->lane), Int64GetDatum(p->head), done
 	};
-	bool		isnull[COLUMNS] = {false};
+	Row			row;
 	HeapTuple	tuple;
 
-	isnull[COLUMN_SEEN_OFFSET - 1] = isnull[COLUMN_SEEN_TIME - 1] = true;
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
-
-	simple_heap_insert(rel, tuple);
-	insert_index_entries(rel, tuple, false);
+	make_row(table, &row);
+	if (RelationGetNumberOfAttributes(table->rel) > COLUMNS)
+		set_defaults(table, &row);
+	for (int i = 0; i < (int) lengthof(values); i++)
+	{
+		row.values[table->at[i]] = values[i];
+		row.isnull[table->at[i]] = false;
+	}
+	tuple = heap_form_tuple(RelationGetDescr(table->rel), row.values, row.isnull);
+	simple_heap_insert(table->rel, tuple);
+	insert_index_entries(table->rel, tuple, false, false);
 	*tid = tuple->t_self;
 }
 
@@ -401,20 +549,19 @@ insert_row(Relation rel, const BurrowProgress *p, Datum done, ItemPointer tid)
  * head, and this transaction's messages.  old is NULL if there is no row.
  */
 static Datum
-new_done(const BurrowProgress *p, const Place *place, const Row *old)
+new_done(const BurrowProgress *p, const Place *place, const Table *table, const Row *old)
 {
+	BurrowProgressKeep keep = BURROW_PROGRESS_KEEP_ALL;
 	BurrowOffsetSet set;
 
+	if (OidIsValid(place->relid))
+		keep = burrow_progress_row_keep(&place->row, p->folded);
 	burrow_done_set_init(&set);
-	if (!OidIsValid(place->relid) || p->folded == 0 || p->folded < place->older_chunk)
-	{
-		/* nothing can leave the row */
-		if (old != NULL)
-			burrow_done_set_read(&set, DatumGetInt64(old->values[COLUMN_LOW - 1]),
-								 old->values[COLUMN_DONE - 1]);
-	}
-	else if (p->folded < place->newer_chunk)
-		burrow_offset_set_union(&set, &place->newer);
+	if (keep == BURROW_PROGRESS_KEEP_NEWER)
+		burrow_offset_set_union(&set, &place->row.newer);
+	else if (keep == BURROW_PROGRESS_KEEP_ALL && old != NULL)
+		burrow_done_set_read(&set, DatumGetInt64(value_of(table, old, COLUMN_LOW)),
+							 value_of(table, old, COLUMN_DONE));
 	burrow_offset_set_remove_below(&set, p->head);
 	for (int i = 0; i < p->noffsets; i++)
 		burrow_offset_set_add(&set, p->offsets[i], p->offsets[i]);
@@ -425,38 +572,38 @@ new_done(const BurrowProgress *p, const Place *place, const Row *old)
 static bool
 try_save(const BurrowProgress *p, Place *place)
 {
-	Relation	rel = NULL;
+	Table		table;
 	Row			row;
 	bool		there;
 	Datum		done;
 	bool		saved = true;
 
-	there = OidIsValid(place->relid) && fetch_at(place, p, &rel, &row);
+	there = OidIsValid(place->relid) && fetch_at(place, p, &table, &row);
 	if (!there)
 	{
 		place->relid = InvalidOid;
 		place->buffer = InvalidBuffer;
 		if (!lock_subscription(p))
 			return true;
-		there = fetch_by_key(p, &rel, &row);
-		if (rel == NULL)
+		there = fetch_by_key(p, &table, &row);
+		if (table.rel == NULL)
 			return true;
 	}
 
-	done = new_done(p, place, there ? &row : NULL);
+	done = new_done(p, place, &table, there ? &row : NULL);
 	if (there)
-		saved = update_row(rel, &row, p->head, done, &written.tid);
+		saved = update_row(&table, &row, p->head, done, &written.tid);
 	else
-		insert_row(rel, p, done, &written.tid);
+		insert_row(&table, p, done, &written.tid);
 	if (saved)
 	{
 		written.place = place;
 		written.done_bytes = VARSIZE_ANY_EXHDR(DatumGetPointer(done));
 		written.anew = !OidIsValid(place->relid);
-		written.relid = RelationGetRelid(rel);
-		written.file = rel->rd_rel->relfilenode;
+		written.relid = RelationGetRelid(table.rel);
+		written.file = table.rel->rd_rel->relfilenode;
 	}
-	relation_close(rel, NoLock);
+	relation_close(table.rel, NoLock);
 	return saved;
 }
 
@@ -466,49 +613,30 @@ burrow_progress_save(const BurrowProgress *p)
 	Place	   *place = find_place(p->place);
 
 	written.place = NULL;
+	written.transaction = ended;
+	written.committed = false;
+	written.step = (BurrowProgressStep) {
+		.chunk = p->chunk, .folded = p->folded, .head = p->head,
+		.offsets = p->offsets, .noffsets = p->noffsets
+	};
 	PushActiveSnapshot(GetTransactionSnapshot());
 	while (!try_save(p, place))
 		place->relid = InvalidOid;
 	PopActiveSnapshot();
-	written.progress = *p;
-}
-
-/* Keeps count of what the row has. */
-static void
-follow_folds(Place *place, const BurrowProgress *p, bool anew)
-{
-	MemoryContext old;
-
-	if (anew)
-	{
-		/* left by an earlier worker of this lane, in some earlier chunk */
-		place->older_chunk = p->chunk - 1;
-		place->folded = p->folded;
-		burrow_offset_set_reset(&place->newer);
-	}
-	else if (p->folded > place->folded)
-	{
-		place->older_chunk = p->folded < place->newer_chunk ? place->newer_chunk : 0;
-		place->folded = p->folded;
-		burrow_offset_set_reset(&place->newer);
-	}
-	burrow_offset_set_remove_below(&place->newer, p->head);
-	place->newer_chunk = p->chunk;
-
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	for (int i = 0; i < p->noffsets; i++)
-		burrow_offset_set_add(&place->newer, p->offsets[i], p->offsets[i]);
-	MemoryContextSwitchTo(old);
 }
 
 size_t
 burrow_progress_committed(void)
 {
 	Place	   *place = written.place;
+	MemoryContext old;
 
 	if (place == NULL)
 		return 0;
-	follow_folds(place, &written.progress, written.anew);
+	BURROW_CHECK(written.committed);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	burrow_progress_row_committed(&place->row, &written.step, written.anew);
+	MemoryContextSwitchTo(old);
 	place->relid = written.relid;
 	place->file = written.file;
 	place->tid = written.tid;

@@ -4,7 +4,8 @@
  *
  * assert.h would abort the consumer, and with it restart the whole server, in a
  * production build too (PGXS does not set NDEBUG).  So the core's checks exist in
- * the unit tests' builds only, as PostgreSQL's own do in assert-enabled ones.
+ * the tests' builds only (the unit tests', and make TESTING=1), as PostgreSQL's own do in
+ * assert-enabled ones.
  */
 #ifndef BURROW_CORE_CHECK_H
 #define BURROW_CORE_CHECK_H

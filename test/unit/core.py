@@ -394,3 +394,23 @@ shim_sizeof = declare(c.c_size_t, "shim_sizeof", c.c_int)
 topic_pattern_check = declare(c.c_char_p, "burrow_topic_pattern_check", c.c_char_p, c.c_size_t,
                               c.POINTER(c.c_size_t))
 topic_pattern_matches = declare(c.c_bool, "burrow_topic_pattern_matches", c.c_char_p, c.c_size_t, c.c_char_p)
+
+
+# ---- progress row
+
+class ProgressRow(c.Structure):
+    _fields_ = [("folded", c.c_uint64), ("older_chunk", c.c_uint64), ("newer_chunk", c.c_uint64),
+                ("newer", SetStruct)]
+
+
+class ProgressStep(c.Structure):
+    _fields_ = [("chunk", c.c_uint64), ("folded", c.c_uint64), ("head", c.c_int64),
+                ("offsets", c.POINTER(c.c_int64)), ("noffsets", c.c_int)]
+
+
+KEEP_ALL, KEEP_NEWER, KEEP_NOTHING = range(3)
+
+progress_row_init = declare(None, "shim_progress_row_init", c.POINTER(ProgressRow))
+progress_row_keep = declare(c.c_int, "burrow_progress_row_keep", c.POINTER(ProgressRow), c.c_uint64)
+progress_row_committed = declare(None, "burrow_progress_row_committed", c.POINTER(ProgressRow),
+                                 c.POINTER(ProgressStep), c.c_bool)

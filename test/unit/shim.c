@@ -13,6 +13,7 @@
 #include "core/letter_headers.h"
 #include "core/offset_set.h"
 #include "core/parking.h"
+#include "core/progress_row.h"
 #include "core/scheduler.h"
 #include "core/tracker.h"
 
@@ -172,6 +173,12 @@ shim_offset_set_new(void)
 
 	burrow_offset_set_init(s, resize);
 	return s;
+}
+
+void
+shim_progress_row_init(BurrowProgressRow *row)
+{
+	burrow_progress_row_init(row, resize);
 }
 
 /* ---- frame: sizes, so that the tests' idea of the layout is checked ---- */

@@ -1,0 +1,54 @@
+/*
+ * progress_row.c
+ *	  What a lane knows of its row of burrow.progress; see progress_row.h.
+ */
+#include "core/progress_row.h"
+
+#include "core/check.h"
+
+void
+burrow_progress_row_init(BurrowProgressRow *row, void *(*resize) (void *, size_t))
+{
+	row->folded = row->older_chunk = row->newer_chunk = 0;
+	burrow_offset_set_init(&row->newer, resize);
+}
+
+BurrowProgressKeep
+burrow_progress_row_keep(const BurrowProgressRow *row, uint64_t folded)
+{
+	if (folded == 0 || folded < row->older_chunk)
+		return BURROW_PROGRESS_KEEP_ALL;
+	return folded < row->newer_chunk ? BURROW_PROGRESS_KEEP_NEWER : BURROW_PROGRESS_KEEP_NOTHING;
+}
+
+/* All that the row has now is the older generation, done in chunks up to this one. */
+static void
+make_older(BurrowProgressRow *row, uint64_t chunk)
+{
+	BURROW_CHECK(row->newer_chunk <= chunk);
+	row->older_chunk = chunk;
+	burrow_offset_set_reset(&row->newer);
+}
+
+void
+burrow_progress_row_committed(BurrowProgressRow *row, const BurrowProgressStep *step, bool anew)
+{
+	BURROW_CHECK(step->folded < step->chunk && row->newer_chunk <= step->chunk);
+	/* earlier workers of this lane wrote it in earlier chunks, and we perhaps in this one, too */
+	if (anew)
+		make_older(row, step->chunk);
+	else if (step->folded > row->folded)
+	{
+		bool		emptied = burrow_progress_row_keep(row, step->folded) == BURROW_PROGRESS_KEEP_NOTHING;
+
+		make_older(row, row->newer_chunk);
+		if (emptied)
+			row->older_chunk = 0;
+	}
+	row->folded = step->folded;
+	row->newer_chunk = step->chunk;
+
+	burrow_offset_set_remove_below(&row->newer, step->head);
+	for (int i = 0; i < step->noffsets; i++)
+		burrow_offset_set_add(&row->newer, step->offsets[i], step->offsets[i]);
+}
