@@ -76,16 +76,20 @@ make_work_folder() {
 	cd "$work"
 }
 
-# Copy the checkout into $1, without what was built in it and without the
-# repository.  Times are kept, so that make builds only what changed.
-copy_tree() {
-	local to=$1
-	as_tester mkdir -p "$to"
+# Write the checkout to the output as a tar file, without what was built in it and without
+# the repository.
+pack_tree() {
 	tar -C "$BURROW_ROOT" -c --exclude=./.git --exclude=./build --exclude=./tmp_check \
 		--exclude=./results --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
 		--exclude='*.gcda' --exclude='*.gcno' --exclude=__pycache__ \
-		--exclude=.hypothesis --exclude=.pytest_cache . |
-		as_tester tar -C "$to" -x --no-same-owner
+		--exclude=.hypothesis --exclude=.pytest_cache .
+}
+
+# Copy the checkout into $1.  Times are kept, so that make builds only what changed.
+copy_tree() {
+	local to=$1
+	as_tester mkdir -p "$to"
+	pack_tree | as_tester tar -C "$to" -x --no-same-owner
 	# in a folder that is used again: what the checkout no longer has
 	(cd "$to" && find . -path ./build -prune -o -type f -name '*.*' ! -name '*.[oad]' ! -name '*.so' ! -name '*.gc??' \
 		! -name 'burrow--*' -print) | while IFS= read -r file; do

@@ -21,7 +21,7 @@ use Carp;
 use Cwd qw(abs_path);
 use Errno ();
 use Exporter ();
-use File::Basename qw(dirname);
+use File::Basename qw(basename dirname);
 use File::Glob ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
@@ -32,7 +32,7 @@ use PostgreSQL::Test::Utils ();
 
 our $DEFAULT_TIMEOUT = 60;
 
-our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids cpu_seconds resident_kb slow_by recent_librdkafka);
+our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids processes_of cpu_seconds resident_kb slow_by recent_librdkafka);
 
 # A test that is told to end cleans up as one that fails does.
 $SIG{$_} = sub { die "the test was ended by a signal\n" } foreach qw(TERM INT HUP);
@@ -118,6 +118,13 @@ sub child_pids
 	} map { m{/proc/(\d+)$} ? $1 : () } glob('/proc/[0-9]*');
 }
 
+# The pids of processes whose command names this file or folder.
+sub processes_of
+{
+	my ($path) = @_;
+	return grep { index(_slurp("/proc/$_/cmdline") // '', $path) >= 0 } map { m{/proc/(\d+)$} ? $1 : () } glob('/proc/[0-9]*');
+}
+
 # CPU time of a process, or of one of its threads, in seconds.
 sub cpu_seconds
 {
@@ -143,7 +150,8 @@ sub recent_librdkafka
 	my $where = dirname($python) . '/../lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.1';
 	my @found = File::Glob::bsd_glob($where);
 	croak "one librdkafka is wanted at $where, there are " . @found if @found != 1;
-	my $folder = "$PostgreSQL::Test::Utils::tmp_check/librdkafka";
+	# one for each test: others may run at the same time
+	my $folder = "$PostgreSQL::Test::Utils::tmp_check/librdkafka-" . basename($0) =~ s/\.[^.]+$//r;
 	mkdir $folder;
 	unlink "$folder/librdkafka.so.1";
 	symlink(abs_path($found[0]), "$folder/librdkafka.so.1") or croak "cannot link $folder/librdkafka.so.1: $!";

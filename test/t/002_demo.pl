@@ -33,20 +33,6 @@ sub finish
 	return;
 }
 
-# The pids of processes whose command names this folder.
-sub processes_of
-{
-	my ($folder) = @_;
-	my @pids;
-	foreach my $file (glob '/proc/[0-9]*/cmdline')
-	{
-		open(my $handle, '<', $file) or next;
-		my $command = <$handle> // '';
-		push @pids, $file =~ /(\d+)/ if index($command, $folder) >= 0;
-	}
-	return @pids;
-}
-
 # one that is left running with our Kafka, and one with a broker of its own, at the same time
 my $ours = start_demo('/', undef, '--bootstrap', $kafka->bootstrap, '--messages', 500, '--keep');
 my $own = start_demo('/tmp', $kept, '--messages', 500);

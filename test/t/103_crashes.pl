@@ -1,6 +1,8 @@
 # kill -9 of a worker, of the consumer and of the postmaster under load, each five times at
 # moments drawn at random.  No message is without its row afterwards, none has two, and at no time is
 # Kafka's committed offset beyond what is in the table and durable.
+#
+# Alone: kills at random, under load.
 
 use BurrowTest;
 

@@ -1,5 +1,7 @@
 # A fast stop with 100 workers inside pg_sleep(60), and with the broker gone at the same
 # time, ends within 5 s; the next start goes on with nothing missing.
+#
+# Alone: measures how long a stop of 100 workers takes.
 
 use BurrowTest;
 use Time::HiRes qw(time);

@@ -1,5 +1,7 @@
 # Five idle subscriptions for 60 s: less than 0.2 s of CPU together in the main threads of
 # PostgreSQL's processes.  librdkafka's own threads are reported apart.
+#
+# Alone: measures the CPU time of what does nothing.
 
 use BurrowTest;
 

@@ -6,6 +6,8 @@
 #
 # BURROW_TEST_SEED, BURROW_TEST_MESSAGES and BURROW_TEST_DURATION (seconds) make a run
 # longer, or the same again; BURROW_TEST_DELIVERY=at_least_once reports the duplicates instead.
+#
+# Alone: kills at random, under load.
 
 use BurrowTest;
 use List::Util qw(shuffle);

@@ -1,6 +1,8 @@
 # 10,000 messages of which 1 % always fail and 5 % fail twice: the good ones are handled
 # once and in the order of their keys, the bad ones are dead letters, and it is not much
 # slower than without failures.
+#
+# Alone: measures a rate.
 
 use BurrowTest;
 use Time::HiRes qw(time);

@@ -1,5 +1,7 @@
 # Messages of which some fail, under exactly once, while the postmaster is killed: each
 # good one takes effect once, and exactly the bad ones are dead letters or skipped.
+#
+# Alone: kills the server under load.
 
 use BurrowTest;
 

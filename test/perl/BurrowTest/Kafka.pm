@@ -427,6 +427,7 @@ sub committed_by_kafka
 	my ($self, $group, $topic) = @_;
 	my $out = $self->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
 		'--bootstrap-server', $self->{bootstrap}, '--describe', '--offsets', '--group', $group);
+	Test::More::note($out);
 	my %committed;
 	for my $line (split /\n/, $out)
 	{
