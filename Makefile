@@ -102,6 +102,7 @@ KAFKA_OBJS = \
 	src/kafka/conf_check.o \
 	src/kafka/events.o \
 	src/kafka/functions.o \
+	src/kafka/left_out.o \
 	src/kafka/list.o \
 	src/kafka/names.o \
 	src/kafka/partition.o \

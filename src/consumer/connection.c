@@ -410,6 +410,7 @@ static BurrowKafkaConf *
 make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
 {
 	BurrowKafkaConf *conf;
+	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	check_patterns(sub);
 	conf = kafka->conf_new();
@@ -419,6 +420,13 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 	if (partitions > 0)
 		limit_queues(kafka, sub, conf, partitions);
 	set_properties(kafka, sub, conf);
+	if (!kafka->conf_leave_out(conf, sub->topic, text))
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", "topic.blacklist", sub->name, text)));
+	}
 	if (partitions == 0)
 	{
 		/* these are all that it ever reads of a partition, at once; librdkafka's marks of

@@ -28,6 +28,7 @@ static const BurrowKafkaFunctions functions = {
 	.conf_set = burrow_kafka_conf_set,
 	.conf_check = burrow_kafka_conf_check,
 	.conf_get = burrow_kafka_conf_get,
+	.conf_leave_out = burrow_kafka_conf_leave_out,
 
 	.open = burrow_kafka_open,
 	.subscribe = burrow_kafka_subscribe,

@@ -9,6 +9,8 @@
 #ifndef BURROW_KAFKA_INTERNAL_H
 #define BURROW_KAFKA_INTERNAL_H
 
+#include <regex.h>
+
 #include <librdkafka/rdkafka.h>
 
 #include "kafka/kafka.h"
@@ -37,6 +39,13 @@ struct BurrowKafkaConf
 	TextList	names;			/* properties that the caller has set */
 	TextList	secrets;		/* what must not appear in any text */
 };
+
+/* The topics that a client's pattern does not match. */
+typedef struct LeftOut
+{
+	int			n;
+	regex_t    *regexes;
+} LeftOut;
 
 /* A message that came through the main queue although its partition is split off. */
 typedef struct Stray
@@ -114,6 +123,12 @@ extern bool burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name,
 								  char *value, size_t room);
 extern bool burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error);
 extern BurrowKafkaConf *burrow_kafka_producer_conf_new(void);
+
+/* left_out.c */
+extern bool burrow_kafka_conf_leave_out(BurrowKafkaConf *conf, const char *topic, char *error);
+extern bool burrow_kafka_left_out_read(const BurrowKafkaClient *c, LeftOut *out);
+extern bool burrow_kafka_left_out_has(const LeftOut *out, const char *topic);
+extern void burrow_kafka_left_out_free(LeftOut *out);
 
 /* names.c */
 extern const char *burrow_kafka_property_name(int i);

@@ -177,6 +177,9 @@ typedef struct BurrowKafkaFunctions
 	/* the effective value, "" if it has none, "***" for a secret; false if there is no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
 
+	/* If topic is a pattern: has the client leave out Kafka's own topics, after all that is set. */
+	bool		(*conf_leave_out) (BurrowKafkaConf *conf, const char *topic, char *error);
+
 	/* ---- client ---- */
 
 	/*

@@ -167,15 +167,24 @@ burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
 	return rd_kafka_clusterid(c->rk, timeout_ms);
 }
 
-static bool
-is_wanted(const rd_kafka_metadata_topic_t *topic, const regex_t *pattern)
+/* A pattern, or none. */
+typedef struct Pattern
 {
-	return pattern == NULL || regexec(pattern, topic->topic, 0, NULL, 0) == 0;
+	const char *text;			/* NULL: none, all topics are wanted */
+	regex_t		compiled;
+	LeftOut		left_out;
+} Pattern;
+
+static bool
+is_wanted(const rd_kafka_metadata_topic_t *topic, const Pattern *pattern)
+{
+	return pattern->text == NULL || (regexec(&pattern->compiled, topic->topic, 0, NULL, 0) == 0 &&
+									 !burrow_kafka_left_out_has(&pattern->left_out, topic->topic));
 }
 
-/* The partitions in the answer, of each topic that pattern matches, or of all if it is NULL. */
+/* The partitions in the answer, of each topic that pattern matches. */
 static BurrowKafkaList *
-make_list(const rd_kafka_metadata_t *metadata, const regex_t *pattern, char *error)
+make_list(const rd_kafka_metadata_t *metadata, const Pattern *pattern, char *error)
 {
 	BurrowKafkaList *list;
 	bool		ok;
@@ -212,16 +221,23 @@ burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic, int timeou
 	rd_kafka_topic_t *only = NULL;
 	rd_kafka_resp_err_t code;
 	bool		is_pattern = topic[0] == '^';
-	regex_t		pattern;
+	Pattern		pattern = {is_pattern ? topic : NULL};
 
 	if (is_pattern)
 	{
 		/* as librdkafka reads it */
-		int			why = regcomp(&pattern, topic, REG_EXTENDED | REG_NOSUB);
+		int			why = regcomp(&pattern.compiled, topic, REG_EXTENDED | REG_NOSUB);
 
 		if (why != 0)
 		{
-			regerror(why, &pattern, error, BURROW_KAFKA_TEXT_MAX);
+			regerror(why, &pattern.compiled, error, BURROW_KAFKA_TEXT_MAX);
+			return NULL;
+		}
+		if (!burrow_kafka_left_out_read(c, &pattern.left_out))
+		{
+			regfree(&pattern.compiled);
+			burrow_kafka_left_out_free(&pattern.left_out);
+			snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
 			return NULL;
 		}
 	}
@@ -238,14 +254,17 @@ burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic, int timeou
 	code = rd_kafka_metadata(c->rk, is_pattern, only, &metadata, timeout_ms);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		list = make_list(metadata, is_pattern ? &pattern : NULL, error);
+		list = make_list(metadata, &pattern, error);
 		rd_kafka_metadata_destroy(metadata);
 	}
 	else
 		(void) burrow_kafka_fail(code, error);
 
 	if (is_pattern)
-		regfree(&pattern);
+	{
+		regfree(&pattern.compiled);
+		burrow_kafka_left_out_free(&pattern.left_out);
+	}
 	else
 		rd_kafka_topic_destroy(only);
 	return list;
