@@ -19,6 +19,7 @@ CORE_OBJS = \
 	src/core/policy.o \
 	src/core/progress_row.o \
 	src/core/scheduler.o \
+	src/core/session_budget.o \
 	src/core/sizer.o \
 	src/core/start_position.o \
 	src/core/topic_pattern.o \
@@ -30,6 +31,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/hold.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
+	src/shmem/session_settings.o \
 	src/shmem/transport.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \
@@ -52,6 +54,7 @@ OBJS = $(CORE_OBJS) \
 	src/handler/cancel.o \
 	src/worker/chunk.o \
 	src/worker/chunk_frame.o \
+	src/worker/session.o \
 	src/offsets/offset_commit.o \
 	src/consumer/connection.o \
 	src/consumer/consumer.o \

@@ -348,6 +348,8 @@ serve_requests(BurrowConsumer *c)
 		burrow_consumer_end(c, BURROW_STOP_LEAVE);
 	if ((bits & BURROW_REQUEST_RELOAD) && c->ending == BURROW_STOP_NONE)
 		reload(c);
+	if (bits & BURROW_REQUEST_RENEW)
+		burrow_pool_renew(c);
 	if (bits & BURROW_REQUEST_REFRESH)
 	{
 		/* somebody waits for it to catch up */

@@ -72,6 +72,7 @@ struct BurrowConsumer
 	pairingheap *retries;		/* by time */
 	dlist_head	waiting;		/* the same */
 	uint64		nwaiting;
+	dlist_head	wanting_fresh;	/* of these: whose time has come, but not their session */
 	BurrowRetryInfo retries_told;	/* what the views have */
 	dlist_head	letters;		/* dead letters to be written */
 	bool		redeliver;		/* there may be dead letters that are to be tried again */

@@ -44,10 +44,15 @@ burrow_breaker_environment(BurrowBreaker *b, const char *sqlstate, uint64_t part
 		b->offset = offset;
 		b->successes_then = b->successes;
 	}
-	if (!waits)
-		return false;
+	if (waits)
+		burrow_breaker_wait(b);
+	return waits;
+}
+
+void
+burrow_breaker_wait(BurrowBreaker *b)
+{
 	b->wait_us = b->wait_us == 0 ? BURROW_BREAKER_FIRST_WAIT_US : b->wait_us * 2;
 	if (b->wait_us > BURROW_BREAKER_LONGEST_WAIT_US)
 		b->wait_us = BURROW_BREAKER_LONGEST_WAIT_US;
-	return true;
 }

@@ -50,4 +50,7 @@ extern bool burrow_breaker_error(BurrowBreaker *b, uint32_t limit);
 extern bool burrow_breaker_environment(BurrowBreaker *b, const char *sqlstate, uint64_t partition,
 									   int64_t offset, bool used_up, uint64_t successes_before);
 
+/* It is known already that the environment is at fault: the same, without asking. */
+extern void burrow_breaker_wait(BurrowBreaker *b);
+
 #endif							/* BURROW_CORE_BREAKER_H */

@@ -17,6 +17,7 @@
  * memcpy.
  */
 #include "core/frame.h"
+#include "core/policy.h"
 
 #include <string.h>
 
@@ -191,10 +192,10 @@ put_text(char **p, const char *text)
 /* Built aside and copied, so that buf may lie anywhere. */
 size_t
 burrow_frame_put_failure(char *buf, uint64_t chunk, uint32_t index, const char *sqlstate,
-						 bool unfit, const char *message, const char *detail,
+						 uint8_t origin, bool fresh, const char *message, const char *detail,
 						 const char *hint, const char *context)
 {
-	BurrowResultFailure f = {.kind = BURROW_RESULT_FAILURE, .index = index, .chunk = chunk, .unfit = unfit};
+	BurrowResultFailure f = {.kind = BURROW_RESULT_FAILURE, .index = index, .chunk = chunk, .origin = origin, .fresh = fresh};
 	char	   *p = buf + offsetof(BurrowResultFailure, text);
 
 	if (sqlstate != NULL)
@@ -243,6 +244,7 @@ burrow_frame_read_failure(const void *data, size_t len)
 
 	if (burrow_frame_result_kind(data, len) != BURROW_RESULT_FAILURE ||
 		len < sizeof(BurrowResultFailure) || !is_aligned(data) ||
+		failure->origin >= BURROW_NORIGINS || failure->fresh > 1 ||
 		failure->message_len > BURROW_FAILURE_TEXT_MAX ||
 		failure->detail_len > BURROW_FAILURE_TEXT_MAX ||
 		failure->hint_len > BURROW_FAILURE_TEXT_MAX ||

@@ -160,8 +160,9 @@ typedef struct BurrowResultFailure
 	uint32_t	kind;			/* BURROW_RESULT_FAILURE */
 	uint32_t	index;			/* the message's place in its chunk */
 	uint64_t	chunk;
-	char		sqlstate[7];	/* five characters and a NUL */
-	uint8_t		unfit;			/* 1: raised while the handler was looked up, not by it */
+	char		sqlstate[6];	/* five characters and a NUL */
+	uint8_t		origin;			/* BurrowErrorOrigin */
+	uint8_t		fresh;			/* 1: the session has nothing that could be out of date */
 	uint32_t	message_len;
 	uint32_t	detail_len;
 	uint32_t	hint_len;
@@ -177,7 +178,7 @@ typedef struct BurrowResultFailure
  * Texts may be NULL. */
 #define BURROW_FAILURE_SIZE_MAX		(sizeof(BurrowResultFailure) + 4 * BURROW_FAILURE_TEXT_MAX)
 extern size_t burrow_frame_put_failure(char *buf, uint64_t chunk, uint32_t index, const char *sqlstate,
-									   bool unfit, const char *message, const char *detail,
+									   uint8_t origin, bool fresh, const char *message, const char *detail,
 									   const char *hint, const char *context);
 
 /* NULL: malformed. */

@@ -53,18 +53,32 @@ burrow_policy_is_conflict(const char *sqlstate)
 	return is_one_of(sqlstate, conflict);
 }
 
-BurrowErrorKind
-burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, bool unfit)
+static const char *const corrupt[] = {"XX001", "XX002", NULL};
+
+bool
+burrow_policy_may_be_stale(const char *sqlstate, BurrowErrorOrigin origin)
 {
-	static const char *const corrupt[] = {"XX001", "XX002", NULL};
+	static const char *const stale[] = {"42", "0A", "XX", NULL};
+
+	return origin == BURROW_ORIGIN_HANDLER && is_one_of(sqlstate, stale) && !is_one_of(sqlstate, corrupt);
+}
+
+BurrowErrorKind
+burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, BurrowErrorOrigin origin)
+{
+	static const char *const not_the_value[] = {"53", "57", "58", NULL};
 	static const char *const environment[] = {"53", "58", "57P01", "57P02", "57P03", "25006", NULL};
 
 	if (is_one_of(sqlstate, corrupt))
 		return BURROW_ERROR_CORRUPT;
-	if (unfit && strncmp(sqlstate, "42", 2) == 0)
+	if (origin == BURROW_ORIGIN_LOOKUP && strncmp(sqlstate, "42", 2) == 0)
 		return BURROW_ERROR_UNFIT;
 	if (strcmp(sqlstate, BURROW_SQLSTATE_REJECTED) == 0 || is_listed(policy->permanent, sqlstate))
 		return BURROW_ERROR_PERMANENT;
+	if (origin == BURROW_ORIGIN_VALUE && !is_one_of(sqlstate, not_the_value))
+		return BURROW_ERROR_PERMANENT;
+	if (origin == BURROW_ORIGIN_SESSION)
+		return BURROW_ERROR_SESSION;
 	if (is_one_of(sqlstate, environment))
 		return BURROW_ERROR_ENVIRONMENT;
 	if (burrow_policy_is_conflict(sqlstate))

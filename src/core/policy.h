@@ -10,8 +10,13 @@
  *												damage more
  *	unfit			class 42, raised before		halt: the handler is missing or has
  *					the handler was called		changed, which is no message's fault
- *	permanent		the option's list, and		on_failure, at once
- *					burrow.reject()
+ *	permanent		the option's list,			on_failure, at once
+ *					burrow.reject(), and what
+ *					a value causes on its way
+ *					into an argument
+ *	session			25006 where the session's	none: the message is run again in another
+ *					transactions begin			session, and no attempt is counted; while
+ *					read-only					all are like that, the subscription waits
  *	environment		53, 58, 57P01-57P03, 25006	as a retriable one; but see breaker.h:
  *												several messages that fail so make the
  *												whole subscription wait
@@ -22,6 +27,15 @@
  * The option's list is asked before environment and conflict: who names one of those
  * there means it.  Class 23 does not cover 23503, because the row that a foreign key
  * misses may come with another message; naming 23503 itself does.
+ *
+ * A value that cannot become the argument's type cannot become it at the next attempt
+ * either, whatever the class of the error is (54001 for JSON that is nested too deeply);
+ * but for those classes that say that the server could not do its work.
+ *
+ * An error may also come from what a session keeps: plans and caches that a change of the
+ * catalog has made wrong.  Such errors have a class that otherwise means a broken handler,
+ * so they are not held against a message before they have come in a fresh session, too
+ * (burrow_policy_may_be_stale(); delivery/failure.c).
  */
 #ifndef BURROW_CORE_POLICY_H
 #define BURROW_CORE_POLICY_H
@@ -34,6 +48,17 @@
 /* A worker process ended with the message in hand. */
 #define BURROW_SQLSTATE_WORKER_ENDED	"BR002"
 
+/* Where an error was raised, as far as the SQLSTATE does not say it. */
+typedef enum BurrowErrorOrigin
+{
+	BURROW_ORIGIN_HANDLER = 0,	/* by the handler, or at the commit */
+	BURROW_ORIGIN_LOOKUP,		/* while the handler was looked up */
+	BURROW_ORIGIN_VALUE,		/* while the message became the handler's arguments */
+	BURROW_ORIGIN_SESSION		/* by the handler, in a session that is read-only by itself */
+} BurrowErrorOrigin;
+
+#define BURROW_NORIGINS		(BURROW_ORIGIN_SESSION + 1)
+
 typedef enum BurrowErrorKind
 {
 	BURROW_ERROR_RETRIABLE,
@@ -41,7 +66,8 @@ typedef enum BurrowErrorKind
 	BURROW_ERROR_ENVIRONMENT,
 	BURROW_ERROR_CONFLICT,
 	BURROW_ERROR_UNFIT,
-	BURROW_ERROR_CORRUPT
+	BURROW_ERROR_CORRUPT,
+	BURROW_ERROR_SESSION		/* no verdict is asked for */
 } BurrowErrorKind;
 
 typedef enum BurrowBackoff
@@ -82,8 +108,11 @@ typedef struct BurrowVerdict
 	int64_t		delay_us;		/* RETRY */
 } BurrowVerdict;
 
-/* unfit: raised while the handler was looked up, not by calling it. */
-extern BurrowErrorKind burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, bool unfit);
+extern BurrowErrorKind burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate,
+											  BurrowErrorOrigin origin);
+
+/* May it come from plans or caches that are out of date, rather than from the message? */
+extern bool burrow_policy_may_be_stale(const char *sqlstate, BurrowErrorOrigin origin);
 
 /* An error of transactions that got in each other's way: smaller ones do so less. */
 extern bool burrow_policy_is_conflict(const char *sqlstate);

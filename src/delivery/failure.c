@@ -10,6 +10,9 @@
  * and the subscription as a whole waits and tries one message at a time, a fresh one
  * first, until one succeeds.
  *
+ * One that may be the session's (its plans are out of date, or it is read-only) does not
+ * count either, until it has come in a fresh session, too.
+ *
  * A dead letter is written by the consumer and not by the worker: it has the message's
  * bytes and everything that is known of its attempts, also when the worker is dead, and
  * its transaction touches nothing of the user's.  That transaction's LSN becomes the
@@ -48,6 +51,11 @@
 /* When they could not be written. */
 #define LETTERS_AGAIN_US	INT64CONST(1000000)
 
+/* Failures of one message that may be the session's, before one counts; the time after the
+ * first of them is nothing, after the second this, and so on. */
+#define MOST_DOUBTS			3
+#define DOUBT_US			INT64CONST(1000000)
+
 void
 burrow_failure_init(BurrowConsumer *c)
 {
@@ -66,7 +74,7 @@ typedef struct Text
 
 /* In one piece of memory, each text with its end. */
 static BurrowFailure *
-make_failure(BurrowConsumer *c, const char *sqlstate, bool unfit, const Text texts[4])
+make_failure(BurrowConsumer *c, const char *sqlstate, BurrowErrorOrigin origin, const Text texts[4])
 {
 	BurrowFailure *failure;
 	const char **fields[4];
@@ -77,7 +85,7 @@ make_failure(BurrowConsumer *c, const char *sqlstate, bool unfit, const Text tex
 		size += texts[i].len + 1;
 	failure = MemoryContextAllocZero(c->message_cxt, size);
 	strlcpy(failure->sqlstate, sqlstate, sizeof(failure->sqlstate));
-	failure->unfit = unfit;
+	failure->origin = origin;
 	fields[0] = &failure->message;
 	fields[1] = &failure->detail;
 	fields[2] = &failure->hint;
@@ -104,7 +112,7 @@ burrow_failure_new(BurrowConsumer *c, const char *sqlstate, const char *message,
 
 	for (int i = 0; i < 4; i++)
 		texts[i] = (Text) {given[i], given[i] != NULL ? strlen(given[i]) : 0};
-	return make_failure(c, sqlstate, false, texts);
+	return make_failure(c, sqlstate, BURROW_ORIGIN_HANDLER, texts);
 }
 
 BurrowFailure *
@@ -113,19 +121,33 @@ burrow_failure_from_frame(BurrowConsumer *c, const BurrowResultFailure *frame)
 	const char *p = frame->text;
 	const uint32 lengths[] = {frame->message_len, frame->detail_len, frame->hint_len, frame->context_len};
 	Text		texts[4];
+	BurrowFailure *failure;
 
 	for (int i = 0; i < 4; i++)
 	{
 		texts[i] = (Text) {p, lengths[i]};
 		p += lengths[i];
 	}
-	return make_failure(c, frame->sqlstate, frame->unfit != 0, texts);
+	failure = make_failure(c, frame->sqlstate, frame->origin, texts);
+	failure->fresh = frame->fresh != 0;
+	return failure;
 }
 
 static const char *
 message_of(const BurrowFailure *failure)
 {
 	return failure->message != NULL ? failure->message : "unknown error";
+}
+
+/* For the views.  What a value looks like is said in the hint, and is the better half of it. */
+static void
+show_error(BurrowConsumer *c, const BurrowFailure *failure)
+{
+	const char *text = message_of(failure);
+
+	if (failure->origin == BURROW_ORIGIN_VALUE && failure->hint != NULL)
+		text = psprintf("%s\nHINT:  %s", text, failure->hint);
+	burrow_registry_set_error(c->slot, failure->sqlstate, text);
 }
 
 /* ---- the environment ---- */
@@ -162,7 +184,7 @@ begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 	c->wait_until = c->now + c->breaker.wait_us;
 	dlist_foreach(iter, &c->waiting)
 		take_back_attempts(c, dlist_container(BurrowRetry, node, iter.cur));
-	burrow_registry_set_error(c->slot, sqlstate, message_of(failure));
+	show_error(c, failure);
 	burrow_consumer_show_state(c);
 	ereport(first ? WARNING : DEBUG1,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
@@ -201,6 +223,53 @@ blame_environment(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *fail
 	return true;
 }
 
+void
+burrow_failure_try_now(BurrowConsumer *c)
+{
+	if (burrow_failure_is_waiting(c) && c->wait_until > c->now)
+		c->wait_until = c->now;
+}
+
+/* ---- the session ---- */
+
+bool
+burrow_failure_doubts_session(const BurrowFailure *failure)
+{
+	return failure->origin == BURROW_ORIGIN_SESSION ||
+		(!failure->fresh && burrow_policy_may_be_stale(failure->sqlstate, failure->origin));
+}
+
+/*
+ * True: the failure may be the session's, and does not count; the message is to be tried in
+ * another one.
+ *
+ * A fresh session soon is no longer fresh where the catalog changes all the time (a handler
+ * makes temporary tables); so there are a few tries, with time between them in which a
+ * migration may come to its end, and then the message has failed all the same.
+ *
+ * Where fresh sessions are read-only too, all of the subscription waits, until an attempt
+ * succeeds.
+ */
+static bool
+blame_session(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure, BurrowErrorKind kind)
+{
+	BurrowRetry *retry = burrow_retry_record(c, m);
+	bool		read_only = kind == BURROW_ERROR_SESSION;
+
+	if (!read_only && (retry->doubts >= MOST_DOUBTS || failure->origin == BURROW_ORIGIN_SESSION ||
+					   !burrow_failure_doubts_session(failure)))
+		return false;
+	if (read_only && (burrow_failure_is_waiting(c) ? c->wait_until <= c->now : retry->doubts > 0))
+	{
+		burrow_breaker_wait(&c->breaker);
+		begin_wait(c, failure);
+	}
+	failure->verdict = (BurrowVerdict) {BURROW_ACTION_RETRY, read_only ? 0 : retry->doubts * DOUBT_US};
+	retry->doubts++;
+	retry->wants_fresh = true;
+	return true;
+}
+
 /* ---- judgement ---- */
 
 static BurrowPolicy
@@ -222,7 +291,7 @@ static void
 begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
 {
 	/* the next message would fail, too, where the handler cannot be called or others have failed */
-	bool		its_own = in_a_row == 0 && !failure->unfit;
+	bool		its_own = in_a_row == 0 && failure->origin != BURROW_ORIGIN_LOOKUP;
 	BurrowHalt	halt = {
 		.topic = m->part->topic,
 		.partition = m->part->partition,
@@ -244,13 +313,14 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 {
 	const BurrowOptions *o = &c->sub->options;
 	BurrowPolicy policy = policy_of(o);
-	BurrowErrorKind kind = burrow_policy_classify(&policy, failure->sqlstate, failure->unfit);
+	BurrowErrorKind kind = burrow_policy_classify(&policy, failure->sqlstate, failure->origin);
 	bool		in_a_row = false;
 
 	/* a dead letter that somebody wants to be tried again stays one */
 	if (m->part->letters)
 		policy.on_failure = BURROW_FAILURE_DEAD_LETTER;
-	(void) burrow_retry_record(c, m);
+	if (blame_session(c, m, failure, kind))
+		return;
 	if (kind == BURROW_ERROR_ENVIRONMENT && blame_environment(c, m, failure))
 	{
 		failure->verdict = (BurrowVerdict) {BURROW_ACTION_RETRY, 0};
@@ -294,7 +364,7 @@ retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 		return;
 	}
 	if (!burrow_failure_is_waiting(c))
-		burrow_registry_set_error(c->slot, failure->sqlstate, message_of(failure));
+		show_error(c, failure);
 	burrow_tracker_release(&part->tracker, m->ref);
 	burrow_retry_add(c, m, c->now + failure->verdict.delay_us);
 	burrow_partition_release(c, part);
@@ -473,7 +543,7 @@ store_letters(BurrowConsumer *c, void *arg)
 static void
 note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
-	burrow_registry_set_error(c->slot, failure->sqlstate, message_of(failure));
+	show_error(c, failure);
 	if (failure->verdict.action == BURROW_ACTION_SKIP)
 	{
 		note_skipped(c, m, failure);

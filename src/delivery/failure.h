@@ -26,5 +26,9 @@ extern TimestampTz burrow_failure_next(const BurrowConsumer *c);
 /* The environment is at fault: messages are tried one at a time, after a wait. */
 extern bool burrow_failure_is_waiting(const BurrowConsumer *c);
 extern bool burrow_failure_may_dispatch(const BurrowConsumer *c);
+/* The cause may be gone: no more waiting before the next try. */
+extern void burrow_failure_try_now(BurrowConsumer *c);
+/* May the session be to blame, rather than the message? */
+extern bool burrow_failure_doubts_session(const BurrowFailure *failure);
 
 #endif							/* BURROW_DELIVERY_FAILURE_H */

@@ -44,6 +44,9 @@
 #define START_AGAIN_MIN_US	INT64CONST(1000000)
 #define START_AGAIN_MAX_US	INT64CONST(60000000)
 
+/* Sessions are replaced because of new settings, but not more often. */
+#define RENEW_US			INT64CONST(1000000)
+
 /* What a worker must know.  Made anew when options change. */
 static void
 make_setup(BurrowConsumer *c)
@@ -154,6 +157,9 @@ free_lane(BurrowConsumer *c)
 static void
 tell_short(BurrowConsumer *c, const char *hint)
 {
+	/* the end of one that leaves wakes us, and gives its place back */
+	if (c->pool.nleaving > 0)
+		return;
 	c->pool.start_again_at = c->now + START_AGAIN_US;
 	burrow->subscriptions[c->slot].short_of_workers = true;
 	if (c->pool.told_short)
@@ -210,11 +216,54 @@ start_worker(BurrowConsumer *c)
 		return false;
 	}
 	lane->state = BURROW_LANE_STARTING;
+	lane->session = ++c->pool.sessions;
 	lane->retire = false;
 	lane->cancelled = false;
 	c->pool.nlanes++;
 	c->pool.nstarting++;
 	return true;
+}
+
+/* ---- fresh sessions ---- */
+
+void
+burrow_pool_doubt(BurrowConsumer *c, BurrowLane *lane)
+{
+	/* if it has to be used on: its messages have other sessions to be tried in */
+	if (!lane->retire)
+		lane->retire = burrow_session_budget_take(&c->pool.budget, c->sub->options.workers, c->now);
+}
+
+static inline bool
+is_full(const BurrowConsumer *c)
+{
+	return c->pool.nlanes - c->pool.nleaving >= c->sub->options.workers;
+}
+
+void
+burrow_pool_renew(BurrowConsumer *c)
+{
+	c->pool.renew = true;
+}
+
+/* All sessions are replaced when their settings have changed, one when a fresh one finds no room. */
+static void
+make_room(BurrowConsumer *c)
+{
+	BurrowPool *pool = &c->pool;
+
+	/* those that start were perhaps too early to see it, but are to come before they go */
+	if (pool->renew && pool->nstarting == 0 && pool->renewed_at + RENEW_US <= c->now)
+	{
+		pool->renew = false;
+		pool->renewed_at = c->now;
+		pool->start_again_at = pool->start_delay_us = 0;
+		burrow_pool_replace(c);
+		burrow_failure_try_now(c);
+	}
+	else if (burrow_retry_lacks_session(c) && is_full(c) && pool->nidle > 0 &&
+			 burrow_session_budget_take(&pool->budget, c->sub->options.workers, c->now))
+		burrow_pool_let_go(c, dlist_container(BurrowLane, idle_node, dlist_tail_node(&pool->idle)));
 }
 
 /* Workers that are missing: at least min_workers, and as many as there is work for. */
@@ -229,6 +278,8 @@ start_missing(BurrowConsumer *c)
 
 	if (pool->nidle == 0 && ready > (uint64) pool->nstarting)
 		wanted = Max(wanted, (int) Min((uint64) o->workers, present + ready - pool->nstarting));
+	if (burrow_retry_lacks_session(c))
+		wanted = Max(wanted, present + 1);
 	wanted = Min(wanted, o->workers);
 	burrow->subscriptions[c->slot].workers_wanted = wanted;
 
@@ -460,6 +511,32 @@ chunk_size(const BurrowConsumer *c, uint64 ready)
 							 burrow_sizer_batch(&pool->sizer, o->batch_time_us, o->batch_size), carried);
 }
 
+/* A message whose retry is due, in a chunk of its own.  False: there is none. */
+static bool
+give_retry(BurrowConsumer *c, BurrowLane *lane)
+{
+	bool		due = burrow_retry_is_due(c);
+	BurrowLane *fresh = burrow_retry_fresh_lane(c);
+	BurrowMessage *m;
+
+	if (fresh != NULL)
+	{
+		lane = fresh;
+		m = burrow_retry_take_fresh(c);
+	}
+	else if (due)
+		m = burrow_retry_take(c);
+	else
+		return false;
+	m->item.next = NULL;
+	c->pool.gave_retry = true;
+	if (m->frame.attempt > 1)
+		BURROW_COUNT(c->slot, messages_retried, 1);
+	fit_lane(c, lane);
+	give_chunk(c, lane, &m->item, 1);
+	return true;
+}
+
 /*
  * One chunk for one idle worker; false: there is nothing to do.  Retries that are due
  * and fresh messages take turns: a burst of retries must not hold up what would
@@ -475,22 +552,12 @@ give_next(BurrowConsumer *c)
 	BurrowSchedItem *items;
 	uint32		n;
 
-	fit_lane(c, lane);
-	if (burrow_retry_is_due(c) && (ready == 0 || !pool->gave_retry))
-	{
-		BurrowMessage *m = burrow_retry_take(c);
-
-		items = &m->item;
-		items->next = NULL;
-		pool->gave_retry = true;
-		if (m->frame.attempt > 1)
-			BURROW_COUNT(c->slot, messages_retried, 1);
-		give_chunk(c, lane, items, 1);
+	if ((ready == 0 || !pool->gave_retry) && give_retry(c, lane))
 		return true;
-	}
 	if (ready == 0)
 		return false;
 
+	fit_lane(c, lane);
 	limits.messages = chunk_size(c, ready);
 	limits.bytes = CHUNK_BYTES;
 	items = burrow_sched_pick(c->sched, limits, &n);
@@ -522,6 +589,7 @@ burrow_pool_dispatch(BurrowConsumer *c)
 		(void) burrow_reclaim_run(c);
 		return;
 	}
+	make_room(c);
 	do
 	{
 		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
@@ -547,6 +615,10 @@ burrow_pool_next(const BurrowConsumer *c)
 	if (pool->start_again_at != 0 &&
 		pool->nlanes - pool->nleaving < burrow->subscriptions[c->slot].workers_wanted)
 		next = pool->start_again_at;
+	if (pool->renew && pool->nstarting == 0)
+		next = burrow_earlier(next, pool->renewed_at + RENEW_US);
+	if (pool->nidle > 0 && is_full(c) && burrow_retry_lacks_session(c))
+		next = burrow_earlier(next, burrow_session_budget_next(&pool->budget, c->sub->options.workers));
 	if (pool->nidle > 0 && pool->nlanes - pool->nleaving > c->sub->options.min_workers)
 	{
 		const BurrowLane *oldest = dlist_container(BurrowLane, idle_node,

@@ -7,6 +7,7 @@
 
 #include "postmaster/bgworker.h"
 
+#include "core/session_budget.h"
 #include "core/sizer.h"
 #include "partition/partition.h"
 #include "shmem/transport.h"
@@ -29,6 +30,7 @@ typedef struct BurrowLane
 	int			worker;			/* worker slot */
 	BackgroundWorkerHandle *handle;
 	BurrowTransport *transport;
+	uint64		session;		/* number of this worker in the order of their starts */
 	bool		retire;			/* let it go when its chunk is done */
 	bool		cancelled;		/* its messages were cancelled: see pool.c */
 	TimestampTz idle_since;
@@ -67,6 +69,10 @@ typedef struct BurrowPool
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
 	bool		told_short;		/* the log knows that slots are missing */
+	uint64		sessions;		/* number of the worker started last */
+	BurrowSessionBudget budget; /* for workers that errors cost */
+	bool		renew;			/* settings of sessions have changed */
+	TimestampTz renewed_at;		/* when all were replaced because of that; 0: never */
 	bool		gave_retry;		/* the last chunk was a retry */
 	BurrowLane *lanes[BURROW_MAX_WORKERS];	/* NULL: never used */
 } BurrowPool;
@@ -74,6 +80,10 @@ typedef struct BurrowPool
 extern void burrow_pool_init(BurrowConsumer *c);
 /* New setup: workers leave after what they have in hand, and others start. */
 extern void burrow_pool_replace(BurrowConsumer *c);
+/* The same, soon: the settings that a session begins with have changed. */
+extern void burrow_pool_renew(BurrowConsumer *c);
+/* An error of the lane's may be its session's: that one is not used on. */
+extern void burrow_pool_doubt(BurrowConsumer *c, BurrowLane *lane);
 /* Gives chunks to idle workers; starts workers that are missing, ends idle ones. */
 extern void burrow_pool_dispatch(BurrowConsumer *c);
 extern TimestampTz burrow_pool_next(const BurrowConsumer *c);

@@ -239,6 +239,8 @@ take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
 	lane->failures[f->index] = burrow_failure_from_frame(c, f);
 	lane->failed = true;
 	BURROW_COUNT(c->slot, messages_failed, 1);
+	if (burrow_failure_doubts_session(lane->failures[f->index]))
+		burrow_pool_doubt(c, lane);
 }
 
 /*

@@ -8,6 +8,9 @@
  * message stays in hand, so it holds back what its order requires (its key, or its
  * partition) and nothing else.  No worker has it, so its partition can be given up at
  * any time: then it is dropped, and read again by whoever gets the partition next.
+ *
+ * One whose session may be to blame waits, after its time, for a worker that was started
+ * since.  Such are served in the order in which they came, so it is enough to know the first.
  */
 #include "postgres.h"
 
@@ -33,6 +36,7 @@ burrow_retry_init(BurrowConsumer *c)
 {
 	c->retries = pairingheap_allocate(compare_times, NULL);
 	dlist_init(&c->waiting);
+	dlist_init(&c->wanting_fresh);
 }
 
 BurrowRetry *
@@ -62,7 +66,11 @@ burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at)
 static void
 take_out(BurrowConsumer *c, BurrowRetry *retry)
 {
-	pairingheap_remove(c->retries, &retry->heap_node);
+	if (retry->after_session != 0)
+		dlist_delete(&retry->fresh_node);
+	else
+		pairingheap_remove(c->retries, &retry->heap_node);
+	retry->after_session = 0;
 	dlist_delete(&retry->node);
 	c->nwaiting--;
 }
@@ -74,11 +82,28 @@ first(const BurrowConsumer *c)
 		pairingheap_container(BurrowRetry, heap_node, pairingheap_first(c->retries));
 }
 
-bool
-burrow_retry_is_due(const BurrowConsumer *c)
+/* The time of some has come, but they wait for a session that is younger than their failure. */
+static void
+set_aside(BurrowConsumer *c)
 {
-	const BurrowRetry *retry = first(c);
+	BurrowRetry *retry;
 
+	while ((retry = first(c)) != NULL && retry->at <= c->now && retry->wants_fresh)
+	{
+		Assert(c->pool.sessions > 0);
+		pairingheap_remove(c->retries, &retry->heap_node);
+		retry->after_session = c->pool.sessions;
+		dlist_push_tail(&c->wanting_fresh, &retry->fresh_node);
+	}
+}
+
+bool
+burrow_retry_is_due(BurrowConsumer *c)
+{
+	const BurrowRetry *retry;
+
+	set_aside(c);
+	retry = first(c);
 	return retry != NULL && retry->at <= c->now;
 }
 
@@ -88,6 +113,61 @@ burrow_retry_take(BurrowConsumer *c)
 	BurrowRetry *retry = first(c);
 
 	take_out(c, retry);
+	return retry->m;
+}
+
+/* The session after which one must have begun that some message waits for; 0: none waits. */
+static uint64
+wanted_after(const BurrowConsumer *c)
+{
+	if (dlist_is_empty((dlist_head *) &c->wanting_fresh))
+		return 0;
+	return dlist_head_element(BurrowRetry, fresh_node, (dlist_head *) &c->wanting_fresh)->after_session;
+}
+
+BurrowLane *
+burrow_retry_fresh_lane(const BurrowConsumer *c)
+{
+	uint64		after = wanted_after(c);
+	dlist_iter	iter;
+
+	if (after == 0)
+		return NULL;
+	dlist_foreach(iter, (dlist_head *) &c->pool.idle)
+	{
+		BurrowLane *lane = dlist_container(BurrowLane, idle_node, iter.cur);
+
+		if (lane->session > after)
+			return lane;
+	}
+	return NULL;
+}
+
+bool
+burrow_retry_lacks_session(const BurrowConsumer *c)
+{
+	uint64		after = wanted_after(c);
+
+	if (after == 0)
+		return false;
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	{
+		const BurrowLane *lane = c->pool.lanes[i];
+
+		if (lane->session > after && lane->state != BURROW_LANE_FREE && lane->state != BURROW_LANE_LEAVING &&
+			!lane->retire)
+			return false;
+	}
+	return true;
+}
+
+BurrowMessage *
+burrow_retry_take_fresh(BurrowConsumer *c)
+{
+	BurrowRetry *retry = dlist_head_element(BurrowRetry, fresh_node, &c->wanting_fresh);
+
+	take_out(c, retry);
+	retry->wants_fresh = false;
 	return retry->m;
 }
 

@@ -5,6 +5,7 @@
 #ifndef BURROW_DELIVERY_RETRY_H
 #define BURROW_DELIVERY_RETRY_H
 
+#include "delivery/pool.h"
 #include "partition/partition.h"
 
 extern void burrow_retry_init(BurrowConsumer *c);
@@ -12,9 +13,15 @@ extern void burrow_retry_init(BurrowConsumer *c);
 extern BurrowRetry *burrow_retry_record(BurrowConsumer *c, BurrowMessage *m);
 /* The message, which is in hand and stays so, waits until then. */
 extern void burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at);
-extern bool burrow_retry_is_due(const BurrowConsumer *c);
+extern bool burrow_retry_is_due(BurrowConsumer *c);
 /* The one that is due first. */
 extern BurrowMessage *burrow_retry_take(BurrowConsumer *c);
+/* An idle worker for the first message that waits for a fresh session, which is then the one to
+ * be taken; NULL: there is none, or nothing waits. */
+extern BurrowLane *burrow_retry_fresh_lane(const BurrowConsumer *c);
+/* Does it wait for one that nobody has started yet? */
+extern bool burrow_retry_lacks_session(const BurrowConsumer *c);
+extern BurrowMessage *burrow_retry_take_fresh(BurrowConsumer *c);
 /* Gives up what waits of this part: whoever gets it next will read it again. */
 extern void burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part);
 extern TimestampTz burrow_retry_next(const BurrowConsumer *c);

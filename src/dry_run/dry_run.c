@@ -279,6 +279,7 @@ burrow_dry_run_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(d.args.dboid, d.args.owner, BURROW_WORKER_CONNECTION_FLAGS);
 	/* what is sent to the backend is read there as it is */
 	SetClientEncoding(GetDatabaseEncoding());
+	burrow_bgw_load_session_libraries();
 	burrow_bgw_set_up_owner();
 	burrow_cancel_init(NULL);
 	d.cxt = AllocSetContextCreate(TopMemoryContext, "burrow dry run", ALLOCSET_DEFAULT_SIZES);

@@ -38,6 +38,7 @@ struct BurrowHandler
 	uint64		changes;		/* value of the counter below when it was made */
 	FmgrInfo	function;
 	FunctionCallInfo call;
+	bool		converting;		/* a message's values become arguments */
 };
 
 /*
@@ -144,30 +145,47 @@ burrow_handler_form(const BurrowHandler *h)
 	return h->plan.form;
 }
 
+bool
+burrow_handler_is_converting(const BurrowHandler *h)
+{
+	return h->converting;
+}
+
 /* Calls the function with the arguments that are in h->call; what it returns is ignored. */
 static void
 call_function(BurrowHandler *h)
 {
 	PgStat_FunctionCallUsage usage;
 
+	h->converting = false;
 	h->call->isnull = false;
 	pgstat_init_function_usage(h->call, &usage);
 	(void) FunctionCallInvoke(h->call);
 	pgstat_end_function_usage(&usage, true);
 }
 
+/* What is being converted. */
+typedef struct Argument
+{
+	BurrowField field;
+	const BurrowMessageView *message;
+} Argument;
+
 static void
 argument_context(void *arg)
 {
-	errcontext("argument \"%s\"", burrow_handler_field_name(*(BurrowField *) arg));
+	const Argument *argument = arg;
+
+	burrow_handler_values_hint(argument->message, argument->field);
+	errcontext("argument \"%s\"", burrow_handler_field_name(argument->field));
 }
 
 /* Fills in the arguments of the forms NAMED and VALUE; true if one is NULL. */
 static bool
 fill_arguments(BurrowHandler *h, const BurrowSource *source, const BurrowMessageView *message)
 {
-	BurrowField field = 0;
-	ErrorContextCallback callback = {error_context_stack, argument_context, &field};
+	Argument	argument = {.message = message};
+	ErrorContextCallback callback = {error_context_stack, argument_context, &argument};
 	bool		any_null = false;
 
 	error_context_stack = &callback;
@@ -175,8 +193,9 @@ fill_arguments(BurrowHandler *h, const BurrowSource *source, const BurrowMessage
 	{
 		NullableDatum *value = &h->call->args[i];
 
-		field = h->plan.args[i].field;
-		value->value = burrow_values_field(&h->layout, source, message, field, h->plan.args[i].type, &value->isnull);
+		argument.field = h->plan.args[i].field;
+		value->value = burrow_values_field(&h->layout, source, message, argument.field, h->plan.args[i].type,
+										   &value->isnull);
 		any_null |= value->isnull;
 	}
 	error_context_stack = callback.previous;
@@ -191,13 +210,17 @@ burrow_handler_call(BurrowHandler *h, const char *topic, size_t topic_len, int32
 	BurrowSource source = {topic, topic_len, partition};
 
 	Assert(h->plan.form != BURROW_HANDLER_ARRAY);
+	h->converting = true;
 	if (h->plan.form == BURROW_HANDLER_MESSAGE)
 	{
 		h->call->args[0].value = burrow_values_message(&h->layout, &source, message);
 		h->call->args[0].isnull = false;
 	}
 	else if (fill_arguments(h, &source, message) && h->function.fn_strict)
+	{
+		h->converting = false;
 		return;
+	}
 	call_function(h);
 }
 
@@ -208,6 +231,7 @@ burrow_handler_call_array(BurrowHandler *h, const char *topic, size_t topic_len,
 	BurrowSource source = {topic, topic_len, partition};
 
 	Assert(h->plan.form == BURROW_HANDLER_ARRAY);
+	h->converting = true;
 	h->call->args[0].value = burrow_values_message_array(&h->layout, &source, messages, n);
 	h->call->args[0].isnull = false;
 	call_function(h);

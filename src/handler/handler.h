@@ -55,6 +55,8 @@ extern BurrowHandler *burrow_handler_prepare(const char *signature, Oid recorded
 /* Must it be prepared anew (PROCOID, role or type invalidation since)? */
 extern bool burrow_handler_stale(const BurrowHandler *h);
 extern BurrowHandlerForm burrow_handler_form(const BurrowHandler *h);
+/* After an error: was it raised while a message became arguments, before the function was called? */
+extern bool burrow_handler_is_converting(const BurrowHandler *h);
 
 /* Call it for one message / a whole chunk, in the current transaction with an active
  * snapshot and in a short-lived memory context.  Raises what the handler raises, and

@@ -85,6 +85,8 @@ typedef struct BurrowMessageLayout
 extern void burrow_values_layout(const BurrowMessageTypes *types, BurrowMessageLayout *layout);
 extern Datum burrow_values_field(const BurrowMessageLayout *layout, const BurrowSource *source,
 								 const BurrowMessageView *message, BurrowField field, Oid type, bool *isnull);
+/* In an error's context callback: what the field's bytes look like, if that explains it. */
+extern void burrow_handler_values_hint(const BurrowMessageView *message, BurrowField field);
 extern Datum burrow_values_message(const BurrowMessageLayout *layout, const BurrowSource *source,
 								   const BurrowMessageView *message);
 extern Datum burrow_values_message_array(const BurrowMessageLayout *layout, const BurrowSource *source,

@@ -25,6 +25,7 @@
 #include "datatype/timestamp.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -222,6 +223,40 @@ burrow_values_field(const BurrowMessageLayout *layout, const BurrowSource *sourc
 	}
 	*isnull = true;
 	return (Datum) 0;
+}
+
+/* ---- a schema registry's framing ---- */
+
+/* A zero byte and the schema's id. */
+#define FRAMING_LEN		5
+
+/*
+ * Serializers that use a schema registry put a zero byte and the number of a schema before
+ * what they write.  Text has no zero bytes, so the error is about that byte, which says
+ * little to somebody who has never seen one.
+ */
+void
+burrow_handler_values_hint(const BurrowMessageView *message, BurrowField field)
+{
+	bool		is_key = field == BURROW_FIELD_KEY;
+	const char *data = is_key ? message->key : message->value;
+	size_t		len = is_key ? message->header->key_len : message->header->value_len;
+	const char *name = is_key ? "key" : "value";
+	uint32		id;
+
+	if (geterrcode() != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE ||
+		(!is_key && field != BURROW_FIELD_VALUE) || len <= FRAMING_LEN || data[0] != '\0')
+		return;
+	memcpy(&id, data + 1, sizeof(id));
+	id = pg_ntoh32(id);
+	if (strchr("{[\"", data[FRAMING_LEN]) != NULL && data[FRAMING_LEN] != '\0')
+		errhint("The %s begins like one of a schema registry: a zero byte, schema id %u, and then what looks like JSON. "
+				"Declare the argument as bytea, and take convert_from(substr(%s, %d), 'UTF8')::jsonb.",
+				name, id, name, FRAMING_LEN + 1);
+	else
+		errhint("The %s begins like one of a schema registry: a zero byte, schema id %u, and then data that only that schema explains (Avro, Protobuf). "
+				"Declare the argument as bytea, and decode what follows its first %d bytes, or have the producer write JSON.",
+				name, id, FRAMING_LEN);
 }
 
 /* ---- burrow.message ---- */

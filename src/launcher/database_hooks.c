@@ -22,7 +22,8 @@
  * nothing, which is repaired by the end of the hold.
  *
  * DROP EXTENSION is noticed through the same object_access_hook, also when it comes
- * by CASCADE or DROP OWNED, and takes effect with the commit.
+ * by CASCADE or DROP OWNED, and takes effect with the commit.  So are ALTER ROLE ... SET and
+ * ALTER DATABASE ... SET (shmem/session_settings.c).
  */
 #include "postgres.h"
 
@@ -31,6 +32,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_db_role_setting.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -45,6 +47,7 @@
 #include "compat.h"
 #include "launcher/database_hooks.h"
 #include "shmem/registry.h"
+#include "shmem/session_settings.h"
 
 /*
  * Consumers leave as soon as the messages in hand are done, and cancel those that are
@@ -139,6 +142,8 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, class_id, object_id, sub_id, arg);
 
+	if (access == OAT_POST_ALTER && class_id == DbRoleSettingRelationId)
+		burrow_session_settings_change(object_id, ((ObjectAccessPostAlter *) arg)->auxiliary_id);
 	if (access != OAT_DROP)
 		return;
 	if (class_id == DatabaseRelationId)

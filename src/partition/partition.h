@@ -30,7 +30,8 @@ typedef struct BurrowSegment
 typedef struct BurrowFailure
 {
 	char		sqlstate[6];
-	bool		unfit;			/* the handler could not be called */
+	BurrowErrorOrigin origin;
+	bool		fresh;			/* the session could not be to blame */
 	BurrowVerdict verdict;		/* once it is judged */
 	const char *message;		/* these may be NULL */
 	const char *detail;
@@ -48,6 +49,10 @@ typedef struct BurrowRetry
 	TimestampTz first_failed_at;
 	uint64		successes_before;	/* of the subscription, when it first failed */
 	uint32		environment_failures;	/* attempts counted that were perhaps not its fault */
+	uint32		doubts;			/* failures that were perhaps the session's, and not counted */
+	bool		wants_fresh;	/* its next attempt is to be in a fresh session */
+	uint64		after_session;	/* it waits for one with a higher number; 0: not, or not yet */
+	dlist_node	fresh_node;		/* in consumer->wanting_fresh, if it does */
 	BurrowFailure *failure;		/* a dead letter's, until it is written; NULL: it is parked */
 } BurrowRetry;
 

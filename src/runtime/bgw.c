@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -157,6 +158,20 @@ burrow_bgw_set_overrides(void)
 	for (int i = 0; i < lengthof(overrides); i++)
 		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 	show_name();
+}
+
+/*
+ * A background worker has the settings and does not act on them.  In a transaction, as
+ * PostgreSQL does it for clients, since a library may read the catalog.
+ */
+void
+burrow_bgw_load_session_libraries(void)
+{
+	if (session_preload_libraries_string[0] == '\0' && local_preload_libraries_string[0] == '\0')
+		return;
+	StartTransactionCommand();
+	process_session_preload_libraries();
+	CommitTransactionCommand();
 }
 
 void

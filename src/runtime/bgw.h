@@ -23,6 +23,9 @@ extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *na
 /* Settings that Burrow's own processes (not the workers) need whatever the database's
  * are.  Process: launcher, discovery, consumer, once connected. */
 extern void burrow_bgw_set_overrides(void);
+/* Loads what a client's session of this role and database loads when it begins.  Process:
+ * worker, dry run, once connected, outside of a transaction. */
+extern void burrow_bgw_load_session_libraries(void);
 /* What is the owner's in a process that is his session, but for what protects Burrow's
  * promises.  Process: worker, dry run, once connected. */
 extern void burrow_bgw_set_up_owner(void);

@@ -129,6 +129,7 @@ typedef struct BurrowSubscriptionSlot
 #define BURROW_REQUEST_RELOAD	1	/* the catalog row has changed, or is gone */
 #define BURROW_REQUEST_LEAVE	2	/* leave the database: drain and exit */
 #define BURROW_REQUEST_REFRESH	4	/* ask for the partitions' ends, and commit what is done */
+#define BURROW_REQUEST_RENEW	8	/* settings of the workers' sessions have changed */
 
 typedef struct BurrowWorkerSlot
 {

@@ -56,6 +56,7 @@
 #include "core/sizer.h"
 #include "handler/cancel.h"
 #include "worker/chunk_internal.h"
+#include "worker/session.h"
 #include "runtime/crash_point.h"
 
 /* Within a chunk the consumer is told of commits this often, and not more often than batch_time. */
@@ -421,6 +422,19 @@ save_progress(BurrowChunk *c)
 	c->saving = false;
 }
 
+/* Where the error was raised, once its transaction has ended. */
+static BurrowErrorOrigin
+error_origin(const BurrowChunk *c)
+{
+	if (c->preparing)
+		return BURROW_ORIGIN_LOOKUP;
+	if (c->w->handler != NULL && burrow_handler_is_converting(c->w->handler))
+		return BURROW_ORIGIN_VALUE;
+	if (c->error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && burrow_session_is_read_only())
+		return BURROW_ORIGIN_SESSION;
+	return BURROW_ORIGIN_HANDLER;
+}
+
 /*
  * In PG_CATCH: ends the transaction and keeps the error.  One of several messages'
  * error is not worth a line in the log yet: the culprit's own will come.
@@ -430,9 +444,6 @@ abort_transaction(BurrowChunk *c)
 {
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	c->error = CopyErrorData();
-	c->unfit = c->preparing;
-	c->preparing = false;
-
 	HOLD_INTERRUPTS();
 	if (c->committed ||
 		(!burrow_cancel_overdue() && (c->nmembers == 1 || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)))
@@ -441,6 +452,9 @@ abort_transaction(BurrowChunk *c)
 	AbortOutOfAnyTransaction();
 	FlushErrorState();
 	RESUME_INTERRUPTS();
+	c->origin = error_origin(c);
+	c->fresh = burrow_session_is_fresh();
+	c->preparing = false;
 
 	/* a query of the handler's may have failed inside LLVM */
 	jit_reset_after_error();
@@ -473,6 +487,7 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 		burrow_cancel_begin_transaction();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
+		burrow_session_begin_transaction();
 		c->array = burrow_handler_form(ready_handler(c)) == BURROW_HANDLER_ARRAY;
 		if (c->array)
 			run_array(c, first, end);

@@ -136,6 +136,10 @@ burrow_chunk_message_failed(BurrowChunk *c, uint32 index)
 	size_t		len;
 
 	c->result->results[index].outcome = BURROW_OUTCOME_FAILED;
+	/* nothing more in a session that may be to blame: the rest goes back */
+	if (c->origin == BURROW_ORIGIN_SESSION ||
+		(!c->fresh && burrow_policy_may_be_stale(unpack_sql_state(error->sqlerrcode), c->origin)))
+		c->stopped = true;
 	if (failed->flags & BURROW_MESSAGE_ORDERED)
 	{
 		for (uint32 i = index + 1; i < c->header->nmessages; i++)
@@ -149,7 +153,7 @@ burrow_chunk_message_failed(BurrowChunk *c, uint32 index)
 
 	pg_atomic_write_u64(&c->w->slot->messages_failed, pg_atomic_read_u64(&c->w->slot->messages_failed) + 1);
 	len = burrow_frame_put_failure(frame, c->header->chunk, index, unpack_sql_state(error->sqlerrcode),
-								   c->unfit, clip(error->message), clip(error->detail), clip(error->hint),
+								   c->origin, c->fresh, clip(error->message), clip(error->detail), clip(error->hint),
 								   clip(error->context));
 	send_frame(c, frame, len);
 	pfree(frame);

@@ -11,6 +11,7 @@
 #include "portability/instr_time.h"
 
 #include "core/frame.h"
+#include "core/policy.h"
 #include "worker/chunk.h"
 
 typedef struct BurrowChunk
@@ -42,7 +43,8 @@ typedef struct BurrowChunk
 	bool		committed;		/* and marked */
 	ErrorData  *error;			/* why it failed */
 	bool		preparing;		/* the handler is being looked up */
-	bool		unfit;			/* the error was raised then */
+	BurrowErrorOrigin origin;	/* where the error was raised */
+	bool		fresh;			/* the session could not be to blame for it */
 
 	bool		stopped;		/* what is not done goes back */
 	bool		gone;			/* the consumer is */

@@ -219,6 +219,8 @@ burrow_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 
 	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, BURROW_WORKER_CONNECTION_FLAGS);
+	/* before the slot is taken: who fails here has failed to start */
+	burrow_bgw_load_session_libraries();
 	if (!attach(w))
 		proc_exit(0);
 	set_up_session(w->transport->setup);

@@ -312,7 +312,7 @@ class ResultChunk(c.Structure):
 
 class ResultFailure(c.Structure):
     _fields_ = [("kind", c.c_uint32), ("index", c.c_uint32), ("chunk", c.c_uint64),
-                ("sqlstate", c.c_char * 7), ("unfit", c.c_uint8),
+                ("sqlstate", c.c_char * 6), ("origin", c.c_uint8), ("fresh", c.c_uint8),
                 ("message_len", c.c_uint32),
                 ("detail_len", c.c_uint32), ("hint_len", c.c_uint32), ("context_len", c.c_uint32)]
 
@@ -339,8 +339,8 @@ frame_at_end = declare(c.c_bool, "burrow_frame_at_end", c.POINTER(Reader))
 frame_get_header = declare(c.c_bool, "burrow_frame_get_header", c.POINTER(c.c_void_p),
                            c.c_void_p, c.POINTER(HeaderView))
 frame_put_failure = declare(c.c_size_t, "burrow_frame_put_failure", c.c_void_p, c.c_uint64,
-                            c.c_uint32, c.c_char_p, c.c_bool, c.c_char_p, c.c_char_p, c.c_char_p,
-                            c.c_char_p)
+                            c.c_uint32, c.c_char_p, c.c_uint8, c.c_bool, c.c_char_p, c.c_char_p,
+                            c.c_char_p, c.c_char_p)
 frame_read_result_chunk = declare(c.c_void_p, "burrow_frame_read_result_chunk", c.c_void_p,
                                   c.c_size_t)
 frame_read_failure = declare(c.c_void_p, "burrow_frame_read_failure", c.c_void_p, c.c_size_t)
@@ -348,7 +348,8 @@ frame_result_kind = declare(c.c_int, "burrow_frame_result_kind", c.c_void_p, c.c
 
 # ---- policy and breaker
 
-RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, UNFIT, CORRUPT = range(6)
+ORIGIN_HANDLER, ORIGIN_LOOKUP, ORIGIN_VALUE, ORIGIN_SESSION = ORIGINS = range(4)
+RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, UNFIT, CORRUPT, SESSION = range(7)
 EXPONENTIAL, LINEAR, CONSTANT = range(3)
 ON_HALT, ON_DEAD_LETTER, ON_SKIP = range(3)
 ACTION_RETRY, ACTION_HALT, ACTION_DEAD_LETTER, ACTION_SKIP = range(4)
@@ -371,7 +372,8 @@ class Breaker(c.Structure):
 
 FIRST_WAIT, LONGEST_WAIT = 500_000, 30_000_000
 
-policy_classify = declare(c.c_int, "burrow_policy_classify", c.POINTER(Policy), c.c_char_p, c.c_bool)
+policy_classify = declare(c.c_int, "burrow_policy_classify", c.POINTER(Policy), c.c_char_p, c.c_int)
+policy_may_be_stale = declare(c.c_bool, "burrow_policy_may_be_stale", c.c_char_p, c.c_int)
 policy_is_conflict = declare(c.c_bool, "burrow_policy_is_conflict", c.c_char_p)
 policy_decide = declare(Verdict, "burrow_policy_decide", c.POINTER(Policy), c.c_int, c.c_uint32,
                         c.c_uint64)
@@ -381,6 +383,19 @@ breaker_success = declare(c.c_bool, "burrow_breaker_success", c.POINTER(Breaker)
 breaker_error = declare(c.c_bool, "burrow_breaker_error", c.POINTER(Breaker), c.c_uint32)
 breaker_environment = declare(c.c_bool, "burrow_breaker_environment", c.POINTER(Breaker),
                               c.c_char_p, c.c_uint64, c.c_int64, c.c_bool, c.c_uint64)
+breaker_wait = declare(None, "burrow_breaker_wait", c.POINTER(Breaker))
+
+
+class SessionBudget(c.Structure):
+    _fields_ = [("full_at", c.c_int64)]
+
+
+SESSION_BUDGET_US = 1_000_000
+
+session_budget_take = declare(c.c_bool, "burrow_session_budget_take", c.POINTER(SessionBudget),
+                              c.c_uint32, c.c_int64)
+session_budget_next = declare(c.c_int64, "burrow_session_budget_next", c.POINTER(SessionBudget),
+                              c.c_uint32)
 
 # ---- the shim's own
 

@@ -659,7 +659,7 @@ test_results(void)
 	memset(text, 'x', sizeof(text));
 	text[below(sizeof(text))] = '\0';
 	text[sizeof(text) - 1] = '\0';
-	len = burrow_frame_put_failure(buf, 1, 2, "22P02", false, text, below(2) ? text : NULL,
+	len = burrow_frame_put_failure(buf, 1, 2, "22P02", 2, false, text, below(2) ? text : NULL,
 								   below(2) ? text : NULL, text);
 	buf = resize(buf, len);
 	REQUIRE(burrow_frame_read_failure(buf, len) == (void *) buf);

@@ -97,6 +97,18 @@ def test_wait_grows_to_its_limit():
     assert waits == [min(FIRST_WAIT * 2 ** n, LONGEST_WAIT) for n in range(10)]
 
 
+def test_to_wait_without_asking():
+    b = core.Breaker()
+    core.breaker_wait(c.byref(b))
+    assert b.wait_us == FIRST_WAIT
+    assert environment(b, A)
+    assert b.wait_us == 2 * FIRST_WAIT
+    for _ in range(20):
+        core.breaker_wait(c.byref(b))
+    assert b.wait_us == LONGEST_WAIT
+    assert core.breaker_success(c.byref(b))
+
+
 steps = st.lists(st.one_of(st.just("S"), st.tuples(st.sampled_from([A, B, C]),
                                                   st.sampled_from(["53100", "58030"]))), max_size=40)
 

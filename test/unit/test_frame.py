@@ -259,24 +259,24 @@ def read_failure(data):
 
 @given(st.integers(0, 2 ** 64 - 1), st.integers(0, 2 ** 32 - 1), texts, texts, texts, texts)
 def test_failure(chunk, index, message, detail, hint, context):
-    data = put_failure(chunk, index, b"22P02", index % 2 == 1, message, detail, hint, context)
+    data = put_failure(chunk, index, b"22P02", index % 4, index % 2 == 1, message, detail, hint, context)
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_FAILURE
     f, parts = read_failure(data)
-    assert (f.chunk, f.index, f.sqlstate, f.unfit) == (chunk, index, b"22P02", index % 2)
+    assert (f.chunk, f.index, f.sqlstate, f.origin, f.fresh) == (chunk, index, b"22P02", index % 4, index % 2)
     assert parts == [(text or b"")[:core.FAILURE_TEXT_MAX]
                      for text in (message, detail, hint, context)]
 
 
 def test_failure_sqlstate():
     for given_state, expected in ((None, b""), (b"", b""), (b"1234567890", b"12345")):
-        f, _ = read_failure(put_failure(1, 1, given_state, False, b"m", None, None, None))
+        f, _ = read_failure(put_failure(1, 1, given_state, 0, False, b"m", None, None, None))
         assert f.sqlstate == expected
 
 
 @given(texts, st.data())
 @settings(max_examples=500)
 def test_changed_failure(message, data):
-    frame = bytearray(put_failure(1, 2, b"XX000", False, message, b"detail", None, b"context"))
+    frame = bytearray(put_failure(1, 2, b"XX000", 0, False, message, b"detail", None, b"context"))
     for _ in range(data.draw(st.integers(0, 3))):
         struct.pack_into("=I", frame, data.draw(st.integers(0, 9)) * 4, data.draw(numbers))
     read_failure(bytes(frame))
@@ -286,11 +286,14 @@ def test_changed_failure(message, data):
 
 
 def test_refused_failure():
-    whole = put_failure(1, 2, b"XX000", False, b"m", b"d", b"h", b"c")
+    whole = put_failure(1, 2, b"XX000", 0, False, b"m", b"d", b"h", b"c")
     assert read_failure(whole)
     assert read_failure(whole[:-1]) is None
     assert read_failure(whole + b"x") is None
-    assert read_failure(whole[:16] + b"12345678" + whole[24:]) is None    # no end of text
+    assert read_failure(whole[:16] + b"123456\0\0" + whole[24:]) is None    # no end of text
+    assert read_failure(whole[:22] + b"\x03\x01" + whole[24:])
+    assert read_failure(whole[:22] + b"\x04\x00" + whole[24:]) is None
+    assert read_failure(whole[:22] + b"\x00\x02" + whole[24:]) is None
     long = core.FAILURE_TEXT_MAX + 1
     for i in range(4):
         lengths = [0, 0, 0, 0]

@@ -8,7 +8,8 @@ from hypothesis import example, given, strategies as st
 import core
 from core import (ACTION_DEAD_LETTER, ACTION_HALT, ACTION_RETRY, ACTION_SKIP, CONFLICT, CONSTANT,
                   CORRUPT, ENVIRONMENT, EXPONENTIAL, LINEAR, ON_DEAD_LETTER, ON_HALT, ON_SKIP,
-                  PERMANENT, RETRIABLE, UNFIT)
+                  ORIGIN_HANDLER, ORIGIN_LOOKUP, ORIGIN_SESSION, ORIGIN_VALUE, ORIGINS, PERMANENT,
+                  RETRIABLE, SESSION, UNFIT)
 
 DAY = 86_400_000_000
 
@@ -25,8 +26,8 @@ def policy(retries=3, backoff=EXPONENTIAL, base=100_000, most=60_000_000, on_fai
     return core.Policy(retries, backoff, base, most, on_failure, permanent.encode())
 
 
-def classify(sqlstate, unfit=False, **options):
-    return core.policy_classify(c.byref(policy(**options)), sqlstate.encode(), unfit)
+def classify(sqlstate, origin=ORIGIN_HANDLER, **options):
+    return core.policy_classify(c.byref(policy(**options)), sqlstate.encode(), origin)
 
 
 @pytest.mark.parametrize("sqlstate, kind", [
@@ -55,11 +56,38 @@ def test_the_option_has_the_last_word():
 
 def test_a_handler_that_is_missing_is_no_message_s_fault():
     for sqlstate in ("42883", "42P13", "42501", "42809"):
-        assert classify(sqlstate, unfit=True) == UNFIT
-        assert classify(sqlstate, unfit=True, permanent="{}") == UNFIT
+        assert classify(sqlstate, origin=ORIGIN_LOOKUP) == UNFIT
+        assert classify(sqlstate, origin=ORIGIN_LOOKUP, permanent="{}") == UNFIT
     # what else may go wrong on the way is as it is elsewhere
-    assert classify("53200", unfit=True) == ENVIRONMENT
-    assert classify("40P01", unfit=True) == CONFLICT
+    assert classify("53200", origin=ORIGIN_LOOKUP) == ENVIRONMENT
+    assert classify("40P01", origin=ORIGIN_LOOKUP) == CONFLICT
+
+
+def test_what_a_value_causes_is_permanent():
+    for sqlstate in ("54000", "54001", "22021", "22P02", "XX000", "P0001", "42804", "0A000"):
+        assert classify(sqlstate, origin=ORIGIN_VALUE, permanent="{}") == PERMANENT
+        assert classify(sqlstate, permanent="{}") == RETRIABLE
+    # the server could not do its work
+    for sqlstate in ("53200", "57P01", "58030"):
+        assert classify(sqlstate, origin=ORIGIN_VALUE) == ENVIRONMENT
+    assert classify("57014", origin=ORIGIN_VALUE) == RETRIABLE
+    assert classify("XX001", origin=ORIGIN_VALUE) == CORRUPT
+
+
+def test_a_session_that_is_read_only_is_no_message_s_fault():
+    assert classify("25006", origin=ORIGIN_SESSION) == SESSION
+    assert classify("25006", origin=ORIGIN_SESSION, permanent="{25}") == PERMANENT
+    assert classify("25006") == ENVIRONMENT
+
+
+def test_may_be_stale():
+    def may(sqlstate, origin=ORIGIN_HANDLER):
+        return core.policy_may_be_stale(sqlstate.encode(), origin)
+
+    for sqlstate in ("42804", "42703", "0A000", "XX000"):
+        assert [may(sqlstate, origin) for origin in ORIGINS] == [True, False, False, False]
+    for sqlstate in ("XX001", "XX002", "22P02", "P0001", "25006", "54001", "04200"):
+        assert not may(sqlstate)
 
 
 @given(entries, sqlstates)
