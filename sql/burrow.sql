@@ -369,7 +369,7 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT wait_until timestamptz,
 	OUT stats_reset timestamptz,
 	OUT workers_wanted int,
-	OUT short_of_workers boolean,
+	OUT short_of text,
 	OUT jobs_queued bigint,
 	OUT inflight bigint,
 	OUT inflight_bytes bigint,
@@ -482,18 +482,28 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_option_columns';
 COMMENT ON FUNCTION burrow._options IS 'for internal use: stored options as columns, without secrets';
 
+-- NULLs: nothing is in the way.
+CREATE FUNCTION burrow._start_trouble(OUT cause text, OUT since timestamptz, OUT next_statement text) RETURNS record
+LANGUAGE C STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_start_trouble';
+COMMENT ON FUNCTION burrow._start_trouble IS 'for internal use: why no consumer can be started';
+
 -- ---------------------------------------------------------------- views
 
 CREATE VIEW burrow.subscriptions WITH (security_barrier) AS
 SELECT s.name AS subscription,
-	burrow._state(s.status, s.system_identifier, s.dboid, r.state, r.consumer_pid) AS state,
+	w.state,
 	s.topic,
 	s.handler,
 	s.consumer_group,
 	s.owner,
 	r.consumer_pid,
-	coalesce(s.error_message, r.last_error) AS last_error,
-	CASE WHEN s.error_message IS NULL THEN r.last_error_at ELSE s.error_at END AS last_error_at,
+	coalesce(s.error_message, w.start_trouble, r.last_error) AS last_error,
+	CASE
+		WHEN s.error_message IS NOT NULL THEN s.error_at
+		WHEN w.start_trouble IS NOT NULL THEN w.since
+		ELSE r.last_error_at
+	END AS last_error_at,
 	s.error_topic,
 	s.error_partition,
 	s.error_offset,
@@ -508,6 +518,13 @@ SELECT s.name AS subscription,
 	o.*
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
+	CROSS JOIN burrow._start_trouble() t
+	CROSS JOIN LATERAL (
+		SELECT q.state,
+			CASE WHEN q.state = 'retrying' AND r.consumer_pid IS NULL THEN t.cause END AS start_trouble,
+			t.since
+		FROM burrow._state(s.status, s.system_identifier, s.dboid, r.state, r.consumer_pid) q (state)
+	) w
 	CROSS JOIN LATERAL burrow._options(s.options) o
 WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
@@ -566,7 +583,7 @@ SELECT s.name AS subscription,
 	coalesce(w.workers, 0) AS workers,
 	coalesce(w.workers_active, 0) AS workers_active,
 	coalesce(r.workers_wanted, 0) AS workers_wanted,
-	coalesce(r.short_of_workers, false) AS short_of_workers,
+	r.short_of IS NOT NULL AS short_of_workers,
 	coalesce(r.jobs_queued, 0) AS jobs_queued,
 	coalesce(r.inflight, 0) AS inflight,
 	coalesce(r.inflight_bytes, 0) AS inflight_bytes,
@@ -699,7 +716,7 @@ AS $$
 		SELECT burrow._visible_subid($1) AS subid
 	), sub AS MATERIALIZED (
 		SELECT s.*, r.retries_waiting, r.retry_topic, r.retry_partition, r.retry_offset, r.retry_attempt,
-			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.last_error_sqlstate
+			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.last_error_sqlstate, r.short_of
 		FROM asked
 			CROSS JOIN burrow.subscriptions s
 			LEFT JOIN burrow._subscription_slots() r ON r.subid = asked.subid
@@ -722,11 +739,24 @@ AS $$
 	UNION ALL
 	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
 	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
-	WHERE s.state = 'retrying' AND s.wait_until IS NULL
+	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
 	UNION ALL
-	SELECT 'no worker slot is free', NULL, NULL, NULL, NULL,
-		NULL, NULL, 'SHOW max_worker_processes;'
-	FROM sub s JOIN burrow.stats t ON t.subscription = s.subscription WHERE t.short_of_workers AND t.jobs_queued > 0
+	SELECT t.cause, t.since, NULL, NULL, NULL,
+		NULL, NULL, t.next_statement
+	FROM sub s CROSS JOIN burrow._start_trouble() t
+	WHERE t.cause IS NOT NULL AND s.state = 'retrying' AND s.consumer_pid IS NULL
+	UNION ALL
+	SELECT k.cause, NULL, NULL, NULL, NULL,
+		NULL, CASE WHEN s.short_of = 'memory' THEN s.last_error END, format(k.next_statement, greatest(8, 2 * current_setting(k.setting, true)::int))
+	FROM sub s JOIN burrow.stats t ON t.subscription = s.subscription JOIN (VALUES
+		('slots', 'no worker slot is free', 'burrow.max_workers',
+			'ALTER SYSTEM SET burrow.max_workers = %s; -- and restart the server'),
+		('processes', 'no worker slot is free', 'max_worker_processes',
+			'ALTER SYSTEM SET max_worker_processes = %s; -- and restart the server'),
+		('memory', 'no dynamic shared memory can be had for another worker', NULL,
+			'SELECT name, setting FROM pg_settings WHERE name IN (''dynamic_shared_memory_type'', ''burrow.worker_queue_size'');')
+	) k (short_of, cause, setting, next_statement) ON k.short_of = s.short_of
+	WHERE t.jobs_queued > 0
 	UNION ALL
 	SELECT format('the handler waits for a lock that process %s holds', b.pid), h.since, h.topic, h.partition, h."offset",
 		b.pid, NULL, format('SELECT * FROM pg_stat_activity WHERE pid = %s;', b.pid)

@@ -149,6 +149,7 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 	burrow_call_check_brokers();
 	burrow_call_check_role(sub->owner, sub->name);
 	burrow_call_check_slot(sub->subid);
+	burrow_call_warn_not_started(sub->name);
 	if (!burrow_subscription_at_home(sub))
 		ereport(WARNING,
 				(errmsg("subscription \"%s\" was copied from another server or database and goes on in its consumer group \"%s\"",

@@ -279,6 +279,24 @@ burrow_call_check_slot(int32 subid)
 }
 
 void
+burrow_call_warn_not_started(const char *subscription)
+{
+	TimestampTz since;
+	BurrowStartTrouble trouble = burrow_registry_start_trouble(&since);
+
+	/* a launcher that has ended will be back in a moment */
+	if (!burrow_enabled || trouble == BURROW_START_FREE || trouble == BURROW_START_LAUNCHER_GONE)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("subscription \"%s\" cannot be started now", subscription),
+			 trouble == BURROW_START_NO_LAUNCHER ?
+			 errdetail("The launcher does not run.") :
+			 errdetail("No background worker slot is free."),
+			 errhint("Increase max_worker_processes and restart the server.")));
+}
+
+void
 burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum *values)
 {
 	BurrowCatalogAccess access;

@@ -51,6 +51,8 @@ extern void burrow_call_check_role(Oid role, const char *subscription);
 extern void burrow_call_check_brokers(void);
 /* Is there a slot in shared memory for it, whose row has been written? */
 extern void burrow_call_check_slot(int32 subid);
+/* It will not be started now, if nothing changes: says so, with what to change. */
+extern void burrow_call_warn_not_started(const char *subscription);
 
 /* One statement on the catalog that changes one row, and the wake-up at commit. */
 extern void burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum *values);

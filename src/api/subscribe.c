@@ -127,6 +127,8 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	warn_of_publication();
 	burrow_catalog_end(&access);
 	burrow_call_check_slot(subid);
+	if (strcmp(values[BURROW_OPTION_ENABLED], "true") == 0)
+		burrow_call_warn_not_started(name);
 
 	burrow_registry_wake_at_commit();
 	PG_RETURN_TEXT_P(cstring_to_text(name));

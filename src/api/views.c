@@ -135,7 +135,7 @@ typedef struct SubscriptionCopy
 	BurrowRetryInfo retries;
 	TimestampTz stats_reset;
 	int			workers_wanted;
-	bool		short_of_workers;
+	BurrowShortage shortage;
 	uint64		jobs_queued;
 	uint64		inflight;
 	uint64		inflight_bytes;
@@ -144,6 +144,14 @@ typedef struct SubscriptionCopy
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
 } SubscriptionCopy;
+
+/* "": of nothing */
+static const char *const shortage_names[] = {
+	[BURROW_SHORT_OF_NOTHING] = "",
+	[BURROW_SHORT_OF_SLOTS] = "slots",
+	[BURROW_SHORT_OF_PROCESSES] = "processes",
+	[BURROW_SHORT_OF_MEMORY] = "memory",
+};
 
 static void
 copy_histogram(BurrowHistogram *to, const BurrowHistogram *from)
@@ -164,7 +172,7 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->retries = from->retries;
 	to->stats_reset = from->stats_reset;
 	to->workers_wanted = from->workers_wanted;
-	to->short_of_workers = from->short_of_workers;
+	to->shortage = from->shortage;
 	to->jobs_queued = pg_atomic_read_u64(&from->jobs_queued);
 	to->inflight = pg_atomic_read_u64(&from->inflight);
 	to->inflight_bytes = pg_atomic_read_u64(&from->inflight_bytes);
@@ -236,7 +244,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_retries(&row, &c->retries, c->consumer_pid != 0);
 		put_time(&row, c->stats_reset);
 		put_int(&row, c->workers_wanted, false);
-		put_bool(&row, c->short_of_workers);
+		put_text(&row, shortage_names[c->shortage]);
 		put_int64(&row, c->jobs_queued);
 		put_int64(&row, c->inflight);
 		put_int64(&row, c->inflight_bytes);
@@ -441,6 +449,8 @@ burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 BurrowState
 burrow_state_shown(BurrowStatus status, bool at_home, bool has_slot, BurrowState state, bool attached)
 {
+	TimestampTz since;
+
 	if (attached)
 		return state;
 	switch (status)
@@ -456,6 +466,8 @@ burrow_state_shown(BurrowStatus status, bool at_home, bool has_slot, BurrowState
 	}
 	if (!at_home || !burrow_enabled)
 		return BURROW_DISABLED;
+	if (burrow_registry_start_trouble(&since) != BURROW_START_FREE)
+		return BURROW_RETRYING;
 	if (!has_slot || state == BURROW_PAUSED || state == BURROW_HALTED || state == BURROW_DISABLED)
 		return BURROW_STARTING;
 	return state;

@@ -8,14 +8,17 @@
 
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "api/call.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_visible_subid);
+PG_FUNCTION_INFO_V1(burrow_sql_start_trouble);
 
 /* _visible_subid(subscription): a name that is misspelt must not look as if all were well. */
 Datum
@@ -30,4 +33,51 @@ burrow_sql_visible_subid(PG_FUNCTION_ARGS)
 		(!has_privs_of_role(GetUserId(), sub->owner) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
 		burrow_call_subscription_missing(name);
 	PG_RETURN_INT32(sub->subid);
+}
+
+/* In the order of BurrowStartTrouble.  %d: a number of processes with which there would be room. */
+static const struct
+{
+	const char *cause;
+	const char *next_statement;
+}			start_troubles[] =
+{
+	[BURROW_START_NO_LAUNCHER] = {
+		"the launcher does not run",
+		"ALTER SYSTEM SET max_worker_processes = %d; -- and restart the server"
+	},
+	[BURROW_START_LAUNCHER_GONE] = {
+		"the launcher has ended, and is started again by the server",
+		"SELECT pid, backend_start FROM pg_stat_activity WHERE backend_type = 'burrow launcher';"
+	},
+	[BURROW_START_CROWDED] = {
+		"no background worker slot is free",
+		"ALTER SYSTEM SET max_worker_processes = %d; -- and restart the server"
+	},
+};
+
+/* _start_trouble(): why consumers are not started, or NULLs. */
+Datum
+burrow_sql_start_trouble(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[3] = {0};
+	bool		nulls[3] = {true, true, true};
+	TimestampTz since;
+	BurrowStartTrouble trouble;
+
+	burrow_registry_require();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	trouble = burrow_registry_start_trouble(&since);
+	if (trouble != BURROW_START_FREE)
+	{
+		values[0] = CStringGetTextDatum(start_troubles[trouble].cause);
+		values[1] = TimestampTzGetDatum(since);
+		values[2] = CStringGetTextDatum(psprintf(start_troubles[trouble].next_statement,
+												 Max(8, 2 * max_worker_processes)));
+		nulls[0] = nulls[2] = false;
+		nulls[1] = since == 0;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

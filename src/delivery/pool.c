@@ -155,13 +155,13 @@ free_lane(BurrowConsumer *c)
 
 /* The pool is smaller than it should be: said once, with what to do. */
 static void
-tell_short(BurrowConsumer *c, const char *hint)
+tell_short(BurrowConsumer *c, BurrowShortage shortage, const char *hint)
 {
 	/* the end of one that leaves wakes us, and gives its place back */
 	if (c->pool.nleaving > 0)
 		return;
 	c->pool.start_again_at = c->now + START_AGAIN_US;
-	burrow->subscriptions[c->slot].short_of_workers = true;
+	burrow->subscriptions[c->slot].shortage = shortage;
 	if (c->pool.told_short)
 		return;
 	c->pool.told_short = true;
@@ -187,7 +187,7 @@ start_worker(BurrowConsumer *c)
 	lane->worker = burrow_registry_reserve_worker(c->slot, c->generation, lane->lane);
 	if (lane->worker < 0)
 	{
-		tell_short(c, "Consider increasing the configuration parameter \"burrow.max_workers\".");
+		tell_short(c, BURROW_SHORT_OF_SLOTS, "Consider increasing the configuration parameter \"burrow.max_workers\".");
 		return false;
 	}
 
@@ -212,7 +212,7 @@ start_worker(BurrowConsumer *c)
 		burrow_transport_detach(lane->transport);
 		lane->transport = NULL;
 		burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
-		tell_short(c, "Consider increasing the configuration parameter \"max_worker_processes\".");
+		tell_short(c, BURROW_SHORT_OF_PROCESSES, "Consider increasing the configuration parameter \"max_worker_processes\".");
 		return false;
 	}
 	lane->state = BURROW_LANE_STARTING;
@@ -292,7 +292,7 @@ start_missing(BurrowConsumer *c)
 	if (pool->told_short)
 	{
 		pool->told_short = false;
-		burrow->subscriptions[c->slot].short_of_workers = false;
+		burrow->subscriptions[c->slot].shortage = BURROW_SHORT_OF_NOTHING;
 	}
 }
 

@@ -122,13 +122,22 @@ note_crowded(TimestampTz now)
 				 errhint("Increase max_worker_processes and restart the server.")));
 	crowded_delay_ms = next_delay(crowded_delay_ms);
 	crowded_until = TimestampTzPlusMilliseconds(now, crowded_delay_ms);
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	if (burrow->crowded_since == 0)
+		burrow->crowded_since = now;
+	LWLockRelease(burrow->lock);
 }
 
 static void
 note_not_crowded(void)
 {
+	if (crowded_delay_ms == 0)
+		return;
 	crowded_delay_ms = 0;
 	crowded_until = 0;
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow->crowded_since = 0;
+	LWLockRelease(burrow->lock);
 }
 
 /* ---- databases ---- */
@@ -513,6 +522,7 @@ start_consumer(int slot, TimestampTz now)
 		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 		sub->starting = false;
 		sub->started_at = 0;
+		sub->state = BURROW_RETRYING;
 		LWLockRelease(burrow->lock);
 		burrow_registry_set_error(slot, "53400", "no background worker slot is free");
 	}
@@ -557,6 +567,9 @@ start_consumers(TimestampTz now)
 		if (!start_consumer(i, now))
 			note_crowded(now);
 	}
+	/* nothing that is due found no place */
+	if (crowded_until <= now)
+		note_not_crowded();
 }
 
 /* ---- the process ---- */

@@ -23,9 +23,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "replication/logicallauncher.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
@@ -354,7 +356,7 @@ burrow_registry_reserve(Oid dboid, int32 subid)
 		memset(&sub->last_error, 0, sizeof(sub->last_error));
 		sub->stats_reset = GetCurrentTimestamp();
 		sub->workers_wanted = 0;
-		sub->short_of_workers = false;
+		sub->shortage = BURROW_SHORT_OF_NOTHING;
 		pg_atomic_write_u32(&sub->requests, 0);
 		reset_stats(sub);
 		slot = i;
@@ -452,7 +454,7 @@ detach_consumer(int code, Datum arg)
 	sub->consumer_proc = NULL;
 	sub->ended = true;
 	sub->workers_wanted = 0;
-	sub->short_of_workers = false;
+	sub->shortage = BURROW_SHORT_OF_NOTHING;
 	if (sub->leave == BURROW_LEAVE_STOPPED)
 	{
 		/*
@@ -541,6 +543,45 @@ burrow_registry_wait_for_stragglers(int slot, uint32 generation)
 
 /* ---- the launcher and its discovery workers ---- */
 
+/*
+ * Do Burrow's own processes, with PostgreSQL's launcher of logical replication, take all places?
+ * There may be others, of which nothing is known here; the launcher finds out about them.
+ *
+ * Locks: caller holds burrow->lock.
+ */
+static bool
+is_full(void)
+{
+	int			n = max_logical_replication_workers > 0 ? 2 : 1;
+
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+		n += burrow->subscriptions[i].in_use &&
+			(burrow->subscriptions[i].starting || burrow->subscriptions[i].consumer_pid != 0);
+	for (int i = 0; i < burrow->nworkers; i++)
+		n += burrow->workers[i].in_use;
+	return n >= max_worker_processes;
+}
+
+BurrowStartTrouble
+burrow_registry_start_trouble(TimestampTz *since)
+{
+	BurrowStartTrouble trouble = BURROW_START_FREE;
+
+	*since = 0;
+	if (RecoveryInProgress())
+		return trouble;			/* a standby starts nothing */
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	if (burrow->launcher_pid == 0)
+		trouble = burrow->launcher_came ? BURROW_START_LAUNCHER_GONE : BURROW_START_NO_LAUNCHER;
+	else if (burrow->crowded_since != 0 || is_full())
+		trouble = BURROW_START_CROWDED;
+	*since = burrow->crowded_since;
+	LWLockRelease(burrow->lock);
+	return trouble;
+}
+
 static void
 detach_launcher(int code, Datum arg)
 {
@@ -567,6 +608,8 @@ burrow_registry_attach_launcher(void)
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	burrow->launcher_pid = MyProcPid;
 	burrow->launcher_proc = MyProc;
+	burrow->launcher_came = true;
+	burrow->crowded_since = 0;
 	burrow->look_at_all = true;
 	memset(burrow->probes, 0, sizeof(burrow->probes));
 	for (int i = 0; i < burrow->nsubscriptions; i++)

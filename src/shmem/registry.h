@@ -73,6 +73,24 @@ typedef struct BurrowRetryInfo
 	TimestampTz wait_until;		/* the whole subscription waits; 0: it does not */
 } BurrowRetryInfo;
 
+/* What a worker could not be started for. */
+typedef enum BurrowShortage
+{
+	BURROW_SHORT_OF_NOTHING = 0,
+	BURROW_SHORT_OF_SLOTS,		/* burrow.max_workers */
+	BURROW_SHORT_OF_PROCESSES,	/* max_worker_processes */
+	BURROW_SHORT_OF_MEMORY		/* dynamic shared memory */
+} BurrowShortage;
+
+/* What keeps consumers from being started at all. */
+typedef enum BurrowStartTrouble
+{
+	BURROW_START_FREE = 0,
+	BURROW_START_NO_LAUNCHER,	/* no place for it when the server started */
+	BURROW_START_LAUNCHER_GONE, /* the postmaster starts it again */
+	BURROW_START_CROWDED		/* max_worker_processes */
+} BurrowStartTrouble;
+
 typedef struct BurrowSubscriptionSlot
 {
 	/* Identity: set when the slot is reserved, constant while in_use. */
@@ -107,7 +125,7 @@ typedef struct BurrowSubscriptionSlot
 	BurrowRetryInfo retries;	/* under the lock */
 	TimestampTz stats_reset;
 	int			workers_wanted; /* pool size that it would like now */
-	bool		short_of_workers;	/* no free background worker slot */
+	BurrowShortage shortage;	/* why the pool is smaller than it should be */
 
 	/* Requests to the consumer; no lock.  Any process sets bits and then its latch. */
 	pg_atomic_uint32 requests;
@@ -187,6 +205,8 @@ typedef struct BurrowShared
 	/* The launcher; under the lock. */
 	pid_t		launcher_pid;
 	PGPROC	   *launcher_proc;
+	bool		launcher_came;	/* there was one since the server started */
+	TimestampTz crowded_since;	/* it finds no background worker slot; 0: it does */
 
 	uint32		last_generation;	/* under the lock */
 	bool		short_of_slots; /* a subscription found no slot; told in the log; under the lock */
@@ -298,6 +318,10 @@ extern void burrow_registry_terminate_workers(Oid dboid);
 extern void burrow_registry_release_holds(void);
 /* Locks: caller holds burrow->lock. */
 extern bool burrow_registry_is_held(Oid dboid);
+
+/* Is anything in the way of starting consumers; *since is 0 where that is not known.  Locks: takes
+ * burrow->lock, shared. */
+extern BurrowStartTrouble burrow_registry_start_trouble(TimestampTz *since);
 
 /* ---- launcher and discovery ---- */
 
