@@ -414,7 +414,9 @@ CREATE FUNCTION burrow._partition_slots(
 	OUT oldest_pending bigint,
 	OUT oldest_pending_since timestamptz,
 	OUT last_message_at timestamptz,
-	OUT window_full boolean
+	OUT window_full boolean,
+	OUT high_watermark bigint,
+	OUT blocked_since timestamptz
 ) RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'burrow_sql_partition_slots';
@@ -545,7 +547,10 @@ SELECT s.name AS subscription,
 	pg_catalog.clock_timestamp() - p.oldest_pending_since AS oldest_pending_age,
 	p.window_full,
 	p.last_message_at,
-	p.end_checked_at
+	p.end_checked_at,
+	p.high_watermark,
+	CASE WHEN p.blocked_since IS NULL THEN 0 ELSE p.high_watermark - p.end_offset END AS behind_transaction,
+	p.blocked_since AS behind_transaction_since
 FROM burrow.subscription s
 	JOIN burrow._partition_slots() p ON p.subid = s.subid
 WHERE burrow._is_loaded()
@@ -791,6 +796,13 @@ AS $$
 	SELECT 'the window is full behind a message that is not done', p.oldest_pending_since, p.topic, p.partition, p.oldest_pending,
 		NULL, NULL, format('SELECT * FROM burrow.workers WHERE subscription = %L;', p.subscription)
 	FROM asked CROSS JOIN burrow.partitions p WHERE p.subscription = $1 AND p.window_full
+	UNION ALL
+	-- it is Kafka's: the statement shows where; a moment is what every transaction takes
+	SELECT format('%s offsets wait behind a producer''s transaction that is open', p.behind_transaction),
+		p.behind_transaction_since, p.topic, p.partition, p.end_offset,
+		NULL, NULL, format('SELECT topic, partition, end_offset, high_watermark, behind_transaction_since FROM burrow.partitions WHERE subscription = %L AND behind_transaction > 0;', p.subscription)
+	FROM asked CROSS JOIN burrow.partitions p
+	WHERE p.subscription = $1 AND clock_timestamp() - p.behind_transaction_since > interval '5 s'
 $$;
 COMMENT ON FUNCTION burrow.why_stuck IS 'what holds up a subscription, since when, and the statement to run next; no rows: nothing does';
 

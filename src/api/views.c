@@ -276,6 +276,8 @@ typedef struct PartitionCopy
 	TimestampTz oldest_pending_since;
 	TimestampTz last_message_at;
 	bool		window_full;
+	int64		high_watermark;
+	TimestampTz blocked_since;
 } PartitionCopy;
 
 static void
@@ -295,6 +297,8 @@ copy_partition(PartitionCopy *to, BurrowPartitionSlot *from, const BurrowSubscri
 	to->oldest_pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
 	to->last_message_at = (TimestampTz) pg_atomic_read_u64(&from->last_message_at);
 	to->window_full = pg_atomic_read_u32(&from->window_full) != 0;
+	to->high_watermark = (int64) pg_atomic_read_u64(&from->high_watermark);
+	to->blocked_since = (TimestampTz) pg_atomic_read_u64(&from->blocked_since);
 }
 
 /* The subscription slot of this database that a partition or worker slot belongs to;
@@ -348,6 +352,8 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 		put_time(&row, c->oldest_pending_since);
 		put_time(&row, c->last_message_at);
 		put_bool(&row, c->window_full);
+		put_offset(&row, c->high_watermark);
+		put_time(&row, c->blocked_since);
 		end_row(&row);
 	}
 	return (Datum) 0;

@@ -4,8 +4,12 @@
  *
  * Caught up means: for each partition that this server consumes, the end was asked from
  * the broker after the call began, and Kafka has acknowledged a commit at that end or
- * beyond it.  So what was in the topic when the function was called is handled, its
+ * beyond it.  So what could be read from the topic when the function was called is handled, its
  * effects are durable and visible, and new messages do not keep the caller for ever.
+ *
+ * The end is the one that readers see: under read_committed (the default) the last stable offset.  What lies
+ * behind a transaction that is open then is not waited for, because nobody knows when, or whether, its
+ * producer ends it; a notice says that there is some.
  *
  * The consumer is asked to look at the ends and to commit; its answers are in shared
  * memory, and nobody wakes the waiter for them: it looks again on a short timer, which
@@ -60,6 +64,7 @@ typedef struct Wait
 	bool		attached;
 	uint32		generation;
 	bool		caught_up;
+	int64		blocked;		/* offsets behind open transactions */
 } Wait;
 
 /* Locks: caller holds burrow->lock. */
@@ -87,6 +92,15 @@ partition_caught_up(Wait *wait, int index)
 	return goal->known && (int64) pg_atomic_read_u64(&part->committed) >= goal->end;
 }
 
+static int64
+count_blocked(BurrowPartitionSlot *part)
+{
+	int64		end = (int64) pg_atomic_read_u64(&part->end);
+	int64		high = (int64) pg_atomic_read_u64(&part->high_watermark);
+
+	return pg_atomic_read_u64(&part->blocked_since) != 0 && high > end ? high - end : 0;
+}
+
 /* Copies what shared memory says now. */
 static void
 look(Wait *wait)
@@ -97,6 +111,7 @@ look(Wait *wait)
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	wait->slot = burrow_registry_find(MyDatabaseId, wait->subid);
 	wait->attached = false;
+	wait->blocked = 0;
 	if (wait->slot >= 0)
 	{
 		BurrowSubscriptionSlot *slot = &burrow->subscriptions[wait->slot];
@@ -109,6 +124,7 @@ look(Wait *wait)
 			if (!burrow_partitions[i].in_use || burrow_partitions[i].subscription != wait->slot)
 				continue;
 			npartitions++;
+			wait->blocked += count_blocked(&burrow_partitions[i]);
 			if (partition_caught_up(wait, i))
 				nready++;
 		}
@@ -160,7 +176,14 @@ wait_until_caught_up(Wait *wait, const char *name)
 		CHECK_FOR_INTERRUPTS();
 		look(wait);
 		if (wait->caught_up)
+		{
+			if (wait->blocked > 0)
+				ereport(NOTICE,
+						(errmsg("subscription \"%s\" has %lld offsets behind a transaction that is open",
+								name, (long long) wait->blocked),
+						 errdetail("They are not waited for: they cannot be read before its producer ends it.")));
 			return true;
+		}
 		if (!wait->attached || (wait->state != BURROW_RUNNING && wait->state != BURROW_RETRYING))
 			check_runs(wait, name);
 

@@ -108,6 +108,7 @@ struct BurrowConsumer
 	bool		refresh_ends;	/* ask for all that were not since refreshed_at */
 	TimestampTz refreshed_at;
 	TimestampTz ends_look_at;	/* when to see next whose end is to be asked for */
+	TimestampTz watermarks_at;	/* when to look next at the high watermarks */
 
 	/* commits */
 	bool		committing;		/* one is under way */

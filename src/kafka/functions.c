@@ -44,6 +44,7 @@ static const BurrowKafkaFunctions functions = {
 	.fetch_committed = burrow_kafka_fetch_committed,
 	.resolve = burrow_kafka_resolve,
 	.query_bounds = burrow_kafka_query_bounds,
+	.high_watermark = burrow_kafka_high_watermark,
 	.peek = burrow_kafka_peek,
 	.look = burrow_kafka_look,
 	.cluster_id = burrow_kafka_cluster_id,

@@ -216,6 +216,7 @@ extern BurrowKafkaTake burrow_kafka_look(BurrowKafkaClient *c, const char *topic
 										 int64_t offset, int timeout_ms, BurrowKafkaMessage *m);
 extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
 									  int timeout_ms, int64_t *low, int64_t *end, char *error);
+extern int64_t burrow_kafka_high_watermark(BurrowKafkaClient *c, const char *topic, int32_t partition);
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
 extern BurrowKafkaList *burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic,
 													 int timeout_ms, char *error);

@@ -242,6 +242,10 @@ typedef struct BurrowKafkaFunctions
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 								 int timeout_ms, int64_t *low, int64_t *end, char *error);
 
+	/* The high watermark, all messages included: as the last answer to a fetch told it, so only of a
+	 * partition that is assigned, and without waiting.  -1: not known. */
+	int64_t		(*high_watermark) (BurrowKafkaClient *c, const char *topic, int32_t partition);
+
 	/*
 	 * What time have the messages at these offsets?  list->items[i].offset becomes the
 	 * timestamp (milliseconds since 1970) of the message at that offset, or

@@ -161,6 +161,21 @@ burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t parti
 		query_bound(c, topic, partition, BURROW_KAFKA_LATEST, until, end, error);
 }
 
+/*
+ * Not asked for: the answer would be by the isolation level, as all are, and in a read_committed
+ * client the last stable offset.
+ */
+int64_t
+burrow_kafka_high_watermark(BurrowKafkaClient *c, const char *topic, int32_t partition)
+{
+	int64_t		low;
+	int64_t		high;
+
+	if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return -1;
+	return high >= 0 ? high : -1;
+}
+
 char *
 burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
 {

@@ -4,6 +4,12 @@
  *
  * Runs in: the consumer.
  *
+ * Two numbers are meant by "end".  The one that counts here, and for the lag, is how far messages can
+ * be read: under read_committed (the default) the last stable offset, before the first message of the oldest
+ * transaction that is open.  The other is the high watermark, behind the last message that is there.  What
+ * lies between them waits for the producer of that transaction, and nothing tells when more comes: so
+ * it is looked at now and then, in what the fetches have brought.
+ *
  * The end of a partition is told when it is reached.  That of one that is behind, or
  * whose end somebody waits for, has to be asked for: of the last stable offset under
  * read_committed, and not by the client that fetches, whose questions wait behind
@@ -24,6 +30,9 @@
 
 /* The end of one that is behind is asked for anew after this. */
 #define END_STALE_US		INT64CONST(10000000)
+
+/* How often is looked for what lies behind open transactions. */
+#define WATERMARKS_US		INT64CONST(10000000)
 
 /* How often is looked for such partitions. */
 #define LOOK_US				INT64CONST(1000000)
@@ -112,6 +121,28 @@ burrow_lag_queue_empty(BurrowPartition *part)
 	part->dirty = true;
 }
 
+/* Costs no question: the answers to the fetches tell it. */
+static void
+look_at_watermarks(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+		int64		high;
+
+		if (part->state != BURROW_PARTITION_ACTIVE || part->letters)
+			continue;
+		high = c->kafka->high_watermark(c->client, part->topic, part->partition);
+		if (high == part->high_watermark && part->blocked_since == 0)
+			continue;
+		part->high_watermark = high;
+		burrow_partition_publish(c, part);
+	}
+	c->watermarks_at = c->now + WATERMARKS_US;
+}
+
 void
 burrow_lag_refresh(BurrowConsumer *c)
 {
@@ -120,6 +151,8 @@ burrow_lag_refresh(BurrowConsumer *c)
 
 	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
 		return;
+	if (c->refresh_ends || c->now >= c->watermarks_at)
+		look_at_watermarks(c);
 	if (!c->refresh_ends && (c->troubled || c->now < c->ends_look_at))
 		return;
 
@@ -148,5 +181,6 @@ burrow_lag_next(BurrowConsumer *c)
 		return 0;
 	if (c->refresh_ends)
 		return c->now;
-	return dlist_is_empty(&c->readable) || c->troubled ? 0 : c->ends_look_at;
+	return burrow_earlier(c->watermarks_at,
+						  dlist_is_empty(&c->readable) || c->troubled ? 0 : c->ends_look_at);
 }

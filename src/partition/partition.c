@@ -38,6 +38,7 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->stored = -1;
 	part->end = -1;
 	part->end_seen = -1;
+	part->high_watermark = -1;
 	part->seen_offset = part->seen_ms = -1;
 	part->goal = -1;
 	burrow_done_set_init(&part->skip);
@@ -203,6 +204,25 @@ burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part)
 	return false;
 }
 
+/*
+ * Does an open transaction keep messages back?  Only where all that can be read has been read is what is
+ * beyond it known to be that, and only as long as the end stands still.
+ */
+static void
+note_blocked(BurrowConsumer *c, BurrowPartition *part)
+{
+	bool		blocked = part->end_seen >= 0 && part->end_seen >= part->end &&
+		part->high_watermark > part->end;
+
+	if (!blocked)
+		part->blocked_since = 0;
+	else if (part->blocked_since == 0 || part->blocked_at != part->end)
+	{
+		part->blocked_since = c->now;
+		part->blocked_at = part->end;
+	}
+}
+
 /* What others see. */
 void
 burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
@@ -219,6 +239,7 @@ burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
 
 	/* what was taken was there */
 	part->end = Max(part->end, Max(head, part->tracker.last_offset + 1));
+	note_blocked(c, part);
 
 	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
 	pg_atomic_write_u64(&slot->processed, (uint64) head);
@@ -226,6 +247,9 @@ burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
 	pg_write_barrier();			/* who sees the time sees the end */
 	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
 	pg_atomic_write_u64(&slot->end_asked_at, (uint64) part->asked_at);
+	pg_atomic_write_u64(&slot->high_watermark,
+						(uint64) (part->high_watermark < 0 ? -1 : Max(part->high_watermark, part->end)));
+	pg_atomic_write_u64(&slot->blocked_since, (uint64) part->blocked_since);
 	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
 	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
 	if (part->newest_done_ms > 0)

@@ -158,6 +158,11 @@ struct BurrowPartition
 	TimestampTz bounds_at;		/* when it was last known, from either; 0: never */
 	TimestampTz behind_since;	/* when it first had a message again after its end was
 								 * reached; 0: not yet */
+
+	/* What is behind its end, under read_committed; see lag.c. */
+	int64		high_watermark; /* as Kafka told it last; -1: not known */
+	TimestampTz blocked_since;	/* the end was reached, and a transaction keeps the rest back; 0: not */
+	int64		blocked_at;		/* that end */
 };
 
 extern BurrowPartition *burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition);

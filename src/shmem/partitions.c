@@ -40,6 +40,8 @@ burrow_partitions_startup_shmem(void)
 		pg_atomic_init_u64(&part->committed, 0);
 		pg_atomic_init_u64(&part->processed, 0);
 		pg_atomic_init_u64(&part->end, 0);
+		pg_atomic_init_u64(&part->high_watermark, 0);
+		pg_atomic_init_u64(&part->blocked_since, 0);
 		pg_atomic_init_u64(&part->end_checked_at, 0);
 		pg_atomic_init_u64(&part->end_asked_at, 0);
 		pg_atomic_init_u64(&part->inflight, 0);
@@ -69,6 +71,8 @@ burrow_partitions_reserve(int subscription, const char *topic, int32 partition, 
 		pg_atomic_write_u64(&part->committed, (uint64) -1);
 		pg_atomic_write_u64(&part->processed, (uint64) -1);
 		pg_atomic_write_u64(&part->end, (uint64) -1);
+		pg_atomic_write_u64(&part->high_watermark, (uint64) -1);
+		pg_atomic_write_u64(&part->blocked_since, 0);
 		pg_atomic_write_u64(&part->end_checked_at, 0);
 		pg_atomic_write_u64(&part->end_asked_at, 0);
 		pg_atomic_write_u64(&part->inflight, 0);

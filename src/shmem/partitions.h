@@ -26,7 +26,11 @@ typedef struct BurrowPartitionSlot
 	/* Written by the consumer alone; no lock.  Offsets are "next to read"; -1: not known. */
 	pg_atomic_uint64 committed; /* acknowledged by Kafka */
 	pg_atomic_uint64 processed; /* done head */
-	pg_atomic_uint64 end;		/* end of the partition */
+	pg_atomic_uint64 end;		/* end of the partition, as far as it can be read: under
+								 * read_committed the last stable offset */
+	pg_atomic_uint64 high_watermark;	/* and as far as messages are there */
+	pg_atomic_uint64 blocked_since; /* TimestampTz: since when an open transaction keeps back what is
+									 * between the two; 0: none does */
 	pg_atomic_uint64 end_checked_at;	/* TimestampTz of end */
 	pg_atomic_uint64 end_asked_at;	/* TimestampTz of the last question for it that was answered */
 	pg_atomic_uint64 inflight;	/* taken, not done */

@@ -769,6 +769,9 @@ test_questions(void)
 	part = part_of(c, "questions", 1);
 	check(pump(c, part->n == 20), "all read");
 
+	check(kafka->high_watermark(c->client, "questions", 1) == 20, "the high watermark that the fetch has brought");
+	check(kafka->high_watermark(c->client, "no questions", 0) == -1, "none of what is not there");
+
 	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
 	(void) kafka->list_set(list, 1, "questions", 1, BURROW_KAFKA_EARLIEST, NULL, 0);
 	(void) kafka->list_set(list, 2, "questions", 2, now_ms(), NULL, 0);
