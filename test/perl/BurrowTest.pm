@@ -142,6 +142,13 @@ sub resident_kb
 	return $status =~ /^RssAnon:\s+(\d+) kB/m ? $1 : 0;
 }
 
+# A path for something that this test makes: others that run at the same time have their own.
+sub _own
+{
+	my ($name) = @_;
+	return "$PostgreSQL::Test::Utils::tmp_check/" . (basename($0) =~ s/\.[^.]+$//r) . "_$name";
+}
+
 # A folder that holds, under the name that Burrow's library asks for, the librdkafka of the
 # tests' Python: it is more recent than that of many systems.
 sub recent_librdkafka
@@ -150,8 +157,7 @@ sub recent_librdkafka
 	my $where = dirname($python) . '/../lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.1';
 	my @found = File::Glob::bsd_glob($where);
 	croak "one librdkafka is wanted at $where, there are " . @found if @found != 1;
-	# one for each test: others may run at the same time
-	my $folder = "$PostgreSQL::Test::Utils::tmp_check/librdkafka-" . basename($0) =~ s/\.[^.]+$//r;
+	my $folder = _own('librdkafka');
 	mkdir $folder;
 	unlink "$folder/librdkafka.so.1";
 	symlink(abs_path($found[0]), "$folder/librdkafka.so.1") or croak "cannot link $folder/librdkafka.so.1: $!";
@@ -162,7 +168,7 @@ sub recent_librdkafka
 sub gate_library
 {
 	my $source = abs_path(dirname(__FILE__) . '/../kafka/gate.c');
-	my $library = "$PostgreSQL::Test::Utils::tmp_check/gate.so";
+	my $library = _own('gate.so');
 	system('cc', '-std=gnu11', '-O1', '-Wall', '-Werror', '-fPIC', '-shared', '-o', $library, $source, '-ldl') == 0
 		or croak "cannot build $source";
 	return abs_path($library);
