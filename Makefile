@@ -28,6 +28,7 @@ CORE_OBJS = \
 OBJS = $(CORE_OBJS) \
 	src/burrow.o \
 	src/guc.o \
+	src/shmem/dynamic.o \
 	src/shmem/hold.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \

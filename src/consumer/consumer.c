@@ -535,7 +535,7 @@ consume(BurrowConsumer *c)
 	c->kafka = burrow_kafka_library();
 	c->bootstrap_servers = pstrdup(burrow_bootstrap_servers);
 	burrow_connection_make_pipe(&c->wake_read, &c->wake_write);
-	c->area = dsa_create(LWLockNewTrancheId());
+	c->area = dsa_create(burrow->tracker_tranche);
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_sched_create(sched_allocate, sched_release);
 	burrow_pool_init(c);

@@ -59,6 +59,7 @@ struct BurrowConsumer
 	uint32		nids;
 	uint32		epoch;			/* last given */
 	uint64		bytes;			/* of all messages taken and not resolved */
+	TimestampTz segments_again_at;	/* no tracker segment could be had: not before; 0: at once */
 
 	BurrowPool	pool;
 

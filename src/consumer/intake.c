@@ -34,9 +34,13 @@
 #include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
 #include "partition/message.h"
+#include "shmem/dynamic.h"
 
 /* Messages taken from one partition before the next has its turn, at least. */
 #define INTAKE_TURN		256
+
+/* When there was no dynamic shared memory for a partition's tracker. */
+#define SEGMENTS_AGAIN_US	INT64CONST(1000000)
 
 /* Where partitions end is asked for again after this, and not waited for for longer than that. */
 #define GOALS_AGAIN_US		INT64CONST(1000000)
@@ -74,17 +78,37 @@ set_unreadable(BurrowPartition *part)
 	dlist_delete(&part->readable_node);
 }
 
+typedef struct Slots
+{
+	dsa_area   *area;
+	dsa_pointer handle;
+} Slots;
+
+static void
+allocate_slots(void *arg)
+{
+	Slots	   *slots = arg;
+
+	slots->handle = dsa_allocate(slots->area, BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot));
+}
+
 bool
 burrow_intake_add_segment(BurrowConsumer *c, BurrowPartition *part)
 {
+	Slots		slots = {c->area, InvalidDsaPointer};
+	const char *why;
 	dsa_pointer handle;
 	BurrowSegment *segment;
 
-	handle = dsa_allocate_extended(c->area, BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot),
-								   DSA_ALLOC_NO_OOM);
-	if (!DsaPointerIsValid(handle))
+	if (c->segments_again_at > c->now)
+		return false;
+	why = burrow_dynamic_try(allocate_slots, &slots);
+	handle = slots.handle;
+	if (why != NULL)
 	{
-		burrow_consumer_trouble(c, "53200", "could not allocate dynamic shared memory for a tracker segment");
+		c->segments_again_at = c->now + SEGMENTS_AGAIN_US;
+		burrow_consumer_trouble(c, "53200",
+								psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why));
 		return false;
 	}
 	segment = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowSegment));
@@ -306,9 +330,10 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part)))
 		{
 			part->window_full = !room;
+			part->starved = room;
 			break;
 		}
-		part->window_full = false;
+		part->window_full = part->starved = false;
 		switch (c->kafka->take(part->queue, &km))
 		{
 			case BURROW_KAFKA_EMPTY:
@@ -353,6 +378,8 @@ burrow_intake_run(BurrowConsumer *c)
 
 	if (!burrow_key_parking_is_known(c))
 		return false;
+	if (c->segments_again_at <= c->now)
+		c->segments_again_at = 0;
 	stop = dlist_is_empty(&c->readable) ? NULL : dlist_tail_node(&c->readable);
 
 	while (stop != NULL && c->ending == BURROW_STOP_NONE && has_room(c))
@@ -367,7 +394,7 @@ burrow_intake_run(BurrowConsumer *c)
 			if (part->readable && part->turn > 0 && !has_room(c))
 				break;
 			part->turn = 0;
-			if (part->readable && !part->window_full)
+			if (part->readable && !part->window_full && !part->starved)
 				turns++;
 		}
 		/* to the end of the list, so that the others have their turn next time too */
@@ -525,7 +552,11 @@ burrow_intake_pass_obstacles(BurrowConsumer *c)
 TimestampTz
 burrow_intake_next(const BurrowConsumer *c)
 {
-	if (c->obstructed_since == 0 || c->ending != BURROW_STOP_NONE)
+	TimestampTz next = c->segments_again_at;
+
+	if (c->ending != BURROW_STOP_NONE)
 		return 0;
-	return c->now + GOALS_AGAIN_US;
+	if (c->obstructed_since != 0)
+		next = burrow_earlier(next, c->now + GOALS_AGAIN_US);
+	return next;
 }

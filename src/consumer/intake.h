@@ -13,7 +13,7 @@ extern bool burrow_intake_run(BurrowConsumer *c);
 /* Obstacles whose turn has come, after the heads have moved: halts, or goes on behind them.  True: to be
  * called again soon. */
 extern bool burrow_intake_pass_obstacles(BurrowConsumer *c);
-/* When there is something to do for them; 0: not by time. */
+/* When there is something to do here; 0: not by time. */
 extern TimestampTz burrow_intake_next(const BurrowConsumer *c);
 extern void burrow_message_free(BurrowConsumer *c, BurrowMessage *m);
 /* More slots for the partition's tracker; false: no dynamic shared memory. */

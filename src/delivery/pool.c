@@ -180,6 +180,7 @@ start_worker(BurrowConsumer *c)
 	BurrowLane *lane = free_lane(c);
 	BurrowWorkerArgs args;
 	MemoryContext old;
+	const char *why;
 	bool		started;
 
 	if (lane == NULL)
@@ -191,7 +192,16 @@ start_worker(BurrowConsumer *c)
 		return false;
 	}
 
-	lane->transport = burrow_transport_create(c->pool.setup, (Size) burrow_worker_queue_size * 1024);
+	lane->transport = burrow_transport_create(c->pool.setup, (Size) burrow_worker_queue_size * 1024, &why);
+	if (lane->transport == NULL)
+	{
+		burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
+		if (!c->pool.told_short)
+			burrow_registry_set_error(c->slot, "53000", why);
+		tell_short(c, BURROW_SHORT_OF_MEMORY,
+				   psprintf("The server gives no dynamic shared memory: %s.", why));
+		return false;
+	}
 	memset(&args, 0, sizeof(args));
 	args.dboid = c->dboid;
 	args.owner = c->sub->owner;

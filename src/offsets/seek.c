@@ -244,15 +244,14 @@ bool
 burrow_seek_fix_time(BurrowConsumer *c)
 {
 	Fix			work = {0};
-	MemoryContext old;
+	BurrowSeek *seeks;
 	dlist_iter	iter;
 
 	if (!c->seeks.has_time)
 		return true;
 	dlist_foreach(iter, &c->parts)
 		work.n++;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	work.seeks = palloc(sizeof(BurrowSeek) * (work.n + c->seeks.n));
+	work.seeks = palloc(sizeof(BurrowSeek) * work.n);
 	work.n = 0;
 	dlist_foreach(iter, &c->parts)
 	{
@@ -260,17 +259,23 @@ burrow_seek_fix_time(BurrowConsumer *c)
 
 		if (part->state != BURROW_PARTITION_RESOLVING_START || find(&c->seeks, part->topic, part->partition) != NULL)
 			continue;
-		work.seeks[work.n] = seek_of(part);
-		work.seeks[work.n++].topic = pstrdup(part->topic);
+		work.seeks[work.n++] = seek_of(part);
 	}
-	MemoryContextSwitchTo(old);
 
 	/* not what is wanted any more: we are about to hear of that */
 	if (!burrow_consumer_try(c, fix, &work, "store the offsets of a seek") || !work.fixed)
 		return false;
 	BURROW_CRASH_POINT("seek time fixed");
-	memcpy(work.seeks + work.n, c->seeks.seeks, sizeof(BurrowSeek) * c->seeks.n);
-	c->seeks.seeks = work.seeks;
+
+	/* once in the life of the process: what failed, and is tried again, keeps nothing */
+	seeks = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowSeek) * (work.n + c->seeks.n));
+	for (int i = 0; i < work.n; i++)
+	{
+		seeks[i] = work.seeks[i];
+		seeks[i].topic = MemoryContextStrdup(TopMemoryContext, work.seeks[i].topic);
+	}
+	memcpy(seeks + work.n, c->seeks.seeks, sizeof(BurrowSeek) * c->seeks.n);
+	c->seeks.seeks = seeks;
 	c->seeks.n += work.n;
 	c->seeks.has_time = false;
 	return true;

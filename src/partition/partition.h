@@ -99,6 +99,7 @@ struct BurrowPartition
 	bool		moving;			/* in consumer->moving: heads may move */
 	dlist_node	moving_node;
 	bool		window_full;
+	bool		starved;		/* there was no memory for its tracker */
 	int64		end;			/* end of the partition; -1: not known */
 	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
 

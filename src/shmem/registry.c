@@ -37,6 +37,8 @@
 #include "shmem/partitions.h"
 #include "shmem/registry.h"
 
+#define TRACKER_TRANCHE			"burrow_tracker"
+
 #define CALM_MS					10000
 #define CRASH_DELAY_FIRST_MS	1000
 #define CRASH_DELAY_MAX_MS		10000
@@ -73,6 +75,8 @@ burrow_registry_request_shmem(void)
 									mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot))));
 	RequestAddinShmemSpace(burrow_partitions_shmem_size());
 	RequestNamedLWLockTranche(BURROW_LIBRARY, 1);
+	/* for its number and its name; the locks are in the areas */
+	RequestNamedLWLockTranche(TRACKER_TRANCHE, 1);
 }
 
 /* Forget what another subscription has counted. */
@@ -156,6 +160,7 @@ burrow_registry_startup_shmem(void)
 		memset(burrow, 0, size);
 		burrow->start_not_before = start_after_crash();
 		burrow->lock = &GetNamedLWLockTranche(BURROW_LIBRARY)[0].lock;
+		burrow->tracker_tranche = GetNamedLWLockTranche(TRACKER_TRANCHE)[0].lock.tranche;
 		ConditionVariableInit(&burrow->gone);
 		burrow->nsubscriptions = burrow_max_subscriptions;
 		burrow->nworkers = burrow_max_workers;

@@ -198,6 +198,7 @@ typedef struct BurrowProbe
 typedef struct BurrowShared
 {
 	LWLock	   *lock;
+	int			tracker_tranche;	/* of the consumers' areas for tracker segments; constant */
 
 	/* No consumer is started before: the server crashes again and again; constant. */
 	TimestampTz start_not_before;

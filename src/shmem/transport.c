@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "shmem/dynamic.h"
 #include "shmem/transport.h"
 
 #define TRANSPORT_MAGIC			UINT64CONST(0x6275727277717565)
@@ -27,22 +28,26 @@
  * texts fit; a larger one goes through in pieces. */
 #define RESULT_QUEUE_SIZE		(16 * 1024)
 
-/*
- * Makes the segment and takes the consumer's end of both queues.
- *
- * Process: consumer.  The result is in TopMemoryContext, until
- * burrow_transport_detach().
- */
-BurrowTransport *
-burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size)
+/* What make() makes of what. */
+typedef struct Making
 {
+	const BurrowWorkerSetup *setup;
+	Size		queue_size;
+	BurrowTransport *transport;
+} Making;
+
+/* Makes the segment and takes the consumer's end of both queues. */
+static void
+make(void *arg)
+{
+	Making	   *making = arg;
+	Size		queue_size = making->queue_size;
 	shm_toc_estimator e;
 	shm_toc    *toc;
 	BurrowTransport *t;
 	BurrowWorkerSetup *shared_setup;
 	shm_mq	   *chunks;
 	shm_mq	   *results;
-	MemoryContext old;
 
 	shm_toc_initialize_estimator(&e);
 	shm_toc_estimate_chunk(&e, sizeof(BurrowWorkerSetup));
@@ -52,14 +57,14 @@ burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size)
 	shm_toc_estimate_keys(&e, 4);
 
 	/* the queue handles live as long as the process, or until detached */
-	old = MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextSwitchTo(TopMemoryContext);
 	t = palloc0(sizeof(BurrowTransport));
+	making->transport = t;
 	t->segment = dsm_create(shm_toc_estimate(&e), 0);
-	dsm_pin_mapping(t->segment);
 
 	toc = shm_toc_create(TRANSPORT_MAGIC, dsm_segment_address(t->segment), shm_toc_estimate(&e));
 	shared_setup = shm_toc_allocate(toc, sizeof(BurrowWorkerSetup));
-	*shared_setup = *setup;
+	*shared_setup = *making->setup;
 	shm_toc_insert(toc, TRANSPORT_KEY_SETUP, shared_setup);
 	t->setup = shared_setup;
 
@@ -76,9 +81,20 @@ burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size)
 	shm_toc_insert(toc, TRANSPORT_KEY_RESULTS, results);
 	shm_mq_set_receiver(results, MyProc);
 	t->results = shm_mq_attach(results, t->segment, NULL);
+	dsm_pin_mapping(t->segment);
+}
 
-	MemoryContextSwitchTo(old);
-	return t;
+BurrowTransport *
+burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size, const char **why)
+{
+	Making		making = {.setup = setup, .queue_size = queue_size};
+
+	*why = burrow_dynamic_try(make, &making);
+	if (*why == NULL)
+		return making.transport;
+	if (making.transport != NULL)
+		pfree(making.transport);
+	return NULL;
 }
 
 /* Takes the worker's end of both queues. */

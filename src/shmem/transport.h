@@ -57,8 +57,8 @@ typedef struct BurrowTransport
 	shm_mq_handle *results;		/* worker -> consumer */
 } BurrowTransport;
 
-/* Process: consumer.  Error when no segment can be made. */
-extern BurrowTransport *burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size);
+/* Process: consumer.  In TopMemoryContext, until it is detached.  NULL: no segment could be made, and why. */
+extern BurrowTransport *burrow_transport_create(const BurrowWorkerSetup *setup, Size queue_size, const char **why);
 /* Process: worker.  NULL: the consumer is gone. */
 extern BurrowTransport *burrow_transport_attach(dsm_handle segment);
 /* Both: lets the other side see that we are gone.  The memory is freed. */
