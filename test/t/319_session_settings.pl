@@ -4,7 +4,7 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => 'log_min_messages = debug1');
+my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => "log_min_messages = debug1\nmax_prepared_transactions = 5");
 $node->sql(<<'SQL');
 CREATE TABLE got (topic text, value text, setting text, attempt int, pid int);
 CREATE FUNCTION h(topic text, value text, attempt int) RETURNS void LANGUAGE plpgsql AS $$
@@ -120,6 +120,23 @@ is($node->sql('SELECT count(*) FROM burrow.dead_letters'), '0', 'nothing is give
 $node->sql('SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only');
 handled_once('readonly', 'read-only database');
 
+# The same where the workers cannot be told of it: one goes on writing, and those that start
+# meanwhile cannot.
+$kafka->create_topic('mixed', 1);
+subscribe('mixed', 'workers => 4, batch_size => 10');
+$kafka->produce('mixed', { value => 'ok' });
+$node->wait_for('the first worker to work', q{SELECT count(*) = 1 FROM got WHERE topic = 'mixed'});
+$node->sql(q{BEGIN; ALTER DATABASE postgres SET default_transaction_read_only = on; PREPARE TRANSACTION 'read only'});
+$node->sql(q{COMMIT PREPARED 'read only'});
+$position = $node->log_position;
+my $since = time;
+$kafka->produce('mixed', map { { key => "k$_", value => 'slow' } } 1 .. 600);
+$node->wait_for('some to fail', q{SELECT messages_failed >= 3 FROM burrow.stats WHERE subscription = 'mixed'});
+$node->sql('SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only');
+handled_once('mixed', 'some sessions read-only');
+my $seconds = time - $since;
+cmp_ok(workers_started($position), '<=', 16 + 2 * $seconds, 'with not too many fresh sessions');
+
 #
 # A handler that makes its own session read-only: that session goes, and nobody is to blame.
 #
@@ -138,6 +155,20 @@ subscribe('own', 'workers => 2');
 $kafka->produce('own', map { { key => "k$_", value => $_ == 5 ? 'SET TRANSACTION READ ONLY' : 'ok' } } 1 .. 20);
 $kafka->wait_until_committed($node->group_of('own'), 'own', diagnose => sub { $node->diagnostics });
 is($node->sql(q{SELECT "offset", attempts, sqlstate FROM burrow.dead_letters WHERE subscription = 'own'}), '4|2|25006', 'its attempts are counted');
+
+#
+# Where no more processes may be than there are, the old ones make room for the fresh.
+#
+$node->sql('SELECT count(burrow.unsubscribe(subscription)) FROM burrow.subscriptions');
+# two launchers, Burrow's and PostgreSQL's, a discovery, a consumer and its workers
+$node->append_conf('postgresql.conf', 'max_worker_processes = 7');
+$node->restart;
+$position = $node->log_position;
+$node->sql('TRUNCATE got');
+subscribe('settings', 'workers => 3, min_workers => 3');
+$node->wait_for('three workers', q{SELECT count(*) = 3 FROM burrow.workers});
+reaches("ALTER DATABASE postgres SET test.x = '$_'", $_, $_ % 2) foreach 1 .. 4;
+unlike($node->log_since($position), qr/could not start worker/, 'the pool is as large as it was');
 
 $node->stop;
 done_testing();
