@@ -333,8 +333,7 @@ sub commit
 sub reset_by_kafka
 {
 	my ($self, $group, $topic, $offset) = @_;
-	return $self->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', '--bootstrap-server', $self->{bootstrap},
-		'--group', $group, '--topic', $topic, '--reset-offsets', '--to-offset', $offset, '--execute');
+	return $self->_group_command('--group', $group, '--topic', $topic, '--reset-offsets', '--to-offset', $offset, '--execute');
 }
 
 sub delete_group { my ($self, $group) = @_; return $self->ask(delete_group => group => $group) }
@@ -425,9 +424,7 @@ sub end_offsets_by_kafka
 sub committed_by_kafka
 {
 	my ($self, $group, $topic) = @_;
-	my $out = $self->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
-		'--bootstrap-server', $self->{bootstrap}, '--describe', '--offsets', '--group', $group);
-	Test::More::note($out);
+	my $out = $self->_group_command('--describe', '--offsets', '--group', $group);
 	my %committed;
 	for my $line (split /\n/, $out)
 	{
@@ -436,6 +433,16 @@ sub committed_by_kafka
 		$committed{$partition} = $offset + 0;
 	}
 	return \%committed;
+}
+
+# Kafka's program for groups.  It gives up after 5 s, if not told otherwise, and is content with that.
+sub _group_command
+{
+	my ($self, @args) = @_;
+	my $out = $self->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
+		'--bootstrap-server', $self->{bootstrap}, '--timeout', 60_000, @args);
+	croak "Kafka's program says: $out" if $out =~ /^Error: /m;
+	return $out;
 }
 
 # Run one of Kafka's own programs and return what it prints.
