@@ -75,6 +75,7 @@ OBJS = $(CORE_OBJS) \
 	src/runtime/kafka_library.o \
 	src/launcher/launcher.o \
 	src/offsets/start.o \
+	src/offsets/start_choice.o \
 	src/partition/message.o \
 	src/dead_letter/publisher.o \
 	src/dead_letter/key_parking.o \

@@ -367,6 +367,11 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT retry_since timestamptz,
 	OUT retry_at timestamptz,
 	OUT wait_until timestamptz,
+	OUT partitions_stuck bigint,
+	OUT stuck_topic text,
+	OUT stuck_partition int,
+	OUT stuck_since timestamptz,
+	OUT stuck_error text,
 	OUT stats_reset timestamptz,
 	OUT workers_wanted int,
 	OUT short_of text,
@@ -721,7 +726,8 @@ AS $$
 		SELECT burrow._visible_subid($1) AS subid
 	), sub AS MATERIALIZED (
 		SELECT s.*, r.retries_waiting, r.retry_topic, r.retry_partition, r.retry_offset, r.retry_attempt,
-			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.last_error_sqlstate, r.short_of
+			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.last_error_sqlstate, r.short_of,
+			r.partitions_stuck, r.stuck_topic, r.stuck_partition, r.stuck_since, r.stuck_error
 		FROM asked
 			CROSS JOIN burrow.subscriptions s
 			LEFT JOIN burrow._subscription_slots() r ON r.subid = asked.subid
@@ -745,6 +751,12 @@ AS $$
 	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
 	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
 	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
+	UNION ALL
+	SELECT CASE s.partitions_stuck WHEN 1 THEN 'the partition cannot be started, and others go on without it'
+			ELSE format('%s partitions cannot be started, this one first, and others go on without them', s.partitions_stuck) END,
+		s.stuck_since, s.stuck_topic, s.stuck_partition, NULL,
+		NULL, s.stuck_error, format('SELECT * FROM burrow.partitions WHERE subscription = %L;', s.subscription)
+	FROM sub s WHERE s.partitions_stuck > 0
 	UNION ALL
 	SELECT t.cause, t.since, NULL, NULL, NULL,
 		NULL, NULL, t.next_statement

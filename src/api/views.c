@@ -133,6 +133,7 @@ typedef struct SubscriptionCopy
 	pid_t		consumer_pid;
 	BurrowErrorInfo last_error;
 	BurrowRetryInfo retries;
+	BurrowStartInfo starting;
 	TimestampTz stats_reset;
 	int			workers_wanted;
 	BurrowShortage shortage;
@@ -170,6 +171,7 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->consumer_pid = from->consumer_pid;
 	to->last_error = from->last_error;
 	to->retries = from->retries;
+	to->starting = from->starting_partitions;
 	to->stats_reset = from->stats_reset;
 	to->workers_wanted = from->workers_wanted;
 	to->shortage = from->shortage;
@@ -196,6 +198,18 @@ put_retries(Row *row, const BurrowRetryInfo *retries, bool attached)
 	put_time(row, none ? 0 : retries->since);
 	put_time(row, none ? 0 : retries->at);
 	put_time(row, attached ? retries->wait_until : 0);
+}
+
+static void
+put_starting(Row *row, const BurrowStartInfo *starting, bool attached)
+{
+	bool		none = starting->nstuck == 0 || !attached;
+
+	put_int64(row, none ? 0 : (int64) starting->nstuck);
+	put_text(row, none ? NULL : starting->topic);
+	put_int(row, starting->partition, none);
+	put_time(row, none ? 0 : starting->since);
+	put_text(row, none ? NULL : starting->message);
 }
 
 /* In milliseconds. */
@@ -242,6 +256,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_text(&row, c->last_error.at != 0 ? c->last_error.sqlstate : NULL);
 		put_time(&row, c->last_error.at);
 		put_retries(&row, &c->retries, c->consumer_pid != 0);
+		put_starting(&row, &c->starting, c->consumer_pid != 0);
 		put_time(&row, c->stats_reset);
 		put_int(&row, c->workers_wanted, false);
 		put_text(&row, shortage_names[c->shortage]);

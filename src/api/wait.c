@@ -119,6 +119,8 @@ look(Wait *wait)
 		wait->state = slot->state;
 		wait->attached = slot->consumer_pid != 0;
 		wait->generation = slot->generation;
+		/* assigned, and not among those below yet */
+		npartitions = wait->attached ? (int) slot->starting_partitions.n : 0;
 		for (int i = 0; wait->attached && i < burrow_max_partitions; i++)
 		{
 			if (!burrow_partitions[i].in_use || burrow_partitions[i].subscription != wait->slot)

@@ -12,7 +12,8 @@
  * queues are split off and the assignment is answered with explicit offsets.  No message
  * is taken before the start is stored here and Kafka has acknowledged it, or an earlier
  * commit of ours, which leads back to the database: otherwise a crash or a hand-over would
- * lose what came in between.
+ * lose what came in between.  The answer does not wait for a partition that has no start
+ * for now: that one is added to the assignment later.
  *
  * Going: nothing more is taken or given out, what workers have in hand is waited for,
  * what is done is flushed and committed, then the assignment is let go.  After the
@@ -20,13 +21,16 @@
  * partition is never given up while a worker has a message of it, unless it was lost
  * anyway.
  *
- * Each rebalance event is answered by exactly one assign or unassign.  Meanwhile the
- * main queue is polled as ever.
+ * Each rebalance event is answered by exactly one assign or unassign, unless another one comes
+ * before the answer: librdkafka joins its group again without asking for a revocation where it
+ * still waits for the answer to an assignment (partitions were added, say), so the second
+ * assignment takes the place of the first.  Meanwhile the main queue is polled as ever.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
 #include "consumer/assignment.h"
+#include "consumer/connection.h"
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "dead_letter/redelivery.h"
@@ -44,57 +48,158 @@
 
 /* ---- partitions come ---- */
 
-/* All starts are known and stored: answer the assignment. */
-static void
-answer_assign(BurrowConsumer *c)
+static int64
+next_to_read(const BurrowPartition *part)
 {
-	BurrowKafkaList *list;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok;
-	dlist_mutable_iter iter;
+	return part->state == BURROW_PARTITION_ACTIVE ? part->tracker.last_offset + 1 : part->start;
+}
 
-	dlist_foreach_modify(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+static bool
+is_stored(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->step == BURROW_STEP_STORED;
+}
 
-		if (part->state == BURROW_PARTITION_RESOLVING_START)
-			burrow_partition_open(c, part);
-	}
-	list = burrow_start_list(c, false);
-	ok = c->kafka->assign(c->client, list, text);
-	c->kafka->list_free(list);
-	c->assign_step = BURROW_ASSIGN_NONE;
-	c->assign_unanswered = false;
+/* May it be assigned?  Not while a worker has a dead letter of it. */
+static bool
+is_ready(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return is_stored(c, part) && !burrow_partition_has_straggler((BurrowConsumer *) c, part);
+}
 
-	dlist_foreach_modify(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+static bool
+is_ready_or_active(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return is_ready(c, part) || (part->state == BURROW_PARTITION_ACTIVE && !part->letters);
+}
 
-		if (part->state != BURROW_PARTITION_RESOLVING_START)
-			continue;
-		if (!ok)
-		{
-			burrow_partition_close(c, part);
-			continue;
-		}
-		part->state = BURROW_PARTITION_ACTIVE;
-		/* stored here before its first message; and in Kafka, where it is new to the group */
-		if (part->committed != part->start)
-		{
-			c->commit_now = true;
-			burrow_offset_commit_moved(c, part);
-		}
-		burrow_intake_readable(c, part);
-		burrow_partition_publish(c, part);
-	}
-	if (!ok)
-	{
-		burrow_consumer_trouble(c, "08006", psprintf("could not take over the assignment: %s", text));
+/*
+ * Letters that were read before their partition came would not keep the order with its messages.
+ * Frees their part, perhaps: not while somebody goes through the list.
+ */
+static void
+give_up_letters(BurrowConsumer *c, const char *topic, int32 partition)
+{
+	BurrowPartition *letters = burrow_partition_find_letters(c, topic, partition);
+
+	if (letters == NULL)
 		return;
+	burrow_redelivery_give_up(c, letters);
+	burrow_partition_close(c, letters);
+}
+
+/* Letters of those that are about to come. */
+static void
+give_up_all_letters(BurrowConsumer *c)
+{
+	BurrowKafkaList *coming;
+
+	if (c->nletter_parts == 0)
+		return;
+	coming = burrow_start_list(c, is_stored, next_to_read);
+	for (int i = 0; i < coming->n; i++)
+		give_up_letters(c, coming->items[i].topic, coming->items[i].partition);
+	c->kafka->list_free(coming);
+}
+
+/* Is there something to be taken over, and nothing that the answer has to wait for? */
+static bool
+may_take_over(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+	bool		any = false;
+
+	give_up_all_letters(c);
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_ready(c, part))
+			any = true;
+		else if (c->assign_unanswered && part->state == BURROW_PARTITION_RESOLVING_START &&
+				 part->step != BURROW_STEP_STORED && !burrow_start_is_put_off(c, part))
+			return false;
+	}
+	/* while that is lost, its revocation is on its way */
+	return c->assign_unanswered || (any && !c->kafka->is_lost(c->client));
+}
+
+/* Its messages may come. */
+static void
+activate(BurrowConsumer *c, BurrowPartition *part)
+{
+	part->state = BURROW_PARTITION_ACTIVE;
+	c->nresolving--;
+	/* stored here before its first message; and in Kafka, where it is new to the group */
+	if (part->committed != part->start)
+	{
+		c->commit_now = true;
+		burrow_offset_commit_moved(c, part);
+	}
+	burrow_intake_readable(c, part);
+	burrow_partition_publish(c, part);
+}
+
+/* Those that are ready become ours: as the answer, or in addition to it. */
+static void
+take_over(BurrowConsumer *c)
+{
+	BurrowKafkaList *ready = burrow_start_list(c, is_ready, next_to_read);
+	BurrowKafkaList *all = burrow_start_list(c, is_ready_or_active, next_to_read);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	dlist_iter	iter;
+	bool		ok;
+
+	for (int i = 0; i < ready->n; i++)
+		burrow_partition_open(c, burrow_partition_find(c, ready->items[i].topic, ready->items[i].partition));
+	ok = c->assign_unanswered ? c->kafka->assign(c->client, ready, text) :
+		c->kafka->assign_more(c->client, all, ready, text);
+	/* nothing would be read until the next rebalance */
+	if (!ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not take over the assignment of subscription \"%s\": %s", c->sub->name, text)));
+	c->assign_unanswered = false;
+	for (int i = 0; i < ready->n; i++)
+		activate(c, burrow_partition_find(c, ready->items[i].topic, ready->items[i].partition));
+	c->kafka->list_free(ready);
+	c->kafka->list_free(all);
+
+	/* what was in their queues may be outdated, so that the pipe does not tell of what comes now */
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state == BURROW_PARTITION_ACTIVE && !part->letters)
+			burrow_intake_readable(c, part);
 	}
 	c->joined = true;
 	burrow_consumer_trouble_over(c);
 	burrow_consumer_show_state(c);
+}
+
+/*
+ * What came before this assignment and is not given up.  With eager rebalances it is all over:
+ * what is in hand counts as lost.  Otherwise it stays, be it answered or not.
+ */
+static void
+drop_older(BurrowConsumer *c)
+{
+	dlist_mutable_iter iter;
+
+	if (c->kafka->is_incremental(c->client))
+		return;
+	if (c->revoked != NULL)
+		c->kafka->list_free(c->revoked);
+	c->revoked = NULL;
+	c->revoke_lost = c->finishing = false;
+	dlist_foreach_modify(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_CLOSED && !part->letters)
+			burrow_partition_close(c, part);
+	}
 }
 
 void
@@ -104,28 +209,25 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 	ereport(LOG,
 			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
 	c->epoch++;
+	drop_older(c);
 	c->assign_unanswered = true;
-	c->assign_step = BURROW_ASSIGN_ASK;
-	c->locate_again_at = 0;
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPartition *letters = burrow_partition_find_letters(c, list->items[i].topic, list->items[i].partition);
+		const BurrowKafkaTopicPartition *item = &list->items[i];
 
-		/* they would not keep the order with the messages that come now */
-		if (letters != NULL)
-		{
-			burrow_redelivery_give_up(c, letters);
-			burrow_partition_close(c, letters);
-		}
-		burrow_partition_new(c, list->items[i].topic, list->items[i].partition);
+		if (burrow_partition_find(c, item->topic, item->partition) != NULL)
+			continue;
+		give_up_letters(c, item->topic, item->partition);
+		burrow_partition_new(c, item->topic, item->partition);
+		c->nresolving++;
 	}
 
 	/*
 	 * Most cooperative rebalances bring nothing new.  What is asked for at an assignment, a
 	 * seek to a time among it, waits for one with partitions.
 	 */
-	if (list->n == 0)
-		answer_assign(c);
+	if (list->n == 0 && may_take_over(c))
+		take_over(c);
 }
 
 /* ---- partitions go ---- */
@@ -144,9 +246,7 @@ burrow_assignment_stop(BurrowConsumer *c)
 		else
 			burrow_partition_stop(c, part);
 	}
-	c->assign_step = BURROW_ASSIGN_NONE;
 }
-
 
 /* Answers the revocation; the partitions are not ours from here on. */
 static void
@@ -201,6 +301,8 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 			 lost ? errdetail("The assignment was lost: messages in hand may be handled again by another member.") : 0));
 
 	/* our own copy: the event's does not live until the answer */
+	if (c->revoked != NULL)
+		c->kafka->list_free(c->revoked);
 	c->revoked = c->kafka->list_new(list->n);
 	for (int i = 0; c->revoked != NULL && i < list->n; i++)
 		if (!c->kafka->list_set(c->revoked, i, list->items[i].topic, list->items[i].partition,
@@ -216,7 +318,6 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 				 errdetail("Failed while giving up %d partitions.", list->n)));
 
 	/* an assignment that was not answered yet has nothing to give up */
-	c->assign_step = BURROW_ASSIGN_NONE;
 	for (int i = 0; i < list->n; i++)
 	{
 		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
@@ -304,29 +405,29 @@ advance_revoke(BurrowConsumer *c)
 void
 burrow_assignment_advance(BurrowConsumer *c)
 {
+	uint32		nstuck = c->start_told.nstuck;
+
 	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
 		return;
 	if (c->revoked != NULL)
 		advance_revoke(c);
-	else if (c->assign_step != BURROW_ASSIGN_NONE && c->locate_again_at <= c->now)
+	else if (c->nresolving > 0 || c->assign_unanswered)
 	{
-		if (c->assign_step == BURROW_ASSIGN_ASK)
-			burrow_start_ask(c);
-		if (c->assign_step == BURROW_ASSIGN_RESOLVE && c->ending == BURROW_STOP_NONE &&
-			burrow_start_resolve(c) && burrow_topic_identity_check(c) && burrow_start_store(c))
-			answer_assign(c);
+		burrow_start_advance(c);
+		if (c->ending == BURROW_STOP_NONE && may_take_over(c))
+			take_over(c);
 	}
+	burrow_start_publish(c);
+	/* it may be that the topic is gone, which is looked at while something is in doubt */
+	if (nstuck == 0 && c->start_told.nstuck > 0 && c->probe_at < c->now)
+		c->probe_at = c->now + BURROW_PROBE_US;
 }
 
 /* When burrow_assignment_advance() has something to do; 0: not by time. */
 TimestampTz
 burrow_assignment_next(BurrowConsumer *c)
 {
-	TimestampTz next = 0;
-
 	if (c->revoked != NULL)
-		next = c->kill_deadline != 0 ? c->kill_deadline : c->revoke_deadline;
-	else if (c->assign_step == BURROW_ASSIGN_ASK || c->assign_step == BURROW_ASSIGN_RESOLVE)
-		next = c->locate_again_at;
-	return next;
+		return c->kill_deadline != 0 ? c->kill_deadline : c->revoke_deadline;
+	return burrow_start_next(c);
 }

@@ -8,15 +8,6 @@
 #include "kafka/kafka.h"
 #include "partition/context.h"
 
-/* An assignment, from its event to its answer. */
-typedef enum BurrowAssignStep
-{
-	BURROW_ASSIGN_NONE,
-	BURROW_ASSIGN_ASK,			/* committed offsets are to be asked for -> ASKED */
-	BURROW_ASSIGN_ASKED,		/* -> ASK after an error, RESOLVE */
-	BURROW_ASSIGN_RESOLVE		/* starts are to be looked up -> NONE when answered */
-} BurrowAssignStep;
-
 extern void burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list);
 extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
 /* Moves on what waits for time or for workers; called each turn. */

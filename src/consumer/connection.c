@@ -74,7 +74,7 @@ burrow_connection_make_pipe(int *read_end, int *write_end)
 bool
 burrow_connection_is_in_doubt(const BurrowConsumer *c)
 {
-	return c->troubled || c->suspicious || c->topic_missing_since != 0;
+	return c->troubled || c->suspicious || c->topic_missing_since != 0 || c->start_told.nstuck > 0;
 }
 
 /* It is not; why a connection was lost last says more than that nothing answers. */

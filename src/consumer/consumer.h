@@ -86,9 +86,10 @@ struct BurrowConsumer
 	BurrowPublisher *outbox;
 
 	/* partitions come: see assignment.c */
-	BurrowAssignStep assign_step;
 	bool		assign_unanswered;	/* librdkafka waits for assign() */
-	TimestampTz locate_again_at;	/* not before; 0: at once */
+	uint32		nresolving;		/* parts whose start is not known or not used yet */
+	uint64		start_tag;		/* of the last question for committed offsets */
+	BurrowStartInfo start_told; /* what the views have of partitions that are not started yet */
 	bool		joined;			/* an assignment was answered once */
 
 	/* seeks: see seek.c */

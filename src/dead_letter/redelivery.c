@@ -262,7 +262,7 @@ static bool
 wants_to_read(const BurrowConsumer *c)
 {
 	return c->redeliver && c->nletter_parts == 0 && dlist_is_empty((dlist_head *) &c->letters) &&
-		c->assign_step == BURROW_ASSIGN_NONE && c->ending == BURROW_STOP_NONE &&
+		!c->assign_unanswered && c->ending == BURROW_STOP_NONE &&
 		!burrow_failure_is_waiting(c);
 }
 

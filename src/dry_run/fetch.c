@@ -33,7 +33,7 @@
 #include "consumer/consumer.h"
 #include "dry_run/dry_run.h"
 #include "offsets/seek.h"
-#include "offsets/start.h"
+#include "offsets/start_choice.h"
 #include "offsets/topic_identity.h"
 #include "partition/message.h"
 #include "runtime/kafka_library.h"
@@ -159,12 +159,12 @@ static void
 locate(DryFetch *f, DryPart *part, const BurrowStartFrom *option, const BurrowKafkaTopicPartition *commit,
 	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
-	BurrowStartChoice location = burrow_start_decide(f->sub, option, commit, row, group_has_others, log,
+	BurrowStartChoice location = burrow_start_choice_decide(f->sub, option, commit, row, group_has_others, log,
 													 &part->skip);
 
 	if (location.decided.decision == BURROW_START_HALT)
 	{
-		BurrowHalt	halt = burrow_start_behind(part->topic, part->partition, commit->offset, row->low);
+		BurrowHalt	halt = burrow_start_choice_behind(part->topic, part->partition, commit->offset, row->low);
 
 		refuse(&halt);
 	}
@@ -191,6 +191,7 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	BurrowPendingSeeks seeks;
 	BurrowStartFrom option;
 	BurrowLogBounds *logs;
+	const char **errors = palloc0(sizeof(char *) * Max(commits->n, 1));
 	bool		others;
 
 	f->parts = palloc0(sizeof(DryPart) * commits->n);
@@ -212,7 +213,14 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 
-	logs = burrow_start_ask_logs(f->kafka, f->client, f->sub, commits, rows, f->text);
+	logs = burrow_start_choice_ask_logs(f->kafka, f->client, f->sub, commits, rows, errors, f->text);
+	for (int i = 0; logs != NULL && i < commits->n; i++)
+	{
+		if (errors[i] == NULL)
+			continue;
+		strlcpy(f->text, errors[i], sizeof(f->text));
+		logs = NULL;
+	}
 	if (logs == NULL)
 	{
 		f->parts = NULL;
@@ -242,7 +250,7 @@ look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
 		if (!f->kafka->list_set(list, i, part->topic, part->partition, which, NULL, 0))
 			return false;
 	}
-	if (!burrow_start_look_up(f->kafka, f->client, list, f->text))
+	if (!burrow_start_choice_look_up(f->kafka, f->client, list, f->text))
 		return false;
 	for (int i = 0; i < f->nparts; i++)
 	{
@@ -299,7 +307,7 @@ find_out(DryFetch *f)
 
 	f->what = "get committed offsets";
 	f->parts = NULL;
-	ok = f->kafka->fetch_committed(f->client, list, ASK_TIMEOUT_MS, f->text);
+	ok = f->kafka->fetch_committed(f->client, list, ASK_TIMEOUT_MS, 0, f->text);
 	while (ok && f->parts == NULL && f->text[0] == '\0')
 		wait_for_kafka(f, deadline);
 	ok = f->parts != NULL && look_up(f, false, list) && look_up(f, true, list);

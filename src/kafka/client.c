@@ -170,8 +170,8 @@ burrow_kafka_left(BurrowKafkaClient *c)
 	return left;
 }
 
-static bool
-is_cooperative(BurrowKafkaClient *c)
+bool
+burrow_kafka_is_incremental(BurrowKafkaClient *c)
 {
 	return strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0;
 }
@@ -185,7 +185,7 @@ burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 
 	if (rd == NULL)
 		return no_memory(error);
-	if (is_cooperative(c))
+	if (burrow_kafka_is_incremental(c))
 		why = rd_kafka_incremental_assign(c->rk, rd);
 	else
 		code = rd_kafka_assign(c->rk, rd);
@@ -193,6 +193,19 @@ burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return burrow_kafka_fail(code, error);
 	return burrow_kafka_fail_error(c, why, error);
+}
+
+bool
+burrow_kafka_assign_more(BurrowKafkaClient *c, const BurrowKafkaList *all, const BurrowKafkaList *more,
+						 char *error)
+{
+	return burrow_kafka_assign(c, burrow_kafka_is_incremental(c) ? more : all, error);
+}
+
+bool
+burrow_kafka_is_lost(BurrowKafkaClient *c)
+{
+	return rd_kafka_assignment_lost(c->rk) != 0;
 }
 
 /*
@@ -224,7 +237,7 @@ burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *e
 	rd_kafka_topic_partition_list_t *rd;
 	rd_kafka_error_t *why;
 
-	if (!is_cooperative(c))
+	if (!burrow_kafka_is_incremental(c))
 	{
 		rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, NULL);
 
@@ -267,7 +280,7 @@ burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 
 bool
 burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, int timeout_ms,
-							 char *error)
+							 uint64_t tag, char *error)
 {
 	rd_kafka_topic_partition_list_t *rd;
 	rd_kafka_ListConsumerGroupOffsets_t *request;
@@ -278,6 +291,7 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 	if (list->n == 0)
 	{
 		c->owes_fetched = true;
+		c->owed_tag = tag;
 		burrow_kafka_wake(c, 0);
 		return true;
 	}
@@ -290,6 +304,8 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 		burrow_kafka_text_copy(error, BURROW_KAFKA_TEXT_MAX, why);
 		return false;
 	}
+	/* a number that is never followed as a pointer */
+	rd_kafka_AdminOptions_set_opaque(options, (void *) (uintptr_t) tag);
 	rd = burrow_kafka_list_to_rd(list);
 	if (rd == NULL)
 	{

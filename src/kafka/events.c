@@ -200,6 +200,7 @@ on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	size_t		n = 0;
 
 	event->type = BURROW_KAFKA_FETCHED;
+	event->tag = (uint64_t) (uintptr_t) rd_kafka_event_opaque(rd);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		burrow_kafka_fill_error(c, event, code, rd_kafka_event_error_string(rd));
@@ -341,6 +342,7 @@ owed(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 	if (c->owes_fetched)
 	{
 		c->owes_fetched = false;
+		event->tag = c->owed_tag;
 		event->type = BURROW_KAFKA_FETCHED;
 		return true;
 	}

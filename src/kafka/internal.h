@@ -108,6 +108,7 @@ struct BurrowKafkaClient
 	/* answers to empty requests, which librdkafka would refuse */
 	bool		owes_committed;
 	bool		owes_fetched;
+	uint64_t	owed_tag;
 
 	bool		closing;
 	bool		close_refused;	/* a fatal error: there is nothing left to close */
@@ -166,10 +167,14 @@ extern bool burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char
 extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_left(BurrowKafkaClient *c);
 extern bool burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+extern bool burrow_kafka_assign_more(BurrowKafkaClient *c, const BurrowKafkaList *all,
+									 const BurrowKafkaList *more, char *error);
+extern bool burrow_kafka_is_incremental(BurrowKafkaClient *c);
+extern bool burrow_kafka_is_lost(BurrowKafkaClient *c);
 extern bool burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list,
-										 int timeout_ms, char *error);
+										 int timeout_ms, uint64_t tag, char *error);
 extern bool burrow_kafka_close_begin(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_closed(BurrowKafkaClient *c);
 extern void burrow_kafka_destroy(BurrowKafkaClient *c);

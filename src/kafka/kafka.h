@@ -91,7 +91,7 @@ typedef struct BurrowKafkaEvent
 	bool		authentication; /* authentication or authorization refused; of a lost connection:
 								 * that seems to be the reason */
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
-	uint64_t	tag;			/* DELIVERED: as given to produce() */
+	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to fetch_committed() */
 	int			log_level;		/* LOG: syslog's, 0 to 7 */
 	char		topic[250];		/* ERROR of one partition, otherwise "" */
 	int32_t		partition;
@@ -219,21 +219,35 @@ typedef struct BurrowKafkaFunctions
 	/* The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or
 	 * eager by the group's protocol.  An empty list is an answer too. */
 	bool		(*assign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
+	/*
+	 * More partitions of an assignment that was answered without them.  With a group of eager
+	 * rebalances "all" takes the place of what is assigned, so that the others are fetched anew
+	 * from the offsets that it gives; otherwise "more" is added.  Not for an assignment that is
+	 * lost: its REVOKE is on its way, and would not say so any more.
+	 */
+	bool		(*assign_more) (BurrowKafkaClient *c, const BurrowKafkaList *all,
+								const BurrowKafkaList *more, char *error);
+	/* Do its rebalances say what comes and goes (cooperative), and not all that there is (eager)? */
+	bool		(*is_incremental) (BurrowKafkaClient *c);
+	bool		(*is_lost) (BurrowKafkaClient *c);
 	/* The one answer to REVOKE. */
 	bool		(*unassign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 
 	/* Commit offsets (next to read) with metadata; the answer comes as COMMITTED. */
 	bool		(*commit) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
-	/* Ask for the group's committed offsets; the answer comes as FETCHED. */
-	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, int timeout_ms, char *error);
+	/* Ask for the group's committed offsets; the answer comes as FETCHED, with the tag: answers
+	 * need not come in the order of the questions. */
+	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, int timeout_ms,
+									uint64_t tag, char *error);
 
 	/*
 	 * Offsets by time: list->items[i].offset is a time (milliseconds since 1970) or
 	 * BURROW_KAFKA_EARLIEST or _LATEST, and becomes a number.  Where no message is found at or
 	 * after the time, that is the end (under read_committed, the last stable offset) as it was
 	 * before the time was looked up, and the item is "beyond": what comes, or becomes visible,
-	 * meanwhile lies at or after it.  Waits up to timeout_ms.
-	 * False: the whole failed, be it for one partition that does not exist.
+	 * meanwhile lies at or after it.  Waits up to timeout_ms.  Each item has its own error: a
+	 * partition without a leader, or whose broker does not answer, keeps no other from its offset.
+	 * False: nothing answers at all.
 	 */
 	bool		(*resolve) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
@@ -249,7 +263,8 @@ typedef struct BurrowKafkaFunctions
 	/*
 	 * What time have the messages at these offsets?  list->items[i].offset becomes the
 	 * timestamp (milliseconds since 1970) of the message at that offset, or
-	 * BURROW_KAFKA_NONE_OFFSET if there is none.  For a client that is no member of a group
+	 * BURROW_KAFKA_NONE_OFFSET if there is none.  An item of which nothing is heard has an error.
+	 * For a client that is no member of a group
 	 * and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
 	 */
 	bool		(*peek) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);

@@ -38,8 +38,9 @@ timestamp_of(rd_kafka_event_t *event, int64_t offset)
 	return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? BURROW_KAFKA_NONE_OFFSET : ms;
 }
 
-/* Replaces each offset by what is heard first of its partition, unless the time is over. */
-static bool
+/* Replaces each offset by what is heard first of its partition, until the time is over: those that
+ * nothing was heard of have an error. */
+static void
 collect(rd_kafka_queue_t **queues, BurrowKafkaList *list, int64_t until)
 {
 	for (int i = 0; i < list->n; i++)
@@ -48,11 +49,15 @@ collect(rd_kafka_queue_t **queues, BurrowKafkaList *list, int64_t until)
 		rd_kafka_event_t *event = rd_kafka_queue_poll(queues[i], left > 0 ? (int) left : 0);
 
 		if (event == NULL)
-			return false;
+		{
+			list->items[i].error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+			list->items[i].error_text = rd_kafka_err2str(RD_KAFKA_RESP_ERR__TIMED_OUT);
+			list->items[i].offset = BURROW_KAFKA_NONE_OFFSET;
+			continue;
+		}
 		list->items[i].offset = timestamp_of(event, list->items[i].offset);
 		rd_kafka_event_destroy(event);
 	}
-	return true;
 }
 
 /* Each partition's queue, with nothing of an earlier assignment in it. */
@@ -96,8 +101,7 @@ burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, c
 		code = rd_kafka_assign(c->rk, rd);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		if (!collect(queues, list, until))
-			code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+		collect(queues, list, until);
 		(void) rd_kafka_assign(c->rk, NULL);
 	}
 	if (queues != NULL)

@@ -36,13 +36,19 @@ remaining(int64_t until)
 	return left > 0 ? (int) left : 0;
 }
 
-/* Asks for the offsets at the times in rd, and puts them there. */
-static bool
-ask(BurrowKafkaClient *c, rd_kafka_topic_partition_list_t *rd, int64_t until, char *error)
+/* Asks for the offsets at the times in rd, and puts them there, or an error of its own for each. */
+static rd_kafka_resp_err_t
+ask(BurrowKafkaClient *c, rd_kafka_topic_partition_list_t *rd, int64_t until)
 {
 	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, rd, remaining(until));
 
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
+	if (code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		return code;
+	/* so it says where it asked nobody, because each has an error */
+	for (int i = 0; i < rd->cnt; i++)
+		if (rd->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rd->elems[i].err = code;
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /*
@@ -73,18 +79,18 @@ ends_for_times(const rd_kafka_topic_partition_list_t *rd)
 }
 
 static void
-collect(BurrowKafkaTopicPartition *item, const rd_kafka_topic_partition_t *answer)
+set_answer(BurrowKafkaTopicPartition *item, rd_kafka_resp_err_t code, int64_t offset)
 {
-	item->error = answer->err;
-	item->error_text = answer->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(answer->err);
-	item->offset = answer->err == RD_KAFKA_RESP_ERR_NO_ERROR && answer->offset >= 0 ?
-		answer->offset : BURROW_KAFKA_NONE_OFFSET;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && offset < 0)
+		code = RD_KAFKA_RESP_ERR__NO_OFFSET;
+	item->error = code;
+	item->error_text = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(code);
+	item->offset = code == RD_KAFKA_RESP_ERR_NO_ERROR ? offset : BURROW_KAFKA_NONE_OFFSET;
 }
 
-/* Puts the answers into the list; ends NULL: no times were asked for. */
+/* Puts the answers into those of the items that were asked for; ends NULL: no times were. */
 static void
-collect_all(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd,
-			rd_kafka_topic_partition_list_t *ends)
+collect(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd, rd_kafka_topic_partition_list_t *ends)
 {
 	for (int i = 0; i < list->n; i++)
 	{
@@ -94,39 +100,184 @@ collect_all(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd,
 		rd_kafka_topic_partition_t *found =
 			rd_kafka_topic_partition_list_find(rd, item->topic, item->partition);
 
-		item->beyond = end != NULL && found != NULL &&
-			found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset < 0;
+		if (found == NULL)
+			continue;
+		item->beyond = end != NULL && found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset < 0;
 		if (item->beyond)
 			found = end;
-		if (found != NULL)
-			collect(item, found);
+		set_answer(item, found->err, found->offset);
 	}
 }
 
+/* One question for all of rd, or two where times are asked for. */
+static rd_kafka_resp_err_t
+ask_and_collect(BurrowKafkaClient *c, BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd, int64_t until)
+{
+	rd_kafka_topic_partition_list_t *ends = ends_for_times(rd);
+	rd_kafka_resp_err_t code = ends == NULL ? RD_KAFKA_RESP_ERR_NO_ERROR : ask(c, ends, until);
+
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		code = ask(c, rd, until);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		collect(list, rd, ends);
+	if (ends != NULL)
+		rd_kafka_topic_partition_list_destroy(ends);
+	return code;
+}
+
+/*
+ * What the cluster says now of the topics in the list, of which librdkafka's cache may not have
+ * heard: it keeps what it knows for topic.metadata.refresh.interval.ms, 5 minutes, and answers
+ * for partitions that came later without asking anybody.  NULL: no answer.
+ */
+static const rd_kafka_metadata_t *
+refresh(BurrowKafkaClient *c, const BurrowKafkaList *list, int64_t until, char *error)
+{
+	const rd_kafka_metadata_t *metadata;
+	rd_kafka_topic_t *only = NULL;
+	rd_kafka_resp_err_t code;
+	bool		one = true;
+
+	for (int i = 1; i < list->n && one; i++)
+		one = strcmp(list->items[i].topic, list->items[0].topic) == 0;
+	if (one)
+		only = rd_kafka_topic_new(c->rk, list->items[0].topic, NULL);
+	if (one && only == NULL)
+	{
+		(void) burrow_kafka_fail(rd_kafka_last_error(), error);
+		return NULL;
+	}
+	code = rd_kafka_metadata(c->rk, !one, only, &metadata, remaining(until));
+	if (only != NULL)
+		rd_kafka_topic_destroy(only);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return metadata;
+	(void) burrow_kafka_fail(code, error);
+	return NULL;
+}
+
+/* The broker that leads the partition; -1: none, and why. */
+static int32_t
+leader_of(const rd_kafka_metadata_t *metadata, const BurrowKafkaTopicPartition *item, rd_kafka_resp_err_t *why)
+{
+	*why = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+	for (int i = 0; i < metadata->topic_cnt; i++)
+	{
+		const rd_kafka_metadata_topic_t *topic = &metadata->topics[i];
+
+		if (strcmp(topic->topic, item->topic) != 0)
+			continue;
+		if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			*why = topic->err;
+		for (int p = 0; p < topic->partition_cnt; p++)
+		{
+			if (topic->partitions[p].id != item->partition)
+				continue;
+			*why = topic->partitions[p].leader >= 0 ? RD_KAFKA_RESP_ERR_NO_ERROR :
+				topic->partitions[p].err != RD_KAFKA_RESP_ERR_NO_ERROR ? topic->partitions[p].err :
+				RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+			return topic->partitions[p].leader;
+		}
+	}
+	return -1;
+}
+
+/*
+ * Asks each broker for what it leads of those without an answer, in turn, so that one that does
+ * not answer keeps only its own from having one.  times: what was asked for, by item.
+ */
+static void
+ask_by_leader(BurrowKafkaClient *c, BurrowKafkaList *list, const int64_t *times,
+			  const rd_kafka_metadata_t *metadata, int64_t until)
+{
+	for (int b = 0; b < metadata->broker_cnt; b++)
+	{
+		rd_kafka_topic_partition_list_t *rd = rd_kafka_topic_partition_list_new(1);
+		int64_t		now = burrow_kafka_now_ms();
+		int64_t		share = now + (until - now) / (metadata->broker_cnt - b);
+		rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+		rd_kafka_resp_err_t why;
+
+		for (int i = 0; i < list->n; i++)
+		{
+			if (list->items[i].error != 0 && leader_of(metadata, &list->items[i], &why) == metadata->brokers[b].id)
+				rd_kafka_topic_partition_list_add(rd, list->items[i].topic, list->items[i].partition)
+					->offset = times[i];
+		}
+		if (rd->cnt > 0)
+			code = ask_and_collect(c, list, rd, share);
+		for (int i = 0; i < rd->cnt && code != RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+			rd->elems[i].err = code;
+		if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+			collect(list, rd, NULL);
+		rd_kafka_topic_partition_list_destroy(rd);
+	}
+}
+
+/* The second attempt, for what the first has not answered.  False: nothing answers. */
+static bool
+ask_again(BurrowKafkaClient *c, BurrowKafkaList *list, const int64_t *times, int64_t until, char *error)
+{
+	const rd_kafka_metadata_t *metadata = refresh(c, list, until, error);
+
+	if (metadata == NULL)
+		return false;
+	for (int i = 0; i < list->n; i++)
+	{
+		rd_kafka_resp_err_t why;
+
+		if (list->items[i].error != 0 && leader_of(metadata, &list->items[i], &why) < 0)
+			set_answer(&list->items[i], why, -1);
+	}
+	ask_by_leader(c, list, times, metadata, until);
+	rd_kafka_metadata_destroy(metadata);
+	return true;
+}
+
+static bool
+all_answered(const BurrowKafkaList *list)
+{
+	for (int i = 0; i < list->n; i++)
+		if (list->items[i].error != 0)
+			return false;
+	return true;
+}
+
+/*
+ * All brokers are asked at the same time first, which is all there is to do nearly always.
+ */
 bool
 burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
 {
-	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
+	int64_t		begun = burrow_kafka_now_ms();
 	rd_kafka_topic_partition_list_t *rd;
-	rd_kafka_topic_partition_list_t *ends;
+	rd_kafka_resp_err_t code;
+	int64_t    *times;
 	bool		ok;
 
 	if (list->n == 0)
 		return true;
 	rd = burrow_kafka_list_to_rd(list);
-	if (rd == NULL)
+	times = malloc(sizeof(int64_t) * list->n);
+	if (rd == NULL || times == NULL)
 	{
+		if (rd != NULL)
+			rd_kafka_topic_partition_list_destroy(rd);
+		free(times);
 		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
 		return false;
 	}
 
-	ends = ends_for_times(rd);
-	ok = (ends == NULL || ask(c, ends, until, error)) && ask(c, rd, until, error);
-	if (ok)
-		collect_all(list, rd, ends);
+	for (int i = 0; i < list->n; i++)
+	{
+		times[i] = list->items[i].offset;
+		set_answer(&list->items[i], RD_KAFKA_RESP_ERR__TIMED_OUT, -1);
+	}
+	code = ask_and_collect(c, list, rd, begun + timeout_ms / 2);
+	ok = (code == RD_KAFKA_RESP_ERR_NO_ERROR && all_answered(list)) ||
+		ask_again(c, list, times, begun + timeout_ms, error);
 
-	if (ends != NULL)
-		rd_kafka_topic_partition_list_destroy(ends);
+	free(times);
 	rd_kafka_topic_partition_list_destroy(rd);
 	return ok;
 }
@@ -137,14 +288,16 @@ query_bound(BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t 
 			int64_t until, int64_t *offset, char *error)
 {
 	rd_kafka_topic_partition_list_t *rd = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
 	bool		ok;
 
 	rd_kafka_topic_partition_list_add(rd, topic, partition)->offset = which;
-	ok = ask(c, rd, until, error);
-	if (ok && rd->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		ok = burrow_kafka_fail(rd->elems[0].err, error);
-	else if (ok && rd->elems[0].offset < 0)
-		ok = burrow_kafka_fail(RD_KAFKA_RESP_ERR__NO_OFFSET, error);
+	code = ask(c, rd, until);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		code = rd->elems[0].err;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && rd->elems[0].offset < 0)
+		code = RD_KAFKA_RESP_ERR__NO_OFFSET;
+	ok = code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 	if (ok)
 		*offset = rd->elems[0].offset;
 	rd_kafka_topic_partition_list_destroy(rd);

@@ -147,13 +147,21 @@ ask_bounds(BurrowConsumer *c, int64 which)
 
 	for (int i = 0; ok && i < c->seeks.n; i++)
 		ok = c->kafka->list_set(list, i, c->seeks.seeks[i].topic, c->seeks.seeks[i].partition, which, NULL, 0);
-	if (ok && burrow_start_look_up(c->kafka, c->scout, list, text))
+	if (ok && c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
 	return NULL;
 }
 
+static void
+check_bounds(BurrowConsumer *c, const BurrowSeek *seek, int64 low, int64 end)
+{
+	if (seek->offset < low || seek->offset > end)
+		refuse(c, seek, burrow_topic_identity_bounds_text(low, end));
+}
+
+/* Those of which Kafka knows nothing now are looked at when they are assigned. */
 bool
 burrow_seek_check(BurrowConsumer *c)
 {
@@ -170,19 +178,23 @@ burrow_seek_check(BurrowConsumer *c)
 	lows = ask_bounds(c, BURROW_KAFKA_EARLIEST);
 	ends = lows != NULL ? ask_bounds(c, BURROW_KAFKA_LATEST) : NULL;
 	for (int i = 0; ends != NULL && i < c->seeks.n && c->ending == BURROW_STOP_NONE; i++)
-	{
-		int64		low = lows->items[i].offset;
-		int64		end = ends->items[i].offset;
-
-		if (c->seeks.seeks[i].offset < low || c->seeks.seeks[i].offset > end)
-			refuse(c, &c->seeks.seeks[i], burrow_topic_identity_bounds_text(low, end));
-	}
+		if (lows->items[i].error == 0 && ends->items[i].error == 0)
+			check_bounds(c, &c->seeks.seeks[i], lows->items[i].offset, ends->items[i].offset);
 	if (lows != NULL)
 		c->kafka->list_free(lows);
 	if (ends == NULL)
 		return false;
 	c->kafka->list_free(ends);
 	return true;
+}
+
+void
+burrow_seek_check_bounds(BurrowConsumer *c, BurrowPartition *part)
+{
+	const BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
+
+	if (seek != NULL)
+		check_bounds(c, seek, part->low, part->end);
 }
 
 /* ---- doing it ---- */
@@ -215,6 +227,7 @@ burrow_seek_locate(BurrowConsumer *c, BurrowPartition *part)
 	if (!burrow_seek_decide(&c->seeks, part->topic, part->partition, &part->start, &part->located))
 		return false;
 	part->sought = true;
+	part->given = part->located;
 	return true;
 }
 

@@ -14,12 +14,15 @@ extern void burrow_seek_init(BurrowConsumer *c);
 extern bool burrow_seek_is_new(BurrowConsumer *c);
 /* Halts if one cannot be done.  False: Kafka has not answered. */
 extern bool burrow_seek_check(BurrowConsumer *c);
+/* The same for one partition, whose bounds are known now. */
+extern void burrow_seek_check_bounds(BurrowConsumer *c, BurrowPartition *part);
 /* Is the partition to be moved?  Then it says where it starts, and whether that is known or
  * still to be looked up. */
 extern bool burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 partition,
 							   int64 *start, bool *located);
 extern bool burrow_seek_locate(BurrowConsumer *c, BurrowPartition *part);
-/* All starts are known: those that are at a time are stored as offsets.  False: not now. */
+/* All starts are known, of all partitions: those that are at a time are stored as offsets.  False: not
+ * now. */
 extern bool burrow_seek_fix_time(BurrowConsumer *c);
 /* Kafka has acknowledged positions: those that were sought are done. */
 extern void burrow_seek_run(BurrowConsumer *c);

@@ -10,24 +10,32 @@
  * one row a partition, in place of those that the workers left.  No worker has a message
  * of the partition now, so nobody writes one.  A change of delivery needs no more than
  * that: rows say the same in both modes.
+ *
+ * Everything is asked for many partitions at once and decided for each: one that has no
+ * answer (it has no leader, its broker is away, Kafka has not heard of it yet) is stuck and
+ * asked for again by itself, and the others go on.  Two things are done for all at the same
+ * time, and wait for all: what start_from says other than "earliest", because a partition
+ * that is found after others were stored counts as new, and starts at its beginning; and a
+ * seek by time, which becomes offsets once.
  */
 #include "postgres.h"
 
 #include "access/xlog.h"
 #include "utils/memutils.h"
 
-#include "catalog/done_set.h"
 #include "consumer/consumer.h"
 #include "consumer/shutdown.h"
 #include "offsets/offset_commit.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
+#include "offsets/start_choice.h"
 #include "offsets/topic_identity.h"
 #include "partition/partition.h"
 #include "runtime/crash_point.h"
 
-/* Asks again after a failure. */
+/* Asks again after a failure; of single partitions longer each time. */
 #define ASK_AGAIN_US		INT64CONST(1000000)
+#define ASK_AGAIN_MAX_US	INT64CONST(10000000)
 
 /* Longest wait for an answer of the broker's within one turn. */
 #define LOOK_UP_TIMEOUT_MS	1000
@@ -35,226 +43,126 @@
 /* The committed offsets are asked for without waiting; librdkafka's own limit. */
 #define FETCH_TIMEOUT_MS	10000
 
-/* A list of the partitions that are being located; those with a start only, or all. */
 BurrowKafkaList *
-burrow_start_list(BurrowConsumer *c, bool unlocated_only)
+burrow_start_list(BurrowConsumer *c, BurrowStartFilter is_wanted, BurrowStartOffset offset)
 {
 	BurrowKafkaList *list;
 	dlist_iter	iter;
 	int			n = 0;
 
 	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		n += part->state == BURROW_PARTITION_RESOLVING_START && !(unlocated_only && part->located) ? 1 : 0;
-	}
+		n += is_wanted(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	list = c->kafka->list_new(n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (list != NULL && is_wanted(c, part) &&
+			!c->kafka->list_set(list, n++, part->topic, part->partition, offset(part), NULL, 0))
+		{
+			c->kafka->list_free(list);
+			list = NULL;
+		}
+	}
 	if (list == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("Failed while assigning %d partitions.", n)));
-	n = 0;
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state != BURROW_PARTITION_RESOLVING_START || (unlocated_only && part->located))
-			continue;
-		if (!c->kafka->list_set(list, n++, part->topic, part->partition, part->start, NULL, 0))
-		{
-			c->kafka->list_free(list);
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("out of memory"),
-					 errdetail("Failed while assigning %d partitions.", n)));
-		}
-	}
 	return list;
 }
 
-static void
-ask_again(BurrowConsumer *c, BurrowAssignStep step, const char *what, const char *reason)
+int64
+burrow_start_offset(const BurrowPartition *part)
 {
-	c->assign_step = step;
-	c->locate_again_at = c->now + ASK_AGAIN_US;
-	burrow_consumer_trouble(c, "08006", psprintf("%s: %s", what, reason));
+	return part->start;
 }
 
-/* Asks for the group's committed offsets. */
-void
-burrow_start_ask(BurrowConsumer *c)
+bool
+burrow_start_is_due(const BurrowConsumer *c, const BurrowPartition *part, BurrowStartStep step)
 {
-	BurrowKafkaList *list;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok;
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->step == step && part->again_at <= c->now;
+}
+
+/* ---- no answer ---- */
+
+static void
+set_back(BurrowPartition *part, BurrowStartStep step, TimestampTz at)
+{
+	part->step = step;
+	part->again_at = at;
+}
+
+/* Nothing answers: all partitions that are due for this step wait. */
+static void
+set_all_back(BurrowConsumer *c, BurrowStartStep step, const char *what, const char *reason)
+{
+	TimestampTz at = GetCurrentTimestamp() + ASK_AGAIN_US;
 	dlist_iter	iter;
 
-	/* an epoch that is over must be so for the workers too */
 	dlist_foreach(iter, &c->parts)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state == BURROW_PARTITION_RESOLVING_START && burrow_partition_has_straggler(c, part))
-			return;
+		if (burrow_start_is_due(c, part, step))
+			set_back(part, step, at);
 	}
-	list = burrow_start_list(c, false);
-	ok = c->kafka->fetch_committed(c->client, list, FETCH_TIMEOUT_MS, text);
-	c->kafka->list_free(list);
-	if (ok)
-		c->assign_step = BURROW_ASSIGN_ASKED;
-	else
-		ask_again(c, BURROW_ASSIGN_ASK, "could not ask for committed offsets", text);
+	burrow_consumer_trouble(c, "08006", psprintf("%s: %s", what, reason));
 }
 
-/* Where start_from says that a partition without a history starts; a special offset or
- * a time in milliseconds to be looked up, or an offset (*is_offset). */
-static int64
-option_start(const BurrowStartFrom *s, int32 partition, bool *is_offset)
+void
+burrow_start_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason)
 {
-	*is_offset = false;
-	switch (s->kind)
-	{
-		case BURROW_START_EARLIEST:
-			break;
-		case BURROW_START_LATEST:
-			return BURROW_KAFKA_LATEST;
-		case BURROW_START_TIME:
-			return s->time_ms;
-		case BURROW_START_OFFSETS:
-			for (int i = 0; i < s->noffsets; i++)
-				if (s->partitions[i] == partition)
-				{
-					*is_offset = true;
-					return s->offsets[i];
-				}
-			break;
-	}
-	return BURROW_KAFKA_EARLIEST;
+	char	   *text = psprintf("%s: %s", what, reason);
+	bool		told = part->stuck_text != NULL && strcmp(part->stuck_text, text) == 0;
+
+	part->again_us = Min(Max(part->again_us * 2, ASK_AGAIN_US), ASK_AGAIN_MAX_US);
+	/* the question may have taken a while, which the others waited */
+	part->again_at = GetCurrentTimestamp() + part->again_us;
+	if (part->stuck_since == 0)
+		part->stuck_since = c->now;
+	if (told)
+		return;
+	if (part->stuck_text != NULL)
+		pfree(part->stuck_text);
+	part->stuck_text = MemoryContextStrdup(TopMemoryContext, text);
+	text = psprintf("topic \"%s\" partition %d cannot be started: %s", part->topic, part->partition, text);
+	burrow_registry_set_error(c->slot, "08006", text);
+	ereport(c->start_told.nstuck == 0 ? WARNING : DEBUG1,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("subscription \"%s\": %s", c->sub->name, text),
+			 errdetail("It is asked for again; other partitions go on.")));
 }
 
-/* The commit lies below what the database has done: an administrator has to say which
- * is meant. */
-BurrowHalt
-burrow_start_behind(const char *topic, int32 partition, int64 committed, int64 low)
-{
-	return (BurrowHalt) {
-		.topic = topic,
-		.partition = partition,
-		.offset = committed,
-		.sqlstate = "55000",
-		.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
-							(long long) committed, topic, partition, (long long) low),
-		.remedy = BURROW_REMEDY_SEEK,
-		.seek_to = low,
-		.detail = "The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.",
-		.hint = "Use burrow.seek() to say where to go on; or reset the group to the database's position or beyond, and use burrow.resume().",
-	};
-}
+/* ---- the group's offsets ---- */
 
-/* See burrow_start_position_find(). */
-static BurrowStartPositionFound
-find_position(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
-			  bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
-{
-	BurrowStartPositionInput in = {
-		.committed = item->offset,
-		.has_row = row->low >= 0,
-		.low = row->low,
-		.delivery = sub->options.delivery,
-		.group_has_others = group_has_others,
-	};
-
-	return burrow_start_position_find(&in, sub->uuid, item->metadata, item->metadata_len, &row->done, log, skip);
-}
-
-BurrowStartChoice
-burrow_start_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
-					const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
-					bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
-{
-	BurrowStartPositionFound found = find_position(sub, item, row, group_has_others, log, skip);
-	BurrowStartChoice location = {
-		.commit = found.commit,
-		.decided = found.decided,
-		.start = found.start,
-		.located = true,
-		.refused = found.refused,
-	};
-
-	/* those whose commits claim something were asked for */
-	Assert(!found.needs_bounds);
-	if (found.refused > 0)
-		ereport(LOG,
-				(errmsg("subscription \"%s\": what is committed for topic \"%s\" partition %d claims that offsets are done which the topic does not hold",
-						sub->name, item->topic, item->partition),
-				 errdetail("%zu ranges of offsets were not believed. %s", found.refused,
-						   burrow_topic_identity_bounds_text(log->low, log->end))));
-
-	switch (location.decided.decision)
-	{
-		case BURROW_START_BY_OPTION:
-			location.start = option_start(option, item->partition, &location.located);
-			break;
-		case BURROW_START_AT_BEGINNING:
-			location.located = false;
-			location.start = BURROW_KAFKA_EARLIEST;
-			break;
-		case BURROW_START_HALT:
-		case BURROW_START_AT_DATABASE:
-		case BURROW_START_AT_KAFKA:
-		case BURROW_START_AT_LARGER:
-			break;
-	}
-	return location;
-}
-
-/* Does the commit claim that something is done beyond its offset, and does it count? */
+/* An epoch that is over must be so for the workers too. */
 static bool
-makes_claims(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *item, const BurrowPosition *row)
+wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	BurrowOffsetSet skip;
-	bool		needs_bounds;
-
-	burrow_done_set_init(&skip);
-	needs_bounds = find_position(sub, item, row, false, NULL, &skip).needs_bounds;
-	burrow_offset_set_reset(&skip);
-	return needs_bounds;
+	return burrow_start_is_due(c, part, BURROW_STEP_ASK) &&
+		!burrow_partition_has_straggler((BurrowConsumer *) c, part);
 }
 
-BurrowLogBounds *
-burrow_start_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
-					  const BurrowSubscription *sub, const BurrowKafkaList *commits,
-					  const BurrowPosition *rows, char *text)
+static void
+ask(BurrowConsumer *c)
 {
-	BurrowLogBounds *logs = palloc(sizeof(BurrowLogBounds) * commits->n);
-	int		   *which = palloc(sizeof(int) * commits->n);
-	int			n = 0;
+	BurrowKafkaList *list = burrow_start_list(c, wants_offset, burrow_start_offset);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		ok = list->n > 0 &&
+		c->kafka->fetch_committed(c->client, list, FETCH_TIMEOUT_MS, ++c->start_tag, text);
 
-	for (int i = 0; i < commits->n; i++)
+	if (!ok && list->n > 0)
+		set_all_back(c, BURROW_STEP_ASK, "could not ask for committed offsets", text);
+	for (int i = 0; ok && i < list->n; i++)
 	{
-		logs[i] = (BurrowLogBounds) {-1, -1};
-		if (makes_claims(sub, &commits->items[i], &rows[i]))
-			which[n++] = i;
-	}
-	for (int ends = 0; ends < 2 && n > 0; ends++)
-	{
-		BurrowKafkaList *list = kafka->list_new(n);
-		bool		ok = list != NULL;
+		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
 
-		strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
-		for (int i = 0; ok && i < n; i++)
-			ok = kafka->list_set(list, i, commits->items[which[i]].topic, commits->items[which[i]].partition,
-								 ends ? BURROW_KAFKA_LATEST : BURROW_KAFKA_EARLIEST, NULL, 0);
-		ok = ok && burrow_start_look_up(kafka, scout, list, text);
-		for (int i = 0; ok && i < n; i++)
-			*(ends ? &logs[which[i]].end : &logs[which[i]].low) = list->items[i].offset;
-		kafka->list_free(list);
-		if (!ok)
-			return NULL;
+		part->step = BURROW_STEP_ASKED;
+		part->asked_tag = c->start_tag;
 	}
-	return logs;
+	c->kafka->list_free(list);
 }
 
 /* Decides where one partition starts. */
@@ -270,15 +178,21 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 	if (burrow_seek_locate(c, part))
 		return;
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	location = burrow_start_decide(c->sub, &c->start, item, row, group_has_others, log, &part->skip);
+	location = burrow_start_choice_decide(c->sub, &c->start, item, row, group_has_others, log, &part->skip);
 	MemoryContextSwitchTo(old);
 	BURROW_COUNT(c->slot, claims_refused, location.refused);
+	if (location.refused > 0)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": what is committed for topic \"%s\" partition %d claims that offsets are done which the topic does not hold",
+						c->sub->name, part->topic, part->partition),
+				 errdetail("%zu ranges of offsets were not believed. %s", location.refused,
+						   burrow_topic_identity_bounds_text(log->low, log->end))));
 
 	start = location.decided;
 	part->located = location.located;
 	if (start.decision == BURROW_START_HALT)
 	{
-		BurrowHalt	halt = burrow_start_behind(part->topic, part->partition, item->offset, low);
+		BurrowHalt	halt = burrow_start_choice_behind(part->topic, part->partition, item->offset, low);
 
 		burrow_shutdown_halt(c, &halt);
 	}
@@ -292,6 +206,8 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 				 errdetail("The database has no position.")));
 
 	part->old = start.offset >= 0;
+	part->with_others = start.decision == BURROW_START_BY_OPTION && !part->located &&
+		part->start != BURROW_KAFKA_EARLIEST;
 	part->seen_offset = row->seen_offset;
 	part->seen_ms = row->seen_ms;
 
@@ -306,25 +222,6 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 		part->start_acked = true;
 		part->committed = item->offset;
 	}
-}
-
-/* Is this the answer for all partitions that are being located? */
-static bool
-answers_all(BurrowConsumer *c, const BurrowKafkaList *list)
-{
-	dlist_iter	iter;
-	int			n = 0;
-
-	for (int i = 0; i < list->n; i++)
-	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
-
-		if (part == NULL || part->state != BURROW_PARTITION_RESOLVING_START)
-			return false;
-	}
-	dlist_foreach(iter, &c->parts)
-		n += dlist_container(BurrowPartition, node, iter.cur)->state == BURROW_PARTITION_RESOLVING_START ? 1 : 0;
-	return n == list->n;
 }
 
 /* What the database knows of the partitions of an assignment. */
@@ -345,28 +242,56 @@ read_rows(BurrowConsumer *c, void *arg)
 	rows->others = burrow_position_exists(c->subid, NULL);
 }
 
-/* The group's committed offsets have come. */
+/* The part that waits for this answer; NULL: none, or for another one. */
+static BurrowPartition *
+asked(BurrowConsumer *c, const BurrowKafkaTopicPartition *item, uint64 tag)
+{
+	BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+	if (part == NULL || part->state != BURROW_PARTITION_RESOLVING_START ||
+		part->step != BURROW_STEP_ASKED || part->asked_tag != tag)
+		return NULL;
+	return part;
+}
+
+/* All that still wait for the answer with this tag are to be asked for again.  False: there are none. */
+static bool
+ask_again(BurrowConsumer *c, uint64 tag)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_RESOLVING_START ||
+			part->step != BURROW_STEP_ASKED || part->asked_tag != tag)
+			continue;
+		set_back(part, BURROW_STEP_ASK, c->now + ASK_AGAIN_US);
+		any = true;
+	}
+	return any;
+}
+
+/* The group's committed offsets have come, perhaps for an assignment that is over. */
 void
 burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const BurrowKafkaList *list = &event->list;
-	const char *reason = event->error != 0 ? event->text : NULL;
 	Rows		rows = {.n = list->n};
 	BurrowLogBounds *logs;
+	const char **errors;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	for (int i = 0; i < list->n && reason == NULL; i++)
-		if (list->items[i].error != 0)
-			reason = list->items[i].error_text;
-	if (c->assign_step != BURROW_ASSIGN_ASKED || (reason == NULL && !answers_all(c, list)))
-		return;					/* asked in another matter, or for an assignment that is over */
-	if (reason != NULL)
+	if (event->error != 0)
 	{
-		ask_again(c, BURROW_ASSIGN_ASK, "could not get committed offsets", reason);
+		if (ask_again(c, event->tag))
+			burrow_consumer_trouble(c, "08006", psprintf("could not get committed offsets: %s", event->text));
 		return;
 	}
 
-	rows.positions = palloc(sizeof(BurrowPosition) * list->n);
+	rows.positions = palloc(sizeof(BurrowPosition) * Max(list->n, 1));
 	for (int i = 0; i < list->n; i++)
 	{
 		rows.positions[i].topic = list->items[i].topic;
@@ -374,47 +299,46 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	}
 	if (!burrow_consumer_try(c, read_rows, &rows, "read positions"))
 	{
-		c->assign_step = BURROW_ASSIGN_ASK;
-		c->locate_again_at = c->now + ASK_AGAIN_US;
+		(void) ask_again(c, event->tag);
 		return;
 	}
-	logs = burrow_start_ask_logs(c->kafka, c->scout, c->sub, list, rows.positions, text);
+	errors = palloc0(sizeof(char *) * Max(list->n, 1));
+	logs = burrow_start_choice_ask_logs(c->kafka, c->scout, c->sub, list, rows.positions, errors, text);
 	if (logs == NULL)
 	{
-		ask_again(c, BURROW_ASSIGN_ASK, "could not look up what the topic holds", text);
+		if (ask_again(c, event->tag))
+			burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
 		return;
 	}
 	burrow_consumer_trouble_over(c);
 
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
-
-		if (part != NULL && part->state == BURROW_PARTITION_RESOLVING_START)
-			/* a partition that comes later than the first is new: none of it may be missed */
-			locate(c, part, &list->items[i], &rows.positions[i], rows.others, &logs[i]);
-	}
-	c->assign_step = BURROW_ASSIGN_RESOLVE;
-	c->locate_again_at = 0;
-}
-
-bool
-burrow_start_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
-						BurrowKafkaList *list, char *text)
-{
-	if (!kafka->resolve(scout, list, LOOK_UP_TIMEOUT_MS, text))
-		return false;
-	for (int i = 0; i < list->n; i++)
-	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
+		BurrowPartition *part = asked(c, item, event->tag);
 
-		if (item->error == 0 && item->offset >= 0)
+		if (part == NULL)
 			continue;
-		strlcpy(text, item->error != 0 ? item->error_text : "no offset was returned", BURROW_KAFKA_TEXT_MAX);
-		return false;
+		if (item->error != 0)
+		{
+			part->step = BURROW_STEP_ASK;
+			burrow_start_stick(c, part, "could not get the committed offset", item->error_text);
+			continue;
+		}
+		if (errors[i] != NULL)
+		{
+			part->step = BURROW_STEP_ASK;
+			burrow_start_stick(c, part, "could not look up what the partition holds", errors[i]);
+			continue;
+		}
+		/* a partition that comes later than the first is new: none of it may be missed */
+		locate(c, part, item, &rows.positions[i], rows.others, &logs[i]);
+		set_back(part, BURROW_STEP_LOOK_UP, 0);
 	}
-	return true;
+	(void) ask_again(c, event->tag);
 }
+
+/* ---- the brokers' answers ---- */
 
 /* Who asked for a time learns where there was none: not to be found does not mean that it is not there. */
 static void
@@ -431,70 +355,151 @@ tell_of_ends(const BurrowConsumer *c, const BurrowKafkaList *list)
 				 errdetail("What is behind a transaction that is open is not found.  Such a partition starts where the oldest open transaction does: nothing is skipped, and older messages may be handled.")));
 }
 
-/* Looks up the log's start or end, or a time.  False: not all are known yet. */
-bool
-burrow_start_resolve(BurrowConsumer *c)
+static bool
+wants_look_up(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	BurrowKafkaList *list = burrow_start_list(c, true);
+	return burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && !part->located;
+}
+
+/* Looks up the log's start or end, or a time, where that is to be done. */
+static void
+look_up(BurrowConsumer *c)
+{
+	BurrowKafkaList *list = burrow_start_list(c, wants_look_up, burrow_start_offset);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = burrow_start_look_up(c->kafka, c->scout, list, text);
+	bool		ok = c->kafka->resolve(c->scout, list, LOOK_UP_TIMEOUT_MS, text);
 
 	if (ok)
 		tell_of_ends(c, list);
 	for (int i = 0; ok && i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
 
-		part->start = list->items[i].offset;
+		if (item->error != 0)
+		{
+			burrow_start_stick(c, part, "could not look up the starting offset", item->error_text);
+			continue;
+		}
+		part->start = item->offset;
 		part->located = true;
 	}
 	c->kafka->list_free(list);
 	if (!ok)
-		ask_again(c, BURROW_ASSIGN_RESOLVE, "could not look up starting offsets", text);
-	return ok;
+		set_all_back(c, BURROW_STEP_LOOK_UP, "could not look up starting offsets", text);
 }
 
-/* All starts are known: they go into the database.  False: not now. */
-bool
-burrow_start_store(BurrowConsumer *c)
+/* What is found to be there is known. */
+static void
+check(BurrowConsumer *c)
 {
-	BurrowPosition *positions;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	dlist_iter	iter;
+
+	if (!burrow_topic_identity_check(c, text))
+	{
+		set_all_back(c, BURROW_STEP_LOOK_UP, "could not look up what the topic holds", text);
+		return;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located)
+			part->step = BURROW_STEP_KNOWN;
+	}
+}
+
+/* ---- storing ---- */
+
+/* Does the part have to wait for this other one? */
+static bool
+waits_for(const BurrowConsumer *c, const BurrowPartition *part, const BurrowPartition *other)
+{
+	if (other->state != BURROW_PARTITION_RESOLVING_START || other->step >= BURROW_STEP_KNOWN)
+		return false;
+	if (c->seeks.has_time)
+		return true;
+	return part->with_others && (other->step < BURROW_STEP_LOOK_UP || other->with_others);
+}
+
+static bool
+waits_for_others(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	dlist_iter	iter;
+
+	if (!c->seeks.has_time && !part->with_others)
+		return false;
+	dlist_foreach(iter, (dlist_head *) &c->parts)
+		if (waits_for(c, part, dlist_container(BurrowPartition, node, iter.cur)))
+			return true;
+	return false;
+}
+
+static bool
+may_be_stored(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return burrow_start_is_due(c, part, BURROW_STEP_KNOWN) && !waits_for_others(c, part);
+}
+
+/* Those that are to be stored now; an array that has room for all parts. */
+static int
+choose(BurrowConsumer *c, BurrowPartition ***chosen)
+{
 	dlist_iter	iter;
 	int			n = 0;
 
+	*chosen = palloc(sizeof(BurrowPartition *) * Max(c->nresolving, 1));
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (may_be_stored(c, part))
+			(*chosen)[n++] = part;
+	}
+	return n;
+}
+
+/* The starts of these go into the database.  False: not now. */
+static bool
+store(BurrowConsumer *c, BurrowPartition **parts, int nparts)
+{
+	BurrowPosition *positions = palloc(sizeof(BurrowPosition) * nparts);
+	int			n = 0;
+
 	if (!burrow_seek_fix_time(c))
-	{
-		c->locate_again_at = c->now + ASK_AGAIN_US;
 		return false;
-	}
 	BURROW_CRASH_POINT("before start is stored");
-	dlist_foreach(iter, &c->parts)
-		n++;
-	positions = palloc(sizeof(BurrowPosition) * n);
-	n = 0;
-	dlist_foreach(iter, &c->parts)
+	for (int i = 0; i < nparts; i++)
 	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state != BURROW_PARTITION_RESOLVING_START || part->start_stored)
+		if (parts[i]->start_stored)
 			continue;
-		positions[n].topic = part->topic;
-		positions[n].partition = part->partition;
-		positions[n].low = part->start;
-		burrow_topic_identity_fill(part, &positions[n]);
-		positions[n++].done = part->skip;
+		positions[n].topic = parts[i]->topic;
+		positions[n].partition = parts[i]->partition;
+		positions[n].low = parts[i]->start;
+		burrow_topic_identity_fill(parts[i], &positions[n]);
+		positions[n++].done = parts[i]->skip;
 	}
-	if (n > 0 && !burrow_offset_commit_store(c, positions, n, true))
-	{
-		c->locate_again_at = c->now + ASK_AGAIN_US;
-		return false;
-	}
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+	return n == 0 || burrow_offset_commit_store(c, positions, n, true);
+}
 
-		if (part->state != BURROW_PARTITION_RESOLVING_START)
+static void
+store_known(BurrowConsumer *c)
+{
+	BurrowPartition **parts;
+	int			n = choose(c, &parts);
+	bool		ok = n > 0 && store(c, parts, n);
+
+	for (int i = 0; i < n; i++)
+	{
+		BurrowPartition *part = parts[i];
+
+		if (!ok)
+		{
+			set_back(part, BURROW_STEP_KNOWN, c->now + ASK_AGAIN_US);
 			continue;
+		}
+		part->step = BURROW_STEP_STORED;
 		part->start_stored = true;
 		part->stored = part->start;
 		part->seen_stored_at = c->now;
@@ -502,6 +507,83 @@ burrow_start_store(BurrowConsumer *c)
 		if (part->rows_lsn != 0)
 			part->rows_lsn = GetFlushRecPtr(NULL);
 	}
-	BURROW_CRASH_POINT("start stored");
-	return true;
+	if (ok)
+		BURROW_CRASH_POINT("start stored");
+}
+
+/* ---- all of it ---- */
+
+void
+burrow_start_advance(BurrowConsumer *c)
+{
+	ask(c);
+	look_up(c);
+	check(c);
+	if (c->ending == BURROW_STOP_NONE)
+		store_known(c);
+}
+
+bool
+burrow_start_is_put_off(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return part->stuck_since != 0 ||
+		(part->step == BURROW_STEP_ASK && burrow_partition_has_straggler((BurrowConsumer *) c, part)) ||
+		(part->step == BURROW_STEP_KNOWN && waits_for_others(c, part));
+}
+
+TimestampTz
+burrow_start_next(const BurrowConsumer *c)
+{
+	TimestampTz next = 0;
+	dlist_iter	iter;
+
+	if (c->nresolving == 0)
+		return 0;
+	dlist_foreach(iter, (dlist_head *) &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		/* what has no time waits for something that wakes us */
+		if (part->state == BURROW_PARTITION_RESOLVING_START && part->again_at > c->now)
+			next = burrow_earlier(next, part->again_at);
+	}
+	return next;
+}
+
+/* Tells others; what has been stuck for longest stands for all. */
+void
+burrow_start_publish(BurrowConsumer *c)
+{
+	BurrowStartInfo info;
+	const BurrowPartition *first = NULL;
+	dlist_iter	iter;
+
+	if (c->nresolving == 0 && c->start_told.n == 0)
+		return;
+	memset(&info, 0, sizeof(info)); /* it is compared as a whole */
+	info.n = c->nresolving;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_RESOLVING_START || part->stuck_since == 0)
+			continue;
+		info.nstuck++;
+		if (first == NULL || part->stuck_since < first->stuck_since)
+			first = part;
+	}
+	if (first != NULL)
+	{
+		strlcpy(info.topic, first->topic, sizeof(info.topic));
+		info.partition = first->partition;
+		info.since = first->stuck_since;
+		strlcpy(info.message, first->stuck_text, sizeof(info.message));
+	}
+	if (memcmp(&info, &c->start_told, sizeof(info)) == 0)
+		return;
+	if (info.nstuck == 0 && c->start_told.nstuck > 0)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": all partitions are started", c->sub->name)));
+	c->start_told = info;
+	burrow_registry_set_starting(c->slot, &info);
 }

@@ -25,6 +25,7 @@
 #include "consumer/connection.h"
 #include "consumer/consumer.h"
 #include "consumer/shutdown.h"
+#include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
 #include "partition/partition.h"
@@ -41,16 +42,41 @@
 
 /* Does the partition's start come from before? */
 static bool
-is_old(const BurrowPartition *part)
+is_old(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return part->state == BURROW_PARTITION_RESOLVING_START && part->located && part->old;
+	return burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && part->old;
+}
+
+/* Is what the log holds to be asked for? */
+static bool
+wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && (part->old || part->given);
 }
 
 /* Can the message that was taken last be compared? */
 static bool
-is_comparable(const BurrowPartition *part)
+is_comparable(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return is_old(part) && part->seen_offset >= 0 && part->seen_ms >= 0 && part->seen_offset >= part->low;
+	return is_old(c, part) && part->seen_offset >= 0 && part->seen_ms >= 0 && part->seen_offset >= part->low;
+}
+
+static int64
+earliest(const BurrowPartition *part)
+{
+	return BURROW_KAFKA_EARLIEST;
+}
+
+static int64
+latest(const BurrowPartition *part)
+{
+	return BURROW_KAFKA_LATEST;
+}
+
+static int64
+seen(const BurrowPartition *part)
+{
+	return part->seen_offset;
 }
 
 /* What is known of the log belongs to another one: all of this one is new. */
@@ -72,53 +98,24 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *m
 	burrow_shutdown_halt(c, &halt);
 }
 
-/* A list of such partitions, with an offset each by value(). */
-static BurrowKafkaList *
-make_list(BurrowConsumer *c, bool (*is_wanted) (const BurrowPartition *part), int64 which)
-{
-	BurrowKafkaList *list;
-	dlist_iter	iter;
-	int			n = 0;
-
-	dlist_foreach(iter, &c->parts)
-		n += is_wanted(dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
-	list = c->kafka->list_new(n);
-	n = 0;
-	dlist_foreach(iter, &c->parts)
-	{
-		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (list != NULL && is_wanted(part) &&
-			!c->kafka->list_set(list, n++, part->topic, part->partition,
-								which != 0 ? which : part->seen_offset, NULL, 0))
-		{
-			c->kafka->list_free(list);
-			list = NULL;
-		}
-	}
-	if (list == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Failed while looking at %d partitions.", n)));
-	return list;
-}
-
 /* Asks for the logs' starts or ends.  False: Kafka has not answered. */
 static bool
-ask_bounds(BurrowConsumer *c, int64 which, char *text)
+ask_bounds(BurrowConsumer *c, BurrowStartOffset which, char *text)
 {
-	BurrowKafkaList *list = make_list(c, is_old, which);
-	bool		ok = burrow_start_look_up(c->kafka, c->scout, list, text);
+	BurrowKafkaList *list = burrow_start_list(c, wants_bounds, which);
+	bool		ok = c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
 
-		if (which == BURROW_KAFKA_EARLIEST)
-			part->low = list->items[i].offset;
+		if (item->error != 0)
+			burrow_start_stick(c, part, "could not look up what the partition holds", item->error_text);
+		else if (which == earliest)
+			part->low = item->offset;
 		else
-			part->end = list->items[i].offset;
+			part->end = item->offset;
 	}
 	c->kafka->list_free(list);
 	return ok;
@@ -128,15 +125,18 @@ ask_bounds(BurrowConsumer *c, int64 which, char *text)
 static bool
 compare(BurrowConsumer *c, char *text)
 {
-	BurrowKafkaList *list = make_list(c, is_comparable, 0);
+	BurrowKafkaList *list = burrow_start_list(c, is_comparable, seen);
 	bool		ok = c->kafka->peek(c->scout, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
-		int64		ms = list->items[i].offset;
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+		int64		ms = item->offset;
 
-		if (ms != BURROW_KAFKA_NONE_OFFSET && ms != part->seen_ms)
+		if (item->error != 0)
+			burrow_start_stick(c, part, "could not read what was read before", item->error_text);
+		else if (ms != BURROW_KAFKA_NONE_OFFSET && ms != part->seen_ms)
 			halt(c, part, part->start,
 				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
@@ -148,7 +148,7 @@ compare(BurrowConsumer *c, char *text)
 
 /* The log ends before what we know of it. */
 static void
-check_end(BurrowConsumer *c, const BurrowPartition *part)
+check_end(BurrowConsumer *c, BurrowPartition *part)
 {
 	int64		known = Max(part->start, part->seen_offset + 1);
 
@@ -240,42 +240,38 @@ check_start(BurrowConsumer *c, BurrowPartition *part)
 		burrow_topic_identity_halt_gap(c, part, part->start, part->low, part->end);
 }
 
-bool
-burrow_topic_identity_check(BurrowConsumer *c)
+/* Calls check() for those that are wanted, until one halts. */
+static void
+check_each(BurrowConsumer *c, BurrowStartFilter is_wanted, void (*check) (BurrowConsumer *c, BurrowPartition *part))
 {
-	char		text[BURROW_KAFKA_TEXT_MAX];
 	dlist_iter	iter;
-	bool		any = false;
 
-	dlist_foreach(iter, &c->parts)
-		any |= is_old(dlist_container(BurrowPartition, node, iter.cur));
-	if (!any)
-		return true;
-	if (!ask_bounds(c, BURROW_KAFKA_EARLIEST, text) || !ask_bounds(c, BURROW_KAFKA_LATEST, text))
-	{
-		burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
-		return false;
-	}
 	dlist_foreach(iter, &c->parts)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (is_old(part))
-			check_end(c, part);
+		if (c->ending == BURROW_STOP_NONE && is_wanted(c, part))
+			check(c, part);
 	}
+}
+
+static bool
+is_given(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return wants_bounds(c, part) && part->given;
+}
+
+bool
+burrow_topic_identity_check(BurrowConsumer *c, char *text)
+{
+	if (!ask_bounds(c, earliest, text) || !ask_bounds(c, latest, text))
+		return false;
+	check_each(c, is_given, burrow_seek_check_bounds);
+	check_each(c, is_old, check_end);
 	if (c->ending == BURROW_STOP_NONE && !compare(c, text))
-	{
-		burrow_consumer_trouble(c, "08006", psprintf("could not read what was read before: %s", text));
 		return false;
-	}
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (is_old(part))
-			check_start(c, part);
-	}
-	return c->ending == BURROW_STOP_NONE;
+	check_each(c, is_old, check_start);
+	return true;
 }
 
 void

@@ -11,9 +11,9 @@
 
 #define BURROW_HINT_SEEK	"Use burrow.seek() to say where to go on."
 
-/* All starts are known: halts where one cannot be gone on from.  False: it did, or Kafka has
- * not answered. */
-extern bool burrow_topic_identity_check(BurrowConsumer *c);
+/* Of those whose start is known and that are due: halts where one cannot be gone on from, and sticks
+ * those for which there is no answer.  False: Kafka has not answered at all, and text says why. */
+extern bool burrow_topic_identity_check(BurrowConsumer *c, char *text);
 /* The topic does not hold what comes next. */
 extern BurrowHalt burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, const char *detail);
 /* low, end: what the log holds; -1: that is not known. */

@@ -28,6 +28,7 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	BurrowPartition *part = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPartition));
 	uint32		i;
 
+	Assert(burrow_partition_find(c, topic, partition) == NULL);
 	strlcpy(part->topic, topic, sizeof(part->topic));
 	part->partition = partition;
 	part->state = BURROW_PARTITION_RESOLVING_START;
@@ -41,6 +42,7 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->high_watermark = -1;
 	part->seen_offset = part->seen_ms = -1;
 	part->goal = -1;
+	part->step = BURROW_STEP_ASK;
 	burrow_done_set_init(&part->skip);
 	part->place = burrow_key_parking_place(c, topic, partition);
 
@@ -82,6 +84,8 @@ part_free(BurrowConsumer *c, BurrowPartition *part)
 	dlist_delete(&part->node);
 	c->part_by_id[part->id - 1] = NULL;
 	burrow_offset_set_reset(&part->skip);
+	if (part->stuck_text != NULL)
+		pfree(part->stuck_text);
 	if (part->folded != NULL)
 		pfree(part->folded);
 	if (part->obstacle != NULL)
@@ -128,6 +132,8 @@ void
 burrow_partition_close(BurrowConsumer *c, BurrowPartition *part)
 {
 	burrow_partition_stop(c, part);
+	if (part->state == BURROW_PARTITION_RESOLVING_START)
+		c->nresolving--;
 	part->state = BURROW_PARTITION_CLOSED;
 	if (part->queue != NULL)
 	{

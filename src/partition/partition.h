@@ -74,6 +74,16 @@ typedef enum BurrowPartitionState
 	BURROW_PARTITION_CLOSED			/* epoch over; kept while a worker holds a message of it */
 } BurrowPartitionState;
 
+/* How far it is known where a partition starts, while its state is RESOLVING_START. */
+typedef enum BurrowStartStep
+{
+	BURROW_STEP_ASK,			/* the group's offset is to be asked for -> ASKED */
+	BURROW_STEP_ASKED,			/* -> ASK after an error, LOOK_UP */
+	BURROW_STEP_LOOK_UP,		/* brokers are to be asked for offsets, and for what is there -> KNOWN */
+	BURROW_STEP_KNOWN,			/* -> STORED */
+	BURROW_STEP_STORED			/* may be assigned -> ACTIVE */
+} BurrowStartStep;
+
 /* The lane of what the consumer resolves itself (dead letters, what is skipped); no worker
  * has it. */
 #define BURROW_RESOLVED_LANE	BURROW_MAX_WORKERS
@@ -104,6 +114,14 @@ struct BurrowPartition
 	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
 
 	/* Where it starts; see start.c. */
+	BurrowStartStep step;
+	uint64		asked_tag;		/* ASKED: of the question */
+	TimestampTz again_at;		/* not before; 0: at once */
+	int64		again_us;		/* the last delay, while there is no answer for it */
+	TimestampTz stuck_since;	/* there is no answer for it, and others go on without it; 0: no */
+	char	   *stuck_text;		/* why; NULL: it was never stuck */
+	bool		with_others;	/* start_from is a moment, the same one for all that it is applied to */
+	bool		given;			/* burrow.seek() gave a number: does the topic hold it? */
 	bool		located;
 	int64		start;
 	bool		old;			/* it is where we were before, and not what somebody wants now */
@@ -166,6 +184,7 @@ struct BurrowPartition
 	int64		blocked_at;		/* that end */
 };
 
+/* There must be no open one of this partition, but for dead letters. */
 extern BurrowPartition *burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition);
 /* Everything that it needs before its messages may come. */
 extern void burrow_partition_open(BurrowConsumer *c, BurrowPartition *part);

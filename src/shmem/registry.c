@@ -421,6 +421,14 @@ burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries)
 }
 
 void
+burrow_registry_set_starting(int slot, const BurrowStartInfo *starting)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow->subscriptions[slot].starting_partitions = *starting;
+	LWLockRelease(burrow->lock);
+}
+
+void
 burrow_registry_set_error(int slot, const char *sqlstate, const char *message)
 {
 	BurrowErrorInfo *error = &burrow->subscriptions[slot].last_error;
@@ -491,6 +499,7 @@ burrow_registry_attach_consumer(int slot, uint32 generation)
 	if (mine)
 	{
 		sub->starting = false;
+		memset(&sub->starting_partitions, 0, sizeof(sub->starting_partitions));
 		sub->consumer_pid = MyProcPid;
 		sub->consumer_proc = MyProc;
 		my_slot = slot;

@@ -91,6 +91,18 @@ typedef enum BurrowStartTrouble
 	BURROW_START_CROWDED		/* max_worker_processes */
 } BurrowStartTrouble;
 
+/* Assigned partitions whose start is not known yet, and the first of those for which Kafka has no
+ * answer while others go on. */
+typedef struct BurrowStartInfo
+{
+	uint32		n;
+	uint32		nstuck;			/* 0: the rest says nothing */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	TimestampTz since;
+	char		message[256];
+} BurrowStartInfo;
+
 typedef struct BurrowSubscriptionSlot
 {
 	/* Identity: set when the slot is reserved, constant while in_use. */
@@ -123,6 +135,7 @@ typedef struct BurrowSubscriptionSlot
 	BurrowState state;
 	BurrowErrorInfo last_error;
 	BurrowRetryInfo retries;	/* under the lock */
+	BurrowStartInfo starting_partitions;	/* the same */
 	TimestampTz stats_reset;
 	int			workers_wanted; /* pool size that it would like now */
 	BurrowShortage shortage;	/* why the pool is smaller than it should be */
@@ -275,6 +288,7 @@ extern void burrow_registry_leave(int slot, BurrowLeave how);
 extern void burrow_registry_set_state(int slot, BurrowState state);
 extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message);
 extern void burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries);
+extern void burrow_registry_set_starting(int slot, const BurrowStartInfo *starting);
 extern void burrow_registry_request(int slot, uint32 bits);
 
 /*

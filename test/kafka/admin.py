@@ -89,7 +89,12 @@ class Cluster:
     def group_offsets(self, group):
         """The commits of a group, read by a client in Python alone: librdkafka's copies of a
         commit's metadata have no terminator, and its binding reads beyond their end."""
-        return self.python_client().list_group_offsets(group)[group]
+        try:
+            return self.python_client().list_group_offsets(group)[group]
+        except PythonClientError:
+            # it goes on asking the group's coordinator of before
+            self.reader = None
+            raise
 
     def python_client(self):
         if self.reader is None:
@@ -107,11 +112,22 @@ class Cluster:
 
 
 @request
-def create_topic(cluster, topic, partitions=1, replicas=-1, config=None):
-    new = NewTopic(topic, partitions, replication_factor=replicas, config=config or {})
+def create_topic(cluster, topic, partitions=1, replicas=-1, brokers=None, config=None):
+    """brokers: who has each partition, one broker each, instead of what the cluster chooses."""
+    if brokers:
+        placement = {"num_partitions": len(brokers), "replica_assignment": [[broker] for broker in brokers]}
+    else:
+        placement = {"num_partitions": partitions, "replication_factor": replicas}
+    new = NewTopic(topic, config=config or {}, **placement)
     only(cluster.admin.create_topics([new], operation_timeout=TIMEOUT))
     # until every partition has its leader
     patiently(cluster.offsets, topic, OffsetSpec.latest(), passing=NEW_TOPIC_ERRORS)
+
+
+@request
+def leaderless(cluster, topic):
+    metadata = cluster.admin.list_topics(topic, timeout=TIMEOUT).topics[topic]
+    return sorted(p.id for p in metadata.partitions.values() if p.leader < 0)
 
 
 @request

@@ -72,6 +72,7 @@ typedef struct Consumer
 	char		fetched_metadata[256];
 	size_t		fetched_len;
 	int64_t		fetched_offset;
+	uint64_t	fetched_tag;
 	int			errors;
 	int			down;
 	int			refused;
@@ -227,6 +228,7 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 			break;
 		case BURROW_KAFKA_FETCHED:
 			c->fetched++;
+			c->fetched_tag = event->tag;
 			c->error = event->error;
 			if (event->list.n > 0)
 			{
@@ -726,22 +728,22 @@ test_commit(void)
 	c = joined("commit", "commit", NULL);
 
 	(void) kafka->list_set(list, 0, "commit", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	check(kafka->fetch_committed(c->client, list, 5000, error), "asked for commits");
-	check(pump(c, c->fetched == 1) && c->error == 0, "answered");
+	check(kafka->fetch_committed(c->client, list, 5000, 41, error), "asked for commits");
+	check(pump(c, c->fetched == 1) && c->error == 0 && c->fetched_tag == 41, "answered");
 	check(c->fetched_offset == BURROW_KAFKA_NONE_OFFSET, "none yet");
 
 	(void) kafka->list_set(list, 0, "commit", 0, 7, metadata, strlen(metadata));
 	check(kafka->commit(c->client, list, error), "committed");
 	check(pump(c, c->committed == 1) && c->commit_error == 0, "acknowledged");
 	(void) kafka->list_set(list, 0, "commit", 0, 0, NULL, 0);
-	check(kafka->fetch_committed(c->client, list, 5000, error), "asked again");
-	check(pump(c, c->fetched == 2) && c->fetched_offset == 7, "offset came back");
+	check(kafka->fetch_committed(c->client, list, 5000, 42, error), "asked again");
+	check(pump(c, c->fetched == 2) && c->fetched_offset == 7 && c->fetched_tag == 42, "offset came back");
 	check(c->fetched_len == strlen(metadata) &&
 		  memcmp(c->fetched_metadata, metadata, c->fetched_len) == 0, "metadata came back");
 
 	check(kafka->commit(c->client, none, error) &&
-		  kafka->fetch_committed(c->client, none, 5000, error), "empty requests");
-	check(pump(c, c->committed == 2 && c->fetched == 3), "empty answers");
+		  kafka->fetch_committed(c->client, none, 5000, 43, error), "empty requests");
+	check(pump(c, c->committed == 2 && c->fetched == 3) && c->fetched_tag == 43, "empty answers");
 	kafka->list_free(none);
 	kafka->list_free(list);
 	kafka->list_free(NULL);
@@ -782,6 +784,23 @@ test_questions(void)
 	(void) kafka->list_set(list, 1, "questions", 1, INT64_C(4102444800000), NULL, 0);
 	check(kafka->resolve(c->client, list, 5000, error) && list->items[0].offset == 10 &&
 		  list->items[1].offset == 20, "a time to come is the end");
+
+	/* decided by partition: one that is not there, and one without a leader */
+	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 7, BURROW_KAFKA_EARLIEST, NULL, 0);
+	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
+	check(kafka->resolve(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+		  list->items[2].offset == 20, "resolved with one that is not there %s", error);
+	check(list->items[1].error != 0 && list->items[1].offset == BURROW_KAFKA_NONE_OFFSET,
+		  "which has its error: %s", list->items[1].error_text);
+	(void) rd_kafka_mock_partition_set_leader(cluster, "questions", 2, -1);
+	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 2, BURROW_KAFKA_EARLIEST, NULL, 0);
+	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
+	check(kafka->resolve(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+		  list->items[2].offset == 20, "resolved with one without a leader %s", error);
+	check(list->items[1].error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, "which has its error: %s",
+		  list->items[1].error_text != NULL ? list->items[1].error_text : "none");
 
 	check(kafka->query_bounds(c->client, "questions", 1, 5000, &low, &end, error) &&
 		  low == 0 && end == 20, "asked bounds 0 and 20");
@@ -1210,7 +1229,7 @@ test_broker_down(void)
 	check(took < 1500, "in %d ms", (int) took);
 
 	begun = now_ms();
-	check(kafka->fetch_committed(c->client, list, 700, error), "commits asked for");
+	check(kafka->fetch_committed(c->client, list, 700, 1, error), "commits asked for");
 	check(pump(c, c->fetched == 1) && c->error != 0, "error %d", c->error);
 	took = now_ms() - begun;
 	check(took < 2000, "in %d ms", (int) took);

@@ -89,6 +89,24 @@ sub create_topic
 	return $self->ask(create_topic => topic => $topic, partitions => ($partitions // 1) + 0, config => \%config);
 }
 
+# The same with a partition on each of these brokers, which alone has it: the broker's partitions
+# are without a leader while it is down.
+sub create_topic_on
+{
+	my ($self, $topic, @brokers) = @_;
+	return $self->ask(create_topic => topic => $topic, brokers => [ map { $_ + 0 } @brokers ]);
+}
+
+# Wait until the cluster has noticed that these partitions have no leader, or, without any, that all have one.
+sub wait_for_leaderless
+{
+	my ($self, $topic, @partitions) = @_;
+	my $wanted = join ',', sort { $a <=> $b } @partitions;
+	BurrowTest::wait_until("the leaderless partitions of $topic to be ($wanted)",
+		sub { return join(',', @{ $self->ask(leaderless => topic => $topic) }) eq $wanted });
+	return;
+}
+
 sub delete_topic { my ($self, $topic) = @_; return $self->ask(delete_topic => topic => $topic) }
 
 sub add_partitions

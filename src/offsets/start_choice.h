@@ -1,0 +1,44 @@
+/*
+ * start_choice.h
+ *	  Where a partition starts, given what the group has committed and what the database has.
+ */
+#ifndef BURROW_OFFSETS_START_CHOICE_H
+#define BURROW_OFFSETS_START_CHOICE_H
+
+#include "catalog/position.h"
+#include "catalog/start_from.h"
+#include "catalog/subscription.h"
+#include "core/start_position.h"
+#include "kafka/kafka.h"
+
+/* Has the broker turn special offsets and times into offsets, all of them, or says why not. */
+extern bool burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+									BurrowKafkaList *list, char *text);
+
+/* What Kafka and the database say together of where a partition starts. */
+typedef struct BurrowStartChoice
+{
+	BurrowStartCommit commit;	/* what Kafka's is */
+	BurrowStartPosition decided;	/* see core/start_position.h */
+	int64		start;			/* the first from there on that is not done; -1: HALT */
+	bool		located;		/* false: start is a special offset or a time, to be looked up */
+	size_t		refused;		/* runs of the commit that were not believed */
+} BurrowStartChoice;
+
+/* Adds to skip what is done beyond the start; in the current memory context.  log: as from ask_logs(). */
+extern BurrowStartChoice burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
+											 const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+											 bool group_has_others, const BurrowLogBounds *log,
+											 BurrowOffsetSet *skip);
+/*
+ * What the logs hold of those partitions whose commits claim that something is done beyond their offsets,
+ * asked for now; NULL: nothing answers.  One for each commit; of the others low is -1.  errors: those of
+ * single partitions, NULL before and where there is none.
+ */
+extern BurrowLogBounds *burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+											  const BurrowSubscription *sub, const BurrowKafkaList *commits,
+											  const BurrowPosition *rows, const char **errors, char *text);
+/* Why, when it says HALT. */
+extern BurrowHalt burrow_start_choice_behind(const char *topic, int32 partition, int64 committed, int64 low);
+
+#endif							/* BURROW_OFFSETS_START_CHOICE_H */
