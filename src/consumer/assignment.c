@@ -19,7 +19,8 @@
  * what is done is flushed and committed, then the assignment is let go.  After the
  * deadline what still runs is cancelled, and after another one terminated; a
  * partition is never given up while a worker has a message of it, unless it was lost
- * anyway.
+ * anyway, or the consumer itself was ended.  Then the message has the same deadlines from the
+ * moment at which it is in the way of an assignment, and only its own partition waits.
  *
  * Each rebalance event is answered by exactly one assign or unassign, unless another one comes
  * before the answer: librdkafka joins its group again without asking for a revocation where it
@@ -28,7 +29,11 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "miscadmin.h"
+#include "utils/memutils.h"
+
 #include "consumer/assignment.h"
 #include "consumer/connection.h"
 #include "consumer/consumer.h"
@@ -45,6 +50,76 @@
 
 /* The final commit of what is given up has as long as this at least. */
 #define REVOKE_COMMIT_US	INT64CONST(5000000)
+
+/* ---- what older epochs have in hand ---- */
+
+void
+burrow_assignment_init(BurrowConsumer *c)
+{
+	c->old_workers = true;
+	c->old_hands = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * burrow->nworkers);
+}
+
+/*
+ * A consumer that ends without draining (pg_terminate_backend, an error) leaves its workers with what
+ * they have begun, which they may still commit, and nothing more.
+ */
+static void
+look_at_old_workers(BurrowConsumer *c)
+{
+	if (!c->old_workers)
+		return;
+	c->old_workers = burrow_worker_slot_find_old(c->slot, c->generation, c->old_hands, &c->nold_hands);
+	if (c->old_workers)
+		return;
+	/* a dead letter may have been among it */
+	c->redeliver = true;
+	c->park_stale = c->sub->options.park_key;
+}
+
+/* Is there a message that an assignment waits for, or one of an older consumer's worker? */
+static bool
+has_stragglers(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	if (c->nold_hands > 0)
+		return true;
+	if (c->nresolving == 0)
+		return false;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state == BURROW_PARTITION_RESOLVING_START && burrow_partition_has_straggler(c, part))
+			return true;
+	}
+	return false;
+}
+
+static int64
+patience_us(const BurrowConsumer *c)
+{
+	return Min(c->sub->options.shutdown_timeout_us, c->max_poll_us / 2);
+}
+
+/*
+ * Those have as long as messages of partitions that are given up, from when they are first in the way.
+ * Meanwhile other partitions are consumed.
+ */
+static void
+mind_stragglers(BurrowConsumer *c)
+{
+	if (!has_stragglers(c))
+		c->straggler_deadline = 0;
+	else if (c->straggler_deadline == 0)
+	{
+		c->straggler_deadline = c->now + patience_us(c);
+		c->kill_deadline = 0;
+	}
+	else
+		burrow_assignment_enforce(c, c->straggler_deadline);
+}
 
 /* ---- partitions come ---- */
 
@@ -293,8 +368,6 @@ burrow_assignment_close(BurrowConsumer *c)
 void
 burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost)
 {
-	int64		timeout_us = Min(c->sub->options.shutdown_timeout_us, c->max_poll_us / 2);
-
 	BURROW_COUNT(c->slot, rebalances, 1);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" gives up %d partitions", c->sub->name, list->n),
@@ -334,8 +407,9 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 	}
 	c->assign_unanswered = false;
 	c->revoke_lost = lost;
-	c->revoke_deadline = c->now + timeout_us;
+	c->revoke_deadline = c->now + patience_us(c);
 	c->kill_deadline = 0;
+	c->straggler_deadline = 0;
 	c->revoke_flushed = false;
 	if (lost)
 		answer_revoke(c);
@@ -373,11 +447,15 @@ burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline)
 				(errmsg("subscription \"%s\": cancelling messages that are still being handled", c->sub->name)));
 		c->kill_deadline = c->now + KILL_AFTER_US;
 		burrow_pool_cancel(c);
+		if (c->old_workers)
+			burrow_worker_slot_signal_old(c->slot, c->generation, SIGINT);
 	}
 	else if (c->now >= c->kill_deadline)
 	{
 		c->kill_deadline = c->now + KILL_AFTER_US;
 		burrow_pool_terminate(c);
+		if (c->old_workers)
+			burrow_worker_slot_signal_old(c->slot, c->generation, SIGTERM);
 	}
 }
 
@@ -409,9 +487,12 @@ burrow_assignment_advance(BurrowConsumer *c)
 
 	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
 		return;
+	look_at_old_workers(c);
 	if (c->revoked != NULL)
 		advance_revoke(c);
-	else if (c->nresolving > 0 || c->assign_unanswered)
+	else
+		mind_stragglers(c);
+	if (c->revoked == NULL && (c->nresolving > 0 || c->assign_unanswered))
 	{
 		burrow_start_advance(c);
 		if (c->ending == BURROW_STOP_NONE && may_take_over(c))
@@ -427,7 +508,9 @@ burrow_assignment_advance(BurrowConsumer *c)
 TimestampTz
 burrow_assignment_next(BurrowConsumer *c)
 {
-	if (c->revoked != NULL)
-		return c->kill_deadline != 0 ? c->kill_deadline : c->revoke_deadline;
-	return burrow_start_next(c);
+	TimestampTz deadline = c->revoked != NULL ? c->revoke_deadline : c->straggler_deadline;
+
+	if (deadline != 0 && c->kill_deadline != 0)
+		deadline = c->kill_deadline;
+	return c->revoked != NULL ? deadline : burrow_earlier(deadline, burrow_start_next(c));
 }

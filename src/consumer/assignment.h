@@ -8,6 +8,7 @@
 #include "kafka/kafka.h"
 #include "partition/context.h"
 
+extern void burrow_assignment_init(BurrowConsumer *c);
 extern void burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list);
 extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
 /* Moves on what waits for time or for workers; called each turn. */

@@ -496,29 +496,9 @@ run(BurrowConsumer *c)
 	burrow_shutdown_tell(c);
 }
 
-/* Waits until nobody of an older generation can commit behind our back. */
-static bool
-wait_for_stragglers(BurrowConsumer *c)
-{
-	while (!burrow_registry_wait_for_stragglers(c->slot, c->generation))
-	{
-		serve_signals(c);
-		if (c->ending != BURROW_STOP_NONE)
-			return false;
-		if (pg_atomic_read_u32(&burrow->subscriptions[c->slot].requests) & BURROW_REQUEST_LEAVE)
-		{
-			burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
-			return false;
-		}
-	}
-	return true;
-}
-
 static void
 consume(BurrowConsumer *c)
 {
-	if (!wait_for_stragglers(c))
-		return;
 	c->sub = load(c, &c->sub_cxt);
 	if (!may_run(c->sub))
 	{
@@ -538,6 +518,7 @@ consume(BurrowConsumer *c)
 	c->area = dsa_create(burrow->tracker_tranche);
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_sched_create(sched_allocate, sched_release);
+	burrow_assignment_init(c);
 	burrow_pool_init(c);
 	burrow_failure_init(c);
 	burrow_seek_init(c);

@@ -92,6 +92,12 @@ struct BurrowConsumer
 	BurrowStartInfo start_told; /* what the views have of partitions that are not started yet */
 	bool		joined;			/* an assignment was answered once */
 
+	/* workers that an older consumer has left with a message; see assignment.c */
+	bool		old_workers;	/* there may be some */
+	uint64	   *old_hands;		/* where they may commit: see burrow_worker_slot_hand() */
+	int			nold_hands;
+	TimestampTz straggler_deadline; /* cancel what older epochs have in hand after it; 0: nobody waits */
+
 	/* seeks: see seek.c */
 	BurrowPendingSeeks seeks;	/* not done yet */
 	bool		seek_acked;		/* Kafka has acknowledged the position of one */

@@ -256,13 +256,14 @@ read_some(BurrowConsumer *c)
 
 /*
  * Nothing of what was read before is in hand, so the rows are as they will stay until
- * something of what is read now has its result.
+ * something of what is read now has its result.  What an older consumer's worker has in hand may be a
+ * letter, too.
  */
 static bool
 wants_to_read(const BurrowConsumer *c)
 {
 	return c->redeliver && c->nletter_parts == 0 && dlist_is_empty((dlist_head *) &c->letters) &&
-		!c->assign_unanswered && c->ending == BURROW_STOP_NONE &&
+		!c->assign_unanswered && !c->old_workers && c->ending == BURROW_STOP_NONE &&
 		!burrow_failure_is_waiting(c);
 }
 

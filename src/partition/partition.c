@@ -193,11 +193,19 @@ burrow_partition_find_letters(BurrowConsumer *c, const char *topic, int32 partit
 	return find(c, topic, partition, true);
 }
 
-/* Does a worker still hold a message of an older epoch of this partition? */
 bool
 burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part)
 {
 	dlist_iter	iter;
+
+	if (c->nold_hands > 0)
+	{
+		uint64		hand = burrow_worker_slot_hand(part->topic, part->partition);
+
+		for (int i = 0; i < c->nold_hands; i++)
+			if (c->old_hands[i] == hand)
+				return true;
+	}
 
 	dlist_foreach(iter, &c->parts)
 	{

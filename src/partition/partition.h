@@ -196,7 +196,8 @@ extern void burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part);
 extern void burrow_partition_close(BurrowConsumer *c, BurrowPartition *part);
 /* Not closed; NULL: none. */
 extern BurrowPartition *burrow_partition_find(BurrowConsumer *c, const char *topic, int32 partition);
-/* Does a worker still hold a message of an older epoch of this partition? */
+/* Does a worker still hold a message of an older epoch of this partition, or may it, of an older
+ * consumer's? */
 extern bool burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part);
 /* A worker has let go of a message of this part, which may have been freed by it afterwards. */
 extern void burrow_partition_release(BurrowConsumer *c, BurrowPartition *part);

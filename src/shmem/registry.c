@@ -523,38 +523,6 @@ burrow_registry_leave(int slot, BurrowLeave how)
 	LWLockRelease(burrow->lock);
 }
 
-static bool
-has_stragglers(int slot, uint32 generation)
-{
-	bool		found = false;
-
-	LWLockAcquire(burrow->lock, LW_SHARED);
-	for (int i = 0; i < burrow->nworkers && !found; i++)
-	{
-		BurrowWorkerSlot *worker = &burrow->workers[i];
-
-		found = worker->in_use && worker->subscription == slot && worker->generation != generation;
-	}
-	LWLockRelease(burrow->lock);
-	return found;
-}
-
-/*
- * Waits on the process latch, which the exit of a worker sets, rather than on the
- * condition variable: a sleep there would swallow requests and SIGTERM.
- */
-bool
-burrow_registry_wait_for_stragglers(int slot, uint32 generation)
-{
-	CHECK_FOR_INTERRUPTS();
-	if (!has_stragglers(slot, generation))
-		return true;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	return !has_stragglers(slot, generation);
-}
-
 /* ---- the launcher and its discovery workers ---- */
 
 /*

@@ -11,7 +11,8 @@
  * runs or not, from the time a discovery worker finds it until it is dropped; so
  * counters outlive a pause.  A *worker slot* is reserved by the consumer, taken
  * by the worker that it starts, and freed at that worker's exit; as long as a slot
- * of an older generation is in use, a new consumer of the subscription waits.
+ * of an older generation may commit in a partition, a new consumer of the subscription
+ * does not start that partition.
  */
 #ifndef BURROW_SHMEM_REGISTRY_H
 #define BURROW_SHMEM_REGISTRY_H
@@ -180,6 +181,7 @@ typedef struct BurrowWorkerSlot
 	 * reader may see the offset of one message with the start of the next.
 	 */
 	pg_atomic_uint64 attempts;	/* handler calls so far: names the attempt in hand */
+	pg_atomic_uint64 hand;		/* partition of the chunk in hand, see burrow_worker_slot_hand(); 0: none */
 	pg_atomic_uint64 running_since; /* TimestampTz; 0: idle */
 	pg_atomic_uint64 running_offset;
 	pg_atomic_uint32 running_partition; /* index of the partition slot */
@@ -292,11 +294,12 @@ extern void burrow_registry_set_starting(int slot, const BurrowStartInfo *starti
 extern void burrow_registry_request(int slot, uint32 bits);
 
 /*
- * Waits until no worker slot of another generation is in use: true.  False: the
- * process latch was set for another reason; look at requests and signals, and
- * call it again.
+ * Workers of older consumers, which their consumer's end left with a message, and where they may still
+ * commit something: the hands of those that have one go into the array, which has room for
+ * burrow->nworkers.  False: there are no such workers any more.  The exit of one wakes the consumer.
  */
-pg_nodiscard extern bool burrow_registry_wait_for_stragglers(int slot, uint32 generation);
+extern bool burrow_worker_slot_find_old(int slot, uint32 generation, uint64 *hands, int *nhands);
+extern void burrow_worker_slot_signal_old(int slot, uint32 generation, int signo);
 
 /* Reserve a worker slot; -1: none is free. */
 extern int	burrow_registry_reserve_worker(int slot, uint32 generation, int lane);
@@ -318,6 +321,13 @@ extern void burrow_registry_free_worker(int worker, int slot, uint32 generation,
 /* Process: worker.  False: the generation is old or the consumer gone, leave.  Registers
  * the freeing at exit. */
 extern bool burrow_registry_attach_worker(int worker, uint32 generation);
+/*
+ * Process: worker.  From here on it may commit in this partition; called before the next look whether
+ * its consumer is still there.  topic NULL: not any more.
+ */
+extern void burrow_worker_slot_set_hand(int worker, const char *topic, int32 partition);
+/* A number that stands for a partition; two may share one, and then one waits for the other. */
+extern uint64 burrow_worker_slot_hand(const char *topic, int32 partition);
 /* Process: worker.  A result was sent: set the lane's bit and the consumer's latch. */
 extern void burrow_registry_result_ready(int slot, int lane);
 

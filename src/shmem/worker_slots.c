@@ -13,6 +13,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -41,6 +42,7 @@ burrow_registry_reserve_worker(int slot, uint32 generation, int lane)
 		worker->proc = NULL;
 		pg_atomic_write_u64(&worker->cancel, 0);
 		pg_atomic_write_u64(&worker->attempts, 0);
+		pg_atomic_write_u64(&worker->hand, 0);
 		pg_atomic_write_u64(&worker->running_since, 0);
 		pg_atomic_write_u64(&worker->running_offset, 0);
 		pg_atomic_write_u32(&worker->running_partition, 0);
@@ -88,6 +90,68 @@ burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane,
 	/* the process cannot leave its slot, and so not exit, while we hold the lock */
 	if (pid != 0)
 		(void) kill(pid, signo);
+	LWLockRelease(burrow->lock);
+}
+
+uint64
+burrow_worker_slot_hand(const char *topic, int32 partition)
+{
+	/* 0 is for none */
+	return hash_bytes_extended((const unsigned char *) topic, strlen(topic), (uint64) partition) | 1;
+}
+
+/*
+ * A worker says where it may commit, and looks then whether its consumer is there; a consumer that
+ * comes later was preceded by the end of that one, and looks then what workers have said.  So one
+ * of the two sees the other, given a full barrier on both sides: here the exchange, there the lock.
+ */
+void
+burrow_worker_slot_set_hand(int worker, const char *topic, int32 partition)
+{
+	(void) pg_atomic_exchange_u64(&burrow->workers[worker].hand,
+								  topic == NULL ? 0 : burrow_worker_slot_hand(topic, partition));
+}
+
+/* Locks: caller holds burrow->lock. */
+static bool
+is_old(const BurrowWorkerSlot *w, int slot, uint32 generation)
+{
+	return w->in_use && w->subscription == slot && w->generation != generation;
+}
+
+bool
+burrow_worker_slot_find_old(int slot, uint32 generation, uint64 *hands, int *nhands)
+{
+	bool		any = false;
+
+	*nhands = 0;
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *w = &burrow->workers[i];
+
+		if (!is_old(w, slot, generation))
+			continue;
+		any = true;
+		hands[*nhands] = pg_atomic_read_u64(&w->hand);
+		if (hands[*nhands] != 0)
+			(*nhands)++;
+	}
+	LWLockRelease(burrow->lock);
+	return any;
+}
+
+void
+burrow_worker_slot_signal_old(int slot, uint32 generation, int signo)
+{
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *w = &burrow->workers[i];
+
+		if (is_old(w, slot, generation) && w->pid != 0)
+			(void) kill(w->pid, signo);
+	}
 	LWLockRelease(burrow->lock);
 }
 

@@ -674,8 +674,10 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
+	burrow_worker_slot_set_hand(w->args.worker, c->topic, c->header->partition);
 	burrow_cancel_begin_chunk();
 	run_messages(c, 0, c->header->nmessages, false);
+	burrow_worker_slot_set_hand(w->args.worker, NULL, 0);
 	burrow_chunk_send_result(c);
 	burrow_cancel_end_chunk();
 
