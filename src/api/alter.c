@@ -99,6 +99,7 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	new_group = group != NULL && strcmp(group, sub->consumer_group) != 0;
 	if (new_group)
 		sub->consumer_group = pstrdup(group);
+	burrow_call_check_member(sub->subid, sub->consumer_group, sub->values[BURROW_OPTION_KAFKA]);
 	burrow_call_check_brokers();
 	handler_name = burrow_call_text(&call, "handler");
 	if (handler_name != NULL)

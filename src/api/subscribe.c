@@ -117,6 +117,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	if (values[BURROW_OPTION_CONSUMER_GROUP] == NULL)
 		values[BURROW_OPTION_CONSUMER_GROUP] =
 			burrow_name_default_group(GetSystemIdentifier(), get_database_name(MyDatabaseId), name);
+	burrow_call_check_member(-1, values[BURROW_OPTION_CONSUMER_GROUP], values[BURROW_OPTION_KAFKA]);
 	burrow_call_check_brokers();
 	burrow_handler_lookup(handler_name, &handler);
 	burrow_call_check_role(owner, name);

@@ -49,6 +49,9 @@
 /* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
 #define NO_TOPIC			"42704"
 
+/* So much of a subscription's name is in group.instance.id; Kafka takes 249 bytes. */
+#define INSTANCE_NAME_BYTES	100
+
 /* The pipe lives as long as the process: librdkafka writes to the number of its file
  * descriptor, which must never become that of a data file. */
 void
@@ -332,14 +335,19 @@ set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 	}
 }
 
-/* Kafka takes letters, digits, dots, underscores and hyphens. */
+/*
+ * Who the member is, in whichever group: two subscriptions must not have the same, or each would have
+ * the group throw out the other.  The name is for who looks at the group: the numbers tell them
+ * apart.  Kafka takes letters, digits, dots, underscores and hyphens.
+ */
 static char *
 instance_id(const BurrowSubscription *sub)
 {
-	char	   *id = psprintf("%s." UINT64_FORMAT, sub->consumer_group, sub->system_identifier);
+	char	   *id = psprintf("burrow." UINT64_FORMAT ".%u.%d.%.*s", sub->system_identifier, sub->dboid, sub->subid,
+							  INSTANCE_NAME_BYTES, sub->name);
 
 	for (char *p = id; *p != '\0'; p++)
-		if (!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL)
+		if (((unsigned char) *p >= 128 || !isalnum((unsigned char) *p)) && strchr("._-", *p) == NULL)
 			*p = '_';
 	return id;
 }
