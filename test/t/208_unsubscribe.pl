@@ -2,6 +2,8 @@
 # group is left, nothing is written to burrow.progress any more; and what a new subscription
 # of the same group goes on with is neither missing nor handled twice.  Then a broker that
 # takes no commits with runs: the runs are dropped, and nothing else.
+#
+# Alone: counts on messages that flow for 10 s.
 
 use BurrowTest;
 
