@@ -12,6 +12,7 @@ CORE_OBJS = \
 	src/core/breaker.o \
 	src/core/frame.o \
 	src/core/histogram.o \
+	src/core/kafka_time.o \
 	src/core/letter_headers.o \
 	src/core/offset_metadata.o \
 	src/core/offset_set.o \

@@ -22,11 +22,10 @@
 #include "api/call.h"
 #include "catalog/names.h"
 #include "catalog/seek_request.h"
+#include "core/kafka_time.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_seek);
 PG_FUNCTION_INFO_V1(burrow_sql_seek_time);
-
-#define UNIX_EPOCH	(-(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 static BurrowSubscription *
 begin(BurrowCall *call, FunctionCallInfo fcinfo)
@@ -110,7 +109,8 @@ burrow_sql_seek_time(PG_FUNCTION_ARGS)
 	BurrowSubscription *sub = begin(&call, fcinfo);
 	TimestampTz time = DatumGetTimestampTz(burrow_call_required(&call, "time"));
 
-	if (time < UNIX_EPOCH && !TIMESTAMP_IS_NOBEGIN(time))
+	/* a message may have a time before that, but no question: below 0 it means something else */
+	if (!TIMESTAMP_NOT_FINITE(time) && burrow_kafka_time_from_us(time) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", "time", timestamptz_to_str(time)),

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/int.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -22,6 +21,7 @@
 
 #include "catalog/access.h"
 #include "catalog/dead_letter.h"
+#include "core/kafka_time.h"
 
 #define NCOLUMNS	18
 
@@ -131,11 +131,9 @@ add_headers(Arguments *a, const BurrowMessageView *message)
 static void
 add_message_time(Arguments *a, const BurrowMessageHeader *header)
 {
-	int64		us = 0;
-	bool		known = (header->flags & BURROW_MESSAGE_HAS_TIME) != 0 &&
-		!pg_mul_s64_overflow(header->timestamp_ms, 1000, &us) &&
-		!pg_sub_s64_overflow(us, (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY, &us) &&
-		IS_VALID_TIMESTAMP(us);
+	TimestampTz us;
+	bool		known = burrow_kafka_time_to_us(header->timestamp_ms, &us) &&
+		(header->flags & BURROW_MESSAGE_HAS_TIME) != 0;
 
 	add(a, TIMESTAMPTZOID, TimestampTzGetDatum(us), !known);
 }
@@ -432,9 +430,7 @@ burrow_dead_letter_header_name(const BurrowDeadLetterRow *row, int i, size_t *le
 int64
 burrow_dead_letter_time_ms(const BurrowDeadLetterRow *row)
 {
-	if (!row->has_time)
-		return -1;
-	return (row->time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	return row->has_time ? burrow_kafka_time_from_us(row->time) : BURROW_KAFKA_NO_TIME;
 }
 
 /* ---- marking ---- */

@@ -16,9 +16,11 @@
 #include "catalog/access.h"
 #include "catalog/done_set.h"
 #include "catalog/position.h"
+#include "core/kafka_time.h"
 
-/* From 1970 to 2000. */
-#define UNIX_EPOCH_US	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+StaticAssertDecl(BURROW_TIME_MIN_US == MIN_TIMESTAMP && BURROW_TIME_END_US == END_TIMESTAMP &&
+				 BURROW_EPOCH_MS == (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000),
+				 "core/kafka_time.h knows PostgreSQL's timestamps");
 
 /* Two arrays, which SQL unnests side by side. */
 static void
@@ -50,23 +52,26 @@ value_arrays(const BurrowPosition *positions, int n, Datum *lows, Datum *dones)
 	*dones = PointerGetDatum(construct_array(elements, n, BYTEAOID, -1, false, TYPALIGN_INT));
 }
 
-/* And two, whose elements may be NULL: messages that were read. */
+/* And two, whose elements may be NULL: messages that were read.  One whose time the column cannot hold is
+ * left out: without it nothing could be compared. */
 static void
 seen_arrays(const BurrowPosition *positions, int n, Datum *offsets, Datum *times)
 {
 	Datum	   *elements = palloc(sizeof(Datum) * n);
+	TimestampTz *seen_times = palloc(sizeof(TimestampTz) * n);
 	bool	   *nulls = palloc(sizeof(bool) * n);
 	int			lower_bound = 1;
 
 	for (int i = 0; i < n; i++)
 	{
-		nulls[i] = positions[i].seen_offset < 0 || positions[i].seen_ms < 0;
+		nulls[i] = !burrow_kafka_time_to_us(positions[i].seen_ms, &seen_times[i]) ||
+			positions[i].seen_offset < 0;
 		elements[i] = Int64GetDatum(positions[i].seen_offset);
 	}
 	*offsets = PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower_bound, INT8OID,
 												  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	for (int i = 0; i < n; i++)
-		elements[i] = TimestampTzGetDatum(positions[i].seen_ms * 1000 - UNIX_EPOCH_US);
+		elements[i] = TimestampTzGetDatum(seen_times[i]);
 	*times = PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower_bound, TIMESTAMPTZOID,
 												sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
@@ -88,7 +93,8 @@ take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
 	if (!isnull)
 	{
 		position->seen_offset = DatumGetInt64(seen);
-		position->seen_ms = (DatumGetTimestampTz(SPI_getbinval(tuple, desc, 6, &isnull)) + UNIX_EPOCH_US) / 1000;
+		position->seen_ms =
+			burrow_kafka_time_from_us(DatumGetTimestampTz(SPI_getbinval(tuple, desc, 6, &isnull)));
 	}
 }
 
@@ -105,7 +111,8 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 	for (int i = 0; i < n; i++)
 	{
 		positions[i].low = -1;
-		positions[i].seen_offset = positions[i].seen_ms = -1;
+		positions[i].seen_offset = -1;
+		positions[i].seen_ms = BURROW_KAFKA_NO_TIME;
 		positions[i].alone = false;
 		burrow_done_set_init(&positions[i].done);
 	}

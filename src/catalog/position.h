@@ -24,7 +24,7 @@ typedef struct BurrowPosition
 	int64		low;			/* next to read; -1 from load: no row */
 	BurrowOffsetSet done;		/* done beyond it */
 	int64		seen_offset;	/* a message that was read; -1: none */
-	int64		seen_ms;		/* and its timestamp */
+	int64		seen_ms;		/* and its timestamp; BURROW_KAFKA_NO_TIME: none */
 	bool		alone;			/* from load: there is the consumer's row and no other */
 } BurrowPosition;
 

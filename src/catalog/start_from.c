@@ -18,9 +18,7 @@
 
 #include "catalog/nearest.h"
 #include "catalog/start_from.h"
-
-#define USECS_TO_UNIX_EPOCH \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+#include "core/kafka_time.h"
 
 /* As large as Kafka's own types. */
 static bool
@@ -120,10 +118,10 @@ parse(const char *text, BurrowStartFrom *start, Datum *parsed)
 			return false;
 		at = DatumGetTimestampTz(*parsed);
 		/* below 0 Kafka's requests mean something else */
-		if (TIMESTAMP_NOT_FINITE(at) || at < -USECS_TO_UNIX_EPOCH)
+		if (TIMESTAMP_NOT_FINITE(at) || burrow_kafka_time_from_us(at) < 0)
 			return false;
 		start->kind = BURROW_START_TIME;
-		start->time_ms = (at + USECS_TO_UNIX_EPOCH) / 1000;
+		start->time_ms = burrow_kafka_time_from_us(at);
 	}
 	return true;
 }

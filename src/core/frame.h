@@ -145,7 +145,7 @@ typedef struct BurrowResultChunk
 	uint32_t	kind;			/* BURROW_RESULT_CHUNK */
 	uint32_t	nmessages;
 	uint64_t	chunk;
-	int64_t		committed_at;	/* time of the last commit, microseconds since 1970 */
+	int64_t		committed_at;	/* time of the last commit, as PostgreSQL's */
 	uint64_t	row_bytes;		/* what the worker's row of burrow.progress now holds beyond the
 								 * head, bytes; 0: no row was written */
 	uint64_t	busy_us;		/* the chunk's time, with its transactions, microseconds */

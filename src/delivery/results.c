@@ -25,6 +25,7 @@
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "core/claim.h"
+#include "core/kafka_time.h"
 #include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/results.h"
@@ -39,16 +40,17 @@ release_message(BurrowConsumer *c, BurrowMessage *m)
 }
 
 static void
-count_done(BurrowConsumer *c, BurrowMessage *m, int64 committed_at)
+count_done(BurrowConsumer *c, BurrowMessage *m, TimestampTz committed_at)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
+	TimestampTz produced_at;
 
-	if (m->frame.flags & BURROW_MESSAGE_HAS_TIME)
+	/* a time that PostgreSQL cannot hold counts for nothing */
+	if ((m->frame.flags & BURROW_MESSAGE_HAS_TIME) &&
+		burrow_kafka_time_to_us(m->frame.timestamp_ms, &produced_at))
 	{
-		int64		produced = m->frame.timestamp_ms * 1000;
-
-		burrow_histogram_add(&slot->end_to_end_time, committed_at > produced ? committed_at - produced : 0);
-		m->part->newest_done_ms = Max(m->part->newest_done_ms, m->frame.timestamp_ms);
+		burrow_histogram_add(&slot->end_to_end_time, committed_at > produced_at ? committed_at - produced_at : 0);
+		m->part->newest_done_at = Max(m->part->newest_done_at, produced_at);
 	}
 	m->part->ndone++;
 	c->done_since_commit++;
@@ -118,7 +120,7 @@ is_behind(const BurrowLane *lane, int index, bool failed)
  * scheduler, which knows that order; of two that wait for their time, either might be first.
  */
 static void
-resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, int64 committed_at)
+resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, TimestampTz committed_at)
 {
 	uint32		ndone = 0;
 
@@ -161,12 +163,6 @@ resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, int64 com
 	BURROW_COUNT(c->slot, messages_processed, ndone);
 }
 
-static int64
-unix_us(TimestampTz at)
-{
-	return at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-}
-
 /*
  * While the chunk is still being run.  The others of their orders need not wait for the
  * chunk's end then.  The lane keeps the last message that was begun, and with it its part.
@@ -176,12 +172,12 @@ burrow_results_resolve_known(BurrowConsumer *c, BurrowLane *lane)
 {
 	int			begun = (int) burrow_claim_begun(lane->transport->claim);
 
-	resolve_known(c, lane, Min(begun, lane->nmessages) - 1, false, unix_us(c->now));
+	resolve_known(c, lane, Min(begun, lane->nmessages) - 1, false, c->now);
 }
 
 /* All of the lane's messages: what is neither done nor at fault is run again. */
 static void
-resolve_all(BurrowConsumer *c, BurrowLane *lane, int64 committed_at)
+resolve_all(BurrowConsumer *c, BurrowLane *lane, TimestampTz committed_at)
 {
 	resolve_known(c, lane, lane->nmessages, true, committed_at);
 	for (int i = lane->nmessages - 1; i >= 0; i--)
@@ -277,7 +273,7 @@ burrow_results_lane_gone(BurrowConsumer *c, BurrowLane *lane)
 	if (lane->state == BURROW_LANE_BUSY)
 	{
 		charge_killer(c, lane);
-		resolve_all(c, lane, unix_us(c->now));
+		resolve_all(c, lane, c->now);
 		burrow_pool_forget_chunk(c, lane);
 	}
 	burrow_pool_let_go(c, lane);

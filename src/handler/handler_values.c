@@ -21,7 +21,6 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "common/int.h"
 #include "datatype/timestamp.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -34,6 +33,7 @@
 #include "utils/typcache.h"
 
 #include "burrow.h"
+#include "core/kafka_time.h"
 #include "handler/handler_internal.h"
 
 /* ---- bytes, text, JSON ---- */
@@ -100,11 +100,9 @@ value_datum(const char *data, size_t len, Oid type)
 static Datum
 timestamp_datum(int64 ms)
 {
-	int64		us;
+	TimestampTz us;
 
-	if (pg_mul_s64_overflow(ms, 1000, &us) ||
-		pg_sub_s64_overflow(us, (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY, &us) ||
-		!IS_VALID_TIMESTAMP(us))
+	if (!burrow_kafka_time_to_us(ms, &us))
 		ereport(ERROR,
 				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				errmsg("message timestamp out of range: " INT64_FORMAT " ms", ms));

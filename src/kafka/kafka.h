@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/kafka_time.h"
+
 #define BURROW_KAFKA_ABI		1
 #define BURROW_KAFKA_TEXT_MAX	512
 
@@ -120,7 +122,7 @@ typedef enum BurrowKafkaFault
 typedef struct BurrowKafkaMessage
 {
 	int64_t		offset;
-	int64_t		timestamp_ms;	/* -1: none */
+	int64_t		timestamp_ms;	/* may be before 1970; BURROW_KAFKA_NO_TIME: none */
 	int32_t		leader_epoch;	/* -1: not known */
 	const void *key;			/* NULL: none */
 	size_t		key_len;
@@ -263,7 +265,7 @@ typedef struct BurrowKafkaFunctions
 	/*
 	 * What time have the messages at these offsets?  list->items[i].offset becomes the
 	 * timestamp (milliseconds since 1970) of the message at that offset, or
-	 * BURROW_KAFKA_NONE_OFFSET if there is none.  An item of which nothing is heard has an error.
+	 * BURROW_KAFKA_NO_TIME if there is none.  An item of which nothing is heard has an error.
 	 * For a client that is no member of a group
 	 * and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
 	 */

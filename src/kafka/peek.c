@@ -33,9 +33,9 @@ timestamp_of(rd_kafka_event_t *event, int64_t offset)
 	int64_t		ms;
 
 	if (message == NULL || message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset != offset)
-		return BURROW_KAFKA_NONE_OFFSET;
+		return BURROW_KAFKA_NO_TIME;
 	ms = rd_kafka_message_timestamp(message, &type);
-	return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? BURROW_KAFKA_NONE_OFFSET : ms;
+	return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? BURROW_KAFKA_NO_TIME : ms;
 }
 
 /* Replaces each offset by what is heard first of its partition, until the time is over: those that
@@ -52,7 +52,7 @@ collect(rd_kafka_queue_t **queues, BurrowKafkaList *list, int64_t until)
 		{
 			list->items[i].error = RD_KAFKA_RESP_ERR__TIMED_OUT;
 			list->items[i].error_text = rd_kafka_err2str(RD_KAFKA_RESP_ERR__TIMED_OUT);
-			list->items[i].offset = BURROW_KAFKA_NONE_OFFSET;
+			list->items[i].offset = BURROW_KAFKA_NO_TIME;
 			continue;
 		}
 		list->items[i].offset = timestamp_of(event, list->items[i].offset);

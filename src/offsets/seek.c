@@ -28,6 +28,7 @@
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
+#include "core/kafka_time.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
@@ -216,7 +217,7 @@ burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 p
 		return false;
 	*start = TIMESTAMP_IS_NOBEGIN(time) ? BURROW_KAFKA_EARLIEST :
 		TIMESTAMP_IS_NOEND(time) ? BURROW_KAFKA_LATEST :
-		(time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+		burrow_kafka_time_from_us(time);
 	*located = false;
 	return true;
 }

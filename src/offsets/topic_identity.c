@@ -25,6 +25,7 @@
 #include "consumer/connection.h"
 #include "consumer/consumer.h"
 #include "consumer/shutdown.h"
+#include "core/kafka_time.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
@@ -58,7 +59,7 @@ wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
 static bool
 is_comparable(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return is_old(c, part) && part->seen_offset >= 0 && part->seen_ms >= 0 && part->seen_offset >= part->low;
+	return is_old(c, part) && part->seen_offset >= 0 && part->seen_ms != BURROW_KAFKA_NO_TIME && part->seen_offset >= part->low;
 }
 
 static int64
@@ -136,7 +137,7 @@ compare(BurrowConsumer *c, char *text)
 
 		if (item->error != 0)
 			burrow_start_stick(c, part, "could not read what was read before", item->error_text);
-		else if (ms != BURROW_KAFKA_NONE_OFFSET && ms != part->seen_ms)
+		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->seen_ms)
 			halt(c, part, part->start,
 				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "core/kafka_time.h"
 #include "partition/message.h"
 
 static size_t
@@ -60,7 +61,7 @@ burrow_message_copy(const BurrowKafkaFunctions *kafka, BurrowKafkaPartition *que
 	h->total = (uint32) size;
 	h->flags = (km->key != NULL ? BURROW_MESSAGE_HAS_KEY : 0) |
 		(km->value != NULL ? BURROW_MESSAGE_HAS_VALUE : 0) |
-		(km->timestamp_ms >= 0 ? BURROW_MESSAGE_HAS_TIME : 0);
+		(km->timestamp_ms != BURROW_KAFKA_NO_TIME ? BURROW_MESSAGE_HAS_TIME : 0);
 	h->offset = km->offset;
 	h->timestamp_ms = km->timestamp_ms;
 	h->order = 0;

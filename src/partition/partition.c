@@ -15,6 +15,7 @@
 #include "catalog/done_set.h"
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
+#include "core/kafka_time.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
 #include "delivery/reclaim.h"
@@ -40,7 +41,9 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->end = -1;
 	part->end_seen = -1;
 	part->high_watermark = -1;
-	part->seen_offset = part->seen_ms = -1;
+	part->seen_offset = -1;
+	part->seen_ms = BURROW_KAFKA_NO_TIME;
+	part->newest_done_at = DT_NOBEGIN;
 	part->goal = -1;
 	part->step = BURROW_STEP_ASK;
 	burrow_done_set_init(&part->skip);
@@ -266,10 +269,8 @@ burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
 	pg_atomic_write_u64(&slot->blocked_since, (uint64) part->blocked_since);
 	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
 	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
-	if (part->newest_done_ms > 0)
-		pg_atomic_write_u64(&slot->last_message_at,
-							(uint64) (part->newest_done_ms * 1000 -
-									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY));
+	if (!TIMESTAMP_IS_NOBEGIN(part->newest_done_at))
+		pg_atomic_write_u64(&slot->last_message_at, (uint64) part->newest_done_at);
 	if (burrow_tracker_oldest_pending(&part->tracker, &oldest))
 	{
 		BurrowSegment *segment = (BurrowSegment *) part->tracker.first;

@@ -165,10 +165,10 @@ struct BurrowPartition
 
 	/* The last message that was taken, in this epoch or before; see topic_identity.c. */
 	int64		seen_offset;	/* -1: none */
-	int64		seen_ms;		/* its timestamp; -1: none */
+	int64		seen_ms;		/* its timestamp; BURROW_KAFKA_NO_TIME: none */
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
-	int64		newest_done_ms; /* Kafka's timestamp of the newest message done; 0: none */
+	TimestampTz newest_done_at; /* Kafka's timestamp of the newest message done; DT_NOBEGIN: none */
 
 	/* Its end, as it is shown. */
 	int64		end_seen;		/* where it was reached, and nothing was taken since; -1: not */

@@ -531,7 +531,7 @@ transaction_committed(BurrowChunk *c)
 
 	for (uint32 i = 0; i < c->nmembers; i++)
 		c->result->results[c->members[i]].outcome = BURROW_OUTCOME_DONE;
-	c->result->committed_at = now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	c->result->committed_at = now;
 	pg_atomic_write_u64(&slot->messages_processed, pg_atomic_read_u64(&slot->messages_processed) + c->nmembers);
 
 	if (c->next == c->header->nmessages)

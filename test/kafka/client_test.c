@@ -853,8 +853,8 @@ test_peek(void)
 		(void) kafka->list_set(list, 3, "peek", 3, 5000, NULL, 0);
 		check(kafka->peek(c->client, list, 10000, error), "peeked %s", error);
 		check(list->items[0].offset > 0 && list->items[1].offset > 0, "two timestamps");
-		check(list->items[2].offset == BURROW_KAFKA_NONE_OFFSET &&
-			  list->items[3].offset == BURROW_KAFKA_NONE_OFFSET, "none at the end, none beyond it");
+		check(list->items[2].offset == BURROW_KAFKA_NO_TIME &&
+			  list->items[3].offset == BURROW_KAFKA_NO_TIME, "none at the end, none beyond it");
 		check(before == 0 || before == list->items[0].offset, "the same when it is asked again");
 		before = list->items[0].offset;
 	}

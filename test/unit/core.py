@@ -410,7 +410,6 @@ topic_pattern_check = declare(c.c_char_p, "burrow_topic_pattern_check", c.c_char
                               c.POINTER(c.c_size_t))
 topic_pattern_matches = declare(c.c_bool, "burrow_topic_pattern_matches", c.c_char_p, c.c_size_t, c.c_char_p)
 
-
 # ---- progress row
 
 class ProgressRow(c.Structure):
@@ -429,3 +428,9 @@ progress_row_init = declare(None, "shim_progress_row_init", c.POINTER(ProgressRo
 progress_row_keep = declare(c.c_int, "burrow_progress_row_keep", c.POINTER(ProgressRow), c.c_uint64)
 progress_row_committed = declare(None, "burrow_progress_row_committed", c.POINTER(ProgressRow),
                                  c.POINTER(ProgressStep), c.c_bool)
+
+
+# ---- times
+
+kafka_time_to_us = declare(c.c_bool, "burrow_kafka_time_to_us", c.c_int64, c.POINTER(c.c_int64))
+kafka_time_from_us = declare(c.c_int64, "burrow_kafka_time_from_us", c.c_int64)
