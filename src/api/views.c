@@ -343,7 +343,7 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 	for (int i = 0; i < burrow_max_partitions; i++)
 	{
 		BurrowPartitionSlot *part = &burrow_partitions[i];
-		const BurrowSubscriptionSlot *slot = slot_here(part->in_use, part->subscription);
+		const BurrowSubscriptionSlot *slot = slot_here(part->in_use && !part->gone, part->subscription);
 
 		if (slot != NULL)
 			copy_partition(&copies[n++], part, slot);

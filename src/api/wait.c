@@ -123,7 +123,8 @@ look(Wait *wait)
 		npartitions = wait->attached ? (int) slot->starting_partitions.n : 0;
 		for (int i = 0; wait->attached && i < burrow_max_partitions; i++)
 		{
-			if (!burrow_partitions[i].in_use || burrow_partitions[i].subscription != wait->slot)
+			if (!burrow_partitions[i].in_use || burrow_partitions[i].subscription != wait->slot ||
+				burrow_partitions[i].gone)
 				continue;
 			npartitions++;
 			wait->blocked += count_blocked(&burrow_partitions[i]);

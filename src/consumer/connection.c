@@ -221,7 +221,8 @@ serve_client(BurrowConsumer *c)
 				burrow_offset_commit_answer(c, &event);
 				break;
 			case BURROW_KAFKA_FETCHED:
-				burrow_start_fetched(c, &event);
+				if (!burrow_offset_commit_fetched(c, &event))
+					burrow_start_fetched(c, &event);
 				break;
 			case BURROW_KAFKA_ERROR:
 				serve_error(c, &event);

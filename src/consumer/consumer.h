@@ -120,6 +120,9 @@ struct BurrowConsumer
 
 	/* commits */
 	bool		committing;		/* one is under way */
+	bool		asking_stored;	/* it has failed, and Kafka was asked what it has */
+	bool		failed_unknown; /* because of a topic that is not there */
+	char		failed_text[BURROW_KAFKA_TEXT_MAX];
 	TimestampTz commit_sent_at;
 	TimestampTz commit_answered_at; /* or the start */
 	TimestampTz commit_not_before;	/* by count, or after a failure */

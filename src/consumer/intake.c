@@ -294,6 +294,25 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 	burrow_sched_add(c->sched, part->sched, &m->item);
 }
 
+/*
+ * Kafka has said that the partition is not there.  Whatever comes after that is another topic's, or shows
+ * that Kafka was mistaken: the next start finds out.
+ */
+static void
+look_at_lost(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowKafkaMessage km;
+	BurrowKafkaTake found;
+
+	while ((found = c->kafka->take(part->queue, &km)) == BURROW_KAFKA_BROKEN)
+		;
+	c->kafka->discard(part->queue);
+	if (found == BURROW_KAFKA_EMPTY)
+		set_unreadable(part);
+	else
+		burrow_consumer_end(c, BURROW_STOP_RESTART);
+}
+
 /* Whole chunks: they are made of one partition's messages. */
 static int
 turn_size(const BurrowConsumer *c)
@@ -397,6 +416,8 @@ burrow_intake_run(BurrowConsumer *c)
 			if (part->readable && !part->window_full && !part->starved)
 				turns++;
 		}
+		else if (part->state == BURROW_PARTITION_ACTIVE && part->lost)
+			look_at_lost(c, part);
 		/* to the end of the list, so that the others have their turn next time too */
 		if (part->readable)
 		{

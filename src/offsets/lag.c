@@ -55,7 +55,8 @@ note_held_back(BurrowConsumer *c)
 static bool
 wants_end(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	if (part->state != BURROW_PARTITION_ACTIVE || part->letters)
+	/* one that is not there would spoil the answer for all */
+	if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->lost)
 		return false;
 	if (c->refresh_ends)
 		return part->asked_at < c->refreshed_at;

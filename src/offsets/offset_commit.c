@@ -15,8 +15,9 @@
  * offset, for the next owner, which may be another server: so it is made when all of
  * that is durable, too.
  *
- * One commit is under way at a time.  Whatever is wrong with it, all of it counts as
- * not acknowledged and is sent again when due.
+ * One commit is under way at a time.  It is acknowledged partition by partition, and what is
+ * not is sent again when due.  An error of the whole is not believed before Kafka was asked
+ * what it has.
  */
 #include "postgres.h"
 
@@ -53,6 +54,12 @@
 
 /* Kafka's number for OFFSET_METADATA_TOO_LARGE. */
 #define METADATA_TOO_LARGE	12
+
+/* And for UNKNOWN_TOPIC_OR_PARTITION. */
+#define UNKNOWN_TOPIC		3
+
+/* Kafka is asked without waiting what it has; librdkafka's own limit. */
+#define ASK_TIMEOUT_MS		5000
 
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
@@ -129,11 +136,14 @@ release_segments(BurrowConsumer *c, BurrowPartition *part)
 	}
 }
 
-/* Can what is done in this part be told to Kafka? */
+/*
+ * Can what is done in this part be told to Kafka?  Not when its topic is gone: it would fail, and take
+ * the others' with it.
+ */
 static inline bool
 committable(const BurrowPartition *part)
 {
-	return part->queue != NULL &&
+	return part->queue != NULL && !part->lost &&
 		(part->state == BURROW_PARTITION_ACTIVE || part->state == BURROW_PARTITION_CLOSING);
 }
 
@@ -615,40 +625,158 @@ note_limit(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	}
 }
 
+/* ---- a commit that failed ---- */
+
+/*
+ * Not all of the commit was acknowledged: the rest is owed again.  A topic that is not there is
+ * told of elsewhere.
+ */
+static void
+finish_failed(BurrowConsumer *c, const char *reason)
+{
+	bool		owed = false;
+	dlist_iter	iter;
+
+	c->committing = false;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		owed |= part->sent >= 0 && committable(part);
+	}
+	not_told(c);
+	c->commit_not_before = c->now + COMMIT_RETRY_US;
+	if (owed && reason != NULL)
+		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
+}
+
+/* Takes over what the answer says of each partition; returns why one was refused, NULL: none was. */
+static const char *
+take_results(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	const char *reason = NULL;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+		if (item->error == 0)
+		{
+			acknowledge(c, item);
+			continue;
+		}
+		reason = item->error_text;
+		if (item->error == UNKNOWN_TOPIC && part != NULL && part->sent >= 0)
+			burrow_topic_identity_lose(c, part);
+	}
+	return reason;
+}
+
+/*
+ * The commit failed as a whole, or so it is said: newer versions of librdkafka tell of every partition
+ * the error that the broker gave for one, and an answer that was lost says nothing.  So Kafka is
+ * asked what it has.
+ */
+static bool
+ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	BurrowKafkaList *list = c->kafka->list_new(event->list.n);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		ok = list != NULL && event->list.n > 0;
+
+	for (int i = 0; ok && i < event->list.n; i++)
+		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
+								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	ok = ok && c->kafka->fetch_committed(c->client, list, ASK_TIMEOUT_MS, text);
+	c->kafka->list_free(list);
+	if (ok)
+	{
+		c->asking_stored = true;
+		c->failed_unknown = event->error == UNKNOWN_TOPIC;
+		strlcpy(c->failed_text, event->text, sizeof(c->failed_text));
+	}
+	return ok;
+}
+
+/* Is this what was sent last for the partition? */
+static bool
+is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+{
+	BurrowOffsetMetadata metadata;
+
+	return item->error == 0 && item->offset == part->sent && item->metadata != NULL &&
+		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, NULL) &&
+		strcmp(metadata.uuid, c->sub->uuid) == 0;
+}
+
+bool
+burrow_offset_commit_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (!c->asking_stored)
+		return false;
+	for (int i = 0; i < event->list.n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &event->list.items[i];
+		const BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+		/* the answer for an assignment */
+		if (part != NULL && part->state == BURROW_PARTITION_RESOLVING_START)
+			return false;
+	}
+	c->asking_stored = false;
+	for (int i = 0; i < event->list.n && event->error == 0; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &event->list.items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+		if (part == NULL || part->sent < 0)
+			continue;
+		if (is_what_was_sent(c, part, item))
+		{
+			bool		moved = part->sent != part->committed;
+
+			acknowledge(c, item);
+			/* an older commit of the same offset would look the same, with other runs */
+			if (!moved)
+				part->ndone_sent = PG_UINT64_MAX;
+		}
+		else if (c->failed_unknown)
+			burrow_topic_identity_lose(c, part);
+	}
+	finish_failed(c, c->failed_text);
+	/* an answer without partitions may be meant for an assignment, too */
+	return event->list.n > 0;
+}
+
 /* Kafka has answered. */
 void
 burrow_offset_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	const char *reason = event->error != 0 ? event->text : NULL;
+	const char *reason;
 
 	BURROW_CRASH_POINT("before acknowledgement");
-	c->committing = false;
 	c->commit_answered_at = c->now;
-	for (int i = 0; i < event->list.n && reason == NULL; i++)
-		if (event->list.items[i].error != 0)
-			reason = event->list.items[i].error_text;
+	reason = event->error != 0 ? event->text : take_results(c, &event->list);
 	if (reason == NULL)
 	{
+		c->committing = false;
 		/* commits by count may take a tenth of the time */
 		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
 		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
-		for (int i = 0; i < event->list.n; i++)
-			acknowledge(c, &event->list.items[i]);
 		BURROW_COUNT(c->slot, commits, 1);
 		burrow_consumer_trouble_over(c);
+		return;
 	}
-	else
-	{
-		BURROW_COUNT(c->slot, commits_failed, 1);
-		not_told(c);
-		c->commit_not_before = c->now + COMMIT_RETRY_US;
-		note_limit(c, event);
-		/* a rebalance is no trouble: the commit is sent again after it */
-		if (event->error_name == NULL ||
-			(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") != 0 &&
-			 strcmp(event->error_name, "ILLEGAL_GENERATION") != 0))
-			burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
-	}
+	BURROW_COUNT(c->slot, commits_failed, 1);
+	note_limit(c, event);
+	/* a rebalance is no trouble: the commit is sent again after it */
+	if (event->error_name != NULL &&
+		(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") == 0 ||
+		 strcmp(event->error_name, "ILLEGAL_GENERATION") == 0))
+		finish_failed(c, NULL);
+	else if (event->error == 0 || !ask_for_stored(c, event))
+		finish_failed(c, reason);
 }
 
 /* Nothing more can be told to Kafka of what is done. */

@@ -305,12 +305,14 @@ was_there(BurrowConsumer *c)
 void
 burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part)
 {
+	if (part->lost)
+		return;
 	part->lost = true;
-	if (c->topic_missing_since == 0)
-	{
-		c->topic_missing_since = c->now;
-		c->probe_at = c->now + BURROW_SUSPECT_US;
-	}
+	/* one is looked for at a time: the first */
+	if (c->missing_topic[0] != '\0')
+		return;
+	c->topic_missing_since = c->now;
+	c->probe_at = c->now + BURROW_SUSPECT_US;
 	strlcpy(c->missing_topic, part->topic, sizeof(c->missing_topic));
 }
 
@@ -318,6 +320,32 @@ const char *
 burrow_topic_identity_wanted_topic(const BurrowConsumer *c)
 {
 	return c->missing_topic[0] != '\0' ? c->missing_topic : c->sub->topic;
+}
+
+/*
+ * A topic of a regular expression has been missing for so long that it was deleted: nobody waits for
+ * its partitions any more, though they stay assigned until librdkafka looks at all topics again.  If others
+ * were lost meanwhile, they are looked for next.
+ */
+static void
+forget_topic(BurrowConsumer *c)
+{
+	const BurrowPartition *next = NULL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (!part->lost || part->slot < 0 || burrow_partitions[part->slot].gone)
+			continue;
+		if (strcmp(part->topic, c->missing_topic) != 0)
+			next = part;
+		else
+			burrow_partitions_set_gone(part->slot);
+	}
+	c->topic_missing_since = next != NULL ? c->now : 0;
+	strlcpy(c->missing_topic, next != NULL ? next->topic : "", sizeof(c->missing_topic));
 }
 
 /*
@@ -342,10 +370,7 @@ burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
 	else if (c->topic_missing_since + MISSING_US > c->now)
 		return;
 	else if (is_pattern)
-	{
-		c->topic_missing_since = 0;
-		c->missing_topic[0] = '\0';
-	}
+		forget_topic(c);
 	else if (was_there(c))
 	{
 		BurrowHalt	halt = {

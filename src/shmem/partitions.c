@@ -67,6 +67,7 @@ burrow_partitions_reserve(int subscription, const char *topic, int32 partition, 
 		part->subscription = subscription;
 		part->partition = partition;
 		part->epoch = epoch;
+		part->gone = false;
 		strlcpy(part->topic, topic, sizeof(part->topic));
 		pg_atomic_write_u64(&part->committed, (uint64) -1);
 		pg_atomic_write_u64(&part->processed, (uint64) -1);
@@ -92,6 +93,14 @@ burrow_partitions_free(int slot)
 {
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	burrow_partitions[slot].in_use = false;
+	LWLockRelease(burrow->lock);
+}
+
+void
+burrow_partitions_set_gone(int slot)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	burrow_partitions[slot].gone = true;
 	LWLockRelease(burrow->lock);
 }
 

@@ -22,6 +22,7 @@ typedef struct BurrowPartitionSlot
 	int32		partition;
 	uint32		epoch;			/* number of this assignment within the subscription */
 	char		topic[BURROW_TOPIC_MAX + 1];
+	bool		gone;			/* its topic was deleted: it is not shown, and nobody waits for it */
 
 	/* Written by the consumer alone; no lock.  Offsets are "next to read"; -1: not known. */
 	pg_atomic_uint64 committed; /* acknowledged by Kafka */
@@ -48,6 +49,7 @@ extern void burrow_partitions_startup_shmem(void);	/* caller holds AddinShmemIni
 /* -1: all are in use.  Process: consumer.  Locks: takes burrow->lock. */
 extern int	burrow_partitions_reserve(int subscription, const char *topic, int32 partition, uint32 epoch);
 extern void burrow_partitions_free(int slot);
+extern void burrow_partitions_set_gone(int slot);
 /* All slots of a subscription: at start and exit of its consumer. */
 extern void burrow_partitions_free_all(int subscription);
 
