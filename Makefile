@@ -58,6 +58,7 @@ OBJS = $(CORE_OBJS) \
 	src/worker/chunk_frame.o \
 	src/worker/session.o \
 	src/offsets/offset_commit.o \
+	src/consumer/commit_answer.o \
 	src/consumer/connection.o \
 	src/consumer/consumer.o \
 	src/offsets/topic_identity.o \

@@ -52,6 +52,7 @@ CREATE TABLE burrow.subscription (
 	consumer_group text NOT NULL,
 	uuid uuid NOT NULL,
 	cluster_id text,
+	commits_untagged boolean NOT NULL DEFAULT false,
 	status text NOT NULL CHECK (status IN ('enabled', 'paused', 'halted', 'disabled')),
 	options text[] NOT NULL,
 	seek_time timestamptz,
@@ -76,6 +77,7 @@ COMMENT ON COLUMN burrow.subscription.handler IS 'schema-qualified signature of 
 COMMENT ON COLUMN burrow.subscription.handler_owner IS 'owner of the handler when it was looked up';
 COMMENT ON COLUMN burrow.subscription.uuid IS 'tells in Kafka''s commits which subscription made them';
 COMMENT ON COLUMN burrow.subscription.cluster_id IS 'Kafka''s id of the cluster whose offsets the positions are; NULL: not known yet';
+COMMENT ON COLUMN burrow.subscription.commits_untagged IS 'Kafka takes no metadata with commits: those without are ours, too';
 COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
 COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
 COMMENT ON COLUMN burrow.subscription.seek_time IS 'time that all partitions are to be moved to by burrow.seek(); NULL: it was done';

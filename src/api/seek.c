@@ -53,7 +53,8 @@ finish(const BurrowSubscription *sub, bool has_time, TimestampTz time)
 	/* always written, so that this transaction is known to have changed the subscription */
 	burrow_call_change_row(psprintf("UPDATE burrow.subscription SET"
 									" seek_time = CASE WHEN $2 THEN $3 ELSE seek_time END,"
-									" cluster_id = CASE WHEN $2 THEN NULL ELSE cluster_id END%s"
+									" cluster_id = CASE WHEN $2 THEN NULL ELSE cluster_id END,"
+									" commits_untagged = commits_untagged AND NOT $2%s"
 									" WHERE subid OPERATOR(pg_catalog.=) $1",
 									sub->status == BURROW_STATUS_HALTED ?
 									", status = 'enabled'," BURROW_CALL_CLEAR_ERROR : ""),

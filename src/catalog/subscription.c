@@ -28,7 +28,7 @@ const char *const burrow_status_names[] = {
 /* In the order that read_row() expects. */
 #define COLUMNS \
 	"s.subid, s.name, s.owner::oid, s.topic, s.handler, s.handler_owner::oid," \
-	" s.consumer_group, s.uuid::text, coalesce(s.cluster_id, ''), s.system_identifier, s.dboid, s.status, s.options, s.xmin"
+	" s.consumer_group, s.uuid::text, coalesce(s.cluster_id, ''), s.commits_untagged, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
 
 enum
 {
@@ -41,6 +41,7 @@ enum
 	COLUMN_CONSUMER_GROUP,
 	COLUMN_UUID,
 	COLUMN_CLUSTER_ID,
+	COLUMN_COMMITS_UNTAGGED,
 	COLUMN_SYSTEM_IDENTIFIER,
 	COLUMN_DBOID,
 	COLUMN_STATUS,
@@ -104,6 +105,7 @@ read_row(uint64 row, MemoryContext cxt)
 	sub->consumer_group = column_text(row, COLUMN_CONSUMER_GROUP);
 	strlcpy(sub->uuid, column_text(row, COLUMN_UUID), sizeof(sub->uuid));
 	sub->cluster_id = column_text(row, COLUMN_CLUSTER_ID);
+	sub->commits_untagged = DatumGetBool(column(row, COLUMN_COMMITS_UNTAGGED));
 	sub->system_identifier = (uint64) DatumGetInt64(column(row, COLUMN_SYSTEM_IDENTIFIER));
 	sub->dboid = DatumGetObjectId(column(row, COLUMN_DBOID));
 	sub->status = status_from_text(column_text(row, COLUMN_STATUS));
@@ -210,6 +212,25 @@ burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *clus
 						   " AND uuid OPERATOR(pg_catalog.=) $2"
 						   " AND cluster_id IS NULL",
 						   3, types, values, NULL, SPI_OK_UPDATE);
+	burrow_catalog_end(&access);
+}
+
+void
+burrow_subscription_keep_untagged(int32 subid, const char *uuid)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, UUIDOID};
+	Datum		values[] = {
+		Int32GetDatum(subid),
+		DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))
+	};
+
+	if (!burrow_catalog_begin(&access))
+		return;
+	burrow_catalog_execute("UPDATE burrow.subscription SET commits_untagged = true"
+						   " WHERE subid OPERATOR(pg_catalog.=) $1"
+						   " AND uuid OPERATOR(pg_catalog.=) $2",
+						   2, types, values, NULL, SPI_OK_UPDATE);
 	burrow_catalog_end(&access);
 }
 

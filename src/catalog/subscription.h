@@ -33,6 +33,7 @@ typedef struct BurrowSubscription
 	char	   *consumer_group; /* resolved */
 	char		uuid[37];		/* text */
 	char	   *cluster_id;		/* of Kafka, where the positions belong; "": not known yet */
+	bool		commits_untagged;	/* Kafka takes no metadata with our commits */
 	uint64		system_identifier;	/* of the server where it may run */
 	Oid			dboid;			/* and the database */
 	BurrowStatus status;
@@ -83,6 +84,8 @@ extern List *burrow_subscription_list(void);
 extern bool burrow_subscription_at_home(const BurrowSubscription *sub);
 /* Keeps the id of the Kafka cluster, if none is kept yet. */
 extern void burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *cluster_id);
+/* From now on its commits carry no metadata. */
+extern void burrow_subscription_keep_untagged(int32 subid, const char *uuid);
 /* Sets status 'halted' and the error's columns, with the statement that ends the halt. */
 extern void burrow_subscription_halt(int32 subid, const BurrowHalt *halt);
 /* Is the extension installed in this database? */

@@ -22,11 +22,11 @@
 #include "guc.h"
 #include "catalog/names.h"
 #include "consumer/assignment.h"
+#include "consumer/commit_answer.h"
 #include "consumer/connection.h"
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
-#include "offsets/offset_commit.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
@@ -218,10 +218,10 @@ serve_client(BurrowConsumer *c)
 					burrow_assignment_revoke(c, &event.list, event.lost);
 				break;
 			case BURROW_KAFKA_COMMITTED:
-				burrow_offset_commit_answer(c, &event);
+				burrow_commit_answer_take(c, &event);
 				break;
 			case BURROW_KAFKA_FETCHED:
-				if (!burrow_offset_commit_fetched(c, &event))
+				if (!burrow_commit_answer_fetched(c, &event))
 					burrow_start_fetched(c, &event);
 				break;
 			case BURROW_KAFKA_ERROR:

@@ -120,7 +120,7 @@ struct BurrowConsumer
 
 	/* commits */
 	bool		committing;		/* one is under way */
-	bool		asking_stored;	/* it has failed, and Kafka was asked what it has */
+	uint64		stored_tag;		/* it has failed, and Kafka was asked what it has; 0: it was not */
 	bool		failed_unknown; /* because of a topic that is not there */
 	char		failed_text[BURROW_KAFKA_TEXT_MAX];
 	TimestampTz commit_sent_at;
@@ -131,6 +131,8 @@ struct BurrowConsumer
 	bool		owing;			/* something is done that Kafka does not know */
 	uint64		durable_lsn;	/* as this turn's look found it: all that Kafka is told counts on it */
 	bool		without_runs;	/* the broker does not take commits with runs */
+	bool		sent_runs;		/* the commit under way has some */
+	bool		without_tag;	/* nor with any metadata */
 	uint64		unconfirmed_lsn;	/* flushed here, and not confirmed by the standbys; 0: none */
 	TimestampTz unconfirmed_since;
 	bool		finishing;		/* what closing parts are told of now is all that will be told */

@@ -132,6 +132,8 @@ burrow_start_position_find(BurrowStartPositionInput *in, const char *own_uuid,
 	is_burrows = has_commit && metadata != NULL &&
 		burrow_offset_metadata_decode(metadata, metadata_len, in->committed, &decoded, &claimed);
 	in->commit = burrow_start_position_classify(has_commit, is_burrows ? &decoded : NULL, own_uuid);
+	if (in->untagged_is_own && in->commit == BURROW_START_COMMIT_UNTAGGED)
+		in->commit = BURROW_START_COMMIT_OWN_EXACTLY_ONCE;
 	found.commit = in->commit;
 	found.decided = burrow_start_position_decide(in);
 	if (!found.decided.kafka_runs)

@@ -30,6 +30,11 @@
  * all there is, but it is logged.  Runs tagged exactly_once say what this database
  * has done, and it does not know of it: they are ignored.
  *
+ * Where Kafka takes no metadata, our own commits are untagged.  Then such a commit is taken
+ * as our own of exactly_once, whatever the delivery: the database is right, which stores
+ * the position before it goes to Kafka.  Somebody else's is not known from ours; but
+ * what is done is not missed, and at worst is done again.
+ *
  * 5, when the subscription is exactly_once now: the rows were converted when the
  * option was changed and are kept in the handlers' transactions since, and Kafka
  * has not had a commit since.  So the database is right, as in 4.  Kafka's runs are
@@ -70,6 +75,7 @@ typedef struct BurrowStartPositionInput
 	BurrowDelivery delivery;	/* the subscription's */
 	bool		group_has_others;	/* the group has commits for other partitions
 									 * of the topic */
+	bool		untagged_is_own;	/* find(): Kafka takes no metadata, so ours have none */
 } BurrowStartPositionInput;
 
 typedef enum BurrowStartPositionDecision

@@ -15,9 +15,7 @@
  * offset, for the next owner, which may be another server: so it is made when all of
  * that is durable, too.
  *
- * One commit is under way at a time.  It is acknowledged partition by partition, and what is
- * not is sent again when due.  An error of the whole is not believed before Kafka was asked
- * what it has.
+ * One commit is under way at a time; what Kafka says to it is commit_answer.c's.
  */
 #include "postgres.h"
 
@@ -51,15 +49,6 @@
 
 /* A commit that waits for a flush longer than this after it was due flushes itself. */
 #define OVERDUE_US			INT64CONST(1000000)
-
-/* Kafka's number for OFFSET_METADATA_TOO_LARGE. */
-#define METADATA_TOO_LARGE	12
-
-/* And for UNKNOWN_TOPIC_OR_PARTITION. */
-#define UNKNOWN_TOPIC		3
-
-/* Kafka is asked without waiting what it has; librdkafka's own limit. */
-#define ASK_TIMEOUT_MS		5000
 
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
@@ -370,12 +359,14 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 		burrow_offset_set_reset(&done);
 		part->runs_full |= !with_runs;
 	}
+	c->sent_runs |= len > BURROW_OFFSET_METADATA_MIN;
 	part->ndone_sent = part->ndone;
 	/* what is not flushed yet is told next time, if there is one */
 	if (part->state == BURROW_PARTITION_ACTIVE || !c->finishing)
 		part->ndone_sent -= unflushed_beyond_head(part, c->durable_lsn);
 
-	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset, text, len))
+	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset, c->without_tag ? NULL : text,
+							c->without_tag ? 0 : len))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
@@ -478,13 +469,14 @@ store_positions(BurrowConsumer *c)
 	return true;
 }
 
-/* A commit failed: all of it is owed again. */
-static void
-not_told(BurrowConsumer *c)
+/* A commit failed: what was not acknowledged is owed again. */
+void
+burrow_offset_commit_retry(BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
 	c->owing = true;
+	c->commit_not_before = c->now + COMMIT_RETRY_US;
 	dlist_foreach(iter, &c->parts)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
@@ -492,6 +484,24 @@ not_told(BurrowConsumer *c)
 		if (part->sent >= 0)
 			part->ndone_sent = PG_UINT64_MAX;
 	}
+}
+
+static void
+update_untagged(BurrowConsumer *c, void *arg)
+{
+	burrow_subscription_keep_untagged(c->subid, c->sub->uuid);
+}
+
+/* Before the first commit without metadata: the next start must know that such a one is ours.  False: not now. */
+static bool
+keep_untagged(BurrowConsumer *c)
+{
+	if (!c->without_tag || c->sub->commits_untagged)
+		return true;
+	if (!burrow_consumer_try(c, update_untagged, NULL, "keep that Kafka takes no metadata"))
+		return false;
+	c->sub->commits_untagged = true;
+	return true;
 }
 
 /* Sends what is owed. */
@@ -505,6 +515,8 @@ send_commit(BurrowConsumer *c)
 	MemoryContext old;
 
 	c->owing = false;
+	c->sent_runs = false;
+	c->without_tag |= c->sub->commits_untagged;
 	dlist_foreach(iter, &c->parts)
 		n += owes(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	if (n == 0)
@@ -535,7 +547,7 @@ send_commit(BurrowConsumer *c)
 			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone_sent != part->ndone)
 				c->owing = true;
 		}
-		if (!store_positions(c))
+		if (!store_positions(c) || !keep_untagged(c))
 			strlcpy(text, "could not store positions in the database", sizeof(text));
 		else
 		{
@@ -559,8 +571,7 @@ send_commit(BurrowConsumer *c)
 	else
 	{
 		BURROW_COUNT(c->slot, commits_failed, 1);
-		not_told(c);
-		c->commit_not_before = c->now + COMMIT_RETRY_US;
+		burrow_offset_commit_retry(c);
 		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
 	}
 }
@@ -588,195 +599,6 @@ burrow_offset_commit_run(BurrowConsumer *c)
 		send_commit(c);
 	else if (!waits_for_flush(c))
 		c->commit_now = false;	/* there was nothing to commit */
-}
-
-/* Takes over what Kafka acknowledged for one partition. */
-static void
-acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
-{
-	BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
-
-	if (part == NULL || part->sent != item->offset)
-		return;					/* of an older epoch */
-	if (part->committed >= 0 && part->sent > part->committed)
-		BURROW_COUNT(c->slot, offsets_committed, part->sent - part->committed);
-	part->committed = part->sent;
-	part->sent = -1;
-	part->start_acked = true;
-	if (part->sought)
-		c->seek_acked = true;
-	burrow_partition_publish(c, part);
-	/* it may have waited for its starting position to be acknowledged */
-	burrow_intake_readable(c, part);
-}
-
-/* The commit failed.  Does the broker take no commits with runs? */
-static void
-note_limit(BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	for (int i = 0; i < event->list.n; i++)
-	{
-		if (event->list.items[i].error != METADATA_TOO_LARGE || c->without_runs)
-			continue;
-		c->without_runs = true;
-		ereport(LOG,
-				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
-				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
-	}
-}
-
-/* ---- a commit that failed ---- */
-
-/*
- * Not all of the commit was acknowledged: the rest is owed again.  A topic that is not there is
- * told of elsewhere.
- */
-static void
-finish_failed(BurrowConsumer *c, const char *reason)
-{
-	bool		owed = false;
-	dlist_iter	iter;
-
-	c->committing = false;
-	dlist_foreach(iter, &c->parts)
-	{
-		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		owed |= part->sent >= 0 && committable(part);
-	}
-	not_told(c);
-	c->commit_not_before = c->now + COMMIT_RETRY_US;
-	if (owed && reason != NULL)
-		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
-}
-
-/* Takes over what the answer says of each partition; returns why one was refused, NULL: none was. */
-static const char *
-take_results(BurrowConsumer *c, const BurrowKafkaList *list)
-{
-	const char *reason = NULL;
-
-	for (int i = 0; i < list->n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
-
-		if (item->error == 0)
-		{
-			acknowledge(c, item);
-			continue;
-		}
-		reason = item->error_text;
-		if (item->error == UNKNOWN_TOPIC && part != NULL && part->sent >= 0)
-			burrow_topic_identity_lose(c, part);
-	}
-	return reason;
-}
-
-/*
- * The commit failed as a whole, or so it is said: newer versions of librdkafka tell of every partition
- * the error that the broker gave for one, and an answer that was lost says nothing.  So Kafka is
- * asked what it has.
- */
-static bool
-ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	BurrowKafkaList *list = c->kafka->list_new(event->list.n);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = list != NULL && event->list.n > 0;
-
-	for (int i = 0; ok && i < event->list.n; i++)
-		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
-								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	ok = ok && c->kafka->fetch_committed(c->client, list, ASK_TIMEOUT_MS, text);
-	c->kafka->list_free(list);
-	if (ok)
-	{
-		c->asking_stored = true;
-		c->failed_unknown = event->error == UNKNOWN_TOPIC;
-		strlcpy(c->failed_text, event->text, sizeof(c->failed_text));
-	}
-	return ok;
-}
-
-/* Is this what was sent last for the partition? */
-static bool
-is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const BurrowKafkaTopicPartition *item)
-{
-	BurrowOffsetMetadata metadata;
-
-	return item->error == 0 && item->offset == part->sent && item->metadata != NULL &&
-		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, NULL) &&
-		strcmp(metadata.uuid, c->sub->uuid) == 0;
-}
-
-bool
-burrow_offset_commit_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	if (!c->asking_stored)
-		return false;
-	for (int i = 0; i < event->list.n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &event->list.items[i];
-		const BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
-
-		/* the answer for an assignment */
-		if (part != NULL && part->state == BURROW_PARTITION_RESOLVING_START)
-			return false;
-	}
-	c->asking_stored = false;
-	for (int i = 0; i < event->list.n && event->error == 0; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &event->list.items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
-
-		if (part == NULL || part->sent < 0)
-			continue;
-		if (is_what_was_sent(c, part, item))
-		{
-			bool		moved = part->sent != part->committed;
-
-			acknowledge(c, item);
-			/* an older commit of the same offset would look the same, with other runs */
-			if (!moved)
-				part->ndone_sent = PG_UINT64_MAX;
-		}
-		else if (c->failed_unknown)
-			burrow_topic_identity_lose(c, part);
-	}
-	finish_failed(c, c->failed_text);
-	/* an answer without partitions may be meant for an assignment, too */
-	return event->list.n > 0;
-}
-
-/* Kafka has answered. */
-void
-burrow_offset_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	const char *reason;
-
-	BURROW_CRASH_POINT("before acknowledgement");
-	c->commit_answered_at = c->now;
-	reason = event->error != 0 ? event->text : take_results(c, &event->list);
-	if (reason == NULL)
-	{
-		c->committing = false;
-		/* commits by count may take a tenth of the time */
-		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
-		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
-		BURROW_COUNT(c->slot, commits, 1);
-		burrow_consumer_trouble_over(c);
-		return;
-	}
-	BURROW_COUNT(c->slot, commits_failed, 1);
-	note_limit(c, event);
-	/* a rebalance is no trouble: the commit is sent again after it */
-	if (event->error_name != NULL &&
-		(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") == 0 ||
-		 strcmp(event->error_name, "ILLEGAL_GENERATION") == 0))
-		finish_failed(c, NULL);
-	else if (event->error == 0 || !ask_for_stored(c, event))
-		finish_failed(c, reason);
 }
 
 /* Nothing more can be told to Kafka of what is done. */

@@ -21,9 +21,8 @@ extern uint64 burrow_offset_commit_durable_lsn(const BurrowConsumer *c);
 extern void burrow_offset_commit_run(BurrowConsumer *c);
 /* At least once: may more be taken of this part, if this is done beyond its head? */
 extern void burrow_offset_commit_check_room(BurrowPartition *part, const BurrowOffsetSet *done);
-extern void burrow_offset_commit_answer(BurrowConsumer *c, const BurrowKafkaEvent *event);
-/* The group's committed offsets have come.  True: they were asked for here, after a commit had failed. */
-extern bool burrow_offset_commit_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event);
+/* A commit failed: what was not acknowledged is owed again. */
+extern void burrow_offset_commit_retry(BurrowConsumer *c);
 extern TimestampTz burrow_offset_commit_next(BurrowConsumer *c);
 /* The last commit before partitions are given up: flushes all that is done, and sends it
  * when standbys have confirmed it, or have had their time. */

@@ -71,6 +71,7 @@ find_position(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *it
 		.low = row->low,
 		.delivery = sub->options.delivery,
 		.group_has_others = group_has_others,
+		.untagged_is_own = sub->commits_untagged,
 	};
 
 	return burrow_start_position_find(&in, sub->uuid, item->metadata, item->metadata_len, &row->done, log, skip);

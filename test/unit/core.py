@@ -244,7 +244,8 @@ metadata_decode = declare(c.c_bool, "burrow_offset_metadata_decode", c.c_char_p,
 
 class StartInput(c.Structure):
     _fields_ = [("commit", c.c_int), ("committed", c.c_int64), ("has_row", c.c_bool),
-                ("low", c.c_int64), ("delivery", c.c_int), ("group_has_others", c.c_bool)]
+                ("low", c.c_int64), ("delivery", c.c_int), ("group_has_others", c.c_bool),
+                ("untagged_is_own", c.c_bool)]
 
 
 class Start(c.Structure):

@@ -149,9 +149,9 @@ def claims(metadata, committed):
     return out.runs()
 
 
-def find(metadata, committed, low, end, row=None, row_done=(), delivery=EXACTLY_ONCE, ask=True):
+def find(metadata, committed, low, end, row=None, row_done=(), delivery=EXACTLY_ONCE, ask=True, untagged_is_own=False):
     """As the consumer does: without the log's bounds first, and again with them if they count."""
-    start = core.StartInput(0, committed, row is not None, row or 0, delivery, False)
+    start = core.StartInput(0, committed, row is not None, row or 0, delivery, False, untagged_is_own)
     done, skip = core.OffsetSet(row_done), core.OffsetSet()
     arguments = (c.byref(start), OWN, metadata, 0 if metadata is None else len(metadata), done.p)
     found = core.start_find(*arguments, None, skip.p)
@@ -206,6 +206,19 @@ def test_an_honest_commit():
 def test_own_runs_do_not_count_exactly_once():
     found, skip = find(text(b"eo", OWN, [1, INT64_MAX - 100]), 5, 0, 20, row=4, row_done=[(6, 7)])
     assert (found.start, found.refused, skip) == (4, 0, [(6, 7)])
+
+
+@both
+def test_a_broker_that_takes_no_metadata(delivery):
+    """An untagged commit is ours: behind the row it is no reset, and beyond it the database was restored."""
+    for committed in (5, 20, 50):
+        found, skip = find(None, committed, 0, 100, row=20, row_done=[(20, 21), (30, 30)], delivery=delivery,
+                           untagged_is_own=True)
+        assert (found.decided.decision, found.start, skip) == (AT_DATABASE, 22, [(30, 30)])
+    # tagged ones are what they are
+    found, _ = find(text(b"eo", OTHER, []), 50, 0, 100, row=20, delivery=delivery, untagged_is_own=True)
+    assert found.commit == COMMIT_OTHER
+    assert find(b"", 5, 0, 100, row=20, delivery=delivery)[0].decided.decision == HALT
 
 
 numbers = st.lists(st.one_of(st.integers(0, 30), st.integers(0, 2 ** 64 - 1),

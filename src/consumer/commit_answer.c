@@ -1,0 +1,230 @@
+/*
+ * commit_answer.c
+ *	  What Kafka says to a commit.
+ *
+ * Runs in: the consumer.
+ *
+ * A commit is acknowledged partition by partition, and what is not is sent again when due.  One
+ * that is too large for the broker is sent with less.  An error of the whole is not believed before
+ * Kafka was asked what it has.
+ */
+#include "postgres.h"
+
+#include "consumer/commit_answer.h"
+#include "consumer/consumer.h"
+#include "consumer/intake.h"
+#include "core/offset_metadata.h"
+#include "offsets/offset_commit.h"
+#include "offsets/topic_identity.h"
+#include "partition/partition.h"
+#include "runtime/crash_point.h"
+
+/* Kafka's numbers. */
+#define UNKNOWN_TOPIC		3	/* UNKNOWN_TOPIC_OR_PARTITION */
+#define METADATA_TOO_LARGE	12	/* OFFSET_METADATA_TOO_LARGE */
+
+/* Kafka is asked without waiting what it has; librdkafka's own limit. */
+#define ASK_TIMEOUT_MS		5000
+
+/* Takes over what Kafka acknowledged for one partition. */
+static void
+acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
+{
+	BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+	if (part == NULL || part->sent != item->offset)
+		return;					/* of an older epoch */
+	if (part->committed >= 0 && part->sent > part->committed)
+		BURROW_COUNT(c->slot, offsets_committed, part->sent - part->committed);
+	part->committed = part->sent;
+	part->sent = -1;
+	part->start_acked = true;
+	if (part->sought)
+		c->seek_acked = true;
+	burrow_partition_publish(c, part);
+	/* it may have waited for its starting position to be acknowledged */
+	burrow_intake_readable(c, part);
+}
+
+/* The commit was too large for the broker.  True: the next one carries less. */
+static bool
+carry_less(BurrowConsumer *c)
+{
+	if (!c->without_runs && c->sent_runs)
+	{
+		c->without_runs = true;
+		ereport(LOG,
+				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
+				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
+		return true;
+	}
+	if (c->without_tag)
+		return false;
+	c->without_runs = c->without_tag = true;
+	ereport(LOG,
+			(errmsg("subscription \"%s\" commits without metadata from now on", c->sub->name),
+			 errdetail("The broker's limit offset.metadata.max.bytes has no room for the %zu bytes that tell whose commits they are.",
+					   BURROW_OFFSET_METADATA_MIN),
+			 errhint("Move the subscription by burrow.seek() only: offsets that Kafka's own tools have set are not told from its own.")));
+	return true;
+}
+
+static bool
+is_too_large(const BurrowKafkaEvent *event)
+{
+	bool		too_large = event->error == METADATA_TOO_LARGE;
+
+	for (int i = 0; i < event->list.n; i++)
+		too_large |= event->list.items[i].error == METADATA_TOO_LARGE;
+	return too_large;
+}
+
+/*
+ * Not all of the commit was acknowledged: the rest is owed again.  A topic that is not there is
+ * told of elsewhere.
+ */
+static void
+finish_failed(BurrowConsumer *c, const char *reason)
+{
+	bool		owed = false;
+	dlist_iter	iter;
+
+	c->committing = false;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		owed |= part->sent >= 0 && !part->lost && part->state != BURROW_PARTITION_CLOSED;
+	}
+	burrow_offset_commit_retry(c);
+	if (owed && reason != NULL)
+		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
+}
+
+/* Takes over what the answer says of each partition; returns why one was refused, NULL: none was. */
+static const char *
+take_results(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	const char *reason = NULL;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+		if (item->error == 0)
+		{
+			acknowledge(c, item);
+			continue;
+		}
+		reason = item->error_text;
+		if (item->error == UNKNOWN_TOPIC && part != NULL && part->sent >= 0)
+			burrow_topic_identity_lose(c, part);
+	}
+	return reason;
+}
+
+/*
+ * The commit failed as a whole, or so it is said: newer versions of librdkafka tell of every partition
+ * the error that the broker gave for one, and an answer that was lost says nothing.  So Kafka is
+ * asked what it has.
+ */
+static bool
+ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	BurrowKafkaList *list = c->kafka->list_new(event->list.n);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		ok = list != NULL && event->list.n > 0;
+
+	for (int i = 0; ok && i < event->list.n; i++)
+		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
+								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	ok = ok && c->kafka->fetch_committed(c->client, list, ASK_TIMEOUT_MS, ++c->start_tag, text);
+	c->kafka->list_free(list);
+	if (ok)
+	{
+		c->stored_tag = c->start_tag;
+		c->failed_unknown = event->error == UNKNOWN_TOPIC;
+		strlcpy(c->failed_text, event->text, sizeof(c->failed_text));
+	}
+	return ok;
+}
+
+/* Is this what was sent last for the partition? */
+static bool
+is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+{
+	BurrowOffsetMetadata metadata;
+
+	if (item->error != 0 || item->offset != part->sent)
+		return false;
+	if (c->without_tag)
+		return true;
+	return item->metadata != NULL &&
+		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, NULL) &&
+		strcmp(metadata.uuid, c->sub->uuid) == 0;
+}
+
+bool
+burrow_commit_answer_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (c->stored_tag == 0 || event->tag != c->stored_tag)
+		return false;
+	c->stored_tag = 0;
+	for (int i = 0; i < event->list.n && event->error == 0; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &event->list.items[i];
+		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+
+		if (part == NULL || part->sent < 0)
+			continue;
+		if (is_what_was_sent(c, part, item))
+		{
+			bool		moved = part->sent != part->committed;
+
+			acknowledge(c, item);
+			/* an older commit of the same offset would look the same, with other runs */
+			if (!moved)
+				part->ndone_sent = PG_UINT64_MAX;
+		}
+		else if (c->failed_unknown)
+			burrow_topic_identity_lose(c, part);
+	}
+	finish_failed(c, c->failed_text);
+	return true;
+}
+
+/* Kafka has answered. */
+void
+burrow_commit_answer_take(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const char *reason;
+
+	BURROW_CRASH_POINT("before acknowledgement");
+	c->commit_answered_at = c->now;
+	reason = event->error != 0 ? event->text : take_results(c, &event->list);
+	if (reason == NULL)
+	{
+		c->committing = false;
+		/* commits by count may take a tenth of the time */
+		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
+		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
+		BURROW_COUNT(c->slot, commits, 1);
+		burrow_consumer_trouble_over(c);
+		return;
+	}
+	BURROW_COUNT(c->slot, commits_failed, 1);
+	if (is_too_large(event) && carry_less(c))
+	{
+		finish_failed(c, NULL);
+		c->commit_not_before = c->now;
+		return;
+	}
+	/* a rebalance is no trouble: the commit is sent again after it */
+	if (event->error_name != NULL &&
+		(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") == 0 ||
+		 strcmp(event->error_name, "ILLEGAL_GENERATION") == 0))
+		finish_failed(c, NULL);
+	else if (event->error == 0 || !ask_for_stored(c, event))
+		finish_failed(c, reason);
+}

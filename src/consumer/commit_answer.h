@@ -1,0 +1,16 @@
+/*
+ * commit_answer.h
+ *	  What Kafka says to a commit.
+ */
+#ifndef BURROW_CONSUMER_COMMIT_ANSWER_H
+#define BURROW_CONSUMER_COMMIT_ANSWER_H
+
+#include "kafka/kafka.h"
+#include "partition/context.h"
+
+/* Kafka has answered a commit. */
+extern void burrow_commit_answer_take(BurrowConsumer *c, const BurrowKafkaEvent *event);
+/* The group's committed offsets have come.  True: they were asked for here, after a commit had failed. */
+extern bool burrow_commit_answer_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event);
+
+#endif							/* BURROW_CONSUMER_COMMIT_ANSWER_H */
