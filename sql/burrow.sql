@@ -707,6 +707,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION burrow._trouble IS 'for internal use: cause and statement for burrow.why_stuck(), by SQLSTATE';
 
+-- What ends somebody's hold on a lock.  Locks come and go: in the first seconds it only shows who it is.
+CREATE FUNCTION burrow._end_blocker(pid int, since timestamptz) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format(CASE
+		WHEN $1 = 0 THEN 'SELECT gid, prepared, owner FROM pg_prepared_xacts ORDER BY prepared;'
+		WHEN clock_timestamp() - $2 <= interval '5 s' THEN 'SELECT * FROM pg_stat_activity WHERE pid = %s;'
+		WHEN a.state LIKE 'idle%%' THEN 'SELECT pg_terminate_backend(%s);'
+		ELSE 'SELECT pg_cancel_backend(%s);'
+	END, $1)
+	FROM (SELECT) one LEFT JOIN pg_stat_activity a ON a.pid = $1
+$$;
+COMMENT ON FUNCTION burrow._end_blocker IS 'for internal use: the statement for a process that holds a lock';
+
 -- It reads the views, so it tells a role no more than they do.  A statement goes by the cause: that
 -- of a halt was written with it (catalog/subscription.c has the table), that of a subscription which
 -- retries is in burrow._trouble(), the others are with their causes here.
@@ -738,9 +753,21 @@ AS $$
 		SELECT w.*, pg_blocking_pids(w.pid) AS blockers
 		FROM asked CROSS JOIN burrow.workers w
 		WHERE w.subscription = $1 AND w.state = 'running'
+	), lockers AS MATERIALIZED (
+		-- who keeps the consumer from writing a table of Burrow's
+		SELECT DISTINCT l.pid, coalesce(a.xact_start, s.last_error_at) AS since, format('process %s has locked the table burrow.%s', l.pid, c.relname) AS cause
+		FROM sub s CROSS JOIN pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE s.state = 'retrying' AND s.last_error_sqlstate = '55P03' AND l.granted
+			AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+			AND c.relnamespace = 'burrow'::regnamespace
+			AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
 	)
-	SELECT format('the subscription is %s', s.state), CASE WHEN s.error_message IS NOT NULL THEN s.last_error_at END, s.error_topic, s.error_partition, s.error_offset,
-		NULL::int, s.error_message, coalesce(s.error_next_statement, format('SELECT burrow.resume(%L);', s.subscription))
+	SELECT format('the subscription is %s', s.state) || CASE WHEN s.state = 'disabled' AND NOT current_setting('burrow.enabled')::boolean THEN ': burrow.enabled is off' ELSE '' END,
+		CASE WHEN s.error_message IS NOT NULL THEN s.last_error_at END, s.error_topic, s.error_partition, s.error_offset,
+		NULL::int, s.error_message, CASE
+			WHEN s.state = 'disabled' AND NOT current_setting('burrow.enabled')::boolean THEN 'ALTER SYSTEM SET burrow.enabled = on; SELECT pg_reload_conf();'
+			ELSE coalesce(s.error_next_statement, format('SELECT burrow.resume(%L);', s.subscription))
+		END
 	FROM sub s WHERE s.state IN ('halted', 'paused', 'disabled')
 	UNION ALL
 	-- whatever the plan is, this asks whether there is such a subscription
@@ -752,7 +779,10 @@ AS $$
 	UNION ALL
 	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
 	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
-	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
+	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND NOT EXISTS (SELECT FROM lockers) AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
+	UNION ALL
+	SELECT l.cause, l.since, NULL, NULL, NULL, l.pid, s.last_error, burrow._end_blocker(l.pid, l.since)
+	FROM sub s CROSS JOIN lockers l
 	UNION ALL
 	SELECT CASE s.partitions_stuck WHEN 1 THEN 'the partition cannot be started, and others go on without it'
 			ELSE format('%s partitions cannot be started, this one first, and others go on without them', s.partitions_stuck) END,
@@ -777,8 +807,9 @@ AS $$
 	) k (short_of, cause, setting, next_statement) ON k.short_of = s.short_of
 	WHERE t.jobs_queued > 0
 	UNION ALL
-	SELECT format('the handler waits for a lock that process %s holds', b.pid), h.since, h.topic, h.partition, h."offset",
-		b.pid, NULL, format('SELECT * FROM pg_stat_activity WHERE pid = %s;', b.pid)
+	SELECT format('the handler waits for a lock that %s holds', CASE WHEN b.pid = 0 THEN 'a prepared transaction' ELSE 'process ' || b.pid END),
+		h.since, h.topic, h.partition, h."offset",
+		b.pid, NULL, burrow._end_blocker(b.pid, h.since)
 	FROM hand h CROSS JOIN unnest(h.blockers) b (pid)
 	UNION ALL
 	SELECT 'the handler has been running for long', h.since, h.topic, h.partition, h."offset",

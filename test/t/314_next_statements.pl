@@ -9,10 +9,11 @@ my $kafka = BurrowTest::Kafka->create('kafka');
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 $node->sql(<<'SQL');
 CREATE TABLE got (topic text, "offset" bigint, value text);
+CREATE TABLE corrected (value text);
 CREATE FUNCTION keep(topic text, "offset" bigint, value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF value = 'late' THEN PERFORM pg_advisory_xact_lock(7); END IF;
-    IF value IN ('fail', 'late') THEN RAISE EXCEPTION 'cannot take it'; END IF;
+    IF value IN ('fail', 'late', 'fail once') AND NOT EXISTS (SELECT FROM corrected c WHERE c.value = keep.value) THEN RAISE EXCEPTION 'cannot take it'; END IF;
     INSERT INTO got VALUES (topic, "offset", value);
 END $$;
 SQL
@@ -74,6 +75,68 @@ $node->sql("SELECT burrow.alter('$name', enabled => false)");
 $node->wait_for_state($name, 'disabled');
 ends_by('the subscription is disabled', "SELECT burrow.resume('$name');");
 
+# ---- burrow.enabled is off
+$node->sql($_) foreach 'ALTER SYSTEM SET burrow.enabled = off', 'SELECT pg_reload_conf()';
+ends_by('the subscription is disabled: burrow.enabled is off', 'ALTER SYSTEM SET burrow.enabled = on; SELECT pg_reload_conf();');
+
+# ---- somebody holds a lock: of a table of Burrow's, and of the handler's
+my $holder = $node->background_psql('postgres', on_error_stop => 0);
+sub holds
+{
+	my ($statement) = @_;
+	my ($pid) = $holder->query('SELECT pg_backend_pid()') =~ /(\d+)/;
+	$holder->query_safe("BEGIN; $statement");
+	return $pid;
+}
+
+# It says first who it is, and after 5 s what ends it.
+sub ends_by_terminating
+{
+	my ($cause, $pid) = @_;
+	$node->wait_for("$name: what ends it", "SELECT count(*) = 1 FROM burrow.why_stuck('$name') WHERE cause = '$cause' AND pid = $pid AND next_statement = 'SELECT pg_terminate_backend($pid);'");
+	$node->sql($node->sql("SELECT next_statement FROM burrow.why_stuck('$name') WHERE cause = '$cause'"));
+	$node->wait_for_state($name, 'running');
+	caught_up();
+	$node->wait_for("$name: nothing to hold it up", "SELECT count(*) = 0 FROM burrow.why_stuck('$name')");
+	pass("$name: $cause");
+	eval { $holder->quit };
+	$holder = $node->background_psql('postgres', on_error_stop => 0);
+	return;
+}
+
+my $pid = holds('LOCK TABLE got');
+$kafka->produce($name, values_of(3));
+ends_by_terminating("the handler waits for a lock that process $pid holds", $pid);
+$pid = holds('LOCK TABLE burrow.progress IN SHARE MODE');
+subscribed('locked', '', values_of(0 .. 2));
+ends_by_terminating("process $pid has locked the table burrow.progress", $pid);
+
+# ---- a handler that has been running for long
+$node->sql(<<'SQL');
+CREATE SEQUENCE calls;
+CREATE FUNCTION sleeps_once(topic text, "offset" bigint, value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('calls') = 1 THEN PERFORM pg_sleep(600); END IF;
+    PERFORM keep(topic, "offset", value);
+END $$;
+SQL
+$name = 'slow';
+$kafka->create_topic('slow', 1);
+$kafka->produce('slow', values_of(0));
+$node->sql(q{SELECT burrow.subscribe('slow', 'sleeps_once', commit_interval => '100 ms')});
+$node->wait_for('slow: a worker', q{SELECT count(*) = 1 FROM burrow.workers WHERE subscription = 'slow' AND state = 'running'});
+($pid) = $node->sql(q{SELECT pid FROM burrow.workers WHERE subscription = 'slow' AND state = 'running'});
+ends_by('the handler has been running for long', "SELECT pg_cancel_backend($pid);");
+is(handled(), '0', 'slow: its message');
+
+# ---- messages behind a dead letter of their key, whose cause is gone
+subscribed('parked', ", max_retries => 0, on_failure => 'dead_letter', park_key => true", { key => 'k', value => 'fail once' }, { key => 'k', value => 'v' });
+$node->wait_for('parked: both to be kept', q{SELECT count(*) = 2 FROM burrow.dead_letters WHERE subscription = 'parked'});
+$node->sql(q{INSERT INTO corrected VALUES ('fail once')});
+ends_by('1 messages are parked behind a dead letter of their key', "SELECT burrow.retry_dead_letters('parked');");
+$node->wait_for('parked: none left', q{SELECT count(*) = 0 FROM burrow.dead_letters WHERE subscription = 'parked'});
+is(handled(), '0,1', 'parked: both, in order');
+
 # ---- a message that fails for good: the others are not held up by it, and it is kept
 subscribed('failing', ', max_retries => 0', { value => 'v0' }, { value => 'fail' }, { value => 'v2' });
 ends_by('the subscription is halted', "SELECT burrow.alter('failing', on_failure => 'dead_letter'), burrow.resume('failing');", 'error = \'cannot take it\' AND "offset" = 1');
@@ -104,7 +167,6 @@ ends_by('the subscription is halted', "SELECT burrow.seek('gap', 'gap', 0, 14);"
 is(handled(), '0,1,2,3,4,5,6,7,8,9,14,15,16,17,18,19', 'gap: all that is left');
 
 # what is done beyond the gap is not handled again: the first that is not done is the number
-my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(7)');
 subscribed('holes', ', max_retries => 0', { key => 'a', value => 'late' }, values_of(1 .. 9));
 $node->wait_for('holes: the others to be done', q{SELECT count(*) = 9 FROM got WHERE topic = 'holes'});
