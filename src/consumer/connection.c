@@ -119,7 +119,11 @@ burrow_connection_probe(BurrowConsumer *c)
 	if (partitions >= 0)
 		burrow_topic_identity_note_topic(c, partitions);
 	if (partitions > 0)
-		burrow_consumer_trouble_over(c);
+	{
+		/* that does not end trouble with our own database */
+		if (c->store_delay_us == 0)
+			burrow_consumer_trouble_over(c);
+	}
 	else if (partitions == 0)
 	{
 		if (!c->troubled || !c->missing_told)

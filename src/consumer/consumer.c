@@ -216,6 +216,28 @@ burrow_consumer_trouble_over(BurrowConsumer *c)
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
+/* Damaged data is a reason to stop, as for a message; all else is waited for. */
+static void
+failed(BurrowConsumer *c, const ErrorData *error, const char *what)
+{
+	const char *text = psprintf("could not %s: %s", what, error->message);
+	BurrowHalt	halt = {
+		.partition = -1,
+		.offset = -1,
+		.sqlstate = unpack_sql_state(error->sqlerrcode),
+		.message = text,
+		.detail = error->detail,
+		.hint = error->hint,
+		.context = error->context,
+		.remedy = BURROW_REMEDY_RESUME,
+	};
+
+	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED || error->sqlerrcode == ERRCODE_INDEX_CORRUPTED)
+		burrow_shutdown_halt(c, &halt);
+	else
+		burrow_consumer_trouble(c, halt.sqlstate, text);
+}
+
 /*
  * For what can be done later: a locked table or a full disk must not end the process, and
  * with it everything else.
@@ -240,7 +262,7 @@ burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *ar
 		MemoryContextSwitchTo(c->turn_cxt);
 		error = CopyErrorData();
 		burrow_consumer_abort_transaction(c);
-		burrow_consumer_trouble(c, unpack_sql_state(error->sqlerrcode), psprintf("could not %s: %s", what, error->message));
+		failed(c, error, what);
 		done = false;
 	}
 	PG_END_TRY();

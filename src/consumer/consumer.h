@@ -70,6 +70,7 @@ struct BurrowConsumer
 	/* failures */
 	BurrowBreaker breaker;
 	TimestampTz wait_until;		/* the environment is at fault: nothing is given out before */
+	bool		wait_is_ours;	/* no: rows of Burrow's could not be written */
 	pairingheap *retries;		/* by time */
 	dlist_head	waiting;		/* the same */
 	uint64		nwaiting;
@@ -126,6 +127,7 @@ struct BurrowConsumer
 	TimestampTz commit_sent_at;
 	TimestampTz commit_answered_at; /* or the start */
 	TimestampTz commit_not_before;	/* by count, or after a failure */
+	int64		store_delay_us; /* positions cannot be stored: between two tries; 0: they can */
 	uint64		done_since_commit;	/* messages */
 	bool		commit_now;		/* asked for */
 	bool		owing;			/* something is done that Kafka does not know */

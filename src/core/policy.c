@@ -71,6 +71,8 @@ burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, BurrowE
 
 	if (is_one_of(sqlstate, corrupt))
 		return BURROW_ERROR_CORRUPT;
+	if (origin == BURROW_ORIGIN_PROGRESS)
+		return BURROW_ERROR_ENVIRONMENT;
 	if (origin == BURROW_ORIGIN_LOOKUP && strncmp(sqlstate, "42", 2) == 0)
 		return BURROW_ERROR_UNFIT;
 	if (strcmp(sqlstate, BURROW_SQLSTATE_REJECTED) == 0 || is_listed(policy->permanent, sqlstate))

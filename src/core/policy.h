@@ -17,9 +17,9 @@
  *	session			25006 where the session's	none: the message is run again in another
  *					transactions begin			session, and no attempt is counted; while
  *					read-only					all are like that, the subscription waits
- *	environment		53, 58, 57P01-57P03, 25006	as a retriable one; but see breaker.h:
+ *	environment		53, 58, 57P01-57P03, 25006;	as a retriable one; but see breaker.h:
  *												several messages that fail so make the
- *												whole subscription wait
+ *					any of our own progress		whole subscription wait
  *	conflict		40001, 40P01, 55P03			retried; says nothing about the handler,
  *												so it does not count as an error in a row
  *	retriable		all others					retried, then on_failure
@@ -54,10 +54,11 @@ typedef enum BurrowErrorOrigin
 	BURROW_ORIGIN_HANDLER = 0,	/* by the handler, or at the commit */
 	BURROW_ORIGIN_LOOKUP,		/* while the handler was looked up */
 	BURROW_ORIGIN_VALUE,		/* while the message became the handler's arguments */
-	BURROW_ORIGIN_SESSION		/* by the handler, in a session that is read-only by itself */
+	BURROW_ORIGIN_SESSION,		/* by the handler, in a session that is read-only by itself */
+	BURROW_ORIGIN_PROGRESS		/* while the transaction's progress was written: no message's fault */
 } BurrowErrorOrigin;
 
-#define BURROW_NORIGINS		(BURROW_ORIGIN_SESSION + 1)
+#define BURROW_NORIGINS		(BURROW_ORIGIN_PROGRESS + 1)
 
 typedef enum BurrowErrorKind
 {

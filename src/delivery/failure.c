@@ -6,9 +6,8 @@
  *
  * core/policy decides about the message, core/breaker about the subscription; this file
  * does what they say.  An attempt that failed because of the environment (a full disk)
- * counts until it is known that it was not the message's fault: then it is taken back,
- * and the subscription as a whole waits and tries one message at a time, a fresh one
- * first, until one succeeds.
+ * counts until it is known that it was not the message's fault: then it is taken back, and the
+ * subscription as a whole waits and tries one message at a time, a fresh one first.
  *
  * One that may be the session's (its plans are out of date, or it is read-only) does not
  * count either, until it has come in a fresh session, too.
@@ -195,9 +194,16 @@ begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 void
 burrow_failure_success(BurrowConsumer *c)
 {
+	int64		wait_us = c->breaker.wait_us;
+
 	if (!burrow_breaker_success(&c->breaker))
 		return;
+	/* what was in hand when the wait began says nothing about other lanes' rows */
+	c->breaker.wait_us = c->wait_is_ours && c->wait_until > c->now ? wait_us : 0;
+	if (burrow_failure_is_waiting(c))
+		return;
 	c->wait_until = 0;
+	c->wait_is_ours = false;
 	burrow_consumer_show_state(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
@@ -288,24 +294,27 @@ policy_of(const BurrowOptions *o)
 }
 
 static void
+halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowFailure *failure,
+	 const char *message, BurrowRemedy remedy)
+{
+	BurrowHalt	halt = {
+		.topic = part->topic, .partition = part->partition, .offset = offset,
+		.sqlstate = failure->sqlstate, .message = message, .detail = failure->detail,
+		.hint = failure->hint, .context = failure->context, .remedy = remedy
+	};
+
+	burrow_shutdown_halt(c, &halt);
+}
+
+static void
 begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
 {
 	/* the next message would fail, too, where the handler cannot be called or others have failed */
 	bool		its_own = in_a_row == 0 && failure->origin != BURROW_ORIGIN_LOOKUP;
-	BurrowHalt	halt = {
-		.topic = m->part->topic,
-		.partition = m->part->partition,
-		.offset = m->frame.offset,
-		.sqlstate = failure->sqlstate,
-		.message = in_a_row == 0 ? message_of(failure) :
-		psprintf("%u failed attempts in a row, the last one: %s", in_a_row, message_of(failure)),
-		.detail = failure->detail,
-		.hint = failure->hint,
-		.context = failure->context,
-		.remedy = its_own ? BURROW_REMEDY_DEAD_LETTER : BURROW_REMEDY_RESUME,
-	};
 
-	burrow_shutdown_halt(c, &halt);
+	halt(c, m->part, m->frame.offset, failure, in_a_row == 0 ? message_of(failure) :
+		 psprintf("%u failed attempts in a row, the last one: %s", in_a_row, message_of(failure)),
+		 its_own ? BURROW_REMEDY_DEAD_LETTER : BURROW_REMEDY_RESUME);
 }
 
 void
@@ -336,6 +345,25 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 		begin_halt(c, m, failure, in_a_row ? c->breaker.errors : 0);
 	else if (failure->verdict.action == BURROW_ACTION_RETRY)
 		m->frame.attempt++;
+}
+
+void
+burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64 offset, BurrowFailure *failure)
+{
+	BurrowPolicy policy = policy_of(&c->sub->options);
+
+	failure->message = psprintf("could not write the progress of topic \"%s\" partition %d: %s",
+								part->topic, part->partition, message_of(failure));
+	if (burrow_policy_classify(&policy, failure->sqlstate, failure->origin) == BURROW_ERROR_CORRUPT)
+		halt(c, part, offset, failure, failure->message, BURROW_REMEDY_RESUME);
+	/* what was still in hand when the wait began does not make it longer */
+	else if (!burrow_failure_is_waiting(c) || c->wait_until <= c->now)
+	{
+		burrow_breaker_wait(&c->breaker);
+		c->wait_is_ours = true;
+		begin_wait(c, failure);
+	}
+	pfree(failure);
 }
 
 /* ---- consequences ---- */

@@ -14,6 +14,9 @@ extern BurrowFailure *burrow_failure_from_frame(BurrowConsumer *c, const BurrowR
 /* Every outcome is told in its order: a success, or a failure, which is judged. */
 extern void burrow_failure_success(BurrowConsumer *c);
 extern void burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
+/* The progress of a transaction could not be written, which is no message's fault; frees failure. */
+extern void burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64 offset,
+									   BurrowFailure *failure);
 /* The worker has let go of the message: does what the judgement says; frees failure. */
 extern void burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
 /* A message just picked is to be written as a dead letter, without having failed. */

@@ -112,6 +112,9 @@ burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 		if (lane->failures[i] != NULL)
 			pfree(lane->failures[i]);
 	}
+	if (lane->unsaved != NULL)
+		pfree(lane->unsaved);
+	lane->unsaved = NULL;
 	lane->nmessages = 0;
 	lane->sending = false;
 	lane->cancelled = false;

@@ -46,6 +46,8 @@ typedef struct BurrowLane
 	BurrowMessage **messages;	/* NULL: resolved already, but never all */
 	BurrowFailure **failures;	/* that came for it; NULL: none */
 	bool		failed;			/* some did */
+	BurrowFailure *unsaved;		/* its progress could not be written; NULL: it was, so far */
+	int64		unsaved_offset; /* of a message of that transaction */
 	bool		sending;		/* not all of it fits into the queue yet */
 	int			iovcnt;
 	shm_mq_iovec *iov;

@@ -180,6 +180,10 @@ static void
 resolve_all(BurrowConsumer *c, BurrowLane *lane, TimestampTz committed_at)
 {
 	resolve_known(c, lane, lane->nmessages, true, committed_at);
+	/* what was done of the chunk came before it; its message, which goes back, keeps the part */
+	if (lane->unsaved != NULL)
+		burrow_failure_of_progress(c, lane->part, lane->unsaved_offset, lane->unsaved);
+	lane->unsaved = NULL;
 	for (int i = lane->nmessages - 1; i >= 0; i--)
 	{
 		if (lane->messages[i] != NULL)
@@ -223,12 +227,22 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 		burrow_sizer_went_well(&c->pool.sizer, result->busy_us, c->sub->options.batch_size);
 }
 
-/* A message's error, which comes before its chunk's end; what follows is decided then. */
+/* A message's error, or one of its progress, which comes before the chunk's end; what follows is decided then. */
 static void
 take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
 {
 	if (f->chunk != lane->chunk || f->index >= (uint32) lane->nmessages)
 		elog(ERROR, "worker %d sent a failure for a message that it does not have", lane->lane);
+	if (f->origin == BURROW_ORIGIN_PROGRESS)
+	{
+		if (lane->unsaved == NULL)
+		{
+			lane->unsaved = burrow_failure_from_frame(c, f);
+			lane->unsaved_offset = lane->messages[f->index]->frame.offset;
+			lane->failed = true;
+		}
+		return;
+	}
 	/* it was told to stop: that says nothing about the message */
 	if (lane->cancelled || lane->failures[f->index] != NULL)
 		return;

@@ -53,6 +53,10 @@
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
 
+/* When positions could not be stored: doubled each time. */
+#define STORE_AGAIN_MIN_US	INT64CONST(1000000)
+#define STORE_AGAIN_MAX_US	INT64CONST(30000000)
+
 /* Kafka's default for offset.metadata.max.bytes.  The runs are left out where they do
  * not fit. */
 #define METADATA_ROOM		4096
@@ -374,35 +378,37 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 	part->sent = may.offset;
 }
 
+/* Positions to be stored. */
+typedef struct Storing
+{
+	const BurrowPosition *positions;
+	int			n;
+	bool		settle;
+} Storing;
+
+static void
+store(BurrowConsumer *c, void *arg)
+{
+	const Storing *storing = arg;
+
+	if (storing->settle)
+		burrow_position_settle(c->subid, c->sub->uuid, storing->positions, storing->n);
+	else
+		burrow_position_store(c->subid, c->sub->uuid, storing->positions, storing->n);
+}
+
 bool
 burrow_offset_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
 {
-	volatile bool stored = true;
+	Storing		storing = {positions, n, settle};
 
-	PG_TRY();
+	if (burrow_consumer_try(c, store, &storing, "store positions"))
 	{
-		burrow_consumer_start_transaction(c);
-		burrow_consumer_limit_lock_waits();
-		if (settle)
-			burrow_position_settle(c->subid, c->sub->uuid, positions, n);
-		else
-			burrow_position_store(c->subid, c->sub->uuid, positions, n);
-		burrow_consumer_commit_transaction(c);
+		c->store_delay_us = 0;
+		return true;
 	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(c->turn_cxt);
-		error = CopyErrorData();
-		burrow_consumer_abort_transaction(c);
-		burrow_consumer_trouble(c, "55P03", error->message);
-		stored = false;
-	}
-	PG_END_TRY();
-	return stored;
+	c->store_delay_us = Min(Max(c->store_delay_us * 2, STORE_AGAIN_MIN_US), STORE_AGAIN_MAX_US);
+	return false;
 }
 
 /*
@@ -511,6 +517,7 @@ send_commit(BurrowConsumer *c)
 	BurrowKafkaList *list;
 	dlist_iter	iter;
 	int			n = 0;
+	volatile bool stored = false;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	MemoryContext old;
 
@@ -547,9 +554,8 @@ send_commit(BurrowConsumer *c)
 			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone_sent != part->ndone)
 				c->owing = true;
 		}
-		if (!store_positions(c) || !keep_untagged(c))
-			strlcpy(text, "could not store positions in the database", sizeof(text));
-		else
+		stored = store_positions(c) && keep_untagged(c);
+		if (stored)
 		{
 			BURROW_CRASH_POINT("before kafka commit");
 			c->committing = c->kafka->commit(c->client, list, text);
@@ -572,7 +578,11 @@ send_commit(BurrowConsumer *c)
 	{
 		BURROW_COUNT(c->slot, commits_failed, 1);
 		burrow_offset_commit_retry(c);
-		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
+		/* of the other one it was told why */
+		if (stored)
+			burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
+		else
+			c->commit_not_before = Max(c->commit_not_before, c->now + c->store_delay_us);
 	}
 }
 

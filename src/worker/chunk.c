@@ -16,8 +16,7 @@
  * error at commit belongs to all of them), and they share what was rolled back.  So
  * they are run again, each alone: only one that fails alone has failed.  An array
  * handler's chunk is halved instead, which finds one culprit among n in log n calls.
- * After a failure the later messages of the same order go back unexecuted; the
- * others go on.
+ * After a failure the later messages of the same order go back unexecuted.
  *
  * A cancelled message is at fault without being run again: whoever cancelled it
  * waits for this worker.  For the same reason all of the chunk that is not done goes
@@ -422,10 +421,16 @@ save_progress(BurrowChunk *c)
 	c->saving = false;
 }
 
-/* Where the error was raised, once its transaction has ended. */
+/*
+ * Where the error was raised, once its transaction has ended.  While progress is written it is
+ * Burrow's own, but for conflicts: those come of what the messages did, as under SERIALIZABLE.
+ */
 static BurrowErrorOrigin
 error_origin(const BurrowChunk *c)
 {
+	if (c->saving && c->error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE &&
+		c->error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		return BURROW_ORIGIN_PROGRESS;
 	if (c->preparing)
 		return BURROW_ORIGIN_LOOKUP;
 	if (c->w->handler != NULL && burrow_handler_is_converting(c->w->handler))
@@ -445,7 +450,7 @@ abort_transaction(BurrowChunk *c)
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	c->error = CopyErrorData();
 	HOLD_INTERRUPTS();
-	if (c->committed ||
+	if (c->committed || c->saving ||
 		(!burrow_cancel_overdue() && (c->nmembers == 1 || c->error->sqlerrcode == ERRCODE_QUERY_CANCELED)))
 		EmitErrorReport();
 	burrow_cancel_end_transaction();
@@ -454,7 +459,7 @@ abort_transaction(BurrowChunk *c)
 	RESUME_INTERRUPTS();
 	c->origin = error_origin(c);
 	c->fresh = burrow_session_is_fresh();
-	c->preparing = false;
+	c->preparing = c->saving = false;
 
 	/* a query of the handler's may have failed inside LLVM */
 	jit_reset_after_error();
@@ -505,9 +510,6 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 	PG_CATCH();
 	{
 		committing = NULL;
-		/* ends the process; its messages are given to another */
-		if (c->saving)
-			PG_RE_THROW();
 		abort_transaction(c);
 	}
 	PG_END_TRY();
@@ -605,9 +607,11 @@ note_loss(BurrowChunk *c)
 static void
 transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
-	if (c->nmembers > 1 && !burrow_cancel_overdue())
+	if (c->nmembers > 1 && !burrow_cancel_overdue() && c->origin != BURROW_ORIGIN_PROGRESS)
 		note_loss(c);
-	if (burrow_cancel_overdue())
+	if (c->origin == BURROW_ORIGIN_PROGRESS)
+		burrow_chunk_frame_save_failed(c);
+	else if (burrow_cancel_overdue())
 		take_apart(c);
 	else if (timed_out(c) && !(c->array && c->nmembers > 1))
 	{

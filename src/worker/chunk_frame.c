@@ -127,18 +127,29 @@ clip(char *text)
 	return text;
 }
 
-void
-burrow_chunk_message_failed(BurrowChunk *c, uint32 index)
+static void
+send_failure(BurrowChunk *c, uint32 index)
 {
-	const BurrowMessageHeader *failed = c->messages[index].header;
 	ErrorData  *error = c->error;
 	char	   *frame = palloc(BURROW_FAILURE_SIZE_MAX);
 	size_t		len;
 
+	len = burrow_frame_put_failure(frame, c->header->chunk, index, unpack_sql_state(error->sqlerrcode),
+								   c->origin, c->fresh, clip(error->message), clip(error->detail), clip(error->hint),
+								   clip(error->context));
+	send_frame(c, frame, len);
+	pfree(frame);
+}
+
+void
+burrow_chunk_message_failed(BurrowChunk *c, uint32 index)
+{
+	const BurrowMessageHeader *failed = c->messages[index].header;
+
 	c->result->results[index].outcome = BURROW_OUTCOME_FAILED;
 	/* nothing more in a session that may be to blame: the rest goes back */
 	if (c->origin == BURROW_ORIGIN_SESSION ||
-		(!c->fresh && burrow_policy_may_be_stale(unpack_sql_state(error->sqlerrcode), c->origin)))
+		(!c->fresh && burrow_policy_may_be_stale(unpack_sql_state(c->error->sqlerrcode), c->origin)))
 		c->stopped = true;
 	if (failed->flags & BURROW_MESSAGE_ORDERED)
 	{
@@ -152,11 +163,14 @@ burrow_chunk_message_failed(BurrowChunk *c, uint32 index)
 	}
 
 	pg_atomic_write_u64(&c->w->slot->messages_failed, pg_atomic_read_u64(&c->w->slot->messages_failed) + 1);
-	len = burrow_frame_put_failure(frame, c->header->chunk, index, unpack_sql_state(error->sqlerrcode),
-								   c->origin, c->fresh, clip(error->message), clip(error->detail), clip(error->hint),
-								   clip(error->context));
-	send_frame(c, frame, len);
-	pfree(frame);
+	send_failure(c, index);
+}
+
+void
+burrow_chunk_frame_save_failed(BurrowChunk *c)
+{
+	send_failure(c, c->members[0]);
+	c->stopped = true;
 }
 
 void

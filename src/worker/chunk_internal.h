@@ -39,7 +39,7 @@ typedef struct BurrowChunk
 	bool		array;			/* all members in one call */
 	int64	   *offsets;		/* the members', for their progress */
 	bool		called;			/* all members' calls have come to their end */
-	bool		saving;			/* progress is being written: an error is nobody's message's */
+	bool		saving;			/* progress is being written */
 	bool		committed;		/* and marked */
 	ErrorData  *error;			/* why it failed */
 	bool		preparing;		/* the handler is being looked up */
@@ -61,6 +61,8 @@ extern BurrowChunk *burrow_chunk_decode(BurrowWorker *w, const void *data, Size 
 
 /* The message has failed with c->error; those behind it in its order go back. */
 extern void burrow_chunk_message_failed(BurrowChunk *c, uint32 index);
+/* Progress could not be written, because of c->error: what is not done goes back. */
+extern void burrow_chunk_frame_save_failed(BurrowChunk *c);
 /* The chunk is at its end: what is not resolved goes back. */
 extern void burrow_chunk_send_result(BurrowChunk *c);
 

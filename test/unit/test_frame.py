@@ -259,10 +259,10 @@ def read_failure(data):
 
 @given(st.integers(0, 2 ** 64 - 1), st.integers(0, 2 ** 32 - 1), texts, texts, texts, texts)
 def test_failure(chunk, index, message, detail, hint, context):
-    data = put_failure(chunk, index, b"22P02", index % 4, index % 2 == 1, message, detail, hint, context)
+    data = put_failure(chunk, index, b"22P02", index % 5, index % 2 == 1, message, detail, hint, context)
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_FAILURE
     f, parts = read_failure(data)
-    assert (f.chunk, f.index, f.sqlstate, f.origin, f.fresh) == (chunk, index, b"22P02", index % 4, index % 2)
+    assert (f.chunk, f.index, f.sqlstate, f.origin, f.fresh) == (chunk, index, b"22P02", index % 5, index % 2)
     assert parts == [(text or b"")[:core.FAILURE_TEXT_MAX]
                      for text in (message, detail, hint, context)]
 
@@ -291,8 +291,8 @@ def test_refused_failure():
     assert read_failure(whole[:-1]) is None
     assert read_failure(whole + b"x") is None
     assert read_failure(whole[:16] + b"123456\0\0" + whole[24:]) is None    # no end of text
-    assert read_failure(whole[:22] + b"\x03\x01" + whole[24:])
-    assert read_failure(whole[:22] + b"\x04\x00" + whole[24:]) is None
+    assert read_failure(whole[:22] + b"\x04\x01" + whole[24:])
+    assert read_failure(whole[:22] + b"\x05\x00" + whole[24:]) is None
     assert read_failure(whole[:22] + b"\x00\x02" + whole[24:]) is None
     long = core.FAILURE_TEXT_MAX + 1
     for i in range(4):

@@ -8,7 +8,7 @@ from hypothesis import example, given, strategies as st
 import core
 from core import (ACTION_DEAD_LETTER, ACTION_HALT, ACTION_RETRY, ACTION_SKIP, CONFLICT, CONSTANT,
                   CORRUPT, ENVIRONMENT, EXPONENTIAL, LINEAR, ON_DEAD_LETTER, ON_HALT, ON_SKIP,
-                  ORIGIN_HANDLER, ORIGIN_LOOKUP, ORIGIN_SESSION, ORIGIN_VALUE, ORIGINS, PERMANENT,
+                  ORIGIN_HANDLER, ORIGIN_LOOKUP, ORIGIN_PROGRESS, ORIGIN_SESSION, ORIGIN_VALUE, ORIGINS, PERMANENT,
                   RETRIABLE, SESSION, UNFIT)
 
 DAY = 86_400_000_000
@@ -80,12 +80,18 @@ def test_a_session_that_is_read_only_is_no_message_s_fault():
     assert classify("25006") == ENVIRONMENT
 
 
+def test_what_befalls_our_own_rows_is_no_messages_fault():
+    for sqlstate in ("53100", "42703", "23505", "40001", "55P03", "XX000"):
+        assert classify(sqlstate, origin=ORIGIN_PROGRESS) == ENVIRONMENT
+    assert classify("XX002", origin=ORIGIN_PROGRESS) == CORRUPT
+
+
 def test_may_be_stale():
     def may(sqlstate, origin=ORIGIN_HANDLER):
         return core.policy_may_be_stale(sqlstate.encode(), origin)
 
     for sqlstate in ("42804", "42703", "0A000", "XX000"):
-        assert [may(sqlstate, origin) for origin in ORIGINS] == [True, False, False, False]
+        assert [may(sqlstate, origin) for origin in ORIGINS] == [True, False, False, False, False]
     for sqlstate in ("XX001", "XX002", "22P02", "P0001", "25006", "54001", "04200"):
         assert not may(sqlstate)
 
