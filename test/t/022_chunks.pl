@@ -41,6 +41,7 @@ sub done
 $node->sql(<<'END');
 CREATE FUNCTION keep(topic text, "offset" bigint, key text, value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    IF value = 'gate' THEN PERFORM pg_advisory_xact_lock(22); END IF;
     INSERT INTO got (topic, "offset", key, value) VALUES (topic, "offset", key, value);
     IF value = 'slow' THEN PERFORM pg_sleep(0.03); END IF;
     IF value LIKE 'fail%' THEN RAISE EXCEPTION 'cannot take "%"', value USING ERRCODE = 'BW001', DETAIL = 'a detail', HINT = 'a hint'; END IF;
@@ -85,9 +86,15 @@ is($node->sql(q{SELECT count(DISTINCT xid) FROM got WHERE topic = 'slow' AND val
 
 #
 # One of a chunk fails: the others go on, those behind it in its order do not.
+# All are there before it fails, and in its chunk: a halt gives out no more.
 #
-topic('failing', 'first', (map { "a:a$_" } 1 .. 20), 'b:b1', 'b:fail', 'b:b2', (map { "c:c$_" } 1 .. 20), 'b:b3');
-subscribe('failing', 'keep', q{batch_size => 100, batch_time => '1 s'});
+topic('failing', 'gate', (map { "a:a$_" } 1 .. 20), 'b:b1', 'b:fail', 'b:b2', (map { "c:c$_" } 1 .. 20), 'b:b3');
+my $gate = $node->background_psql('postgres');
+$gate->query_safe('SELECT pg_advisory_lock(22)');
+subscribe('failing', 'keep', q{batch_size => 100, batch_time => '10 s'});
+$node->wait_for('all messages', q{SELECT messages_received = 45 FROM burrow.stats WHERE subscription = 'failing'});
+$gate->query_safe('SELECT pg_advisory_unlock(22)');
+$gate->quit;
 $node->wait_for_state('failing', 'halted');
 is($node->sql(q{SELECT error_offset, error_sqlstate, error_message, error_detail, error_hint FROM burrow.subscriptions}),
 	'22|BW001|cannot take "fail"|a detail|a hint', 'the error is shown');
