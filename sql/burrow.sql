@@ -423,7 +423,11 @@ CREATE FUNCTION burrow._partition_slots(
 	OUT last_message_at timestamptz,
 	OUT window_full boolean,
 	OUT high_watermark bigint,
-	OUT blocked_since timestamptz
+	OUT blocked_since timestamptz,
+	OUT trouble_since timestamptz,
+	OUT trouble_offset bigint,
+	OUT trouble_sqlstate text,
+	OUT trouble text
 ) RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'burrow_sql_partition_slots';
@@ -761,6 +765,8 @@ AS $$
 			AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 			AND c.relnamespace = 'burrow'::regnamespace
 			AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+	), unfetched AS MATERIALIZED (
+		SELECT p.* FROM asked JOIN burrow._partition_slots() p ON p.subid = asked.subid AND p.trouble_since IS NOT NULL
 	)
 	SELECT format('the subscription is %s', s.state) || CASE WHEN s.state = 'disabled' AND NOT current_setting('burrow.enabled')::boolean THEN ': burrow.enabled is off' ELSE '' END,
 		CASE WHEN s.error_message IS NOT NULL THEN s.last_error_at END, s.error_topic, s.error_partition, s.error_offset,
@@ -780,6 +786,19 @@ AS $$
 	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
 	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
 	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND NOT EXISTS (SELECT FROM lockers) AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
+		-- a partition's trouble, below, is not Kafka's
+		AND NOT EXISTS (SELECT FROM unfetched u WHERE starts_with(s.last_error, u.trouble))
+	UNION ALL
+	-- an answer that is too large ends the connection; twice its size has room for what else comes with it
+	SELECT CASE u.trouble_sqlstate WHEN '54000' THEN 'what comes next is larger than receive.message.max.bytes' ELSE 'the partition cannot be fetched' END,
+		u.trouble_since, u.topic, u.partition, u.trouble_offset, NULL, u.trouble,
+		CASE WHEN z.size IS NOT NULL
+			THEN format('SELECT burrow.alter(%L, kafka => %L);', s.subscription,
+				coalesce(s.kafka::jsonb, '{}') || jsonb_build_object('receive.message.max.bytes', least(2 * z.size, 2147483647)))
+			ELSE t.next_statement END
+	FROM sub s CROSS JOIN unfetched u
+		CROSS JOIN LATERAL burrow._trouble(u.trouble_sqlstate, s.subscription) t
+		CROSS JOIN LATERAL (SELECT substring(u.trouble FROM 'response size ([0-9]+)')::bigint AS size) z
 	UNION ALL
 	SELECT l.cause, l.since, NULL, NULL, NULL, l.pid, s.last_error, burrow._end_blocker(l.pid, l.since)
 	FROM sub s CROSS JOIN lockers l

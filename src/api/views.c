@@ -293,6 +293,10 @@ typedef struct PartitionCopy
 	bool		window_full;
 	int64		high_watermark;
 	TimestampTz blocked_since;
+	TimestampTz trouble_since;
+	int64		trouble_offset;
+	char		trouble_sqlstate[6];
+	char		trouble[BURROW_TROUBLE_MAX];
 } PartitionCopy;
 
 static void
@@ -314,6 +318,13 @@ copy_partition(PartitionCopy *to, BurrowPartitionSlot *from, const BurrowSubscri
 	to->window_full = pg_atomic_read_u32(&from->window_full) != 0;
 	to->high_watermark = (int64) pg_atomic_read_u64(&from->high_watermark);
 	to->blocked_since = (TimestampTz) pg_atomic_read_u64(&from->blocked_since);
+	to->trouble_since = from->trouble_since;
+	if (to->trouble_since != 0)
+	{
+		to->trouble_offset = from->trouble_offset;
+		strlcpy(to->trouble_sqlstate, from->trouble_sqlstate, sizeof(to->trouble_sqlstate));
+		strlcpy(to->trouble, from->trouble, sizeof(to->trouble));
+	}
 }
 
 /* The subscription slot of this database that a partition or worker slot belongs to;
@@ -369,6 +380,10 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 		put_bool(&row, c->window_full);
 		put_offset(&row, c->high_watermark);
 		put_time(&row, c->blocked_since);
+		put_time(&row, c->trouble_since);
+		put_offset(&row, c->trouble_since != 0 ? c->trouble_offset : -1);
+		put_text(&row, c->trouble_since != 0 ? c->trouble_sqlstate : NULL);
+		put_text(&row, c->trouble_since != 0 ? c->trouble : NULL);
 		end_row(&row);
 	}
 	return (Datum) 0;

@@ -80,6 +80,68 @@ burrow_connection_is_in_doubt(const BurrowConsumer *c)
 	return c->troubled || c->suspicious || c->topic_missing_since != 0 || c->start_told.nstuck > 0;
 }
 
+bool
+burrow_connection_has_unfetched(BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	if (!c->unfetched)
+		return false;
+	dlist_foreach(iter, &c->parts)
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state == BURROW_PARTITION_ACTIVE && part->unfetched_since != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The partition cannot be fetched.  That says nothing of Kafka, and metadata say nothing of it: it
+ * is over when something of this partition has come, be it its end, or when the scout finds it.
+ */
+void
+burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+{
+	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
+		km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
+	int64		position = part->tracker.last_offset + 1;
+	bool		first = part->unfetched_since == 0;
+
+	if (first)
+		part->unfetched_since = c->now;
+	if (part->behind_since == 0)
+		part->behind_since = c->now;
+	part->suspected = false;
+	part->look_at = c->now + BURROW_PROBE_US;
+	c->unfetched = true;
+	c->fetch_look_at = burrow_earlier(c->fetch_look_at, part->look_at);
+	burrow_partitions_set_trouble(part->slot, part->unfetched_since, position, sqlstate, km->text);
+	burrow_registry_set_error(c->slot, sqlstate, km->text);
+	if (!first)
+		return;
+	burrow_consumer_show_state(c);
+	ereport(WARNING,
+			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
+					c->sub->name, (long long) position, part->topic, part->partition, km->text),
+			 errdetail("Other partitions go on, and this one does when the cause is gone.")));
+}
+
+void
+burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part)
+{
+	part->unfetched_since = 0;
+	burrow_partitions_set_trouble(part->slot, 0, -1, "", "");
+	if (part->paused)
+		part->paused = !c->kafka->pause(part->queue, false);
+	burrow_consumer_show_state(c);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" fetches topic \"%s\" partition %d again",
+					c->sub->name, part->topic, part->partition)));
+}
+
 /* It is not; why a connection was lost last says more than that nothing answers. */
 static void
 tell_unreachable(BurrowConsumer *c, const char *text)
@@ -141,6 +203,32 @@ is_missing_topic(const char *error_name)
 	return strcmp(error_name, "UNKNOWN_TOPIC_OR_PART") == 0 || strcmp(error_name, "_UNKNOWN_TOPIC") == 0;
 }
 
+/* Some partition's next answer is too large for the client; which one, intake.c finds out.  False: there
+ * is no partition. */
+static bool
+suspect(BurrowConsumer *c, const char *text)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->paused)
+			continue;
+		any = part->suspected = true;
+		part->look_at = c->now;
+	}
+	if (any)
+	{
+		c->unfetched = true;
+		c->fetch_look_at = c->now;
+		ereport(LOG, (errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
+	}
+	return any;
+}
+
 static void
 serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
@@ -151,6 +239,10 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 				 strcmp(event->error_name, "FENCED_INSTANCE_ID") == 0 || strstr(event->text, "fenced") != NULL
 				 ? errhint("Another member of the consumer group \"%s\" has the same group.instance.id.",
 						   c->sub->consumer_group) : 0));
+
+	/* the partition's trouble, and not Kafka's */
+	if (event->too_large && c->client != NULL && suspect(c, event->text))
+		return;
 
 	/*
 	 * One connection that is lost is librdkafka's everyday business, but its text is
@@ -447,6 +539,8 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
 		/* what an error left behind does not hold up the next question about the partition */
 		set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
+		set_property(kafka, sub, conf, "fetch.wait.max.ms", "10");
+		set_property(kafka, sub, conf, "reconnect.backoff.max.ms", "1000");
 		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
 		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
 		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");

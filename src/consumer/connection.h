@@ -7,7 +7,7 @@
 
 #include "catalog/subscription.h"
 #include "kafka/kafka.h"
-#include "partition/context.h"
+#include "partition/partition.h"
 #include "shmem/registry.h"
 
 /* While in trouble: between two looks whether it is over. */
@@ -34,6 +34,11 @@ extern void burrow_connection_read_pipe(BurrowConsumer *c);
 extern BurrowKafkaClient *burrow_connection_open_producer(BurrowConsumer *c);
 /* Is it in doubt whether Kafka, or the topic, is there? */
 extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
+/* The partition cannot be fetched; it can again. */
+extern void burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km);
+extern void burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part);
+/* Is there a partition that cannot be fetched? */
+extern bool burrow_connection_has_unfetched(BurrowConsumer *c);
 /* Finds out, if that is due. */
 extern void burrow_connection_probe(BurrowConsumer *c);
 

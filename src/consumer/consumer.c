@@ -174,7 +174,8 @@ burrow_consumer_show_state(BurrowConsumer *c)
 {
 	if (c->ending == BURROW_STOP_NONE)
 		burrow_registry_set_state(c->slot,
-								  c->troubled || burrow_failure_is_waiting(c) || burrow_publisher_is_failing(c) ? BURROW_RETRYING :
+								  c->troubled || burrow_failure_is_waiting(c) || burrow_publisher_is_failing(c) ||
+								  burrow_connection_has_unfetched(c) ? BURROW_RETRYING :
 								  c->joined ? BURROW_RUNNING : BURROW_STARTING);
 }
 
@@ -508,6 +509,7 @@ run(BurrowConsumer *c)
 		burrow_lag_refresh(c);
 		burrow_offset_commit_run(c);
 		again |= burrow_intake_pass_obstacles(c);
+		burrow_intake_look(c);
 		burrow_publisher_run(c);
 		burrow_shutdown_advance(c);
 		burrow_connection_probe(c);

@@ -67,6 +67,10 @@ struct BurrowConsumer
 	TimestampTz obstructed_since;	/* some partition has one; 0: none has */
 	TimestampTz goals_ask_at;	/* when to ask next where the others end */
 
+	/* trouble with fetching partitions: see intake.c */
+	bool		unfetched;		/* some cannot be fetched, or are suspected */
+	TimestampTz fetch_look_at;	/* when to look at one of them next; 0: never */
+
 	/* failures */
 	BurrowBreaker breaker;
 	TimestampTz wait_until;		/* the environment is at fault: nothing is given out before */

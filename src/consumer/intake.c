@@ -26,6 +26,7 @@
 
 #include "catalog/dead_letter.h"
 #include "catalog/seek_request.h"
+#include "consumer/connection.h"
 #include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
@@ -45,6 +46,9 @@
 /* Where partitions end is asked for again after this, and not waited for for longer than that. */
 #define GOALS_AGAIN_US		INT64CONST(1000000)
 #define GOALS_WAIT_US		INT64CONST(5000000)
+
+/* Longest look of the scout's at a partition that cannot be fetched: all others wait for it. */
+#define LOOK_MS				200
 
 static bool
 has_room(const BurrowConsumer *c)
@@ -217,8 +221,8 @@ set_obstacle(BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
 
 /*
  * The queue gave an error instead of a message.  What cannot be read, or is not there, is an
- * obstacle: nothing is skipped silently.  Anything else is trouble that librdkafka goes on
- * trying to overcome.
+ * obstacle: nothing is skipped silently.  Anything else is trouble of this partition that librdkafka
+ * goes on trying to overcome.
  */
 static void
 take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
@@ -233,11 +237,15 @@ take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *k
 	MemoryContextSwitchTo(old);
 	if (part->obstacle != NULL)
 		return;
+	if (km->fault != BURROW_KAFKA_FAULT_GONE)
+	{
+		burrow_connection_unfetched(c, part, km);
+		return;
+	}
 	burrow_consumer_trouble(c, "08006",
 							psprintf("topic \"%s\" partition %d: %s",
 									 part->topic, part->partition, km->text));
-	if (km->fault == BURROW_KAFKA_FAULT_GONE)
-		burrow_topic_identity_lose(c, part);
+	burrow_topic_identity_lose(c, part);
 }
 
 /* Does a worker take it?  Not, if it was done before. */
@@ -361,11 +369,15 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 				goto done;
 			case BURROW_KAFKA_MESSAGE:
 				part->end_seen = -1;
+				if (part->unfetched_since != 0)
+					burrow_connection_fetched(c, part);
 				if (part->behind_since == 0)
 					part->behind_since = c->now;
 				take_message(c, part, &km);
 				break;
 			case BURROW_KAFKA_END:
+				if (part->unfetched_since != 0)
+					burrow_connection_fetched(c, part);
 				burrow_tracker_note_end(&part->tracker, km.offset);
 				part->end_seen = km.offset;
 				part->end_seen_at = c->now;
@@ -480,7 +492,7 @@ others_are_done(BurrowConsumer *c)
 
 		if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->lost)
 			continue;
-		if (part->obstacle != NULL)
+		if (part->obstacle != NULL || part->unfetched_since != 0)
 			done &= burrow_tracker_depth(&part->tracker) == 0;
 		else
 		{
@@ -570,6 +582,95 @@ burrow_intake_pass_obstacles(BurrowConsumer *c)
 	return false;
 }
 
+/* ---- trouble with fetching ---- */
+
+/* May what the scout sees be what the client sees?  Not, while something is left in its queue. */
+static bool
+is_to_be_looked_at(const BurrowPartition *part)
+{
+	return part->state == BURROW_PARTITION_ACTIVE && !part->letters && part->obstacle == NULL &&
+		(part->unfetched_since != 0 || (part->suspected && !part->readable));
+}
+
+/* The one whose turn it is; sees to when the next one's is. */
+static BurrowPartition *
+next_to_look_at(BurrowConsumer *c)
+{
+	BurrowPartition *first = NULL;
+	bool		any = false;
+	dlist_iter	iter;
+
+	c->fetch_look_at = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		any |= part->unfetched_since != 0 || part->suspected;
+		if (!is_to_be_looked_at(part))
+			continue;
+		if (part->look_at > c->now || first != NULL)
+			c->fetch_look_at = burrow_earlier(c->fetch_look_at, Max(part->look_at, c->now));
+		else
+			first = part;
+	}
+	if (!any)
+	{
+		/* those that could not be fetched may have been given up */
+		c->unfetched = false;
+		burrow_consumer_show_state(c);
+	}
+	else if (first == NULL && c->fetch_look_at == 0)
+		c->fetch_look_at = c->now + BURROW_PROBE_US;
+	return first;
+}
+
+/*
+ * The answer that is too large would break each connection anew, and all partitions that the broker
+ * has would wait for it: so the client leaves that one out until the scout gets it.
+ */
+static void
+look_at(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowKafkaMessage m;
+
+	part->look_at = c->now + BURROW_PROBE_US;
+	switch (c->kafka->look(c->scout, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
+	{
+		case BURROW_KAFKA_EMPTY:
+			break;
+		case BURROW_KAFKA_BROKEN:
+			if (m.fault == BURROW_KAFKA_FAULT_SIZE && !part->paused)
+				part->paused = c->kafka->pause(part->queue, true);
+			if (m.fault == BURROW_KAFKA_FAULT_SIZE || (part->unfetched_since != 0 &&
+													   (m.fault == BURROW_KAFKA_FAULT_PASSING || m.fault == BURROW_KAFKA_FAULT_REFUSED)))
+			{
+				burrow_connection_unfetched(c, part, &m);
+				break;
+			}
+			/* the client will find it, too */
+			/* FALLTHROUGH */
+		case BURROW_KAFKA_MESSAGE:
+		case BURROW_KAFKA_END:
+			part->suspected = false;
+			if (part->unfetched_since != 0)
+				burrow_connection_fetched(c, part);
+			break;
+	}
+	c->fetch_look_at = burrow_earlier(c->fetch_look_at, part->look_at);
+}
+
+void
+burrow_intake_look(BurrowConsumer *c)
+{
+	BurrowPartition *part;
+
+	if (!c->unfetched || c->ending != BURROW_STOP_NONE || c->fetch_look_at > c->now)
+		return;
+	part = next_to_look_at(c);
+	if (part != NULL)
+		look_at(c, part);
+}
+
 TimestampTz
 burrow_intake_next(const BurrowConsumer *c)
 {
@@ -579,5 +680,7 @@ burrow_intake_next(const BurrowConsumer *c)
 		return 0;
 	if (c->obstructed_since != 0)
 		next = burrow_earlier(next, c->now + GOALS_AGAIN_US);
+	if (c->unfetched)
+		next = burrow_earlier(next, c->fetch_look_at);
 	return next;
 }

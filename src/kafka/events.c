@@ -106,6 +106,13 @@ seems_refusal(rd_kafka_resp_err_t code, const char *text)
 		strstr(text, "require SASL authentication") != NULL;
 }
 
+/* An answer that is too large ends the connection; librdkafka has a text for it, but no code. */
+bool
+burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text)
+{
+	return code == RD_KAFKA_RESP_ERR__BAD_MSG && text != NULL && strstr(text, "receive.message.max.bytes") != NULL;
+}
+
 /* Where an event belongs; false: to the client as a whole. */
 static bool
 fill_place(BurrowKafkaEvent *event, rd_kafka_event_t *rd)
@@ -132,6 +139,7 @@ on_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	event->all_brokers_down = is_transport(code);
 	event->authentication = burrow_kafka_is_refusal(code) ||
 		seems_refusal(code, rd_kafka_event_error_string(rd));
+	event->too_large = burrow_kafka_is_too_large(code, rd_kafka_event_error_string(rd));
 	event->fatal = rd_kafka_event_error_is_fatal(rd) || code == RD_KAFKA_RESP_ERR__FATAL;
 	if (event->fatal)
 	{

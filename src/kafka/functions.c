@@ -38,6 +38,7 @@ static const BurrowKafkaFunctions functions = {
 	.take = burrow_kafka_take,
 	.header = burrow_kafka_header,
 	.discard = burrow_kafka_discard,
+	.pause = burrow_kafka_pause,
 	.assign = burrow_kafka_assign,
 	.assign_more = burrow_kafka_assign_more,
 	.is_incremental = burrow_kafka_is_incremental,

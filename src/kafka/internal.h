@@ -63,6 +63,7 @@ struct BurrowKafkaPartition
 	rd_kafka_queue_t *queue;
 	Stray	   *strays;			/* oldest first; nearly always NULL */
 	Stray	  **strays_tail;
+	bool		paused;
 	int64_t		last;			/* highest offset handed out; -1: none yet */
 	uint32_t	id;				/* what the pipe says for this queue */
 	int32_t		partition;
@@ -190,6 +191,7 @@ extern BurrowKafkaTake burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMes
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
 								const void **value, size_t *value_len);
 extern void burrow_kafka_discard(BurrowKafkaPartition *p);
+extern bool burrow_kafka_pause(BurrowKafkaPartition *p, bool on);
 extern BurrowKafkaTake burrow_kafka_not_a_message(BurrowKafkaClient *c, rd_kafka_event_t *event,
 												  BurrowKafkaMessage *m);
 extern BurrowKafkaTake burrow_kafka_message_error(BurrowKafkaClient *c, const rd_kafka_message_t *message,
@@ -205,6 +207,7 @@ extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
 extern void burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event,
 									rd_kafka_resp_err_t code, const char *text);
 extern bool burrow_kafka_is_refusal(rd_kafka_resp_err_t code);
+extern bool burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text);
 
 /* producer.c */
 extern BurrowKafkaClient *burrow_kafka_open_producer(BurrowKafkaConf *conf, int wake_fd, char *error);

@@ -92,6 +92,7 @@ typedef struct BurrowKafkaEvent
 	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
 	bool		authentication; /* authentication or authorization refused; of a lost connection:
 								 * that seems to be the reason */
+	bool		too_large;		/* a lost connection: an answer was larger than the client takes */
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
 	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to fetch_committed() */
 	int			log_level;		/* LOG: syslog's, 0 to 7 */
@@ -115,7 +116,9 @@ typedef enum BurrowKafkaFault
 	BURROW_KAFKA_FAULT_PASSING, /* anything else: the client goes on trying to fetch */
 	BURROW_KAFKA_FAULT_DATA,	/* what is stored there cannot be read: it is never delivered */
 	BURROW_KAFKA_FAULT_GAP,		/* the log does not hold the position: nothing more is fetched */
-	BURROW_KAFKA_FAULT_GONE		/* there is no such partition (any more) */
+	BURROW_KAFKA_FAULT_GONE,	/* there is no such partition (any more) */
+	BURROW_KAFKA_FAULT_REFUSED, /* by authorization; the client goes on trying */
+	BURROW_KAFKA_FAULT_SIZE		/* the answer would be larger than the client takes; the same */
 } BurrowKafkaFault;
 
 /* What take() found; pointers are valid until the next take() or discard() on any partition. */
@@ -217,6 +220,12 @@ typedef struct BurrowKafkaFunctions
 						   const void **value, size_t *value_len);	/* value NULL: NULL */
 	/* let go of the message taken last (take() does it too) */
 	void		(*discard) (BurrowKafkaPartition *p);
+
+	/*
+	 * Stops fetching it, or goes on.  An answer that is too large ends the connection, and
+	 * with it the fetches of all partitions that the broker has.  join() goes on.
+	 */
+	bool		(*pause) (BurrowKafkaPartition *p, bool on);
 
 	/* The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or
 	 * eager by the group's protocol.  An empty list is an answer too. */

@@ -125,6 +125,10 @@ burrow_kafka_join(BurrowKafkaPartition *p)
 		free(stray);
 	}
 
+	/* the mark outlives the assignment */
+	if (p->paused)
+		(void) burrow_kafka_pause(p, false);
+
 	/* Disabled before the handle goes: librdkafka keeps the queue, and the number of the
 	 * file descriptor with it. */
 	rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
@@ -139,6 +143,20 @@ burrow_kafka_join(BurrowKafkaPartition *p)
 	else
 		c->partitions = p->next;
 	free(p);
+}
+
+bool
+burrow_kafka_pause(BurrowKafkaPartition *p, bool on)
+{
+	rd_kafka_topic_partition_list_t *rd = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
+
+	rd_kafka_topic_partition_list_add(rd, p->topic, p->partition);
+	code = on ? rd_kafka_pause_partitions(p->client->rk, rd) : rd_kafka_resume_partitions(p->client->rk, rd);
+	rd_kafka_topic_partition_list_destroy(rd);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		p->paused = on;
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* NULL: not split off.  A list is enough: asked for strays, and now and then for bounds. */
@@ -191,7 +209,7 @@ next_stray(BurrowKafkaPartition *p, const rd_kafka_message_t **message)
 }
 
 /*
- * An error belongs to one of four kinds, and whether it has an offset does not say to which: a
+ * An error belongs to one of these kinds, and whether it has an offset does not say to which: a
  * broker that refuses a fetch for a moment is told with the position, too.
  *
  * What librdkafka cannot read (a checksum, a compression, a format) it skips, or fetches for ever; a
@@ -214,8 +232,10 @@ fault_of(rd_kafka_resp_err_t code, int64_t offset)
 		case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
 		case RD_KAFKA_RESP_ERR_INVALID_MSG:
 			return offset >= 0 ? BURROW_KAFKA_FAULT_DATA : BURROW_KAFKA_FAULT_PASSING;
+		case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+			return BURROW_KAFKA_FAULT_SIZE;
 		default:
-			return BURROW_KAFKA_FAULT_PASSING;
+			return burrow_kafka_is_refusal(code) ? BURROW_KAFKA_FAULT_REFUSED : BURROW_KAFKA_FAULT_PASSING;
 	}
 }
 

@@ -23,6 +23,9 @@
 
 #include "kafka/internal.h"
 
+/* Between two looks at the other queue. */
+#define LOOK_SLICE_MS	20
+
 /* The timestamp of the message at this offset, if the event is that message; else there is none. */
 static int64_t
 timestamp_of(rd_kafka_event_t *event, int64_t offset)
@@ -122,6 +125,32 @@ is_late(BurrowKafkaTake what, const BurrowKafkaMessage *m, int64_t offset)
 	return what == BURROW_KAFKA_BROKEN && m->fault == BURROW_KAFKA_FAULT_GAP && m->offset != offset;
 }
 
+/* Has a connection been lost because an answer was too large?  That is no partition's event. */
+static bool
+was_too_large(BurrowKafkaClient *c, BurrowKafkaMessage *m)
+{
+	rd_kafka_event_t *event;
+	bool		was = false;
+
+	while (!was && (event = rd_kafka_queue_poll(c->main, 0)) != NULL)
+	{
+		const char *text = rd_kafka_event_error_string(event);
+
+		was = rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
+			burrow_kafka_is_too_large(rd_kafka_event_error(event), text);
+		if (was)
+		{
+			m->offset = BURROW_KAFKA_NONE_OFFSET;
+			m->error = rd_kafka_event_error(event);
+			m->error_name = rd_kafka_err2name(rd_kafka_event_error(event));
+			m->fault = BURROW_KAFKA_FAULT_SIZE;
+			burrow_kafka_redact(&c->conf->secrets, text, m->text, sizeof(m->text));
+		}
+		rd_kafka_event_destroy(event);
+	}
+	return was;
+}
+
 /* The first thing that comes. */
 static BurrowKafkaTake
 look_at_queue(BurrowKafkaClient *c, rd_kafka_queue_t *queue, int64_t offset, int64_t until, BurrowKafkaMessage *m)
@@ -129,13 +158,19 @@ look_at_queue(BurrowKafkaClient *c, rd_kafka_queue_t *queue, int64_t offset, int
 	for (;;)
 	{
 		int64_t		left = until - burrow_kafka_now_ms();
-		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left > 0 ? (int) left : 0);
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left > LOOK_SLICE_MS ? LOOK_SLICE_MS : left > 0 ? (int) left : 0);
 		const rd_kafka_message_t *message = NULL;
 		rd_kafka_timestamp_type_t type;
 		BurrowKafkaTake what = BURROW_KAFKA_MESSAGE;
 
 		if (event == NULL)
-			return BURROW_KAFKA_EMPTY;
+		{
+			if (was_too_large(c, m))
+				return BURROW_KAFKA_BROKEN;
+			if (left <= 0)
+				return BURROW_KAFKA_EMPTY;
+			continue;
+		}
 		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH)
 			message = rd_kafka_event_message_next(event);
 		if (message == NULL)
@@ -167,6 +202,7 @@ burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition, in
 	if (queue != NULL)
 	{
 		burrow_kafka_empty(queue);
+		burrow_kafka_empty(c->main);
 		if (rd_kafka_assign(c->rk, rd) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
 			what = look_at_queue(c, queue, offset, until, m);

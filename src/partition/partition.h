@@ -145,6 +145,12 @@ struct BurrowPartition
 								 * and is not taken */
 	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
 
+	/* Trouble with fetching it; see intake.c. */
+	TimestampTz unfetched_since;	/* 0: none */
+	TimestampTz look_at;		/* is it over?  Not before */
+	bool		paused;			/* the client leaves it out */
+	bool		suspected;		/* an answer was too large, perhaps of this one */
+
 	/* What cannot be passed, here or elsewhere; see intake.c. */
 	BurrowObstacle *obstacle;	/* nothing behind it is taken; NULL: none */
 	int64		goal;			/* that of another one waits until the head is here; -1: not known */

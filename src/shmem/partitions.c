@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "storage/shmem.h"
 
 #include "guc.h"
@@ -69,6 +70,7 @@ burrow_partitions_reserve(int subscription, const char *topic, int32 partition, 
 		part->epoch = epoch;
 		part->gone = false;
 		strlcpy(part->topic, topic, sizeof(part->topic));
+		part->trouble_since = 0;
 		pg_atomic_write_u64(&part->committed, (uint64) -1);
 		pg_atomic_write_u64(&part->processed, (uint64) -1);
 		pg_atomic_write_u64(&part->end, (uint64) -1);
@@ -86,6 +88,19 @@ burrow_partitions_reserve(int subscription, const char *topic, int32 partition, 
 	}
 	LWLockRelease(burrow->lock);
 	return found;
+}
+
+void
+burrow_partitions_set_trouble(int slot, TimestampTz since, int64 offset, const char *sqlstate, const char *text)
+{
+	BurrowPartitionSlot *part = &burrow_partitions[slot];
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	part->trouble_since = since;
+	part->trouble_offset = offset;
+	strlcpy(part->trouble_sqlstate, sqlstate, sizeof(part->trouble_sqlstate));
+	strlcpy(part->trouble, text, pg_mbcliplen(text, strlen(text), sizeof(part->trouble) - 1) + 1);
+	LWLockRelease(burrow->lock);
 }
 
 void

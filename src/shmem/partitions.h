@@ -14,6 +14,9 @@
 
 #include "burrow.h"
 
+/* Bytes of a text that says why a partition cannot be fetched. */
+#define BURROW_TROUBLE_MAX	256
+
 typedef struct BurrowPartitionSlot
 {
 	/* Identity; under burrow->lock. */
@@ -23,6 +26,12 @@ typedef struct BurrowPartitionSlot
 	uint32		epoch;			/* number of this assignment within the subscription */
 	char		topic[BURROW_TOPIC_MAX + 1];
 	bool		gone;			/* its topic was deleted: it is not shown, and nobody waits for it */
+
+	/* Why it cannot be fetched now; written by the consumer, under burrow->lock. */
+	TimestampTz trouble_since;	/* 0: it can */
+	int64		trouble_offset; /* next to read */
+	char		trouble_sqlstate[6];
+	char		trouble[BURROW_TROUBLE_MAX];
 
 	/* Written by the consumer alone; no lock.  Offsets are "next to read"; -1: not known. */
 	pg_atomic_uint64 committed; /* acknowledged by Kafka */
@@ -50,6 +59,9 @@ extern void burrow_partitions_startup_shmem(void);	/* caller holds AddinShmemIni
 extern int	burrow_partitions_reserve(int subscription, const char *topic, int32 partition, uint32 epoch);
 extern void burrow_partitions_free(int slot);
 extern void burrow_partitions_set_gone(int slot);
+/* It cannot be fetched; since 0: it can again. */
+extern void burrow_partitions_set_trouble(int slot, TimestampTz since, int64 offset, const char *sqlstate,
+										  const char *text);
 /* All slots of a subscription: at start and exit of its consumer. */
 extern void burrow_partitions_free_all(int subscription);
 
