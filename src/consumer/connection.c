@@ -392,7 +392,7 @@ burrow_connection_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *
 			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
 								id, sub->cluster_id, sub->name),
 			.detail = "The positions of the subscription belong to the other cluster.",
-			.remedy = BURROW_REMEDY_SEEK_BEGINNING,
+			.remedy = BURROW_REMEDY_RESUME,	/* a seek would read all of a cluster that is perhaps a mistake */
 			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
 		};
 	return id;
