@@ -30,8 +30,9 @@ $standby->stop('immediate');
 $kafka->finish_producing($job);
 $kafka->wait_until_committed($group, 'orders', timeout => 90, diagnose => sub { $primary->diagnostics });
 is($primary->sql('SELECT count(*), count(DISTINCT (partition, "offset")) FROM got'), "$messages|$messages", 'the primary has handled all, once');
-$primary->sql('SELECT pg_switch_wal()');
-$primary->wait_for('the log to be archived', q{SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver});
+# the segment that ends here, not the current one: something may be written into the next meanwhile
+my $segment = $primary->sql('SELECT pg_walfile_name(pg_switch_wal())');
+$primary->wait_for('the log to be archived', "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver");
 $primary->crash;
 
 sub goes_on
