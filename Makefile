@@ -107,8 +107,10 @@ KAFKA_OBJS = \
 	src/kafka/client.o \
 	src/kafka/conf.o \
 	src/kafka/conf_check.o \
+	src/kafka/error.o \
 	src/kafka/events.o \
 	src/kafka/functions.o \
+	src/kafka/handle.o \
 	src/kafka/left_out.o \
 	src/kafka/list.o \
 	src/kafka/names.o \

@@ -2,9 +2,6 @@
  * client.c
  *	  The client's life: opened, in a group, assigned, committing, closed.
  *
- * Two queues.  The main queue is the consumer queue: rebalances, errors, answers.  The log
- * queue is our own.  Both write id 0 to the wake-up pipe.
- *
  * What waits: subscribe(), assign(), unassign() and cooperative() hand a request to
  * librdkafka's main thread and wait for its answer.  That thread never waits for the network,
  * so these take microseconds.  commit() and fetch_committed() do not wait at all: their answers
@@ -23,90 +20,14 @@
  *
  * Runs in: the consumer.
  */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "kafka/internal.h"
 
 /* How long destroy() waits for a close that is not finished, and how often it looks. */
 #define FINISH_MS		1000
 #define FINISH_STEP_MS	50
-
-/* Writes an id to the pipe, as librdkafka does: when it is full, the id is dropped. */
-void
-burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id)
-{
-	ssize_t		done = write(c->wake_fd, &id, sizeof(id));
-
-	(void) done;
-}
-
-static bool
-no_memory(char *error)
-{
-	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
-	return false;
-}
-
-/* The queues, after rd_kafka_new(); what librdkafka had to say until then is still there. */
-static void
-connect_queues(BurrowKafkaClient *c)
-{
-	static const uint32_t main_id = 0;
-
-	/* Without poll_set_consumer(), errors pile up on a queue that nobody reads. */
-	if (rd_kafka_type(c->rk) == RD_KAFKA_CONSUMER)
-	{
-		(void) rd_kafka_poll_set_consumer(c->rk);
-		c->main = rd_kafka_queue_get_consumer(c->rk);
-	}
-	else
-		c->main = rd_kafka_queue_get_main(c->rk);
-	rd_kafka_queue_io_event_enable(c->main, c->wake_fd, &main_id, sizeof(main_id));
-
-	c->logs = rd_kafka_queue_new(c->rk);
-	rd_kafka_queue_io_event_enable(c->logs, c->wake_fd, &main_id, sizeof(main_id));
-	(void) rd_kafka_set_log_queue(c->rk, c->logs);
-}
-
-/* A client of the properties, which are its own then; NULL: not, and the caller still has them. */
-BurrowKafkaClient *
-burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd, char *error)
-{
-	BurrowKafkaClient *c = calloc(1, sizeof(BurrowKafkaClient));
-	char		why[BURROW_KAFKA_TEXT_MAX];
-
-	if (c == NULL)
-	{
-		(void) no_memory(error);
-		return NULL;
-	}
-
-#ifdef __GLIBC__
-	/* librdkafka makes a thread for each broker, and glibc an arena for each thread. */
-	(void) mallopt(M_ARENA_MAX, 2);
-#endif
-
-	c->wake_fd = wake_fd;
-	c->refused_tail = &c->refused;
-	c->rk = rd_kafka_new(type, conf->rk, why, sizeof(why));
-	if (c->rk == NULL)
-	{
-		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
-		free(c);
-		return NULL;
-	}
-	conf->rk = NULL;			/* the client's now */
-	c->conf = conf;
-	connect_queues(c);
-	return c;
-}
 
 BurrowKafkaClient *
 burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *error)
@@ -119,7 +40,7 @@ burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *e
 	copy = strdup(group);
 	if (copy == NULL)
 	{
-		(void) no_memory(error);
+		(void) burrow_kafka_no_memory(error);
 		return NULL;
 	}
 	c = burrow_kafka_start(conf, RD_KAFKA_CONSUMER, wake_fd, error);
@@ -184,7 +105,7 @@ burrow_kafka_assign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 	rd_kafka_error_t *why = NULL;
 
 	if (rd == NULL)
-		return no_memory(error);
+		return burrow_kafka_no_memory(error);
 	if (burrow_kafka_is_incremental(c))
 		why = rd_kafka_incremental_assign(c->rk, rd);
 	else
@@ -246,7 +167,7 @@ burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *e
 
 	rd = burrow_kafka_list_to_rd(list);
 	if (rd == NULL)
-		return no_memory(error);
+		return burrow_kafka_no_memory(error);
 	if (!keep_assigned(c, rd, error))
 	{
 		rd_kafka_topic_partition_list_destroy(rd);
@@ -272,7 +193,7 @@ burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
 
 	rd = burrow_kafka_list_to_rd(list);
 	if (rd == NULL)
-		return no_memory(error);
+		return burrow_kafka_no_memory(error);
 	code = rd_kafka_commit_queue(c->rk, rd, c->main, NULL, NULL);
 	rd_kafka_topic_partition_list_destroy(rd);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
@@ -310,7 +231,7 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 	if (rd == NULL)
 	{
 		rd_kafka_AdminOptions_destroy(options);
-		return no_memory(error);
+		return burrow_kafka_no_memory(error);
 	}
 
 	request = rd_kafka_ListConsumerGroupOffsets_new(c->group, rd);

@@ -44,16 +44,6 @@ fill_list(BurrowKafkaClient *c, BurrowKafkaEvent *event,
 	return true;
 }
 
-void
-burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
-						const char *text)
-{
-	event->error = code;
-	event->error_name = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
-}
-
 /* The network, or the broker at its other end, is away: librdkafka goes on trying. */
 static bool
 is_transport(rd_kafka_resp_err_t code)
@@ -76,25 +66,6 @@ is_transport(rd_kafka_resp_err_t code)
 	}
 }
 
-bool
-burrow_kafka_is_refusal(rd_kafka_resp_err_t code)
-{
-	switch (code)
-	{
-		case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-		case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-		case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-		case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
-		case RD_KAFKA_RESP_ERR_SECURITY_DISABLED:
-		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /*
  * A broker that wants SASL and is spoken to without closes the connection, without a word.
  * librdkafka knows it by the connection's short life and has a text for it, but no code.
@@ -104,13 +75,6 @@ seems_refusal(rd_kafka_resp_err_t code, const char *text)
 {
 	return code == RD_KAFKA_RESP_ERR__TRANSPORT && text != NULL &&
 		strstr(text, "require SASL authentication") != NULL;
-}
-
-/* An answer that is too large ends the connection; librdkafka has a text for it, but no code. */
-bool
-burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text)
-{
-	return code == RD_KAFKA_RESP_ERR__BAD_MSG && text != NULL && strstr(text, "receive.message.max.bytes") != NULL;
 }
 
 /* Where an event belongs; false: to the client as a whole. */

@@ -146,6 +146,13 @@ extern void burrow_kafka_text_clear(TextList *list);
 extern void burrow_kafka_text_copy(char *dst, size_t room, const char *src);
 extern bool burrow_kafka_secret_add(TextList *secrets, const char *value);
 extern void burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t room);
+
+/* error.c */
+extern bool burrow_kafka_is_refusal(rd_kafka_resp_err_t code);
+extern bool burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text);
+extern void burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event,
+									rd_kafka_resp_err_t code, const char *text);
+extern bool burrow_kafka_no_memory(char *error);
 extern bool burrow_kafka_fail(rd_kafka_resp_err_t code, char *error);
 extern bool burrow_kafka_fail_error(const BurrowKafkaClient *c, rd_kafka_error_t *why, char *error);
 
@@ -159,11 +166,14 @@ extern rd_kafka_topic_partition_list_t *burrow_kafka_list_to_rd(const BurrowKafk
 extern void burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item,
 									  const rd_kafka_topic_partition_t *rd);
 
+/* handle.c */
+extern void burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id);
+extern BurrowKafkaClient *burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd,
+											 char *error);
+
 /* client.c */
 extern BurrowKafkaClient *burrow_kafka_open(BurrowKafkaConf *conf, const char *group,
 											int wake_fd, char *error);
-extern BurrowKafkaClient *burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd,
-											 char *error);
 extern bool burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error);
 extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_left(BurrowKafkaClient *c);
@@ -179,7 +189,6 @@ extern bool burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafka
 extern bool burrow_kafka_close_begin(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_closed(BurrowKafkaClient *c);
 extern void burrow_kafka_destroy(BurrowKafkaClient *c);
-extern void burrow_kafka_wake(const BurrowKafkaClient *c, uint32_t id);
 
 /* partition.c */
 extern rd_kafka_queue_t *burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t partition);
@@ -203,11 +212,6 @@ extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *ev
 
 /* events.c */
 extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);
-
-extern void burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event,
-									rd_kafka_resp_err_t code, const char *text);
-extern bool burrow_kafka_is_refusal(rd_kafka_resp_err_t code);
-extern bool burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text);
 
 /* producer.c */
 extern BurrowKafkaClient *burrow_kafka_open_producer(BurrowKafkaConf *conf, int wake_fd, char *error);

@@ -24,15 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/kafka_time.h"
+#include "kafka/event.h"
+#include "kafka/message.h"
 
 #define BURROW_KAFKA_ABI		1
-#define BURROW_KAFKA_TEXT_MAX	512
-
-/* Special offsets, as in Kafka's ListOffsets request. */
-#define BURROW_KAFKA_LATEST		INT64_C(-1)
-#define BURROW_KAFKA_EARLIEST	INT64_C(-2)
-#define BURROW_KAFKA_NONE_OFFSET	INT64_C(-1001)	/* no offset known */
 
 typedef struct BurrowKafkaConf BurrowKafkaConf;		/* properties, checked one by one */
 typedef struct BurrowKafkaClient BurrowKafkaClient;	/* rd_kafka_t and its queues */
@@ -48,117 +43,6 @@ typedef enum BurrowKafkaPropertyClass
 	BURROW_KAFKA_PROPERTY_SUPERUSER,	/* superusers only */
 	BURROW_KAFKA_PROPERTY_NEVER			/* Burrow's own, or unsafe */
 } BurrowKafkaPropertyClass;
-
-/* One topic-partition in a list. */
-typedef struct BurrowKafkaTopicPartition
-{
-	char	   *topic;			/* NUL-terminated */
-	int32_t		partition;
-	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
-	int32_t		leader_epoch;	/* -1 if not known */
-	char	   *metadata;		/* of a commit; may hold any bytes; NULL if none */
-	size_t		metadata_len;
-	int			error;			/* 0, or librdkafka's code */
-	const char *error_text;		/* static text; NULL if error is 0 */
-	bool		beyond;			/* from resolve(): no message was found at or after the time */
-} BurrowKafkaTopicPartition;
-
-typedef struct BurrowKafkaList
-{
-	int			n;
-	BurrowKafkaTopicPartition *items;
-} BurrowKafkaList;
-
-typedef enum BurrowKafkaEventType
-{
-	BURROW_KAFKA_NOTHING = 0,
-	BURROW_KAFKA_ASSIGN,		/* list: answer with assign(), at once or later */
-	BURROW_KAFKA_REVOKE,		/* list: answer with unassign(), at once or later */
-	BURROW_KAFKA_COMMITTED,		/* answer to commit(): list with a result each, error for all */
-	BURROW_KAFKA_FETCHED,		/* answer to fetch_committed(): list with offset and metadata */
-	BURROW_KAFKA_DELIVERED,		/* answer to produce(): tag; error if Kafka does not have it */
-	BURROW_KAFKA_ERROR,			/* client-wide, or of one partition if topic is set */
-	BURROW_KAFKA_LOG			/* a log line */
-} BurrowKafkaEventType;
-
-typedef struct BurrowKafkaEvent
-{
-	BurrowKafkaEventType type;
-	BurrowKafkaList list;		/* valid until the next call of poll() */
-	bool		lost;			/* REVOKE: the assignment was lost: do not commit */
-	int			error;			/* librdkafka's code, 0 if none */
-	const char *error_name;		/* "UNKNOWN_TOPIC_OR_PART" */
-	bool		fatal;			/* the client is of no more use */
-	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
-	bool		authentication; /* authentication or authorization refused; of a lost connection:
-								 * that seems to be the reason */
-	bool		too_large;		/* a lost connection: an answer was larger than the client takes */
-	bool		permanent;		/* DELIVERED: another attempt would end the same way */
-	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to fetch_committed() */
-	int			log_level;		/* LOG: syslog's, 0 to 7 */
-	char		topic[250];		/* ERROR of one partition, otherwise "" */
-	int32_t		partition;
-	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
-	char		text[BURROW_KAFKA_TEXT_MAX];	/* reason; secrets taken out */
-} BurrowKafkaEvent;
-
-typedef enum BurrowKafkaTake
-{
-	BURROW_KAFKA_EMPTY = 0,		/* nothing there: the pipe will tell when there is */
-	BURROW_KAFKA_MESSAGE,
-	BURROW_KAFKA_END,			/* end of partition, at offset */
-	BURROW_KAFKA_BROKEN			/* error of this partition: code, name, text, offset if known */
-} BurrowKafkaTake;
-
-/* What an error of a partition is about. */
-typedef enum BurrowKafkaFault
-{
-	BURROW_KAFKA_FAULT_PASSING, /* anything else: the client goes on trying to fetch */
-	BURROW_KAFKA_FAULT_DATA,	/* what is stored there cannot be read: it is never delivered */
-	BURROW_KAFKA_FAULT_GAP,		/* the log does not hold the position: nothing more is fetched */
-	BURROW_KAFKA_FAULT_GONE,	/* there is no such partition (any more) */
-	BURROW_KAFKA_FAULT_REFUSED, /* by authorization; the client goes on trying */
-	BURROW_KAFKA_FAULT_SIZE		/* the answer would be larger than the client takes; the same */
-} BurrowKafkaFault;
-
-/* What take() found; pointers are valid until the next take() or discard() on any partition. */
-typedef struct BurrowKafkaMessage
-{
-	int64_t		offset;
-	int64_t		timestamp_ms;	/* may be before 1970; BURROW_KAFKA_NO_TIME: none */
-	int32_t		leader_epoch;	/* -1: not known */
-	const void *key;			/* NULL: none */
-	size_t		key_len;
-	const void *value;			/* NULL: tombstone */
-	size_t		value_len;
-	size_t		nheaders;
-	int			error;
-	const char *error_name;
-	BurrowKafkaFault fault;		/* of BROKEN */
-	char		text[BURROW_KAFKA_TEXT_MAX];
-} BurrowKafkaMessage;
-
-typedef struct BurrowKafkaHeader
-{
-	const char *name;
-	size_t		name_len;
-	const void *value;			/* NULL: NULL */
-	size_t		value_len;
-} BurrowKafkaHeader;
-
-/* What produce() sends; its partition is chosen as Java's producers do: by the key, at random
- * without one. */
-typedef struct BurrowKafkaRecord
-{
-	const char *topic;
-	const void *key;			/* NULL: none */
-	size_t		key_len;
-	const void *value;			/* NULL: tombstone */
-	size_t		value_len;
-	size_t		nheaders;
-	const BurrowKafkaHeader *headers;
-	uint64_t	tag;			/* comes back with the answer */
-} BurrowKafkaRecord;
 
 typedef struct BurrowKafkaFunctions
 {

@@ -2,7 +2,7 @@
  * producer.c
  *	  An idempotent producer: records go in, an answer for each comes out.
  *
- * It is a client as the consumer is (client.c): the same queues, the same pipe, the same
+ * It is a client as the consumer is (handle.c): the same queues, the same pipe, the same
  * poll().  What librdkafka tries again by itself is none of the caller's business; what it
  * gives up is, and is_permanent() says whether the caller could do better later.
  *
@@ -10,7 +10,6 @@
  * Owns: delivery reports that were read and not told yet; the answers to records that
  * librdkafka did not take.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "kafka/internal.h"
@@ -47,13 +46,6 @@ is_permanent(rd_kafka_resp_err_t code)
 	}
 }
 
-static bool
-no_memory(char *error)
-{
-	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
-	return false;
-}
-
 /* The answer comes by poll(), as that of any other record. */
 static bool
 refuse(BurrowKafkaClient *c, uint64_t tag, rd_kafka_resp_err_t code, char *error)
@@ -61,7 +53,7 @@ refuse(BurrowKafkaClient *c, uint64_t tag, rd_kafka_resp_err_t code, char *error
 	Refused    *refused = calloc(1, sizeof(Refused));
 
 	if (refused == NULL)
-		return no_memory(error);
+		return burrow_kafka_no_memory(error);
 	refused->tag = tag;
 	refused->code = code;
 	*c->refused_tail = refused;
@@ -96,7 +88,7 @@ burrow_kafka_produce(BurrowKafkaClient *c, const BurrowKafkaRecord *record, char
 	rd_kafka_resp_err_t code;
 
 	if (headers == NULL)
-		return no_memory(error);
+		return burrow_kafka_no_memory(error);
 	code = rd_kafka_producev(c->rk,
 							 RD_KAFKA_V_TOPIC(record->topic),
 							 RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),

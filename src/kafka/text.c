@@ -203,23 +203,3 @@ burrow_kafka_redact(const TextList *secrets, const char *src, char *dst, size_t 
 	}
 	dst[len] = '\0';
 }
-
-/* Writes what librdkafka's code means; returns false, for "return burrow_kafka_fail(...)". */
-bool
-burrow_kafka_fail(rd_kafka_resp_err_t code, char *error)
-{
-	burrow_kafka_text_copy(error, BURROW_KAFKA_TEXT_MAX, rd_kafka_err2str(code));
-	return false;
-}
-
-/* Writes what an error object says and frees it; true if there was none. */
-bool
-burrow_kafka_fail_error(const BurrowKafkaClient *c, rd_kafka_error_t *why, char *error)
-{
-	if (why == NULL)
-		return true;
-	burrow_kafka_redact(&c->conf->secrets, rd_kafka_error_string(why), error,
-						BURROW_KAFKA_TEXT_MAX);
-	rd_kafka_error_destroy(why);
-	return false;
-}

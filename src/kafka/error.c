@@ -1,0 +1,75 @@
+/*
+ * error.c
+ *	  librdkafka's errors: which kind one is of, and its text, with the secrets taken out.
+ *
+ * Runs in: the consumer, and backends that check properties.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kafka/internal.h"
+
+/* Authentication or authorization refused. */
+bool
+burrow_kafka_is_refusal(rd_kafka_resp_err_t code)
+{
+	switch (code)
+	{
+		case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+		case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+		case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+		case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+		case RD_KAFKA_RESP_ERR_SECURITY_DISABLED:
+		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* An answer that is too large ends the connection; librdkafka has a text for it, but no code. */
+bool
+burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text)
+{
+	return code == RD_KAFKA_RESP_ERR__BAD_MSG && text != NULL && strstr(text, "receive.message.max.bytes") != NULL;
+}
+
+void
+burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
+						const char *text)
+{
+	event->error = code;
+	event->error_name = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
+}
+
+/* Returns false, for "return burrow_kafka_no_memory(error)". */
+bool
+burrow_kafka_no_memory(char *error)
+{
+	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+	return false;
+}
+
+/* Writes what librdkafka's code means; returns false, for "return burrow_kafka_fail(...)". */
+bool
+burrow_kafka_fail(rd_kafka_resp_err_t code, char *error)
+{
+	burrow_kafka_text_copy(error, BURROW_KAFKA_TEXT_MAX, rd_kafka_err2str(code));
+	return false;
+}
+
+/* Writes what an error object says and frees it; true if there was none. */
+bool
+burrow_kafka_fail_error(const BurrowKafkaClient *c, rd_kafka_error_t *why, char *error)
+{
+	if (why == NULL)
+		return true;
+	burrow_kafka_redact(&c->conf->secrets, rd_kafka_error_string(why), error,
+						BURROW_KAFKA_TEXT_MAX);
+	rd_kafka_error_destroy(why);
+	return false;
+}

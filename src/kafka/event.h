@@ -1,0 +1,45 @@
+/*
+ * event.h
+ *	  Events of a client, as poll() fills them.
+ */
+#ifndef BURROW_KAFKA_EVENT_H
+#define BURROW_KAFKA_EVENT_H
+
+#include "kafka/topic_partition.h"
+
+#define BURROW_KAFKA_TEXT_MAX	512
+
+typedef enum BurrowKafkaEventType
+{
+	BURROW_KAFKA_NOTHING = 0,
+	BURROW_KAFKA_ASSIGN,		/* list: answer with assign(), at once or later */
+	BURROW_KAFKA_REVOKE,		/* list: answer with unassign(), at once or later */
+	BURROW_KAFKA_COMMITTED,		/* answer to commit(): list with a result each, error for all */
+	BURROW_KAFKA_FETCHED,		/* answer to fetch_committed(): list with offset and metadata */
+	BURROW_KAFKA_DELIVERED,		/* answer to produce(): tag; error if Kafka does not have it */
+	BURROW_KAFKA_ERROR,			/* client-wide, or of one partition if topic is set */
+	BURROW_KAFKA_LOG			/* a log line */
+} BurrowKafkaEventType;
+
+typedef struct BurrowKafkaEvent
+{
+	BurrowKafkaEventType type;
+	BurrowKafkaList list;		/* valid until the next call of poll() */
+	bool		lost;			/* REVOKE: the assignment was lost: do not commit */
+	int			error;			/* librdkafka's code, 0 if none */
+	const char *error_name;		/* "UNKNOWN_TOPIC_OR_PART" */
+	bool		fatal;			/* the client is of no more use */
+	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
+	bool		authentication; /* authentication or authorization refused; of a lost connection:
+								 * that seems to be the reason */
+	bool		too_large;		/* a lost connection: an answer was larger than the client takes */
+	bool		permanent;		/* DELIVERED: another attempt would end the same way */
+	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to fetch_committed() */
+	int			log_level;		/* LOG: syslog's, 0 to 7 */
+	char		topic[250];		/* ERROR of one partition, otherwise "" */
+	int32_t		partition;
+	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
+	char		text[BURROW_KAFKA_TEXT_MAX];	/* reason; secrets taken out */
+} BurrowKafkaEvent;
+
+#endif							/* BURROW_KAFKA_EVENT_H */
