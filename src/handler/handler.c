@@ -29,7 +29,9 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "handler/handler_internal.h"
+#include "handler/handler.h"
+#include "handler/handler_lookup.h"
+#include "handler/handler_values.h"
 
 struct BurrowHandler
 {
@@ -107,11 +109,11 @@ burrow_handler_prepare(const char *signature, Oid recorded_owner, Oid subscripti
 
 	watch_catalogs();
 	h->changes = changes;
-	burrow_handler_types(&types);
+	burrow_handler_lookup_types(&types);
 	watched_types[0] = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(types.message));
 	watched_types[1] = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(types.header));
 
-	funcoid = burrow_handler_find_signature(signature);
+	funcoid = burrow_handler_lookup_signature(signature);
 	if (!OidIsValid(funcoid))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -119,12 +121,12 @@ burrow_handler_prepare(const char *signature, Oid recorded_owner, Oid subscripti
 				errhint("Create it again, or give the subscription another handler with burrow.alter()."));
 	watched_function = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(funcoid));
 
-	burrow_handler_plan(funcoid, &types, &h->plan);
+	burrow_handler_lookup_plan(funcoid, &types, &h->plan);
 	check_owner(&h->plan, signature, recorded_owner, subscription_owner);
-	burrow_handler_require_execute(funcoid);
+	burrow_handler_lookup_require_execute(funcoid);
 	InvokeFunctionExecuteHook(funcoid);
 
-	burrow_values_layout(&types, &h->layout);
+	burrow_handler_values_layout(&types, &h->layout);
 	fmgr_info_cxt(funcoid, &h->function, cxt);
 	h->call = palloc0(SizeForFunctionCallInfo(h->plan.nargs));
 	InitFunctionCallInfoData(*h->call, &h->function, h->plan.nargs, DEFAULT_COLLATION_OID, NULL, NULL);
@@ -177,7 +179,7 @@ argument_context(void *arg)
 	const Argument *argument = arg;
 
 	burrow_handler_values_hint(argument->message, argument->field);
-	errcontext("argument \"%s\"", burrow_handler_field_name(argument->field));
+	errcontext("argument \"%s\"", burrow_handler_lookup_field_name(argument->field));
 }
 
 /* Fills in the arguments of the forms NAMED and VALUE; true if one is NULL. */
@@ -194,8 +196,8 @@ fill_arguments(BurrowHandler *h, const BurrowSource *source, const BurrowMessage
 		NullableDatum *value = &h->call->args[i];
 
 		argument.field = h->plan.args[i].field;
-		value->value = burrow_values_field(&h->layout, source, message, argument.field, h->plan.args[i].type,
-										   &value->isnull);
+		value->value = burrow_handler_values_field(&h->layout, source, message, argument.field, h->plan.args[i].type,
+												   &value->isnull);
 		any_null |= value->isnull;
 	}
 	error_context_stack = callback.previous;
@@ -213,7 +215,7 @@ burrow_handler_call(BurrowHandler *h, const char *topic, size_t topic_len, int32
 	h->converting = true;
 	if (h->plan.form == BURROW_HANDLER_MESSAGE)
 	{
-		h->call->args[0].value = burrow_values_message(&h->layout, &source, message);
+		h->call->args[0].value = burrow_handler_values_message(&h->layout, &source, message);
 		h->call->args[0].isnull = false;
 	}
 	else if (fill_arguments(h, &source, message) && h->function.fn_strict)
@@ -232,7 +234,7 @@ burrow_handler_call_array(BurrowHandler *h, const char *topic, size_t topic_len,
 
 	Assert(h->plan.form == BURROW_HANDLER_ARRAY);
 	h->converting = true;
-	h->call->args[0].value = burrow_values_message_array(&h->layout, &source, messages, n);
+	h->call->args[0].value = burrow_handler_values_message_array(&h->layout, &source, messages, n);
 	h->call->args[0].isnull = false;
 	call_function(h);
 }

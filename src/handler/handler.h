@@ -12,41 +12,13 @@
 #include "fmgr.h"
 
 #include "core/frame.h"
-
-typedef enum BurrowHandlerForm
-{
-	BURROW_HANDLER_MESSAGE,		/* h(burrow.message) */
-	BURROW_HANDLER_ARRAY,		/* h(burrow.message[]) */
-	BURROW_HANDLER_NAMED,		/* named arguments, each a field */
-	BURROW_HANDLER_VALUE		/* one argument: the value */
-} BurrowHandlerForm;
+#include "handler/handler_lookup.h"
 
 typedef struct BurrowHandler BurrowHandler; /* private to handler.c: plan and FmgrInfo */
 
 /*
- * What subscribe needs to know.  name is what the user wrote: "f", "schema.f", or
- * with argument types "f(text, jsonb)".  Raises, in PostgreSQL's words:
- *	UNDEFINED_FUNCTION			no function of that name (or signature)
- *	AMBIGUOUS_FUNCTION			several of that name fit; hint: give the argument types
- *	INVALID_FUNCTION_DEFINITION	it exists and does not fit: which argument is wrong, and a
- *								hint that lists what would fit
- *	WRONG_OBJECT_TYPE			procedure, aggregate, window, trigger, internal, set-returning,
- *								polymorphic, VARIADIC or OUT arguments
- *	INSUFFICIENT_PRIVILEGE		caller may not execute it
- */
-typedef struct BurrowHandlerInfo
-{
-	Oid			funcoid;
-	Oid			owner;
-	BurrowHandlerForm form;
-	char	   *signature;		/* schema-qualified: stored in the catalog */
-} BurrowHandlerInfo;
-
-extern void burrow_handler_lookup(const char *name, BurrowHandlerInfo *info);
-
-/*
  * Process: worker, in a transaction.  Resolves a stored signature; the same errors as
- * above, and INVALID_FUNCTION_DEFINITION (with hint) when the function is now owned by
+ * burrow_handler_lookup(), and INVALID_FUNCTION_DEFINITION (with hint) when the function is now owned by
  * somebody who is neither recorded_owner, the subscription's owner nor a superuser.
  * Allocates in cxt; the result is valid until burrow_handler_stale().
  */

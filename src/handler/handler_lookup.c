@@ -28,7 +28,7 @@
 
 #include "burrow.h"
 #include "compat.h"
-#include "handler/handler_internal.h"
+#include "handler/handler_lookup.h"
 
 /* Why a function is no handler; detail NULL: it is one. */
 typedef struct Misfit
@@ -53,7 +53,7 @@ static const struct
 };
 
 const char *
-burrow_handler_field_name(BurrowField field)
+burrow_handler_lookup_field_name(BurrowField field)
 {
 	return fields[field].name;
 }
@@ -83,7 +83,7 @@ type_of_schema(Oid namespace, const char *name)
 
 /* The OIDs of the extension's types in this database. */
 void
-burrow_handler_types(BurrowMessageTypes *types)
+burrow_handler_lookup_types(BurrowMessageTypes *types)
 {
 	Oid			namespace = get_namespace_oid(BURROW_SCHEMA, true);
 
@@ -292,7 +292,7 @@ report_misfit(Oid funcoid, const Misfit *misfit)
 }
 
 void
-burrow_handler_plan(Oid funcoid, const BurrowMessageTypes *types, BurrowHandlerPlan *plan)
+burrow_handler_lookup_plan(Oid funcoid, const BurrowMessageTypes *types, BurrowHandlerPlan *plan)
 {
 	Misfit		misfit;
 
@@ -305,7 +305,7 @@ burrow_handler_plan(Oid funcoid, const BurrowMessageTypes *types, BurrowHandlerP
 }
 
 void
-burrow_handler_require_execute(Oid funcoid)
+burrow_handler_lookup_require_execute(Oid funcoid)
 {
 	AclResult	result = burrow_function_aclcheck(funcoid, GetUserId(), ACL_EXECUTE);
 
@@ -333,7 +333,7 @@ has_argument_types(const char *name)
 
 /* Reads it as regprocedure does. */
 Oid
-burrow_handler_find_signature(const char *signature)
+burrow_handler_lookup_signature(const char *signature)
 {
 	LOCAL_FCINFO(fcinfo, 1);
 	Datum		result;
@@ -379,7 +379,7 @@ find_by_name(const char *name, const BurrowMessageTypes *types, BurrowHandlerPla
 		report_undefined(name);
 	if (candidates->next == NULL)
 	{
-		burrow_handler_plan(candidates->oid, types, plan);
+		burrow_handler_lookup_plan(candidates->oid, types, plan);
 		return;
 	}
 
@@ -411,22 +411,22 @@ burrow_handler_lookup(const char *name, BurrowHandlerInfo *info)
 	BurrowMessageTypes types;
 	BurrowHandlerPlan plan;
 
-	burrow_handler_types(&types);
+	burrow_handler_lookup_types(&types);
 	if (has_argument_types(name))
 	{
-		Oid			funcoid = burrow_handler_find_signature(name);
+		Oid			funcoid = burrow_handler_lookup_signature(name);
 
 		if (!OidIsValid(funcoid))
 		{
 			burrow_check_signature(name);
 			report_undefined(name);
 		}
-		burrow_handler_plan(funcoid, &types, &plan);
+		burrow_handler_lookup_plan(funcoid, &types, &plan);
 	}
 	else
 		find_by_name(name, &types, &plan);
 
-	burrow_handler_require_execute(plan.funcoid);
+	burrow_handler_lookup_require_execute(plan.funcoid);
 
 	info->funcoid = plan.funcoid;
 	info->owner = plan.owner;

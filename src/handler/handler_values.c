@@ -34,7 +34,7 @@
 
 #include "burrow.h"
 #include "core/kafka_time.h"
-#include "handler/handler_internal.h"
+#include "handler/handler_values.h"
 
 /* ---- bytes, text, JSON ---- */
 
@@ -188,8 +188,8 @@ headers_jsonb(const BurrowMessageView *message)
 /* ---- fields ---- */
 
 Datum
-burrow_values_field(const BurrowMessageLayout *layout, const BurrowSource *source,
-					const BurrowMessageView *message, BurrowField field, Oid type, bool *isnull)
+burrow_handler_values_field(const BurrowMessageLayout *layout, const BurrowSource *source,
+							const BurrowMessageView *message, BurrowField field, Oid type, bool *isnull)
 {
 	const BurrowMessageHeader *header = message->header;
 
@@ -304,7 +304,7 @@ row_type(Oid type, const Oid *columns, int ncolumns)
 }
 
 void
-burrow_values_layout(const BurrowMessageTypes *types, BurrowMessageLayout *layout)
+burrow_handler_values_layout(const BurrowMessageTypes *types, BurrowMessageLayout *layout)
 {
 	const Oid	header_columns[2] = {TEXTOID, BYTEAOID};
 	Oid			message_columns[BURROW_NFIELDS];
@@ -317,25 +317,25 @@ burrow_values_layout(const BurrowMessageTypes *types, BurrowMessageLayout *layou
 }
 
 Datum
-burrow_values_message(const BurrowMessageLayout *layout, const BurrowSource *source,
-					  const BurrowMessageView *message)
+burrow_handler_values_message(const BurrowMessageLayout *layout, const BurrowSource *source,
+							  const BurrowMessageView *message)
 {
 	Datum		values[BURROW_NFIELDS];
 	bool		nulls[BURROW_NFIELDS];
 
 	for (int field = 0; field < BURROW_NFIELDS; field++)
-		values[field] = burrow_values_field(layout, source, message, field,
-											TupleDescAttr(layout->message, field)->atttypid, &nulls[field]);
+		values[field] = burrow_handler_values_field(layout, source, message, field,
+													TupleDescAttr(layout->message, field)->atttypid, &nulls[field]);
 	return HeapTupleGetDatum(heap_form_tuple(layout->message, values, nulls));
 }
 
 Datum
-burrow_values_message_array(const BurrowMessageLayout *layout, const BurrowSource *source,
-							const BurrowMessageView *messages, int n)
+burrow_handler_values_message_array(const BurrowMessageLayout *layout, const BurrowSource *source,
+									const BurrowMessageView *messages, int n)
 {
 	Datum	   *elements = palloc(sizeof(Datum) * n);
 
 	for (int i = 0; i < n; i++)
-		elements[i] = burrow_values_message(layout, source, &messages[i]);
+		elements[i] = burrow_handler_values_message(layout, source, &messages[i]);
 	return PointerGetDatum(construct_array(elements, n, layout->types.message, -1, false, TYPALIGN_DOUBLE));
 }

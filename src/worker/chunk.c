@@ -54,7 +54,8 @@
 #include "core/policy.h"
 #include "core/sizer.h"
 #include "handler/cancel.h"
-#include "worker/chunk_internal.h"
+#include "worker/chunk.h"
+#include "worker/chunk_frame.h"
 #include "worker/session.h"
 #include "runtime/crash_point.h"
 
@@ -484,7 +485,6 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 	c->saving = false;
 	c->committed = false;
 	c->error = NULL;
-
 	INSTR_TIME_SET_CURRENT(c->began);
 
 	PG_TRY();
@@ -616,16 +616,16 @@ transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 	else if (timed_out(c) && !(c->array && c->nmembers > 1))
 	{
 		c->error->message = psprintf("handler was cancelled after %d ms", handler_timeout_ms(c));
-		burrow_chunk_message_failed(c, c->current);
+		burrow_chunk_frame_message_failed(c, c->current);
 		run_messages(c, first, end, true);
 	}
 	else if (c->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !timed_out(c))
 	{
-		burrow_chunk_message_failed(c, c->current);
+		burrow_chunk_frame_message_failed(c, c->current);
 		c->stopped = true;
 	}
 	else if (c->nmembers == 1)
-		burrow_chunk_message_failed(c, first);
+		burrow_chunk_frame_message_failed(c, first);
 	else if (c->array)
 	{
 		uint32		middle = first + (end - first) / 2;
@@ -672,7 +672,7 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	BurrowChunk *c;
 	bool		gone;
 
-	c = burrow_chunk_decode(w, data, len);
+	c = burrow_chunk_frame_decode(w, data, len);
 	callback.callback = error_context;
 	callback.arg = c;
 	callback.previous = error_context_stack;
@@ -682,7 +682,7 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	burrow_cancel_begin_chunk();
 	run_messages(c, 0, c->header->nmessages, false);
 	burrow_worker_slot_set_hand(w->args.worker, NULL, 0);
-	burrow_chunk_send_result(c);
+	burrow_chunk_frame_send_result(c);
 	burrow_cancel_end_chunk();
 
 	error_context_stack = callback.previous;

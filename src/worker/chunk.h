@@ -1,26 +1,11 @@
 /*
  * chunk.h
- *	  A worker's state, and running one chunk.
+ *	  Running one chunk.
  */
 #ifndef BURROW_WORKER_CHUNK_H
 #define BURROW_WORKER_CHUNK_H
 
-#include "core/tracker.h"
-#include "handler/handler.h"
-#include "shmem/registry.h"
-#include "shmem/transport.h"
-
-typedef struct BurrowWorker
-{
-	BurrowWorkerArgs args;
-	BurrowWorkerSlot *slot;
-	BurrowTransport *transport;
-	dsa_area   *area;			/* tracker segments */
-	MemoryContext chunk_cxt;	/* reset after each chunk */
-	MemoryContext message_cxt;	/* reset after each message */
-	MemoryContext handler_cxt;	/* the prepared handler; reset with it */
-	BurrowHandler *handler;		/* NULL: to be prepared */
-} BurrowWorker;
+#include "worker/worker_state.h"
 
 /* Once, before the first chunk. */
 extern void burrow_chunk_init(BurrowWorker *w);

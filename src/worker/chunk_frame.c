@@ -16,7 +16,7 @@
 #include "burrow.h"
 #include "compat.h"
 #include "guc.h"
-#include "worker/chunk_internal.h"
+#include "worker/chunk_frame.h"
 
 /* ---- the chunk ---- */
 
@@ -39,7 +39,7 @@ tracker_slot(BurrowWorker *w, const BurrowMessageHeader *message)
 }
 
 BurrowChunk *
-burrow_chunk_decode(BurrowWorker *w, const void *data, Size len)
+burrow_chunk_frame_decode(BurrowWorker *w, const void *data, Size len)
 {
 	BurrowChunk	   *c = palloc0(sizeof(BurrowChunk));
 	BurrowChunkReader reader;
@@ -142,7 +142,7 @@ send_failure(BurrowChunk *c, uint32 index)
 }
 
 void
-burrow_chunk_message_failed(BurrowChunk *c, uint32 index)
+burrow_chunk_frame_message_failed(BurrowChunk *c, uint32 index)
 {
 	const BurrowMessageHeader *failed = c->messages[index].header;
 
@@ -174,7 +174,7 @@ burrow_chunk_frame_save_failed(BurrowChunk *c)
 }
 
 void
-burrow_chunk_send_result(BurrowChunk *c)
+burrow_chunk_frame_send_result(BurrowChunk *c)
 {
 	for (uint32 i = 0; i < c->header->nmessages; i++)
 	{

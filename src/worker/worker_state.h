@@ -1,18 +1,30 @@
 /*
- * chunk_internal.h
- *	  What the two files behind chunk.h share:
- *
- *		chunk.c			transactions: calling the handler, marks, what follows a failure
- *		chunk_frame.c	the chunk as it comes, its results as they go
+ * worker_state.h
+ *	  A worker's state, and that of the chunk in its hand.
  */
-#ifndef BURROW_WORKER_CHUNK_INTERNAL_H
-#define BURROW_WORKER_CHUNK_INTERNAL_H
+#ifndef BURROW_WORKER_WORKER_STATE_H
+#define BURROW_WORKER_WORKER_STATE_H
 
 #include "portability/instr_time.h"
 
 #include "core/frame.h"
 #include "core/policy.h"
-#include "worker/chunk.h"
+#include "core/tracker.h"
+#include "handler/handler.h"
+#include "shmem/registry.h"
+#include "shmem/transport.h"
+
+typedef struct BurrowWorker
+{
+	BurrowWorkerArgs args;
+	BurrowWorkerSlot *slot;
+	BurrowTransport *transport;
+	dsa_area   *area;			/* tracker segments */
+	MemoryContext chunk_cxt;	/* reset after each chunk */
+	MemoryContext message_cxt;	/* reset after each message */
+	MemoryContext handler_cxt;	/* the prepared handler; reset with it */
+	BurrowHandler *handler;		/* NULL: to be prepared */
+} BurrowWorker;
 
 typedef struct BurrowChunk
 {
@@ -56,14 +68,4 @@ burrow_chunk_is_resolved(const BurrowChunk *c, uint32 index)
 	return c->result->results[index].outcome != 0;
 }
 
-/* All of the frame is checked, and malformed is an error.  In the current memory context. */
-extern BurrowChunk *burrow_chunk_decode(BurrowWorker *w, const void *data, Size len);
-
-/* The message has failed with c->error; those behind it in its order go back. */
-extern void burrow_chunk_message_failed(BurrowChunk *c, uint32 index);
-/* Progress could not be written, because of c->error: what is not done goes back. */
-extern void burrow_chunk_frame_save_failed(BurrowChunk *c);
-/* The chunk is at its end: what is not resolved goes back. */
-extern void burrow_chunk_send_result(BurrowChunk *c);
-
-#endif							/* BURROW_WORKER_CHUNK_INTERNAL_H */
+#endif							/* BURROW_WORKER_WORKER_STATE_H */
