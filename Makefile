@@ -29,8 +29,8 @@ CORE_OBJS = \
 OBJS = $(CORE_OBJS) \
 	src/burrow.o \
 	src/guc.o \
+	src/shmem/database_lockout.o \
 	src/shmem/dynamic.o \
-	src/shmem/hold.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/session_settings.o \

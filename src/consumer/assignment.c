@@ -44,6 +44,7 @@
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
 #include "partition/partition.h"
+#include "shmem/worker_slots.h"
 
 /* From cancelling what runs to terminating its worker. */
 #define KILL_AFTER_US		INT64CONST(2000000)

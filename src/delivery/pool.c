@@ -28,6 +28,7 @@
 #include "delivery/retry.h"
 #include "offsets/progress_merge.h"
 #include "runtime/bgw.h"
+#include "shmem/worker_slots.h"
 
 /* Most bytes of a chunk; a larger message goes alone. */
 #define CHUNK_BYTES			(4 * 1024 * 1024)
@@ -79,7 +80,7 @@ burrow_pool_init(BurrowConsumer *c)
 bool
 burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane)
 {
-	return burrow_registry_worker_attached(lane->worker, c->slot, c->generation, lane->lane);
+	return burrow_worker_slot_is_attached(lane->worker, c->slot, c->generation, lane->lane);
 }
 
 /* ---- coming and going ---- */
@@ -188,7 +189,7 @@ start_worker(BurrowConsumer *c)
 
 	if (lane == NULL)
 		return false;
-	lane->worker = burrow_registry_reserve_worker(c->slot, c->generation, lane->lane);
+	lane->worker = burrow_worker_slot_reserve(c->slot, c->generation, lane->lane);
 	if (lane->worker < 0)
 	{
 		tell_short(c, BURROW_SHORT_OF_SLOTS, "Consider increasing the configuration parameter \"burrow.max_workers\".");
@@ -198,7 +199,7 @@ start_worker(BurrowConsumer *c)
 	lane->transport = burrow_transport_create(c->pool.setup, (Size) burrow_worker_queue_size * 1024, &why);
 	if (lane->transport == NULL)
 	{
-		burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
+		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
 		if (!c->pool.told_short)
 			burrow_registry_set_error(c->slot, "53000", why);
 		tell_short(c, BURROW_SHORT_OF_MEMORY,
@@ -224,7 +225,7 @@ start_worker(BurrowConsumer *c)
 	{
 		burrow_transport_detach(lane->transport);
 		lane->transport = NULL;
-		burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
+		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
 		tell_short(c, BURROW_SHORT_OF_PROCESSES, "Consider increasing the configuration parameter \"max_worker_processes\".");
 		return false;
 	}
@@ -401,7 +402,7 @@ burrow_pool_look_at_processes(BurrowConsumer *c)
 		if (lane->state == BURROW_LANE_LEAVING &&
 			GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)
 		{
-			burrow_registry_free_worker(lane->worker, c->slot, c->generation, lane->lane);
+			burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
 			pfree(lane->handle);
 			lane->handle = NULL;
 			lane->state = BURROW_LANE_FREE;
@@ -662,7 +663,7 @@ signal_workers(BurrowConsumer *c, int signo)
 		if (!must_end(c, lane))
 			continue;
 		lane->cancelled = true;
-		burrow_registry_signal_worker(lane->worker, c->slot, c->generation, lane->lane, signo);
+		burrow_worker_slot_signal(lane->worker, c->slot, c->generation, lane->lane, signo);
 	}
 }
 

@@ -31,6 +31,7 @@
 #include "delivery/results.h"
 #include "offsets/progress_merge.h"
 #include "partition/partition.h"
+#include "shmem/worker_slots.h"
 
 /* The worker has let go of this message. */
 static void
@@ -264,7 +265,7 @@ charge_killer(BurrowConsumer *c, BurrowLane *lane)
 	int64		offset;
 
 	if (lane->cancelled || c->ending != BURROW_STOP_NONE || ShutdownRequestPending ||
-		!burrow_registry_message_in_hand(lane->worker, c->slot, c->generation, lane->lane, &offset))
+		!burrow_worker_slot_message_in_hand(lane->worker, c->slot, c->generation, lane->lane, &offset))
 		return;
 	for (int i = 0; i < lane->nmessages; i++)
 	{

@@ -3,14 +3,14 @@
  *	  Makes room for commands that need a database for themselves.
  *
  * Runs in: backends.
- * Owns: the holds of its transaction (shmem/registry.c keeps them).
+ * Owns: the lockouts of its transaction (shmem/database_lockout.c keeps them).
  * Locking: takes no lock of its own; what the command has locked stays locked while
  * Burrow's processes leave, so these must not need it: they end the messages in
  * hand and connect to nothing.
  *
  * DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, and CREATE DATABASE with
  * a template fail when somebody else is connected, and PostgreSQL waits 5 seconds
- * and signals no background worker.  So each first puts a hold on the database: the
+ * and signals no background worker.  So each first locks Burrow out of the database: the
  * consumers there are asked to leave, in good order, and the launcher starts nothing
  * there until the transaction's end.
  *
@@ -19,7 +19,7 @@
  * ProcessUtility hook makes their permission checks first: a role that may not
  * rename a database must not be able to stop what runs there.  It checks no more
  * than that; a command that fails for another reason has made Burrow leave for
- * nothing, which is repaired by the end of the hold.
+ * nothing, which is repaired by the end of the lockout.
  *
  * DROP EXTENSION is noticed through the same object_access_hook, also when it comes
  * by CASCADE or DROP OWNED, and takes effect with the commit.  So are ALTER ROLE ... SET and
@@ -46,6 +46,7 @@
 #include "burrow.h"
 #include "compat.h"
 #include "launcher/database_hooks.h"
+#include "shmem/database_lockout.h"
 #include "shmem/registry.h"
 #include "shmem/session_settings.h"
 
@@ -62,13 +63,13 @@ static object_access_hook_type prev_object_access_hook = NULL;
 static ProcessUtility_hook_type prev_ProcessUtility_hook = NULL;
 
 /*
- * Inside a command that has a hold.  ALTER DATABASE SET TABLESPACE commits on its
+ * Inside a command that has a lockout.  ALTER DATABASE SET TABLESPACE commits on its
  * way, which must not end it.
  */
 static int	command_depth = 0;
 static bool forced = false;		/* the command is DROP DATABASE ... WITH (FORCE) */
 
-/* Databases that changed in this transaction without a hold; InvalidOid: none. */
+/* Databases that changed in this transaction without a lockout; InvalidOid: none. */
 static Oid	changed_database = InvalidOid;
 static bool changed_several = false;
 
@@ -80,7 +81,7 @@ end_of_transaction(XactEvent event, void *arg)
 	if (!committed && event != XACT_EVENT_ABORT)
 		return;
 	if (command_depth == 0)
-		burrow_registry_release_holds();
+		burrow_database_lockout_release();
 	if (committed && OidIsValid(changed_database))
 		burrow_registry_look_at(changed_several ? InvalidOid : changed_database);
 	changed_database = InvalidOid;
@@ -111,7 +112,7 @@ look_at_commit(Oid dboid)
  * connected there is the command's business.
  */
 static void
-hold(Oid dboid)
+lock_out(Oid dboid)
 {
 	/* such a command fails, and the processes may be waiting for this very one */
 	if (dboid == MyDatabaseId)
@@ -120,13 +121,13 @@ hold(Oid dboid)
 	register_end_of_transaction();
 	if (forced)
 	{
-		/* first the hold, so that what these had in hand is not given to others */
-		(void) burrow_registry_hold_database(dboid, 0);
-		burrow_registry_terminate_workers(dboid);
+		/* first the lockout, so that what these had in hand is not given to others */
+		(void) burrow_database_lockout_take(dboid, 0);
+		burrow_database_lockout_terminate_workers(dboid);
 		/* who is still there after that is terminated by the command */
-		(void) burrow_registry_hold_database(dboid, HOLD_TIMEOUT_FORCE_MS);
+		(void) burrow_database_lockout_take(dboid, HOLD_TIMEOUT_FORCE_MS);
 	}
-	else if (!burrow_registry_hold_database(dboid, HOLD_TIMEOUT_MS))
+	else if (!burrow_database_lockout_take(dboid, HOLD_TIMEOUT_MS))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("database \"%s\" is being accessed by burrow's workers",
@@ -147,7 +148,7 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 	if (access != OAT_DROP)
 		return;
 	if (class_id == DatabaseRelationId)
-		hold(object_id);
+		lock_out(object_id);
 	else if (class_id == ExtensionRelationId &&
 			 object_id == get_extension_oid(BURROW_EXTENSION, true))
 		burrow_registry_wake_at_commit();
@@ -290,7 +291,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			find_option(((DropdbStmt *) parsetree)->options, "force") != NULL;
 		dboid = needed_database(parsetree, context == PROCESS_UTILITY_TOPLEVEL);
 		if (OidIsValid(dboid))
-			hold(dboid);
+			lock_out(dboid);
 		next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 		note_changed_database(parsetree);
 	}

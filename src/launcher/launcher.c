@@ -14,7 +14,7 @@
  * no consumer get one, with a backoff when the last one died.
  *
  * It sleeps until somebody sets its latch (a commit, a process that ends, the
- * release of a hold) or something is due; nothing is polled.
+ * release of a lockout) or something is due; nothing is polled.
  *
  * A restart of the launcher harms nothing: what it keeps for itself can be found
  * again by looking at every database, and consumers that run are taken over, for
@@ -302,7 +302,7 @@ reap_probes(TimestampTz now)
 
 		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 		done = probe->done;
-		held = burrow_registry_is_held(look->dboid);
+		held = burrow_registry_is_locked_out(look->dboid);
 		memset(probe, 0, sizeof(*probe));
 		LWLockRelease(burrow->lock);
 
@@ -329,7 +329,7 @@ take_probe(const Look *look, TimestampTz now)
 	bool		possible = look->not_before <= now;
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-	possible = possible && !burrow_registry_is_held(look->dboid);
+	possible = possible && !burrow_registry_is_locked_out(look->dboid);
 	for (int i = 0; i < BURROW_MAX_PROBES; i++)
 	{
 		if (burrow->probes[i].dboid == look->dboid)
@@ -476,7 +476,7 @@ start_time(const BurrowSubscriptionSlot *sub)
 	Assert(LWLockHeldByMe(burrow->lock));
 
 	if (!sub->in_use || !sub->wanted || sub->dropped || sub->ended || sub->starting ||
-		sub->consumer_pid != 0 || !burrow_enabled || burrow_registry_is_held(sub->dboid))
+		sub->consumer_pid != 0 || !burrow_enabled || burrow_registry_is_locked_out(sub->dboid))
 		return 0;
 	return Max(Max(sub->restart_at, burrow->start_not_before),
 			   TimestampTzPlusMilliseconds(sub->started_at, START_INTERVAL_MS));
@@ -608,7 +608,7 @@ time_to_sleep(TimestampTz now)
 	TimestampTz next = 0;
 	ListCell   *lc;
 
-	/* what is not due because it waits for a process or a hold gets its wake-up from there */
+	/* what is not due because it waits for a process or a lockout gets its wake-up from there */
 	foreach(lc, looks)
 	{
 		const Look *look = lfirst(lc);

@@ -22,6 +22,7 @@
 #include "delivery/retry.h"
 #include "offsets/offset_commit.h"
 #include "partition/partition.h"
+#include "shmem/worker_slots.h"
 
 BurrowPartition *
 burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)

@@ -15,7 +15,7 @@
 
 #include "guc.h"
 #include "shmem/partitions.h"
-#include "shmem/registry.h"
+#include "shmem/shared.h"
 
 BurrowPartitionSlot *burrow_partitions = NULL;
 

@@ -443,6 +443,19 @@ burrow_registry_set_error(int slot, const char *sqlstate, const char *message)
 	LWLockRelease(burrow->lock);
 }
 
+bool
+burrow_registry_is_locked_out(Oid dboid)
+{
+	Assert(LWLockHeldByMe(burrow->lock));
+
+	for (int i = 0; i < BURROW_MAX_LOCKOUTS; i++)
+	{
+		if (burrow->lockouts[i].dboid == dboid)
+			return true;
+	}
+	return false;
+}
+
 /* ---- the consumer ---- */
 
 /* before_shmem_exit; must work whatever state the process is in. */
@@ -476,7 +489,7 @@ detach_consumer(int code, Datum arg)
 		 */
 		sub->wanted = false;
 		add_look(sub->dboid);
-		if (burrow_registry_is_held(sub->dboid))
+		if (burrow_registry_is_locked_out(sub->dboid))
 			sub->state = BURROW_DISABLED;	/* no discovery worker can say so */
 	}
 	launcher = burrow->launcher_proc;
@@ -643,7 +656,7 @@ burrow_registry_attach_probe(Oid dboid)
 	before_shmem_exit(detach_probe, (Datum) 0);
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < BURROW_MAX_PROBES && !burrow_registry_is_held(dboid); i++)
+	for (int i = 0; i < BURROW_MAX_PROBES && !burrow_registry_is_locked_out(dboid); i++)
 	{
 		BurrowProbe *probe = &burrow->probes[i];
 

@@ -19,11 +19,12 @@
 #include "storage/lwlock.h"
 
 #include "shmem/registry.h"
+#include "shmem/worker_slots.h"
 
 static int	my_worker = -1;		/* the worker's slot */
 
 int
-burrow_registry_reserve_worker(int slot, uint32 generation, int lane)
+burrow_worker_slot_reserve(int slot, uint32 generation, int lane)
 {
 	int			found = -1;
 
@@ -65,7 +66,7 @@ is_workers(int worker, int slot, uint32 generation, int lane)
 }
 
 bool
-burrow_registry_worker_attached(int worker, int slot, uint32 generation, int lane)
+burrow_worker_slot_is_attached(int worker, int slot, uint32 generation, int lane)
 {
 	bool		attached;
 
@@ -76,7 +77,7 @@ burrow_registry_worker_attached(int worker, int slot, uint32 generation, int lan
 }
 
 void
-burrow_registry_signal_worker(int worker, int slot, uint32 generation, int lane, int signo)
+burrow_worker_slot_signal(int worker, int slot, uint32 generation, int lane, int signo)
 {
 	pid_t		pid = 0;
 
@@ -157,7 +158,7 @@ burrow_worker_slot_signal_old(int slot, uint32 generation, int signo)
 
 /* A slot keeps what its process did until another one reserves it. */
 bool
-burrow_registry_message_in_hand(int worker, int slot, uint32 generation, int lane, int64 *offset)
+burrow_worker_slot_message_in_hand(int worker, int slot, uint32 generation, int lane, int64 *offset)
 {
 	BurrowWorkerSlot *w = &burrow->workers[worker];
 	bool		found;
@@ -165,14 +166,14 @@ burrow_registry_message_in_hand(int worker, int slot, uint32 generation, int lan
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	found = w->subscription == slot && w->generation == generation && w->lane == lane &&
 		pg_atomic_read_u64(&w->running_since) != 0 &&
-		!burrow_registry_is_held(burrow->subscriptions[slot].dboid);
+		!burrow_registry_is_locked_out(burrow->subscriptions[slot].dboid);
 	*offset = (int64) pg_atomic_read_u64(&w->running_offset);
 	LWLockRelease(burrow->lock);
 	return found;
 }
 
 void
-burrow_registry_free_worker(int worker, int slot, uint32 generation, int lane)
+burrow_worker_slot_free(int worker, int slot, uint32 generation, int lane)
 {
 	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
 	PGPROC	   *consumer;
@@ -212,13 +213,13 @@ detach_worker(int code, Datum arg)
 	/* constant as long as the slot is ours */
 	subscription = worker->subscription;
 	lane = worker->lane;
-	burrow_registry_free_worker(my_worker, subscription, worker->generation, lane);
+	burrow_worker_slot_free(my_worker, subscription, worker->generation, lane);
 	/* its consumer looks at the lane, and finds nobody there */
-	burrow_registry_result_ready(subscription, lane);
+	burrow_worker_slot_result_ready(subscription, lane);
 }
 
 bool
-burrow_registry_attach_worker(int worker, uint32 generation)
+burrow_worker_slot_attach(int worker, uint32 generation)
 {
 	BurrowWorkerSlot *slot = &burrow->workers[worker];
 	BurrowSubscriptionSlot *sub;
@@ -253,7 +254,7 @@ burrow_registry_attach_worker(int worker, uint32 generation)
  * this worker is gone, and so needs none of its results.
  */
 void
-burrow_registry_result_ready(int slot, int lane)
+burrow_worker_slot_result_ready(int slot, int lane)
 {
 	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
 

@@ -54,6 +54,7 @@
 #include "core/policy.h"
 #include "core/sizer.h"
 #include "handler/cancel.h"
+#include "shmem/worker_slots.h"
 #include "worker/chunk.h"
 #include "worker/chunk_frame.h"
 #include "worker/session.h"
@@ -476,8 +477,6 @@ abort_transaction(BurrowChunk *c)
 static bool
 run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 {
-	BurrowWorker *w = c->w;
-
 	c->nmembers = 0;
 	add_member(c, first);
 	c->current = first;
@@ -505,7 +504,7 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 		committing = c;
 		CommitTransactionCommand();
 		committing = NULL;
-		MemoryContextSwitchTo(w->chunk_cxt);
+		MemoryContextSwitchTo(c->w->chunk_cxt);
 	}
 	PG_CATCH();
 	{
@@ -541,7 +540,7 @@ transaction_committed(BurrowChunk *c)
 	if (now - c->told_at >= Max(c->setup->batch_time_us, TELL_US))
 	{
 		c->told_at = now;
-		burrow_registry_result_ready(c->w->args.subscription, c->w->args.lane);
+		burrow_worker_slot_result_ready(c->w->args.subscription, c->w->args.lane);
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "burrow.h"
 #include "compat.h"
 #include "guc.h"
+#include "shmem/worker_slots.h"
 #include "worker/chunk_frame.h"
 
 /* ---- the chunk ---- */
@@ -104,7 +105,7 @@ send_frame(BurrowChunk *c, const void *data, Size len)
 			c->gone = true;
 			return;
 		}
-		burrow_registry_result_ready(w->args.subscription, w->args.lane);
+		burrow_worker_slot_result_ready(w->args.subscription, w->args.lane);
 		if (r == SHM_MQ_SUCCESS)
 			return;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);

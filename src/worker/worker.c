@@ -36,6 +36,7 @@
 #include "guc.h"
 #include "runtime/bgw.h"
 #include "handler/cancel.h"
+#include "shmem/worker_slots.h"
 #include "worker/chunk.h"
 
 bool		burrow_am_worker = false;
@@ -109,7 +110,7 @@ attach(BurrowWorker *w)
 	w->transport = burrow_transport_attach(w->args.segment);
 	if (w->transport == NULL || !attach_area(w))
 		return false;
-	if (!burrow_registry_attach_worker(w->args.worker, w->args.generation))
+	if (!burrow_worker_slot_attach(w->args.worker, w->args.generation))
 		return false;
 	w->slot = &burrow->workers[w->args.worker];
 	return true;

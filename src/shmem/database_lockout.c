@@ -1,14 +1,14 @@
 /*
- * hold.c
+ * database_lockout.c
  *	  Keeps Burrow's processes out of a database for a while.
  *
  * Runs in: the backend whose command needs the database (launcher/database_hooks.c), which
- * owns the hold until it releases it or exits; is_held() in the launcher and others.
- * Owns: burrow->holds.
+ * owns the lockout until it releases it or exits.
+ * Owns: burrow->lockouts.
  * Locking: burrow->lock, for a few assignments at a time.
  *
- * The launcher starts nothing in a database that is held, consumers are asked to leave
- * it, and both are decided under the lock: so after the hold is there, whoever is in
+ * The launcher starts nothing in a database that is locked out, consumers are asked to leave
+ * it, and both are decided under the lock: so after the lockout is there, whoever is in
  * the database has been asked, and nobody else comes but those on their way in.
  */
 #include "postgres.h"
@@ -20,37 +20,25 @@
 #include "storage/ipc.h"
 #include "utils/wait_event.h"
 
+#include "shmem/database_lockout.h"
 #include "shmem/registry.h"
 
-static bool holding = false;	/* this process has a hold */
-
-bool
-burrow_registry_is_held(Oid dboid)
-{
-	Assert(LWLockHeldByMe(burrow->lock));
-
-	for (int i = 0; i < BURROW_MAX_HOLDS; i++)
-	{
-		if (burrow->holds[i].dboid == dboid)
-			return true;
-	}
-	return false;
-}
+static bool holding = false;	/* this process has a lockout */
 
 /* Locks: caller holds burrow->lock exclusively.  False: all entries are taken. */
 static bool
-add_hold(Oid dboid)
+add_lockout(Oid dboid)
 {
 	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
 
-	for (int i = 0; i < BURROW_MAX_HOLDS; i++)
+	for (int i = 0; i < BURROW_MAX_LOCKOUTS; i++)
 	{
-		BurrowHold *hold = &burrow->holds[i];
+		BurrowDatabaseLockout *lockout = &burrow->lockouts[i];
 
-		if (!OidIsValid(hold->dboid) || (hold->dboid == dboid && hold->pid == MyProcPid))
+		if (!OidIsValid(lockout->dboid) || (lockout->dboid == dboid && lockout->pid == MyProcPid))
 		{
-			hold->dboid = dboid;
-			hold->pid = MyProcPid;
+			lockout->dboid = dboid;
+			lockout->pid = MyProcPid;
 			return true;
 		}
 	}
@@ -60,7 +48,7 @@ add_hold(Oid dboid)
 static void
 release_at_exit(int code, Datum arg)
 {
-	burrow_registry_release_holds();
+	burrow_database_lockout_release();
 }
 
 /*
@@ -117,7 +105,7 @@ ask_to_leave(Oid dboid)
 }
 
 bool
-burrow_registry_hold_database(Oid dboid, int timeout_ms)
+burrow_database_lockout_take(Oid dboid, int timeout_ms)
 {
 	static bool registered = false;
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
@@ -139,7 +127,7 @@ burrow_registry_hold_database(Oid dboid, int timeout_ms)
 		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 		if (!held)
 		{
-			held = add_hold(dboid);
+			held = add_lockout(dboid);
 			if (held)
 			{
 				LWLockRelease(burrow->lock);
@@ -160,23 +148,23 @@ burrow_registry_hold_database(Oid dboid, int timeout_ms)
 }
 
 void
-burrow_registry_release_holds(void)
+burrow_database_lockout_release(void)
 {
 	if (!holding)
 		return;
 	holding = false;
 
-	for (int i = 0; i < BURROW_MAX_HOLDS; i++)
+	for (int i = 0; i < BURROW_MAX_LOCKOUTS; i++)
 	{
-		BurrowHold *hold = &burrow->holds[i];
+		BurrowDatabaseLockout *lockout = &burrow->lockouts[i];
 		Oid			dboid = InvalidOid;
 
 		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-		if (OidIsValid(hold->dboid) && hold->pid == MyProcPid)
+		if (OidIsValid(lockout->dboid) && lockout->pid == MyProcPid)
 		{
-			dboid = hold->dboid;
-			hold->dboid = InvalidOid;
-			hold->pid = 0;
+			dboid = lockout->dboid;
+			lockout->dboid = InvalidOid;
+			lockout->pid = 0;
 		}
 		LWLockRelease(burrow->lock);
 		if (OidIsValid(dboid))
@@ -187,7 +175,7 @@ burrow_registry_release_holds(void)
 }
 
 void
-burrow_registry_terminate_workers(Oid dboid)
+burrow_database_lockout_terminate_workers(Oid dboid)
 {
 	for (int i = 0; i < burrow->nworkers; i++)
 	{

@@ -1,0 +1,142 @@
+/*
+ * subscription_slot.h
+ *	  What everybody may know of a subscription that runs, or could.
+ */
+#ifndef BURROW_SHMEM_SUBSCRIPTION_SLOT_H
+#define BURROW_SHMEM_SUBSCRIPTION_SLOT_H
+
+#include "port/atomics.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+#include "burrow.h"
+#include "core/histogram.h"
+#include "shmem/counters.h"
+
+/* What a subscription does, as burrow.subscriptions shows it. */
+typedef enum BurrowState
+{
+	BURROW_STARTING = 0,		/* -> any */
+	BURROW_RUNNING,				/* -> RETRYING, and any of the ends below */
+	BURROW_RETRYING,			/* goes on by itself when what it waits for is over -> RUNNING */
+	BURROW_PAUSED,				/* consumer gone; resume -> STARTING */
+	BURROW_HALTED,				/* consumer gone; resume -> STARTING */
+	BURROW_DISABLED				/* copied, not enabled, burrow.enabled off, database locked out */
+} BurrowState;
+
+extern const char *const burrow_state_names[];
+
+/*
+ * How a consumer's end is meant.  The consumer says so before it exits
+ * (burrow_registry_leave); one that says nothing has died.
+ */
+typedef enum BurrowLeave
+{
+	BURROW_LEAVE_DIED = 0,		/* started again after a backoff */
+	BURROW_LEAVE_RESTART,		/* started again at once: options have changed */
+	BURROW_LEAVE_STOPPED		/* by itself or on request: a discovery worker reads the
+								 * catalog once more and says whether it should run */
+} BurrowLeave;
+
+/* An error that the views show.  Written by the consumer or the launcher. */
+typedef struct BurrowErrorInfo
+{
+	TimestampTz at;				/* 0: none */
+	char		sqlstate[6];
+	char		message[512];
+} BurrowErrorInfo;
+
+/* Messages that wait for their retry, and the one that has failed first of those. */
+typedef struct BurrowRetryInfo
+{
+	uint64		n;				/* 0: none, and the rest says nothing */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	int64		offset;
+	uint32		attempt;		/* the next one */
+	TimestampTz since;			/* it failed first */
+	TimestampTz at;				/* of the next attempt */
+	TimestampTz wait_until;		/* the whole subscription waits; 0: it does not */
+} BurrowRetryInfo;
+
+/* What a worker could not be started for. */
+typedef enum BurrowShortage
+{
+	BURROW_SHORT_OF_NOTHING = 0,
+	BURROW_SHORT_OF_SLOTS,		/* burrow.max_workers */
+	BURROW_SHORT_OF_PROCESSES,	/* max_worker_processes */
+	BURROW_SHORT_OF_MEMORY		/* dynamic shared memory */
+} BurrowShortage;
+
+/* Assigned partitions whose start is not known yet, and the first of those for which Kafka has no
+ * answer while others go on. */
+typedef struct BurrowStartInfo
+{
+	uint32		n;
+	uint32		nstuck;			/* 0: the rest says nothing */
+	char		topic[BURROW_TOPIC_MAX + 1];
+	int32		partition;
+	TimestampTz since;
+	char		message[256];
+} BurrowStartInfo;
+
+typedef struct BurrowSubscriptionSlot
+{
+	/* Identity: set when the slot is reserved, constant while in_use. */
+	bool		in_use;
+	Oid			dboid;
+	int32		subid;
+	/* Set by discovery. */
+	Oid			owner;
+	char		name[BURROW_NAME_MAX + 1];
+	bool		wanted;			/* the catalog says that it should run; a consumer that
+								 * stops clears it until the catalog was read again */
+	bool		dropped;		/* not in the catalog any more: the launcher frees the slot
+								 * when no process refers to it */
+
+	/* The launcher's: when to start the consumer (again). */
+	uint32		generation;		/* of the consumer started last, unique in the server, so
+								 * that worker slots cannot be mixed up; 0: none */
+	bool		starting;		/* registered, has not attached yet */
+	TimestampTz started_at;		/* when it was registered */
+	TimestampTz restart_at;		/* not before; 0: at once */
+	int			restart_delay_ms;	/* the last backoff; 0 after a good run */
+
+	/* Set at the consumer's exit, for the launcher to deal with. */
+	bool		ended;
+	BurrowLeave leave;			/* reset at each start */
+
+	/* The consumer's, set while it is attached. */
+	pid_t		consumer_pid;	/* 0: none */
+	PGPROC	   *consumer_proc;	/* for its latch; NULL: none */
+	BurrowState state;
+	BurrowErrorInfo last_error;
+	BurrowRetryInfo retries;	/* under the lock */
+	BurrowStartInfo starting_partitions;	/* the same */
+	TimestampTz stats_reset;
+	int			workers_wanted; /* pool size that it would like now */
+	BurrowShortage shortage;	/* why the pool is smaller than it should be */
+
+	/* Requests to the consumer; no lock.  Any process sets bits and then its latch. */
+	pg_atomic_uint32 requests;
+
+	/* One bit a lane: this worker has sent a result.  No lock: the worker sets its
+	 * bit, then the consumer's latch; the consumer exchanges words with 0. */
+	pg_atomic_uint64 ready[BURROW_MAX_WORKERS / 64];
+
+	/* Written by the consumer alone, read by anybody; no lock. */
+	pg_atomic_uint64 counters[BURROW_NCOUNTERS];
+	pg_atomic_uint64 jobs_queued;	/* messages that could run or wait behind others */
+	pg_atomic_uint64 inflight;		/* messages in workers' hands */
+	pg_atomic_uint64 inflight_bytes;	/* bytes of all messages taken and not resolved */
+	pg_atomic_uint64 unconfirmed_since; /* what is flushed here waits for standbys; 0: nothing does */
+	BurrowHistogram handler_time;
+	BurrowHistogram end_to_end_time;
+} BurrowSubscriptionSlot;
+
+#define BURROW_REQUEST_RELOAD	1	/* the catalog row has changed, or is gone */
+#define BURROW_REQUEST_LEAVE	2	/* leave the database: drain and exit */
+#define BURROW_REQUEST_REFRESH	4	/* ask for the partitions' ends, and commit what is done */
+#define BURROW_REQUEST_RENEW	8	/* settings of the workers' sessions have changed */
+
+#endif							/* BURROW_SHMEM_SUBSCRIPTION_SLOT_H */
