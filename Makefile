@@ -74,6 +74,7 @@ OBJS = $(CORE_OBJS) \
 	src/handler/handler_lookup.o \
 	src/handler/handler_values.o \
 	src/consumer/intake.o \
+	src/runtime/kafka_client.o \
 	src/runtime/kafka_library.o \
 	src/launcher/launcher.o \
 	src/offsets/start.o \

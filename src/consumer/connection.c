@@ -30,6 +30,7 @@
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
+#include "runtime/kafka_client.h"
 
 /* Events of Kafka's served in one turn. */
 #define EVENTS_A_TURN		1000
@@ -43,34 +44,8 @@
 /* Longest wait for an answer of the scout's. */
 #define CONNECT_TIMEOUT_MS	1000
 
-/* One queued message for so many bytes of queue_memory. */
-#define QUEUED_MESSAGE_BYTES	128
-
 /* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
 #define NO_TOPIC			"42704"
-
-/* So much of a subscription's name is in group.instance.id; Kafka takes 249 bytes. */
-#define INSTANCE_NAME_BYTES	100
-
-/* The pipe lives as long as the process: librdkafka writes to the number of its file
- * descriptor, which must never become that of a data file. */
-void
-burrow_connection_make_pipe(int *read_end, int *write_end)
-{
-	int			fds[2];
-
-	if (pipe(fds) < 0 ||
-		fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0 ||
-		fcntl(fds[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(fds[1], F_SETFD, FD_CLOEXEC) < 0)
-		ereport(ERROR,
-				(errcode_for_socket_access(),
-				 errmsg("could not create a pipe: %m")));
-	/* counted against max_files_per_process */
-	ReserveExternalFD();
-	ReserveExternalFD();
-	*read_end = fds[0];
-	*write_end = fds[1];
-}
 
 /* ---- is Kafka there? ---- */
 
@@ -372,32 +347,6 @@ keep_cluster(BurrowConsumer *c, void *arg)
 	burrow_subscription_keep_cluster(c->subid, c->sub->uuid, arg);
 }
 
-const char *
-burrow_connection_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
-						  const BurrowSubscription *sub, BurrowHalt *halt)
-{
-	char	   *answer = kafka->cluster_id(scout, CONNECT_TIMEOUT_MS);
-	char	   *id;
-
-	halt->message = NULL;
-	if (answer == NULL)
-		return NULL;			/* Kafka has no ids before 0.10.1 */
-	id = pstrdup(answer);
-	kafka->free_text(answer);
-	if (sub->cluster_id[0] != '\0' && strcmp(sub->cluster_id, id) != 0)
-		*halt = (BurrowHalt) {
-			.partition = -1,
-			.offset = -1,
-			.sqlstate = "55000",
-			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
-								id, sub->cluster_id, sub->name),
-			.detail = "The positions of the subscription belong to the other cluster.",
-			.remedy = BURROW_REMEDY_RESUME,	/* a seek would read all of a cluster that is perhaps a mistake */
-			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
-		};
-	return id;
-}
-
 /*
  * In another cluster the positions mean nothing, so the id of the first one that answered is
  * kept, and another one halts.  False: it could not be kept now.
@@ -406,7 +355,7 @@ static bool
 check_cluster(BurrowConsumer *c)
 {
 	BurrowHalt	halt;
-	const char *id = burrow_connection_cluster(c->kafka, c->scout, c->sub, &halt);
+	const char *id = burrow_kafka_client_cluster(c->kafka, c->scout, c->sub, &halt);
 
 	if (id != NULL && c->sub->cluster_id[0] == '\0')
 		return burrow_consumer_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
@@ -415,196 +364,7 @@ check_cluster(BurrowConsumer *c)
 	return true;
 }
 
-/* ---- the client ---- */
-
-static void
-set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
-			 const char *name, const char *value)
-{
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	if (!kafka->conf_set(conf, name, value, text))
-	{
-		kafka->conf_free(conf);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, sub->name, text)));
-	}
-}
-
-/*
- * Who the member is, in whichever group: two subscriptions must not have the same, or each would have
- * the group throw out the other.  The name is for who looks at the group: the numbers tell them
- * apart.  Kafka takes letters, digits, dots, underscores and hyphens.
- */
-static char *
-instance_id(const BurrowSubscription *sub)
-{
-	char	   *id = psprintf("burrow." UINT64_FORMAT ".%u.%d.%.*s", sub->system_identifier, sub->dboid, sub->subid,
-							  INSTANCE_NAME_BYTES, sub->name);
-
-	for (char *p = id; *p != '\0'; p++)
-		if (((unsigned char) *p >= 128 || !isalnum((unsigned char) *p)) && strchr("._-", *p) == NULL)
-			*p = '_';
-	return id;
-}
-
-/* What all clients have. */
-static void
-set_address(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
-{
-	if (conf == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
-	set_property(kafka, sub, conf, "bootstrap.servers", burrow_bootstrap_servers);
-	set_property(kafka, sub, conf, "client.id", "burrow");
-}
-
-/*
- * Expressions were checked when the subscription was made; but rows also come out of dumps, and
- * no unsafe one may reach the C library in this process.
- */
-static void
-check_patterns(const BurrowSubscription *sub)
-{
-	const BurrowOptions *o = &sub->options;
-	const char *detail;
-	bool		safe = burrow_name_is_topic_or_pattern(sub->topic, &detail);
-
-	for (int i = 0; i < o->nkafka && safe; i++)
-		if (strcmp(o->kafka[i].name, BURROW_PATTERN_LIST_PROPERTY) == 0)
-			safe = burrow_name_is_pattern_list(o->kafka[i].value, &detail);
-	if (!safe)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid regular expression of subscription \"%s\"", sub->name),
-				 errdetail_internal("%s", detail),
-				 errhint(BURROW_PATTERN_ALLOWED)));
-}
-
-/* What the user has set, after what may be set otherwise. */
-static void
-set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
-{
-	const BurrowOptions *o = &sub->options;
-
-	for (int i = 0; i < o->nkafka; i++)
-		set_property(kafka, sub, conf, o->kafka[i].name, o->kafka[i].value);
-}
-
-/*
- * Each partition's share of queue_memory, in bytes and in messages: librdkafka counts their
- * bytes only, and needs 310 for itself with each.  Not fewer messages: before 2.2 it looks
- * at a queue that was full again after a second, so what is queued is all that a partition
- * gives in that time.
- */
-static void
-limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int partitions)
-{
-	int64		bytes = sub->options.queue_memory / partitions;
-
-	set_property(kafka, sub, conf, "queued.max.messages.kbytes",
-				 psprintf("%d", (int) Min(Max(bytes / 1024, 64), 2097151)));
-	set_property(kafka, sub, conf, "queued.min.messages",
-				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
-}
-
-/* partitions: to divide queue_memory by; 0: this client is a scout, to read so many messages. */
-static BurrowKafkaConf *
-make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
-{
-	BurrowKafkaConf *conf;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	check_patterns(sub);
-	conf = kafka->conf_new();
-	set_address(kafka, sub, conf);
-	/* a crash or a restart takes its partitions back at once */
-	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
-	if (partitions > 0)
-		limit_queues(kafka, sub, conf, partitions);
-	set_properties(kafka, sub, conf);
-	if (!kafka->conf_leave_out(conf, sub->topic, text))
-	{
-		kafka->conf_free(conf);
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", "topic.blacklist", sub->name, text)));
-	}
-	if (partitions == 0)
-	{
-		/* these are all that it ever reads of a partition, at once; librdkafka's marks of
-		 * pausing and starting are in the queue too, and count as messages */
-		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
-		/* what an error left behind does not hold up the next question about the partition */
-		set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
-		set_property(kafka, sub, conf, "fetch.wait.max.ms", "10");
-		set_property(kafka, sub, conf, "reconnect.backoff.max.ms", "1000");
-		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
-		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
-		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
-	}
-	return conf;
-}
-
-/* The client, or an error. */
-static BurrowKafkaClient *
-made(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaClient *client,
-	 BurrowKafkaConf *conf, const char *text)
-{
-	if (client == NULL)
-	{
-		kafka->conf_free(conf);
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not create a Kafka client for subscription \"%s\": %s", sub->name, text)));
-	}
-	return client;
-}
-
-static BurrowKafkaClient *
-start_client(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
-			 int wake_write)
-{
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	return made(kafka, sub, kafka->open(conf, sub->consumer_group, wake_write, text), conf, text);
-}
-
-BurrowKafkaClient *
-burrow_connection_open_scout(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
-							 int wake_write, int messages)
-{
-	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages), wake_write);
-}
-
-static BurrowKafkaClient *
-open_client(BurrowConsumer *c, int partitions)
-{
-	BurrowKafkaConf *conf = make_conf(c->kafka, c->sub, partitions, 1);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	if (c->kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
-		c->max_poll_us = (int64) atol(text) * 1000;
-	else
-		c->max_poll_us = 300000 * INT64CONST(1000);
-	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
-	return start_client(c->kafka, c->sub, conf, c->wake_write);
-}
-
-BurrowKafkaClient *
-burrow_connection_open_producer(BurrowConsumer *c)
-{
-	BurrowKafkaConf *conf;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	check_patterns(c->sub);
-	conf = c->kafka->producer_conf_new();
-	set_address(c->kafka, c->sub, conf);
-	set_properties(c->kafka, c->sub, conf);
-	return made(c->kafka, c->sub, c->kafka->open_producer(conf, c->wake_write, text), conf, text);
-}
+/* ---- the clients ---- */
 
 /* What the scout has to say: only interesting while there is no other client. */
 static void
@@ -632,7 +392,7 @@ burrow_connection_open(BurrowConsumer *c)
 	int			partitions;
 
 	if (c->scout == NULL)
-		c->scout = open_client(c, 0);
+		c->scout = burrow_kafka_client_open_scout(c->kafka, c->sub, c->wake_write, 1);
 	partitions = c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (partitions < 0)
 	{
@@ -650,7 +410,8 @@ burrow_connection_open(BurrowConsumer *c)
 		return false;
 	if (c->ending != BURROW_STOP_NONE)
 		return true;
-	c->client = open_client(c, Max(partitions, 1));
+	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1), &c->max_poll_us);
+	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),

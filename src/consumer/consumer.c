@@ -58,6 +58,7 @@
 #include "offsets/seek.h"
 #include "runtime/bgw.h"
 #include "runtime/kafka_library.h"
+#include "runtime/kafka_client.h"
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
@@ -109,6 +110,7 @@ consumer_new(int slot, const BurrowConsumerArgs *args)
 	c->dboid = args->dboid;
 	c->wake_read = -1;
 	c->wake_write = -1;
+	c->poll_interval_us = 60 * USECS_PER_SEC;	/* until there is a member to be kept */
 	c->message_cxt = AllocSetContextCreate(TopMemoryContext, "burrow messages", ALLOCSET_DEFAULT_SIZES);
 	c->turn_cxt = AllocSetContextCreate(TopMemoryContext, "burrow turn", ALLOCSET_DEFAULT_SIZES);
 	c->halt_cxt = AllocSetContextCreate(TopMemoryContext, "burrow halt", ALLOCSET_SMALL_SIZES);
@@ -538,7 +540,7 @@ consume(BurrowConsumer *c)
 	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
 	c->bootstrap_servers = pstrdup(burrow_bootstrap_servers);
-	burrow_connection_make_pipe(&c->wake_read, &c->wake_write);
+	burrow_kafka_client_make_pipe(&c->wake_read, &c->wake_write);
 	c->area = dsa_create(burrow->tracker_tranche);
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_sched_create(sched_allocate, sched_release);

@@ -35,6 +35,7 @@
 #include "dead_letter/publisher.h"
 #include "offsets/offset_commit.h"
 #include "runtime/crash_point.h"
+#include "runtime/kafka_client.h"
 
 /* Letters in a batch, and about how many bytes. */
 #define BATCH_LETTERS		1000
@@ -284,7 +285,7 @@ send_batch(BurrowConsumer *c)
 
 	BURROW_CRASH_POINT("dead letter durable");
 	if (o->producer == NULL)
-		o->producer = burrow_connection_open_producer(c);
+		o->producer = burrow_kafka_client_open_producer(c->kafka, c->sub, c->wake_write);
 	for (int i = 0; i < o->n; i++)
 	{
 		BurrowKafkaEvent event = {0};

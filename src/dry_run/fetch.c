@@ -37,6 +37,7 @@
 #include "offsets/topic_identity.h"
 #include "partition/message.h"
 #include "runtime/kafka_library.h"
+#include "runtime/kafka_client.h"
 
 /* Longest wait for one answer, and for Kafka as a whole when nothing goes on. */
 #define ASK_TIMEOUT_MS	1000
@@ -272,7 +273,7 @@ require_cluster(DryFetch *f)
 {
 	BurrowHalt	halt;
 
-	(void) burrow_connection_cluster(f->kafka, f->client, f->sub, &halt);
+	(void) burrow_kafka_client_cluster(f->kafka, f->client, f->sub, &halt);
 	if (halt.message != NULL)
 		refuse(&halt);
 }
@@ -471,8 +472,8 @@ burrow_fetch_next_messages(const BurrowSubscription *sub, int n)
 	DryFetch	f = {.sub = sub, .kafka = burrow_kafka_library()};
 	List	   *messages;
 
-	burrow_connection_make_pipe(&f.wake_read, &f.wake_write);
-	f.client = burrow_connection_open_scout(f.kafka, sub, f.wake_write, n);
+	burrow_kafka_client_make_pipe(&f.wake_read, &f.wake_write);
+	f.client = burrow_kafka_client_open_scout(f.kafka, sub, f.wake_write, n);
 	locate_partitions(&f);
 	begin_reading(&f);
 	messages = take_messages(&f, n);

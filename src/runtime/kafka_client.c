@@ -1,0 +1,267 @@
+/*
+ * kafka_client.c
+ *	  Kafka clients for a subscription, made with its properties.
+ *
+ * Runs in: the consumer, and the process of a dry run.
+ *
+ * A subscription has up to three: the member of its group; the scout, which joins nothing and
+ * only asks questions; and a producer of dead letters.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+
+#include "catalog/names.h"
+#include "guc.h"
+#include "runtime/kafka_client.h"
+
+/* Longest wait for the id of the cluster. */
+#define CLUSTER_TIMEOUT_MS	1000
+
+/* librdkafka's own default for max.poll.interval.ms. */
+#define MAX_POLL_DEFAULT_US	INT64CONST(300000000)
+
+/* One queued message for so many bytes of queue_memory. */
+#define QUEUED_MESSAGE_BYTES	128
+
+/* So much of a subscription's name is in group.instance.id; Kafka takes 249 bytes. */
+#define INSTANCE_NAME_BYTES	100
+
+/* The pipe lives as long as the process: librdkafka writes to the number of its file
+ * descriptor, which must never become that of a data file. */
+void
+burrow_kafka_client_make_pipe(int *read_end, int *write_end)
+{
+	int			fds[2];
+
+	if (pipe(fds) < 0 ||
+		fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0 ||
+		fcntl(fds[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(fds[1], F_SETFD, FD_CLOEXEC) < 0)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not create a pipe: %m")));
+	/* counted against max_files_per_process */
+	ReserveExternalFD();
+	ReserveExternalFD();
+	*read_end = fds[0];
+	*write_end = fds[1];
+}
+
+static void
+set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			 const char *name, const char *value)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (!kafka->conf_set(conf, name, value, text))
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, sub->name, text)));
+	}
+}
+
+/*
+ * Who the member is, in whichever group: two subscriptions must not have the same, or each would have
+ * the group throw out the other.  The name is for who looks at the group: the numbers tell them
+ * apart.  Kafka takes letters, digits, dots, underscores and hyphens.
+ */
+static char *
+instance_id(const BurrowSubscription *sub)
+{
+	char	   *id = psprintf("burrow." UINT64_FORMAT ".%u.%d.%.*s", sub->system_identifier, sub->dboid, sub->subid,
+							  INSTANCE_NAME_BYTES, sub->name);
+
+	for (char *p = id; *p != '\0'; p++)
+		if (((unsigned char) *p >= 128 || !isalnum((unsigned char) *p)) && strchr("._-", *p) == NULL)
+			*p = '_';
+	return id;
+}
+
+/* What all clients have. */
+static void
+set_address(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
+{
+	if (conf == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	set_property(kafka, sub, conf, "bootstrap.servers", burrow_bootstrap_servers);
+	set_property(kafka, sub, conf, "client.id", "burrow");
+}
+
+/*
+ * Expressions were checked when the subscription was made; but rows also come out of dumps, and
+ * no unsafe one may reach the C library in this process.
+ */
+static void
+check_patterns(const BurrowSubscription *sub)
+{
+	const BurrowOptions *o = &sub->options;
+	const char *detail;
+	bool		safe = burrow_name_is_topic_or_pattern(sub->topic, &detail);
+
+	for (int i = 0; i < o->nkafka && safe; i++)
+		if (strcmp(o->kafka[i].name, BURROW_PATTERN_LIST_PROPERTY) == 0)
+			safe = burrow_name_is_pattern_list(o->kafka[i].value, &detail);
+	if (!safe)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid regular expression of subscription \"%s\"", sub->name),
+				 errdetail_internal("%s", detail),
+				 errhint(BURROW_PATTERN_ALLOWED)));
+}
+
+/* What the user has set, after what may be set otherwise. */
+static void
+set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
+{
+	const BurrowOptions *o = &sub->options;
+
+	for (int i = 0; i < o->nkafka; i++)
+		set_property(kafka, sub, conf, o->kafka[i].name, o->kafka[i].value);
+}
+
+/*
+ * Each partition's share of queue_memory, in bytes and in messages: librdkafka counts their
+ * bytes only, and needs 310 for itself with each.  Not fewer messages: before 2.2 it looks
+ * at a queue that was full again after a second, so what is queued is all that a partition
+ * gives in that time.
+ */
+static void
+limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int partitions)
+{
+	int64		bytes = sub->options.queue_memory / partitions;
+
+	set_property(kafka, sub, conf, "queued.max.messages.kbytes",
+				 psprintf("%d", (int) Min(Max(bytes / 1024, 64), 2097151)));
+	set_property(kafka, sub, conf, "queued.min.messages",
+				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
+}
+
+/* partitions: to divide queue_memory by; 0: this client is a scout, to read so many messages. */
+static BurrowKafkaConf *
+make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
+{
+	BurrowKafkaConf *conf;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	check_patterns(sub);
+	conf = kafka->conf_new();
+	set_address(kafka, sub, conf);
+	/* a crash or a restart takes its partitions back at once */
+	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
+	if (partitions > 0)
+		limit_queues(kafka, sub, conf, partitions);
+	set_properties(kafka, sub, conf);
+	if (!kafka->conf_leave_out(conf, sub->topic, text))
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", "topic.blacklist", sub->name, text)));
+	}
+	if (partitions == 0)
+	{
+		/* these are all that it ever reads of a partition, at once; librdkafka's marks of
+		 * pausing and starting are in the queue too, and count as messages */
+		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
+		/* what an error left behind does not hold up the next question about the partition */
+		set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
+		set_property(kafka, sub, conf, "fetch.wait.max.ms", "10");
+		set_property(kafka, sub, conf, "reconnect.backoff.max.ms", "1000");
+		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
+		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
+		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
+	}
+	return conf;
+}
+
+/* The client, or an error. */
+static BurrowKafkaClient *
+made(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaClient *client,
+	 BurrowKafkaConf *conf, const char *text)
+{
+	if (client == NULL)
+	{
+		kafka->conf_free(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not create a Kafka client for subscription \"%s\": %s", sub->name, text)));
+	}
+	return client;
+}
+
+static BurrowKafkaClient *
+start_client(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			 int wake_write)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	return made(kafka, sub, kafka->open(conf, sub->consumer_group, wake_write, text), conf, text);
+}
+
+BurrowKafkaClient *
+burrow_kafka_client_open_scout(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+							 int wake_write, int messages)
+{
+	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages), wake_write);
+}
+
+BurrowKafkaClient *
+burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+								int wake_write, int partitions, int64 *max_poll_us)
+{
+	BurrowKafkaConf *conf = make_conf(kafka, sub, partitions, 1);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	*max_poll_us = MAX_POLL_DEFAULT_US;
+	if (kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
+		*max_poll_us = (int64) atol(text) * 1000;
+	return start_client(kafka, sub, conf, wake_write);
+}
+
+BurrowKafkaClient *
+burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+								  int wake_write)
+{
+	BurrowKafkaConf *conf;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	check_patterns(sub);
+	conf = kafka->producer_conf_new();
+	set_address(kafka, sub, conf);
+	set_properties(kafka, sub, conf);
+	return made(kafka, sub, kafka->open_producer(conf, wake_write, text), conf, text);
+}
+
+const char *
+burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+						  const BurrowSubscription *sub, BurrowHalt *halt)
+{
+	char	   *answer = kafka->cluster_id(scout, CLUSTER_TIMEOUT_MS);
+	char	   *id;
+
+	halt->message = NULL;
+	if (answer == NULL)
+		return NULL;			/* Kafka has no ids before 0.10.1 */
+	id = pstrdup(answer);
+	kafka->free_text(answer);
+	if (sub->cluster_id[0] != '\0' && strcmp(sub->cluster_id, id) != 0)
+		*halt = (BurrowHalt) {
+			.partition = -1,
+			.offset = -1,
+			.sqlstate = "55000",
+			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
+								id, sub->cluster_id, sub->name),
+			.detail = "The positions of the subscription belong to the other cluster.",
+			.remedy = BURROW_REMEDY_RESUME,	/* a seek would read all of a cluster that is perhaps a mistake */
+			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
+		};
+	return id;
+}

@@ -1,0 +1,38 @@
+/*
+ * kafka_client.h
+ *	  Kafka clients for a subscription, made with its properties.
+ *
+ * Each raises an error when librdkafka makes none; the client is the caller's to close.
+ */
+#ifndef BURROW_RUNTIME_KAFKA_CLIENT_H
+#define BURROW_RUNTIME_KAFKA_CLIENT_H
+
+#include "catalog/subscription.h"
+#include "kafka/kafka.h"
+
+/* The pipe into which clients write the numbers of queues that are no longer empty. */
+extern void burrow_kafka_client_make_pipe(int *read_end, int *write_end);
+
+/* A client that only asks questions, and may read so many messages of a partition. */
+extern BurrowKafkaClient *burrow_kafka_client_open_scout(const BurrowKafkaFunctions *kafka,
+														 const BurrowSubscription *sub,
+														 int wake_write, int messages);
+
+/* The member of the group; queue_memory is divided by the partitions, of which there is one at
+ * least.  *max_poll_us: its max.poll.interval.ms, in microseconds. */
+extern BurrowKafkaClient *burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka,
+														  const BurrowSubscription *sub,
+														  int wake_write, int partitions,
+														  int64 *max_poll_us);
+
+/* A client for dead letters. */
+extern BurrowKafkaClient *burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka,
+															const BurrowSubscription *sub,
+															int wake_write);
+
+/* The id of the cluster that a scout is connected to; NULL: not known.  halt->message: NULL, or it
+ * is not the subscription's. */
+extern const char *burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+											   const BurrowSubscription *sub, BurrowHalt *halt);
+
+#endif							/* BURROW_RUNTIME_KAFKA_CLIENT_H */
