@@ -67,8 +67,11 @@ OBJS = $(CORE_OBJS) \
 	src/dry_run/fetch.o \
 	src/dry_run/dry_run.o \
 	src/consumer/shutdown.o \
+	src/offsets/gap.o \
 	src/offsets/lag.o \
+	src/offsets/lookup.o \
 	src/delivery/failure.o \
+	src/offsets/positions.o \
 	src/offsets/progress_merge.o \
 	src/handler/handler.o \
 	src/handler/handler_lookup.o \
@@ -76,6 +79,7 @@ OBJS = $(CORE_OBJS) \
 	src/consumer/intake.o \
 	src/runtime/kafka_client.o \
 	src/runtime/kafka_library.o \
+	src/runtime/transaction.o \
 	src/launcher/launcher.o \
 	src/offsets/start.o \
 	src/offsets/start_choice.o \
@@ -84,6 +88,8 @@ OBJS = $(CORE_OBJS) \
 	src/dead_letter/key_parking.o \
 	src/partition/obstacle.o \
 	src/partition/partition.o \
+	src/partition/segment.o \
+	src/partition/status.o \
 	src/delivery/pool.o \
 	src/delivery/reclaim.o \
 	src/dead_letter/redelivery.o \

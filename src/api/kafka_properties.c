@@ -14,7 +14,6 @@
 #include "api/call.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
-#include "catalog/options.h"
 #include "compat.h"
 #include "guc.h"
 #include "runtime/kafka_library.h"

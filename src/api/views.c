@@ -22,8 +22,8 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
-#include "api/views.h"
 #include "guc.h"
+#include "api/views.h"
 #include "shmem/partitions.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);

@@ -35,15 +35,17 @@
 #include "utils/memutils.h"
 
 #include "consumer/assignment.h"
-#include "consumer/connection.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
+#include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
 #include "delivery/pool.h"
+#include "delivery/reclaim.h"
+#include "delivery/retry.h"
+#include "offsets/lookup.h"
 #include "offsets/offset_commit.h"
 #include "offsets/start.h"
-#include "offsets/topic_identity.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "shmem/worker_slots.h"
 
 /* From cancelling what runs to terminating its worker. */
@@ -52,11 +54,34 @@
 /* The final commit of what is given up has as long as this at least. */
 #define REVOKE_COMMIT_US	INT64CONST(5000000)
 
+/* ---- partitions stop ---- */
+
+/* What a worker has not begun of it is taken back, and no message of it waits for its retry. */
+static void
+before_stop(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->state == BURROW_PARTITION_CLOSING)
+		burrow_reclaim_part(c, part);
+	burrow_retry_drop(c, part);
+}
+
+/* Dead letters of it would not keep their order with the messages of its next epoch. */
+static void
+after_stop(BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowPartition *letters = part->letters ? NULL : burrow_partition_find_letters(c, part->topic, part->partition);
+
+	/* it is not freed here: the caller may be on its way through the list */
+	if (letters != NULL && letters->guest)
+		burrow_redelivery_give_up(c, letters);
+}
+
 /* ---- what older epochs have in hand ---- */
 
 void
 burrow_assignment_init(BurrowConsumer *c)
 {
+	burrow_partition_on_stop(before_stop, after_stop);
 	c->old_workers = true;
 	c->old_hands = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * burrow->nworkers);
 }
@@ -172,7 +197,7 @@ give_up_all_letters(BurrowConsumer *c)
 
 	if (c->nletter_parts == 0)
 		return;
-	coming = burrow_start_list(c, is_stored, next_to_read);
+	coming = burrow_lookup_list(c, is_stored, next_to_read);
 	for (int i = 0; i < coming->n; i++)
 		give_up_letters(c, coming->items[i].topic, coming->items[i].partition);
 	c->kafka->list_free(coming);
@@ -210,9 +235,9 @@ activate(BurrowConsumer *c, BurrowPartition *part)
 	if (part->committed != part->start)
 	{
 		c->commit_now = true;
-		burrow_offset_commit_moved(c, part);
+		burrow_partition_moved(c, part);
 	}
-	burrow_intake_readable(c, part);
+	burrow_partition_readable(c, part);
 	burrow_partition_publish(c, part);
 }
 
@@ -220,8 +245,8 @@ activate(BurrowConsumer *c, BurrowPartition *part)
 static void
 take_over(BurrowConsumer *c)
 {
-	BurrowKafkaList *ready = burrow_start_list(c, is_ready, next_to_read);
-	BurrowKafkaList *all = burrow_start_list(c, is_ready_or_active, next_to_read);
+	BurrowKafkaList *ready = burrow_lookup_list(c, is_ready, next_to_read);
+	BurrowKafkaList *all = burrow_lookup_list(c, is_ready_or_active, next_to_read);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	dlist_iter	iter;
 	bool		ok;
@@ -247,11 +272,10 @@ take_over(BurrowConsumer *c)
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (part->state == BURROW_PARTITION_ACTIVE && !part->letters)
-			burrow_intake_readable(c, part);
+			burrow_partition_readable(c, part);
 	}
-	c->joined = true;
-	burrow_consumer_trouble_over(c);
-	burrow_consumer_show_state(c);
+	burrow_status_set_joined(c);
+	burrow_status_clear(c);
 }
 
 /*
@@ -294,7 +318,8 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 		if (burrow_partition_find(c, item->topic, item->partition) != NULL)
 			continue;
 		give_up_letters(c, item->topic, item->partition);
-		burrow_partition_new(c, item->topic, item->partition);
+		burrow_partition_new(c, item->topic, item->partition)->place =
+			burrow_key_parking_place(c, item->topic, item->partition);
 		c->nresolving++;
 	}
 
@@ -339,7 +364,7 @@ answer_revoke(BurrowConsumer *c)
 			burrow_partition_close(c, part);
 	}
 	if (!c->kafka->unassign(c->client, c->revoked, text))
-		burrow_consumer_trouble(c, "08006", psprintf("could not give up the assignment: %s", text));
+		burrow_status_fail(c, "08006", psprintf("could not give up the assignment: %s", text));
 	c->kafka->list_free(c->revoked);
 	c->revoked = NULL;
 	c->revoke_lost = false;

@@ -11,12 +11,12 @@
 #include "postgres.h"
 
 #include "consumer/commit_answer.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "core/offset_metadata.h"
 #include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/crash_point.h"
 
 /* Kafka's numbers. */
@@ -43,7 +43,7 @@ acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
 		c->seek_acked = true;
 	burrow_partition_publish(c, part);
 	/* it may have waited for its starting position to be acknowledged */
-	burrow_intake_readable(c, part);
+	burrow_partition_readable(c, part);
 }
 
 /* The commit was too large for the broker.  True: the next one carries less. */
@@ -98,7 +98,7 @@ finish_failed(BurrowConsumer *c, const char *reason)
 	}
 	burrow_offset_commit_retry(c);
 	if (owed && reason != NULL)
-		burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", reason));
+		burrow_status_fail(c, "08006", psprintf("could not commit offsets: %s", reason));
 }
 
 /* Takes over what the answer says of each partition; returns why one was refused, NULL: none was. */
@@ -210,7 +210,7 @@ burrow_commit_answer_take(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
 		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
 		BURROW_COUNT(c->slot, commits, 1);
-		burrow_consumer_trouble_over(c);
+		burrow_status_clear(c);
 		return;
 	}
 	BURROW_COUNT(c->slot, commits_failed, 1);

@@ -20,16 +20,16 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
-#include "catalog/names.h"
 #include "consumer/assignment.h"
 #include "consumer/commit_answer.h"
 #include "consumer/connection.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "consumer/shutdown.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
+#include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/kafka_client.h"
 
 /* Events of Kafka's served in one turn. */
@@ -53,23 +53,6 @@ bool
 burrow_connection_is_in_doubt(const BurrowConsumer *c)
 {
 	return c->troubled || c->suspicious || c->topic_missing_since != 0 || c->start_told.nstuck > 0;
-}
-
-bool
-burrow_connection_has_unfetched(BurrowConsumer *c)
-{
-	dlist_iter	iter;
-
-	if (!c->unfetched)
-		return false;
-	dlist_foreach(iter, &c->parts)
-	{
-		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state == BURROW_PARTITION_ACTIVE && part->unfetched_since != 0)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -96,7 +79,7 @@ burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const Burr
 	burrow_registry_set_error(c->slot, sqlstate, km->text);
 	if (!first)
 		return;
-	burrow_consumer_show_state(c);
+	burrow_status_show(c);
 	ereport(WARNING,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
@@ -111,7 +94,7 @@ burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part)
 	burrow_partitions_set_trouble(part->slot, 0, -1, "", "");
 	if (part->paused)
 		part->paused = !c->kafka->pause(part->queue, false);
-	burrow_consumer_show_state(c);
+	burrow_status_show(c);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" fetches topic \"%s\" partition %d again",
 					c->sub->name, part->topic, part->partition)));
@@ -123,7 +106,7 @@ tell_unreachable(BurrowConsumer *c, const char *text)
 {
 	c->refusal_told = c->transport_refused;
 	c->missing_told = false;
-	burrow_consumer_trouble(c, c->transport_refused ? "28000" : "08006",
+	burrow_status_fail(c, c->transport_refused ? "28000" : "08006",
 							c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
 }
 
@@ -134,7 +117,7 @@ tell_missing(BurrowConsumer *c)
 	const char *topic = burrow_topic_identity_wanted_topic(c);
 
 	c->missing_told = true;
-	burrow_consumer_trouble(c, NO_TOPIC,
+	burrow_status_fail(c, NO_TOPIC,
 							psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic));
 }
 
@@ -159,7 +142,7 @@ burrow_connection_probe(BurrowConsumer *c)
 	{
 		/* that does not end trouble with our own database */
 		if (c->store_delay_us == 0)
-			burrow_consumer_trouble_over(c);
+			burrow_status_clear(c);
 	}
 	else if (partitions == 0)
 	{
@@ -240,17 +223,17 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (event->all_brokers_down && c->transport_text[0] != '\0')
 		tell_unreachable(c, event->text);
 	else if (event->authentication)
-		burrow_consumer_trouble(c, "28000", event->text);
+		burrow_status_fail(c, "28000", event->text);
 	else if (is_missing_topic(event->error_name))
 	{
 		/* librdkafka's text names it */
 		c->missing_told = true;
-		burrow_consumer_trouble(c, NO_TOPIC, event->text);
+		burrow_status_fail(c, NO_TOPIC, event->text);
 	}
 	else if (event->topic[0] != '\0')
-		burrow_consumer_trouble(c, "08006", psprintf("topic \"%s\": %s", event->topic, event->text));
+		burrow_status_fail(c, "08006", psprintf("topic \"%s\": %s", event->topic, event->text));
 	else
-		burrow_consumer_trouble(c, "08006", event->text);
+		burrow_status_fail(c, "08006", event->text);
 }
 
 /* A line of librdkafka's log.  It repeats itself with every attempt to connect. */
@@ -324,7 +307,7 @@ burrow_connection_read_pipe(BurrowConsumer *c)
 			BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 			if (part->state == BURROW_PARTITION_ACTIVE)
-				burrow_intake_readable(c, part);
+				burrow_partition_readable(c, part);
 		}
 		return;
 	}
@@ -335,7 +318,7 @@ burrow_connection_read_pipe(BurrowConsumer *c)
 		/* 0 is the main queue, which is polled each turn */
 		if (id > 0 && id <= c->nids && c->part_by_id[id - 1] != NULL &&
 			c->part_by_id[id - 1]->state == BURROW_PARTITION_ACTIVE)
-			burrow_intake_readable(c, c->part_by_id[id - 1]);
+			burrow_partition_readable(c, c->part_by_id[id - 1]);
 	}
 }
 
@@ -358,9 +341,9 @@ check_cluster(BurrowConsumer *c)
 	const char *id = burrow_kafka_client_cluster(c->kafka, c->scout, c->sub, &halt);
 
 	if (id != NULL && c->sub->cluster_id[0] == '\0')
-		return burrow_consumer_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
+		return burrow_status_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
 	if (halt.message != NULL)
-		burrow_shutdown_halt(c, &halt);
+		burrow_status_halt(c, &halt);
 	return true;
 }
 

@@ -10,11 +10,6 @@
 #include "partition/partition.h"
 #include "shmem/registry.h"
 
-/* While in trouble: between two looks whether it is over. */
-#define BURROW_PROBE_US		INT64CONST(5000000)
-/* After a connection was lost, before looking whether that is all. */
-#define BURROW_SUSPECT_US	INT64CONST(1000000)
-
 /* One attempt to make the clients; false: Kafka does not answer.  May end the consumer. */
 extern bool burrow_connection_open(BurrowConsumer *c);
 /* Serves the events of both clients. */
@@ -26,8 +21,6 @@ extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
 /* The partition cannot be fetched; it can again. */
 extern void burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km);
 extern void burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part);
-/* Is there a partition that cannot be fetched? */
-extern bool burrow_connection_has_unfetched(BurrowConsumer *c);
 /* Finds out, if that is due. */
 extern void burrow_connection_probe(BurrowConsumer *c);
 

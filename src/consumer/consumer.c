@@ -43,7 +43,6 @@
 #include "guc.h"
 #include "consumer/assignment.h"
 #include "consumer/connection.h"
-#include "consumer/consumer.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
 #include "dead_letter/key_parking.h"
@@ -56,15 +55,16 @@
 #include "offsets/lag.h"
 #include "offsets/offset_commit.h"
 #include "offsets/seek.h"
+#include "partition/context.h"
+#include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/bgw.h"
-#include "runtime/kafka_library.h"
 #include "runtime/kafka_client.h"
+#include "runtime/kafka_library.h"
+#include "runtime/transaction.h"
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
-
-/* Longest wait for somebody who has locked a table (VACUUM FULL, say) or a row. */
-#define LOCK_TIMEOUT_TEXT	"1s"
 
 static BurrowConsumer *consumer;	/* this process's */
 
@@ -121,157 +121,6 @@ consumer_new(int slot, const BurrowConsumerArgs *args)
 	return c;
 }
 
-/*
- * A transaction may have waited for a lock, and that wait resets the latch, whoever had set it: a
- * worker, a request, SIGTERM.  What they wanted to tell may be of a kind that was looked
- * at before in this turn.  So the loop goes round once more before it sleeps.
- *
- * All transactions of the consumer's end in one of the two functions below (the lint sees to
- * that), and what cannot be done is not tried again before its time, or the loop would spin.
- */
-static void
-look_again(void)
-{
-	SetLatch(MyLatch);
-}
-
-void
-burrow_consumer_start_transaction(BurrowConsumer *c)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-void
-burrow_consumer_commit_transaction(BurrowConsumer *c)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(c->turn_cxt);
-	look_again();
-	pgstat_report_stat(false);
-}
-
-void
-burrow_consumer_abort_transaction(BurrowConsumer *c)
-{
-	AbortOutOfAnyTransaction();
-	FlushErrorState();
-	MemoryContextSwitchTo(c->turn_cxt);
-	look_again();
-}
-
-void
-burrow_consumer_limit_lock_waits(void)
-{
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_TEXT, PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-}
-
-/* ---- trouble that goes away by itself ---- */
-
-void
-burrow_consumer_show_state(BurrowConsumer *c)
-{
-	if (c->ending == BURROW_STOP_NONE)
-		burrow_registry_set_state(c->slot,
-								  c->troubled || burrow_failure_is_waiting(c) || burrow_publisher_is_failing(c) ||
-								  burrow_connection_has_unfetched(c) ? BURROW_RETRYING :
-								  c->joined ? BURROW_RUNNING : BURROW_STARTING);
-}
-
-/* Something is wrong that is not a message's fault: the state says what. */
-void
-burrow_consumer_trouble(BurrowConsumer *c, const char *sqlstate, const char *text)
-{
-	burrow_registry_set_error(c->slot, sqlstate, text);
-	c->probe_at = c->now + BURROW_PROBE_US;
-	if (c->troubled)
-	{
-		ereport(DEBUG1,
-				(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
-				 errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
-		return;
-	}
-	c->troubled = true;
-	c->log_lines = 0;
-	burrow_consumer_show_state(c);
-	ereport(WARNING,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
-			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, text),
-			 errdetail("It goes on by itself when the cause is gone.")));
-}
-
-/* Kafka has answered. */
-void
-burrow_consumer_trouble_over(BurrowConsumer *c)
-{
-	c->suspicious = false;
-	c->refused = false;
-	c->transport_text[0] = '\0';
-	c->transport_refused = c->refusal_told = c->missing_told = false;
-	if (!c->troubled)
-		return;
-	c->troubled = false;
-	c->log_lines = 0;
-	burrow_consumer_show_state(c);
-	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
-}
-
-/* Damaged data is a reason to stop, as for a message; all else is waited for. */
-static void
-failed(BurrowConsumer *c, const ErrorData *error, const char *what)
-{
-	const char *text = psprintf("could not %s: %s", what, error->message);
-	BurrowHalt	halt = {
-		.partition = -1,
-		.offset = -1,
-		.sqlstate = unpack_sql_state(error->sqlerrcode),
-		.message = text,
-		.detail = error->detail,
-		.hint = error->hint,
-		.context = error->context,
-		.remedy = BURROW_REMEDY_RESUME,
-	};
-
-	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED || error->sqlerrcode == ERRCODE_INDEX_CORRUPTED)
-		burrow_shutdown_halt(c, &halt);
-	else
-		burrow_consumer_trouble(c, halt.sqlstate, text);
-}
-
-/*
- * For what can be done later: a locked table or a full disk must not end the process, and
- * with it everything else.
- */
-bool
-burrow_consumer_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
-					const char *what)
-{
-	volatile bool done = true;
-
-	PG_TRY();
-	{
-		burrow_consumer_start_transaction(c);
-		burrow_consumer_limit_lock_waits();
-		work(c, arg);
-		burrow_consumer_commit_transaction(c);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(c->turn_cxt);
-		error = CopyErrorData();
-		burrow_consumer_abort_transaction(c);
-		failed(c, error, what);
-		done = false;
-	}
-	PG_END_TRY();
-	return done;
-}
-
 /* ---- the catalog ---- */
 
 static BurrowSubscription *
@@ -281,11 +130,11 @@ load(BurrowConsumer *c, MemoryContext *cxt)
 	MemoryContext old;
 
 	*cxt = AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES);
-	burrow_consumer_start_transaction(c);
+	burrow_transaction_begin();
 	old = MemoryContextSwitchTo(*cxt);
 	sub = burrow_subscription_load(c->subid);
 	MemoryContextSwitchTo(old);
-	burrow_consumer_commit_transaction(c);
+	burrow_transaction_commit(c->turn_cxt);
 	return sub;
 }
 
@@ -334,12 +183,12 @@ reload(BurrowConsumer *c)
 	burrow_publisher_wake(c);
 	if (!may_run(sub))
 	{
-		burrow_consumer_end(c, BURROW_STOP_CATALOG);
+		burrow_status_stop(c, BURROW_STOP_CATALOG);
 		return;
 	}
 	if (!can_stay(c->sub, sub) || burrow_seek_is_new(c))
 	{
-		burrow_consumer_end(c, BURROW_STOP_RESTART);
+		burrow_status_stop(c, BURROW_STOP_RESTART);
 		return;
 	}
 	if (strcmp(c->sub->options_text, sub->options_text) == 0 &&
@@ -370,7 +219,7 @@ serve_requests(BurrowConsumer *c)
 	c->now = GetCurrentTimestamp();
 	bits = pg_atomic_exchange_u32(requests, 0);
 	if (bits & BURROW_REQUEST_LEAVE)
-		burrow_consumer_end(c, BURROW_STOP_LEAVE);
+		burrow_status_stop(c, BURROW_STOP_LEAVE);
 	if ((bits & BURROW_REQUEST_RELOAD) && c->ending == BURROW_STOP_NONE)
 		reload(c);
 	if (bits & BURROW_REQUEST_RENEW)
@@ -385,15 +234,6 @@ serve_requests(BurrowConsumer *c)
 }
 
 /* ---- the loop ---- */
-
-/* A later reason counts only if it is a stronger one. */
-void
-burrow_consumer_end(BurrowConsumer *c, BurrowStopReason ending)
-{
-	if (c->ending == BURROW_STOP_NONE || c->ending == BURROW_STOP_RESTART ||
-		ending == BURROW_STOP_SHUTDOWN)
-		c->ending = ending;
-}
 
 static void
 publish(BurrowConsumer *c)
@@ -433,13 +273,13 @@ serve_signals(BurrowConsumer *c)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (ShutdownRequestPending)
-		burrow_consumer_end(c, BURROW_STOP_SHUTDOWN);
+		burrow_status_stop(c, BURROW_STOP_SHUTDOWN);
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		if (c->bootstrap_servers != NULL && strcmp(c->bootstrap_servers, burrow_bootstrap_servers) != 0)
-			burrow_consumer_end(c, BURROW_STOP_RESTART);
+			burrow_status_stop(c, BURROW_STOP_RESTART);
 	}
 	/* invalidations pile up in a process that seldom starts a transaction */
 	if (catchupInterruptPending)
@@ -531,10 +371,10 @@ consume(BurrowConsumer *c)
 		burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
 		return;
 	}
-	burrow_consumer_start_transaction(c);
+	burrow_transaction_begin();
 	MemoryContextSwitchTo(TopMemoryContext);
 	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], c->sub->options.start_from, &c->start);
-	burrow_consumer_commit_transaction(c);
+	burrow_transaction_commit(c->turn_cxt);
 
 	/* what is made here lives as long as the process */
 	MemoryContextSwitchTo(TopMemoryContext);

@@ -27,21 +27,18 @@
 #include "catalog/dead_letter.h"
 #include "catalog/seek_request.h"
 #include "consumer/connection.h"
-#include "consumer/consumer.h"
 #include "consumer/intake.h"
-#include "consumer/shutdown.h"
 #include "dead_letter/key_parking.h"
 #include "offsets/lag.h"
-#include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
 #include "partition/message.h"
-#include "shmem/dynamic.h"
+#include "partition/partition.h"
+#include "partition/segment.h"
+#include "partition/status.h"
 
 /* Messages taken from one partition before the next has its turn, at least. */
 #define INTAKE_TURN		256
-
-/* When there was no dynamic shared memory for a partition's tracker. */
-#define SEGMENTS_AGAIN_US	INT64CONST(1000000)
 
 /* Where partitions end is asked for again after this, and not waited for for longer than that. */
 #define GOALS_AGAIN_US		INT64CONST(1000000)
@@ -65,61 +62,11 @@ has_room(const BurrowConsumer *c)
 		c->bytes < (uint64) o->max_inflight_bytes;
 }
 
-/* The partition's queue may hold something. */
-void
-burrow_intake_readable(BurrowConsumer *c, BurrowPartition *part)
-{
-	if (part->readable)
-		return;
-	part->readable = true;
-	dlist_push_tail(&c->readable, &part->readable_node);
-}
-
 static void
 set_unreadable(BurrowPartition *part)
 {
 	part->readable = false;
 	dlist_delete(&part->readable_node);
-}
-
-typedef struct Slots
-{
-	dsa_area   *area;
-	dsa_pointer handle;
-} Slots;
-
-static void
-allocate_slots(void *arg)
-{
-	Slots	   *slots = arg;
-
-	slots->handle = dsa_allocate(slots->area, BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot));
-}
-
-bool
-burrow_intake_add_segment(BurrowConsumer *c, BurrowPartition *part)
-{
-	Slots		slots = {c->area, InvalidDsaPointer};
-	const char *why;
-	dsa_pointer handle;
-	BurrowSegment *segment;
-
-	if (c->segments_again_at > c->now)
-		return false;
-	why = burrow_dynamic_try(allocate_slots, &slots);
-	handle = slots.handle;
-	if (why != NULL)
-	{
-		c->segments_again_at = c->now + SEGMENTS_AGAIN_US;
-		burrow_consumer_trouble(c, "53200",
-								psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why));
-		return false;
-	}
-	segment = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowSegment));
-	segment->tracker.slots = dsa_get_address(c->area, handle);
-	segment->tracker.handle = handle;
-	burrow_tracker_add_segment(&part->tracker, &segment->tracker);
-	return true;
 }
 
 /* Which messages it has to keep its order with. */
@@ -169,18 +116,6 @@ copy_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 	h->slots = ref.segment->handle;
 	h->slot = ref.index;
 	return m;
-}
-
-/* The message is resolved, or dropped. */
-void
-burrow_message_free(BurrowConsumer *c, BurrowMessage *m)
-{
-	c->bytes -= m->item.bytes;
-	if (m->part->letters)
-		m->part->unresolved--;
-	if (m->retry != NULL)
-		pfree(m->retry);
-	pfree(m);
 }
 
 /* Where do the other partitions end? */
@@ -242,7 +177,7 @@ take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *k
 		burrow_connection_unfetched(c, part, km);
 		return;
 	}
-	burrow_consumer_trouble(c, "08006",
+	burrow_status_fail(c, "08006",
 							psprintf("topic \"%s\" partition %d: %s",
 									 part->topic, part->partition, km->text));
 	burrow_topic_identity_lose(c, part);
@@ -292,7 +227,7 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 	{
 		/* done before the last restart, say the rows or the commit's metadata */
 		burrow_tracker_found_done(&part->tracker, ref);
-		burrow_offset_commit_moved(c, part);
+		burrow_partition_moved(c, part);
 		return;
 	}
 
@@ -318,7 +253,7 @@ look_at_lost(BurrowConsumer *c, BurrowPartition *part)
 	if (found == BURROW_KAFKA_EMPTY)
 		set_unreadable(part);
 	else
-		burrow_consumer_end(c, BURROW_STOP_RESTART);
+		burrow_status_stop(c, BURROW_STOP_RESTART);
 }
 
 /* Whole chunks: they are made of one partition's messages. */
@@ -354,7 +289,7 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 	{
 		bool		room = part_has_room(part);
 
-		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part)))
+		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_segment_add(c, part)))
 		{
 			part->window_full = !room;
 			part->starved = room;
@@ -381,7 +316,7 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 				burrow_tracker_note_end(&part->tracker, km.offset);
 				part->end_seen = km.offset;
 				part->end_seen_at = c->now;
-				burrow_offset_commit_moved(c, part);
+				burrow_partition_moved(c, part);
 				break;
 			case BURROW_KAFKA_BROKEN:
 				take_error(c, part, &km);
@@ -393,7 +328,7 @@ done:
 	/* lets go of the last message, and with it of its fetch response */
 	c->kafka->discard(part->queue);
 	if (part->dirty)
-		burrow_offset_commit_moved(c, part);
+		burrow_partition_moved(c, part);
 }
 
 /*
@@ -520,7 +455,7 @@ skip_obstacle(BurrowConsumer *c, BurrowPartition *part)
 
 	if (o->kind == BURROW_OBSTACLE_DATA)
 	{
-		if (!burrow_consumer_try(c, store_skip, &seek, "skip what cannot be read"))
+		if (!burrow_status_try(c, store_skip, &seek, "skip what cannot be read"))
 		{
 			o->again_at = c->now + GOALS_AGAIN_US;
 			return;
@@ -532,7 +467,7 @@ skip_obstacle(BurrowConsumer *c, BurrowPartition *part)
 				 errdetail("%s", o->message)));
 		BURROW_COUNT(c->slot, offsets_skipped, seek.offset - o->offset);
 	}
-	burrow_consumer_end(c, BURROW_STOP_RESTART);
+	burrow_status_stop(c, BURROW_STOP_RESTART);
 }
 
 static void
@@ -551,7 +486,7 @@ halt_at_obstacle(BurrowConsumer *c, BurrowPartition *part)
 		return;
 	}
 	halt = burrow_obstacle_halt(part->obstacle, c->sub->name, part->topic, part->partition);
-	burrow_shutdown_halt(c, &halt);
+	burrow_status_halt(c, &halt);
 }
 
 bool
@@ -617,7 +552,7 @@ next_to_look_at(BurrowConsumer *c)
 	{
 		/* those that could not be fetched may have been given up */
 		c->unfetched = false;
-		burrow_consumer_show_state(c);
+		burrow_status_show(c);
 	}
 	else if (first == NULL && c->fetch_look_at == 0)
 		c->fetch_look_at = c->now + BURROW_PROBE_US;

@@ -7,7 +7,6 @@
 
 #include "partition/partition.h"
 
-extern void burrow_intake_readable(BurrowConsumer *c, BurrowPartition *part);
 /* Takes what there is room for; true if it stopped early and should be called again soon. */
 extern bool burrow_intake_run(BurrowConsumer *c);
 /* Obstacles whose turn has come, after the heads have moved: halts, or goes on behind them.  True: to be
@@ -17,8 +16,5 @@ extern bool burrow_intake_pass_obstacles(BurrowConsumer *c);
 extern void burrow_intake_look(BurrowConsumer *c);
 /* When there is something to do here; 0: not by time. */
 extern TimestampTz burrow_intake_next(const BurrowConsumer *c);
-extern void burrow_message_free(BurrowConsumer *c, BurrowMessage *m);
-/* More slots for the partition's tracker; false: no dynamic shared memory. */
-extern bool burrow_intake_add_segment(BurrowConsumer *c, BurrowPartition *part);
 
 #endif							/* BURROW_CONSUMER_INTAKE_H */

@@ -14,11 +14,12 @@
 #include "utils/memutils.h"
 
 #include "consumer/assignment.h"
-#include "consumer/consumer.h"
 #include "consumer/shutdown.h"
 #include "dead_letter/publisher.h"
 #include "delivery/pool.h"
 #include "offsets/offset_commit.h"
+#include "partition/context.h"
+#include "runtime/transaction.h"
 
 /*
  * A stop on SIGTERM has 3 s: for the workers, who were told to end too, so that the final
@@ -54,36 +55,15 @@ burrow_shutdown_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *even
 		(void) c->kafka->assign(c->client, &none, text);
 }
 
-static char *
-halt_text(BurrowConsumer *c, const char *text)
-{
-	return text != NULL ? MemoryContextStrdup(c->halt_cxt, text) : NULL;
-}
-
-void
-burrow_shutdown_halt(BurrowConsumer *c, const BurrowHalt *halt)
-{
-	if (c->ending != BURROW_STOP_NONE && c->ending != BURROW_STOP_RESTART)
-		return;
-	c->halt = *halt;
-	c->halt.topic = halt_text(c, halt->topic);
-	c->halt.sqlstate = halt_text(c, halt->sqlstate);
-	c->halt.message = halt_text(c, halt->message);
-	c->halt.detail = halt_text(c, halt->detail);
-	c->halt.hint = halt_text(c, halt->hint);
-	c->halt.context = halt_text(c, halt->context);
-	burrow_consumer_end(c, BURROW_STOP_HALT);
-}
-
 /* The error goes into the catalog, where it survives a restart. */
 static void
 record_halt(BurrowConsumer *c)
 {
-	burrow_consumer_start_transaction(c);
+	burrow_transaction_begin();
 	if (c->refused_seek != NULL)
 		burrow_seek_request_remove(c->subid, c->refused_seek, 1);
 	burrow_subscription_halt(c->subid, &c->halt);
-	burrow_consumer_commit_transaction(c);
+	burrow_transaction_commit(c->turn_cxt);
 	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message);
 	ereport(LOG,
 			(c->halt.partition < 0 ? errmsg("subscription \"%s\" is halted", c->sub->name) :

@@ -23,9 +23,9 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
-#include "consumer/consumer.h"
 #include "dead_letter/key_parking.h"
 #include "delivery/failure.h"
+#include "partition/context.h"
 
 /* A partition with its parked keys; kept when the partition goes, as its letters are. */
 struct BurrowKeyParking

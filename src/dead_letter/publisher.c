@@ -28,12 +28,11 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
-#include "consumer/connection.h"
-#include "consumer/consumer.h"
-#include "consumer/shutdown.h"
 #include "core/letter_headers.h"
 #include "dead_letter/publisher.h"
 #include "offsets/offset_commit.h"
+#include "partition/context.h"
+#include "partition/status.h"
 #include "runtime/crash_point.h"
 #include "runtime/kafka_client.h"
 
@@ -99,12 +98,6 @@ void
 burrow_publisher_wake(BurrowConsumer *c)
 {
 	c->outbox->wanted = true;
-}
-
-bool
-burrow_publisher_is_failing(const BurrowConsumer *c)
-{
-	return c->outbox != NULL && c->outbox->failing;
 }
 
 /* ---- reading ---- */
@@ -250,7 +243,7 @@ read_batch(BurrowConsumer *c)
 	BurrowPublisher *o = c->outbox;
 
 	drop_batch(o);
-	if (!burrow_consumer_try(c, read_rows, NULL, "read dead letters"))
+	if (!burrow_status_try(c, read_rows, NULL, "read dead letters"))
 	{
 		drop_batch(o);
 		o->again_at = c->now + ROWS_AGAIN_US;
@@ -399,7 +392,7 @@ halt(BurrowConsumer *c)
 		halt.sqlstate = "42704";
 		halt.hint = "Create the topic, or name another one as dead_letter_topic by burrow.alter(); then call burrow.resume().";
 	}
-	burrow_shutdown_halt(c, &halt);
+	burrow_status_halt(c, &halt);
 }
 
 static void
@@ -422,7 +415,7 @@ set_failing(BurrowConsumer *c, bool failing)
 		ereport(LOG,
 				(errmsg("subscription \"%s\" goes on producing dead letters to topic \"%s\"", c->sub->name, o->topic)));
 	o->failing = failing;
-	burrow_consumer_show_state(c);
+	burrow_status_set_degraded(c, BURROW_DEGRADED_DEAD_LETTER_TOPIC, failing);
 }
 
 static void
@@ -432,7 +425,7 @@ mark_batch(BurrowConsumer *c)
 	uint64		left = 0;
 
 	BURROW_CRASH_POINT("dead letter delivered");
-	if (!burrow_consumer_try(c, mark_rows, &left, "mark dead letters as produced") || left > 0)
+	if (!burrow_status_try(c, mark_rows, &left, "mark dead letters as produced") || left > 0)
 	{
 		o->again_at = c->now + ROWS_AGAIN_US;
 		return;

@@ -14,7 +14,5 @@ extern void burrow_publisher_run(BurrowConsumer *c);
 extern TimestampTz burrow_publisher_next(const BurrowConsumer *c);
 /* Does Kafka have, and the rows say so, all that was handed over? */
 extern bool burrow_publisher_settled(const BurrowConsumer *c);
-/* Has Kafka not taken what was handed over last? */
-extern bool burrow_publisher_is_failing(const BurrowConsumer *c);
 
 #endif							/* BURROW_DEAD_LETTER_PUBLISHER_H */

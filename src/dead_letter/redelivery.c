@@ -25,12 +25,13 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
 #include "delivery/failure.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/segment.h"
+#include "partition/status.h"
 
 /* Letters that are read at once, and about how many bytes. */
 #define LETTERS_AT_ONCE		1000
@@ -55,6 +56,7 @@ new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
 	BurrowPartition *host = burrow_partition_find(c, row->topic, row->partition);
 	BurrowPartition *part = burrow_partition_new(c, row->topic, row->partition);
 
+	part->place = burrow_key_parking_place(c, row->topic, row->partition);
 	part->letters = true;
 	part->guest = host != NULL && host->sched != NULL;
 	c->nletter_parts++;
@@ -170,7 +172,7 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 	}
 	if (part == NULL || part->partition != row->partition || strcmp(part->topic, row->topic) != 0)
 		part = reading->part = new_part(c, row);
-	if (burrow_tracker_needs_segment(&part->tracker) && !burrow_intake_add_segment(c, part))
+	if (burrow_tracker_needs_segment(&part->tracker) && !burrow_segment_add(c, part))
 		return;
 	if (burrow_tracker_begin(&part->tracker, row->offset, &ref) != BURROW_TRACKER_TAKEN)
 		return;
@@ -238,7 +240,7 @@ read_some(BurrowConsumer *c)
 	Reading		reading = {.c = c, .messages = palloc(sizeof(BurrowMessage *) * LETTERS_AT_ONCE)};
 
 	c->redeliver_at = 0;
-	if (burrow_consumer_try(c, read_rows, &reading, "read dead letters"))
+	if (burrow_status_try(c, read_rows, &reading, "read dead letters"))
 	{
 		c->redeliver = reading.total > 0;
 		if (reading.total == (uint64) reading.n)

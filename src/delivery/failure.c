@@ -33,15 +33,14 @@
 #include "compat.h"
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
-#include "consumer/shutdown.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/publisher.h"
 #include "delivery/failure.h"
 #include "delivery/retry.h"
 #include "offsets/progress_merge.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 
 /* Dead letters in one transaction, and about how many bytes. */
 #define LETTERS_AT_ONCE		100
@@ -160,7 +159,7 @@ burrow_failure_is_waiting(const BurrowConsumer *c)
 bool
 burrow_failure_may_dispatch(const BurrowConsumer *c)
 {
-	return !burrow_failure_is_waiting(c) || (c->wait_until <= c->now && c->pool.nbusy == 0);
+	return !burrow_failure_is_waiting(c) || (c->wait_until <= c->now && c->pool->nbusy == 0);
 }
 
 /* Nobody's fault: attempts that were counted since nothing has succeeded any more. */
@@ -184,7 +183,7 @@ begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 	dlist_foreach(iter, &c->waiting)
 		take_back_attempts(c, dlist_container(BurrowRetry, node, iter.cur));
 	show_error(c, failure);
-	burrow_consumer_show_state(c);
+	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, true);
 	ereport(first ? WARNING : DEBUG1,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, message_of(failure)),
@@ -204,7 +203,7 @@ burrow_failure_success(BurrowConsumer *c)
 		return;
 	c->wait_until = 0;
 	c->wait_is_ours = false;
-	burrow_consumer_show_state(c);
+	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, false);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
@@ -303,7 +302,7 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowF
 		.hint = failure->hint, .context = failure->context, .remedy = remedy
 	};
 
-	burrow_shutdown_halt(c, &halt);
+	burrow_status_halt(c, &halt);
 }
 
 static void
@@ -376,7 +375,7 @@ forget(BurrowConsumer *c, BurrowMessage *m)
 
 	burrow_tracker_release(&part->tracker, m->ref);
 	burrow_sched_finish(c->sched, &m->item);
-	burrow_message_free(c, m);
+	burrow_partition_free_message(c, m);
 	burrow_partition_release(c, part);
 }
 
@@ -517,7 +516,7 @@ save_progress(BurrowConsumer *c, const BurrowPartition *part, const Writing *wri
 		.lane = BURROW_RESOLVED_LANE,
 		.place = (uint32) part->slot,
 		.head = burrow_tracker_head(&part->tracker),
-		.chunk = ++c->pool.chunk,
+		.chunk = ++c->chunk,
 		.folded = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
 		.offsets = writing->offsets,
 		.noffsets = writing->n
@@ -632,7 +631,7 @@ write_some(BurrowConsumer *c)
 			break;
 		writing.n++;
 	}
-	if (!burrow_consumer_try(c, store_letters, &writing, "write dead letters"))
+	if (!burrow_status_try(c, store_letters, &writing, "write dead letters"))
 		return false;
 	note_row(c, burrow_progress_committed());
 	/* where nothing was written (skipped, at least once), an older commit's will do */

@@ -19,7 +19,6 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
-#include "consumer/consumer.h"
 #include "dead_letter/key_parking.h"
 #include "delivery/failure.h"
 #include "delivery/pool.h"
@@ -27,6 +26,8 @@
 #include "delivery/results.h"
 #include "delivery/retry.h"
 #include "offsets/progress_merge.h"
+#include "partition/context.h"
+#include "partition/partition.h"
 #include "runtime/bgw.h"
 #include "shmem/worker_slots.h"
 
@@ -63,16 +64,18 @@ make_setup(BurrowConsumer *c)
 	setup->handler_owner = sub->handler_owner;
 	strlcpy(setup->subscription, sub->name, sizeof(setup->subscription));
 	strlcpy(setup->handler, sub->handler, sizeof(setup->handler));
-	if (c->pool.setup != NULL)
-		pfree(c->pool.setup);
-	c->pool.setup = setup;
+	if (c->pool->setup != NULL)
+		pfree(c->pool->setup);
+	c->pool->setup = setup;
 }
 
 void
 burrow_pool_init(BurrowConsumer *c)
 {
-	dlist_init(&c->pool.idle);
-	dlist_init(&c->pool.carrying);
+	c->pool = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPool));
+	c->lane_chunks = MemoryContextAllocZero(TopMemoryContext, sizeof(uint64) * BURROW_MAX_WORKERS);
+	dlist_init(&c->pool->idle);
+	dlist_init(&c->pool->carrying);
 	make_setup(c);
 }
 
@@ -89,16 +92,17 @@ void
 burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane)
 {
 	lane->state = BURROW_LANE_IDLE;
+	c->lane_chunks[lane->lane] = 0;
 	lane->idle_since = c->now;
-	dlist_push_head(&c->pool.idle, &lane->idle_node);
-	c->pool.nidle++;
+	dlist_push_head(&c->pool->idle, &lane->idle_node);
+	c->pool->nidle++;
 }
 
 static void
 set_not_idle(BurrowConsumer *c, BurrowLane *lane)
 {
 	dlist_delete(&lane->idle_node);
-	c->pool.nidle--;
+	c->pool->nidle--;
 }
 
 /* The lane has no chunk any more. */
@@ -106,7 +110,7 @@ void
 burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->sending)
-		c->pool.nsending--;
+		c->pool->nsending--;
 	burrow_reclaim_forget(lane);
 	for (int i = 0; i < lane->nmessages; i++)
 	{
@@ -119,7 +123,7 @@ burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 	lane->nmessages = 0;
 	lane->sending = false;
 	lane->cancelled = false;
-	c->pool.nbusy--;
+	c->pool->nbusy--;
 }
 
 /* Our end of its queues is closed: an idle worker exits, and a running one when it has
@@ -130,11 +134,12 @@ burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane)
 	if (lane->state == BURROW_LANE_IDLE)
 		set_not_idle(c, lane);
 	else if (lane->state == BURROW_LANE_STARTING)
-		c->pool.nstarting--;
+		c->pool->nstarting--;
 	burrow_transport_detach(lane->transport);
 	lane->transport = NULL;
 	lane->state = BURROW_LANE_LEAVING;
-	c->pool.nleaving++;
+	c->lane_chunks[lane->lane] = 0;
+	c->pool->nleaving++;
 }
 
 /* A lane that nobody has. */
@@ -143,13 +148,13 @@ free_lane(BurrowConsumer *c)
 {
 	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
 	{
-		BurrowLane *lane = c->pool.lanes[i];
+		BurrowLane *lane = c->pool->lanes[i];
 
 		if (lane == NULL)
 		{
 			lane = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowLane));
 			lane->lane = i;
-			c->pool.lanes[i] = lane;
+			c->pool->lanes[i] = lane;
 		}
 		if (lane->state == BURROW_LANE_FREE)
 			return lane;
@@ -162,18 +167,18 @@ static void
 tell_short(BurrowConsumer *c, BurrowShortage shortage, const char *hint)
 {
 	/* the end of one that leaves wakes us, and gives its place back */
-	if (c->pool.nleaving > 0)
+	if (c->pool->nleaving > 0)
 		return;
-	c->pool.start_again_at = c->now + START_AGAIN_US;
+	c->pool->start_again_at = c->now + START_AGAIN_US;
 	burrow->subscriptions[c->slot].shortage = shortage;
-	if (c->pool.told_short)
+	if (c->pool->told_short)
 		return;
-	c->pool.told_short = true;
+	c->pool->told_short = true;
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("could not start worker %d of %d for subscription \"%s\"",
-					c->pool.nlanes + 1, c->sub->options.workers, c->sub->name),
-			 errdetail("The subscription goes on with %d workers.", c->pool.nlanes - c->pool.nleaving),
+					c->pool->nlanes + 1, c->sub->options.workers, c->sub->name),
+			 errdetail("The subscription goes on with %d workers.", c->pool->nlanes - c->pool->nleaving),
 			 errhint("%s", hint)));
 }
 
@@ -196,11 +201,11 @@ start_worker(BurrowConsumer *c)
 		return false;
 	}
 
-	lane->transport = burrow_transport_create(c->pool.setup, (Size) burrow_worker_queue_size * 1024, &why);
+	lane->transport = burrow_transport_create(c->pool->setup, (Size) burrow_worker_queue_size * 1024, &why);
 	if (lane->transport == NULL)
 	{
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
-		if (!c->pool.told_short)
+		if (!c->pool->told_short)
 			burrow_registry_set_error(c->slot, "53000", why);
 		tell_short(c, BURROW_SHORT_OF_MEMORY,
 				   psprintf("The server gives no dynamic shared memory: %s.", why));
@@ -230,11 +235,11 @@ start_worker(BurrowConsumer *c)
 		return false;
 	}
 	lane->state = BURROW_LANE_STARTING;
-	lane->session = ++c->pool.sessions;
+	lane->session = ++c->pool->sessions;
 	lane->retire = false;
 	lane->cancelled = false;
-	c->pool.nlanes++;
-	c->pool.nstarting++;
+	c->pool->nlanes++;
+	c->pool->nstarting++;
 	return true;
 }
 
@@ -245,26 +250,26 @@ burrow_pool_doubt(BurrowConsumer *c, BurrowLane *lane)
 {
 	/* if it has to be used on: its messages have other sessions to be tried in */
 	if (!lane->retire)
-		lane->retire = burrow_session_budget_take(&c->pool.budget, c->sub->options.workers, c->now);
+		lane->retire = burrow_session_budget_take(&c->pool->budget, c->sub->options.workers, c->now);
 }
 
 static inline bool
 is_full(const BurrowConsumer *c)
 {
-	return c->pool.nlanes - c->pool.nleaving >= c->sub->options.workers;
+	return c->pool->nlanes - c->pool->nleaving >= c->sub->options.workers;
 }
 
 void
 burrow_pool_renew(BurrowConsumer *c)
 {
-	c->pool.renew = true;
+	c->pool->renew = true;
 }
 
 /* All sessions are replaced when their settings have changed, one when a fresh one finds no room. */
 static void
 make_room(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 
 	/* those that start were perhaps too early to see it, but are to come before they go */
 	if (pool->renew && pool->nstarting == 0 && pool->renewed_at + RENEW_US <= c->now)
@@ -284,7 +289,7 @@ make_room(BurrowConsumer *c)
 static void
 start_missing(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 	const BurrowOptions *o = &c->sub->options;
 	uint64		ready = burrow_sched_ready(c->sched) + (burrow_retry_is_due(c) ? 1 : 0);
 	int			present = pool->nlanes - pool->nleaving;
@@ -314,7 +319,7 @@ start_missing(BurrowConsumer *c)
 static void
 end_idle(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 
 	while (pool->nidle > 0 &&
 		   pool->nlanes - pool->nleaving > c->sub->options.min_workers)
@@ -331,9 +336,9 @@ void
 burrow_pool_replace(BurrowConsumer *c)
 {
 	make_setup(c);
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = c->pool.lanes[i];
+		BurrowLane *lane = c->pool->lanes[i];
 
 		if (lane->state == BURROW_LANE_IDLE || lane->state == BURROW_LANE_STARTING)
 			burrow_pool_let_go(c, lane);
@@ -349,9 +354,9 @@ burrow_pool_replace(BurrowConsumer *c)
 void
 burrow_pool_detach_all(BurrowConsumer *c)
 {
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = c->pool.lanes[i];
+		BurrowLane *lane = c->pool->lanes[i];
 
 		if (lane->state == BURROW_LANE_BUSY)
 			burrow_pool_forget_chunk(c, lane);
@@ -364,7 +369,7 @@ burrow_pool_detach_all(BurrowConsumer *c)
 static void
 start_failed(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 
 	pool->start_delay_us = Min(Max(pool->start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
 	pool->start_again_at = c->now + pool->start_delay_us;
@@ -376,7 +381,7 @@ start_failed(BurrowConsumer *c)
 void
 burrow_pool_look_at_processes(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 
 	if (pool->nstarting == 0 && pool->nleaving == 0)
 		return;
@@ -421,10 +426,10 @@ lane_send(BurrowConsumer *c, BurrowLane *lane)
 	shm_mq_result r = burrow_transport_send(lane->transport->chunks, lane->iov, lane->iovcnt, true);
 
 	if (lane->sending)
-		c->pool.nsending--;
+		c->pool->nsending--;
 	lane->sending = (r == SHM_MQ_WOULD_BLOCK);
 	if (lane->sending)
-		c->pool.nsending++;
+		c->pool->nsending++;
 	if (r == SHM_MQ_DETACHED)
 		burrow_results_lane_gone(c, lane);
 }
@@ -460,8 +465,9 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 
 	set_not_idle(c, lane);
 	lane->state = BURROW_LANE_BUSY;
-	c->pool.nbusy++;
-	lane->chunk = ++c->pool.chunk;
+	c->pool->nbusy++;
+	lane->chunk = ++c->chunk;
+	c->lane_chunks[lane->lane] = lane->chunk;
 	lane->part = part;
 	lane->header.magic = BURROW_CHUNK_MAGIC;
 	lane->header.nmessages = n;
@@ -474,7 +480,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
 	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 :
-		burrow_sizer_batch(&c->pool.sizer, c->sub->options.batch_time_us, c->sub->options.batch_size);
+		burrow_sizer_batch(&c->pool->sizer, c->sub->options.batch_time_us, c->sub->options.batch_size);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
 	lane->iov[0].data = (char *) &lane->header;
@@ -508,7 +514,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 static uint32
 chunk_size(const BurrowConsumer *c, uint64 ready)
 {
-	const BurrowPool *pool = &c->pool;
+	const BurrowPool *pool = c->pool;
 	const BurrowOptions *o = &c->sub->options;
 	uint32		carried = Min(CARRIED_MESSAGES, o->max_inflight / (2 * o->workers));
 	int			present = pool->nlanes - pool->nleaving;
@@ -543,7 +549,7 @@ give_retry(BurrowConsumer *c, BurrowLane *lane)
 	else
 		return false;
 	m->item.next = NULL;
-	c->pool.gave_retry = true;
+	c->pool->gave_retry = true;
 	if (m->frame.attempt > 1)
 		BURROW_COUNT(c->slot, messages_retried, 1);
 	fit_lane(c, lane);
@@ -559,7 +565,7 @@ give_retry(BurrowConsumer *c, BurrowLane *lane)
 static bool
 give_next(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
 	uint64		ready = burrow_sched_ready(c->sched);
 	BurrowSchedLimits limits;
@@ -588,7 +594,7 @@ give_next(BurrowConsumer *c)
 void
 burrow_pool_dispatch(BurrowConsumer *c)
 {
-	BurrowPool *pool = &c->pool;
+	BurrowPool *pool = c->pool;
 	bool		more;
 
 	if (pool->nsending > 0)
@@ -621,7 +627,7 @@ burrow_pool_dispatch(BurrowConsumer *c)
 TimestampTz
 burrow_pool_next(const BurrowConsumer *c)
 {
-	const BurrowPool *pool = &c->pool;
+	const BurrowPool *pool = c->pool;
 	TimestampTz next = 0;
 
 	if (c->ending != BURROW_STOP_NONE)
@@ -656,9 +662,9 @@ must_end(const BurrowConsumer *c, const BurrowLane *lane)
 static void
 signal_workers(BurrowConsumer *c, int signo)
 {
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = c->pool.lanes[i];
+		BurrowLane *lane = c->pool->lanes[i];
 
 		if (!must_end(c, lane))
 			continue;

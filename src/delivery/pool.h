@@ -64,7 +64,6 @@ typedef struct BurrowPool
 	int			nbusy;
 	int			nleaving;
 	int			nsending;
-	uint64		chunk;			/* number of the last chunk */
 	BurrowSizer sizer;
 	dlist_head	idle;			/* used last first, so that the rest can leave */
 	dlist_head	carrying;		/* lanes; the oldest chunk first: see reclaim.c */

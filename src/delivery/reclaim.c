@@ -17,10 +17,12 @@
  */
 #include "postgres.h"
 
-#include "consumer/consumer.h"
 #include "core/claim.h"
+#include "delivery/pool.h"
 #include "delivery/reclaim.h"
 #include "delivery/results.h"
+#include "partition/context.h"
+#include "partition/partition.h"
 
 void
 burrow_reclaim_given(BurrowConsumer *c, BurrowLane *lane)
@@ -29,7 +31,7 @@ burrow_reclaim_given(BurrowConsumer *c, BurrowLane *lane)
 	lane->given_at = c->now;
 	lane->carrying = lane->nmessages > 1;
 	if (lane->carrying)
-		dlist_push_tail(&c->pool.carrying, &lane->carrying_node);
+		dlist_push_tail(&c->pool->carrying, &lane->carrying_node);
 }
 
 void
@@ -50,7 +52,7 @@ age_wanted(const BurrowConsumer *c)
 		return 0;
 	/* One that is about to be done is not worth the trouble; nor is it if nobody could run
 	 * what comes back. */
-	if (c->pool.nidle > 0 && burrow_sched_ready(c->sched) == 0 &&
+	if (c->pool->nidle > 0 && burrow_sched_ready(c->sched) == 0 &&
 		c->sub->options.ordering != BURROW_ORDER_PARTITION)
 		return batch_time_us;
 	return burrow_sizer_patience_us(batch_time_us);
@@ -74,7 +76,7 @@ burrow_reclaim_part(BurrowConsumer *c, const BurrowPartition *part)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->pool.carrying)
+	dlist_foreach_modify(iter, &c->pool->carrying)
 	{
 		BurrowLane *lane = dlist_container(BurrowLane, carrying_node, iter.cur);
 
@@ -90,7 +92,7 @@ burrow_reclaim_run(BurrowConsumer *c)
 	bool		some = false;
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->pool.carrying)
+	dlist_foreach_modify(iter, &c->pool->carrying)
 	{
 		BurrowLane *lane = dlist_container(BurrowLane, carrying_node, iter.cur);
 
@@ -111,8 +113,8 @@ burrow_reclaim_next(const BurrowConsumer *c)
 {
 	const BurrowLane *oldest;
 
-	if (dlist_is_empty((dlist_head *) &c->pool.carrying))
+	if (dlist_is_empty((dlist_head *) &c->pool->carrying))
 		return 0;
-	oldest = dlist_container(BurrowLane, carrying_node, dlist_head_node((dlist_head *) &c->pool.carrying));
+	oldest = dlist_container(BurrowLane, carrying_node, dlist_head_node((dlist_head *) &c->pool->carrying));
 	return oldest->sending ? 0 : oldest->given_at + age_wanted(c);
 }

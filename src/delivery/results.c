@@ -22,14 +22,13 @@
 #include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "core/claim.h"
 #include "core/kafka_time.h"
 #include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/results.h"
 #include "offsets/progress_merge.h"
+#include "partition/context.h"
 #include "partition/partition.h"
 #include "shmem/worker_slots.h"
 
@@ -65,7 +64,7 @@ message_done(BurrowConsumer *c, BurrowMessage *m)
 
 	release_message(c, m);
 	burrow_sched_finish(c->sched, &m->item);
-	burrow_message_free(c, m);
+	burrow_partition_free_message(c, m);
 	burrow_partition_release(c, part);
 }
 
@@ -81,7 +80,7 @@ burrow_results_returned(BurrowConsumer *c, BurrowMessage *m)
 	{
 		/* its partition is closing: whoever gets it next will read it again */
 		burrow_sched_finish(c->sched, &m->item);
-		burrow_message_free(c, m);
+		burrow_partition_free_message(c, m);
 	}
 	burrow_partition_release(c, part);
 }
@@ -217,15 +216,15 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 	burrow_progress_merge_note(lane->part, lane->lane, lane->header.folded, result->row_bytes);
 	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
-		burrow_sizer_took(&c->pool.sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,
+		burrow_sizer_took(&c->pool->sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,
 						  lane->header.batch_size);
 	if (slow_us > 0)
-		burrow_sizer_took(&c->pool.sizer, slow_us, 1, 1);
+		burrow_sizer_took(&c->pool->sizer, slow_us, 1, 1);
 	if (result->lost_us > 0)
-		burrow_sizer_rolled_back(&c->pool.sizer, Min(lane->header.batch_size, (uint32) lane->nmessages),
+		burrow_sizer_rolled_back(&c->pool->sizer, Min(lane->header.batch_size, (uint32) lane->nmessages),
 								 result->lost_us, result->conflict != 0);
 	else if (ndone == (uint32) lane->nmessages)
-		burrow_sizer_went_well(&c->pool.sizer, result->busy_us, c->sub->options.batch_size);
+		burrow_sizer_went_well(&c->pool->sizer, result->busy_us, c->sub->options.batch_size);
 }
 
 /* A message's error, or one of its progress, which comes before the chunk's end; what follows is decided then. */
@@ -374,8 +373,8 @@ burrow_results_collect(BurrowConsumer *c)
 			int			lane = w * 64 + pg_rightmost_one_pos64(bits);
 
 			bits &= bits - 1;
-			if (c->pool.lanes[lane] != NULL && c->pool.lanes[lane]->transport != NULL)
-				lane_receive(c, c->pool.lanes[lane]);
+			if (c->pool->lanes[lane] != NULL && c->pool->lanes[lane]->transport != NULL)
+				lane_receive(c, c->pool->lanes[lane]);
 		}
 	}
 	burrow_pool_look_at_processes(c);

@@ -16,10 +16,11 @@
 
 #include "utils/memutils.h"
 
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "delivery/failure.h"
+#include "delivery/pool.h"
 #include "delivery/retry.h"
+#include "partition/context.h"
+#include "partition/partition.h"
 
 /* The root of a pairing heap is its largest: the earliest. */
 static int
@@ -90,9 +91,9 @@ set_aside(BurrowConsumer *c)
 
 	while ((retry = first(c)) != NULL && retry->at <= c->now && retry->wants_fresh)
 	{
-		Assert(c->pool.sessions > 0);
+		Assert(c->pool->sessions > 0);
 		pairingheap_remove(c->retries, &retry->heap_node);
-		retry->after_session = c->pool.sessions;
+		retry->after_session = c->pool->sessions;
 		dlist_push_tail(&c->wanting_fresh, &retry->fresh_node);
 	}
 }
@@ -133,7 +134,7 @@ burrow_retry_fresh_lane(const BurrowConsumer *c)
 
 	if (after == 0)
 		return NULL;
-	dlist_foreach(iter, (dlist_head *) &c->pool.idle)
+	dlist_foreach(iter, (dlist_head *) &c->pool->idle)
 	{
 		BurrowLane *lane = dlist_container(BurrowLane, idle_node, iter.cur);
 
@@ -150,9 +151,9 @@ burrow_retry_lacks_session(const BurrowConsumer *c)
 
 	if (after == 0)
 		return false;
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool.lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
 	{
-		const BurrowLane *lane = c->pool.lanes[i];
+		const BurrowLane *lane = c->pool->lanes[i];
 
 		if (lane->session > after && lane->state != BURROW_LANE_FREE && lane->state != BURROW_LANE_LEAVING &&
 			!lane->retire)
@@ -185,7 +186,7 @@ burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part)
 			continue;
 		take_out(c, retry);
 		burrow_sched_finish(c->sched, &m->item);
-		burrow_message_free(c, m);
+		burrow_partition_free_message(c, m);
 	}
 }
 
@@ -196,10 +197,10 @@ burrow_retry_next(const BurrowConsumer *c)
 	const BurrowRetry *retry = first(c);
 
 	/* a worker that becomes idle wakes us anyway */
-	if (retry == NULL || c->ending != BURROW_STOP_NONE || (c->pool.nidle == 0 && retry->at <= c->now))
+	if (retry == NULL || c->ending != BURROW_STOP_NONE || (c->pool->nidle == 0 && retry->at <= c->now))
 		return 0;
 	/* after an error of the environment one message at a time is tried */
-	if (burrow_failure_is_waiting(c) && c->wait_until <= c->now && c->pool.nbusy > 0)
+	if (burrow_failure_is_waiting(c) && c->wait_until <= c->now && c->pool->nbusy > 0)
 		return 0;
 	return Max(retry->at, c->wait_until);
 }

@@ -29,15 +29,13 @@
 #include "utils/timestamp.h"
 
 #include "catalog/done_set.h"
-#include "consumer/connection.h"
-#include "consumer/consumer.h"
 #include "dry_run/dry_run.h"
+#include "offsets/gap.h"
 #include "offsets/seek.h"
 #include "offsets/start_choice.h"
-#include "offsets/topic_identity.h"
 #include "partition/message.h"
-#include "runtime/kafka_library.h"
 #include "runtime/kafka_client.h"
+#include "runtime/kafka_library.h"
 
 /* Longest wait for one answer, and for Kafka as a whole when nothing goes on. */
 #define ASK_TIMEOUT_MS	1000
@@ -324,8 +322,8 @@ check_bounds(DryFetch *f, DryPart *part)
 		part->start = burrow_offset_set_next_missing(&part->skip, part->low);
 	if ((part->located && part->start < part->low) || part->start > part->end)
 	{
-		BurrowHalt	halt = burrow_topic_identity_gap(part->topic, part->partition, part->start,
-												 burrow_topic_identity_bounds_text(part->low, part->end));
+		BurrowHalt	halt = burrow_gap_halt(part->topic, part->partition, part->start,
+												 burrow_gap_bounds_text(part->low, part->end));
 
 		refuse(&halt);
 	}

@@ -18,8 +18,8 @@
  */
 #include "postgres.h"
 
-#include "consumer/consumer.h"
 #include "offsets/lag.h"
+#include "partition/context.h"
 #include "partition/partition.h"
 
 /* Longest wait for the broker's answer. */

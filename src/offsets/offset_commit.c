@@ -29,13 +29,14 @@
 
 #include "catalog/done_set.h"
 #include "catalog/position.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "core/offset_metadata.h"
 #include "offsets/offset_commit.h"
+#include "offsets/positions.h"
 #include "offsets/progress_merge.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/crash_point.h"
 
 /* Looks again for what the walwriter has flushed, while a commit is owed. */
@@ -53,17 +54,6 @@
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
 
-/* When positions could not be stored: doubled each time. */
-#define STORE_AGAIN_MIN_US	INT64CONST(1000000)
-#define STORE_AGAIN_MAX_US	INT64CONST(30000000)
-
-/* Kafka's default for offset.metadata.max.bytes.  The runs are left out where they do
- * not fit. */
-#define METADATA_ROOM		4096
-
-/* At least once, a partition that has more than this takes no more messages: what has
- * no room in the metadata would be run again after a crash. */
-#define METADATA_FULL		(METADATA_ROOM / 4 * 3)
 
 /* The level of synchronous replication that the subscription asks for; -1: none. */
 static int
@@ -105,28 +95,6 @@ burrow_offset_commit_durable_lsn(const BurrowConsumer *c)
 		lsn = Min(lsn, confirmed);
 	}
 	return lsn;
-}
-
-void
-burrow_offset_commit_moved(BurrowConsumer *c, BurrowPartition *part)
-{
-	part->dirty = true;
-	if (part->moving)
-		return;
-	part->moving = true;
-	dlist_push_tail(&c->moving, &part->moving_node);
-}
-
-static void
-release_segments(BurrowConsumer *c, BurrowPartition *part)
-{
-	BurrowTrackerSegment *segment;
-
-	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
-	{
-		dsa_free(c->area, segment->handle);
-		pfree(segment);
-	}
 }
 
 /*
@@ -212,7 +180,7 @@ advance_heads(BurrowConsumer *c)
 		BurrowPartition *part = dlist_container(BurrowPartition, moving_node, iter.cur);
 
 		burrow_tracker_advance(&part->tracker, c->durable_lsn);
-		release_segments(c, part);
+		burrow_partition_release_segments(c, part);
 		if (owes(c, part))
 			c->owing = true;
 		burrow_progress_merge_run(c, part);
@@ -322,19 +290,11 @@ unflushed_beyond_head(BurrowPartition *part, uint64 durable)
 	return all - flushed;
 }
 
-void
-burrow_offset_commit_check_room(BurrowPartition *part, const BurrowOffsetSet *done)
-{
-	size_t		bytes = burrow_offset_set_encoded_size(done, burrow_tracker_committable(&part->tracker));
-
-	part->runs_full = BURROW_OFFSET_METADATA_MIN + 1 + (bytes + 2) / 3 * 4 > METADATA_FULL;
-}
-
 /* The commit's metadata: mode, UUID, and what is done beyond the offset. */
 static void
 put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 {
-	char		text[METADATA_ROOM + 1];
+	char		text[BURROW_METADATA_ROOM + 1];
 	BurrowOffsetMetadata metadata;
 	BurrowOffsetSet done;
 	MayTell		may = may_tell(c, part);
@@ -359,7 +319,7 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 	{
 		/* what is not flushed yet has to fit into one of the next commits */
 		burrow_progress_merge_collect(part, &done);
-		burrow_offset_commit_check_room(part, &done);
+		burrow_progress_merge_check_room(part, &done);
 		burrow_offset_set_reset(&done);
 		part->runs_full |= !with_runs;
 	}
@@ -376,39 +336,6 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 				 errmsg("out of memory"),
 				 errdetail("Failed while building a commit of %d partitions.", list->n)));
 	part->sent = may.offset;
-}
-
-/* Positions to be stored. */
-typedef struct Storing
-{
-	const BurrowPosition *positions;
-	int			n;
-	bool		settle;
-} Storing;
-
-static void
-store(BurrowConsumer *c, void *arg)
-{
-	const Storing *storing = arg;
-
-	if (storing->settle)
-		burrow_position_settle(c->subid, c->sub->uuid, storing->positions, storing->n);
-	else
-		burrow_position_store(c->subid, c->sub->uuid, storing->positions, storing->n);
-}
-
-bool
-burrow_offset_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
-{
-	Storing		storing = {positions, n, settle};
-
-	if (burrow_consumer_try(c, store, &storing, "store positions"))
-	{
-		c->store_delay_us = 0;
-		return true;
-	}
-	c->store_delay_us = Min(Max(c->store_delay_us * 2, STORE_AGAIN_MIN_US), STORE_AGAIN_MAX_US);
-	return false;
 }
 
 /*
@@ -463,7 +390,7 @@ store_positions(BurrowConsumer *c)
 			burrow_progress_merge_collect(part, &position->done);
 		}
 	}
-	if (n > 0 && !burrow_offset_commit_store(c, positions, n, false))
+	if (n > 0 && !burrow_positions_store(c, positions, n, false))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
@@ -504,7 +431,7 @@ keep_untagged(BurrowConsumer *c)
 {
 	if (!c->without_tag || c->sub->commits_untagged)
 		return true;
-	if (!burrow_consumer_try(c, update_untagged, NULL, "keep that Kafka takes no metadata"))
+	if (!burrow_status_try(c, update_untagged, NULL, "keep that Kafka takes no metadata"))
 		return false;
 	c->sub->commits_untagged = true;
 	return true;
@@ -580,7 +507,7 @@ send_commit(BurrowConsumer *c)
 		burrow_offset_commit_retry(c);
 		/* of the other one it was told why */
 		if (stored)
-			burrow_consumer_trouble(c, "08006", psprintf("could not commit offsets: %s", text));
+			burrow_status_fail(c, "08006", psprintf("could not commit offsets: %s", text));
 		else
 			c->commit_not_before = Max(c->commit_not_before, c->now + c->store_delay_us);
 	}

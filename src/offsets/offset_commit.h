@@ -9,18 +9,9 @@
 #include "kafka/kafka.h"
 #include "partition/partition.h"
 
-/*
- * Stores positions in a transaction of its own; settle: and deletes the workers' rows
- * (catalog/position.h).  False: somebody has locked the table; try again.
- */
-extern bool burrow_offset_commit_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle);
-/* Something of the part was taken or done: look at its heads this turn. */
-extern void burrow_offset_commit_moved(BurrowConsumer *c, BurrowPartition *part);
 extern uint64 burrow_offset_commit_durable_lsn(const BurrowConsumer *c);
 /* Moves the durable heads; sends a commit if one is due. */
 extern void burrow_offset_commit_run(BurrowConsumer *c);
-/* At least once: may more be taken of this part, if this is done beyond its head? */
-extern void burrow_offset_commit_check_room(BurrowPartition *part, const BurrowOffsetSet *done);
 /* A commit failed: what was not acknowledged is owed again. */
 extern void burrow_offset_commit_retry(BurrowConsumer *c);
 extern TimestampTz burrow_offset_commit_next(BurrowConsumer *c);

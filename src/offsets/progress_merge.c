@@ -24,10 +24,11 @@
 #include "utils/memutils.h"
 
 #include "catalog/done_set.h"
-#include "consumer/consumer.h"
-#include "offsets/offset_commit.h"
+#include "offsets/positions.h"
 #include "offsets/progress_merge.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
+#include "partition/partition.h"
 
 /* A worker's row that holds this much beyond the head, in bytes, asks for a fold.  Until it
  * shrinks it takes up a few more chunks, two or three bytes a run: so with chunks of the
@@ -39,6 +40,10 @@
 
 /* At least once: between two looks whether they fit into a commit. */
 #define ROOM_MESSAGES		64
+
+/* At least once, a partition that has more than this takes no more messages: what has
+ * no room in the metadata would be run again after a crash. */
+#define METADATA_FULL		(BURROW_METADATA_ROOM / 4 * 3)
 
 static void
 add_run(void *arg, int64_t first, int64_t last)
@@ -62,12 +67,8 @@ note_chunks(BurrowConsumer *c, BurrowPartition *part)
 	if (part->folded == NULL)
 		part->folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
 	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
-	{
-		const BurrowLane *lane = c->pool.lanes[i];
-
-		part->folded[i] = lane != NULL && lane->state == BURROW_LANE_BUSY ? lane->chunk - 1 : c->pool.chunk;
-	}
-	part->folded[BURROW_RESOLVED_LANE] = c->pool.chunk;
+		part->folded[i] = c->lane_chunks[i] != 0 ? c->lane_chunks[i] - 1 : c->chunk;
+	part->folded[BURROW_RESOLVED_LANE] = c->chunk;
 }
 
 /* Has enough been done beyond the head? */
@@ -121,12 +122,20 @@ burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part)
 	burrow_progress_merge_collect(part, &position.done);
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
 	{
-		burrow_offset_commit_check_room(part, &position.done);
+		burrow_progress_merge_check_room(part, &position.done);
 		return;
 	}
-	if (!burrow_offset_commit_store(c, &position, 1, false))
+	if (!burrow_positions_store(c, &position, 1, false))
 		return;
 	note_chunks(c, part);
 	part->stored = -1;
 	part->fold_mark = part->tracker.last_offset + 1;
+}
+
+void
+burrow_progress_merge_check_room(BurrowPartition *part, const BurrowOffsetSet *done)
+{
+	size_t		bytes = burrow_offset_set_encoded_size(done, burrow_tracker_committable(&part->tracker));
+
+	part->runs_full = BURROW_OFFSET_METADATA_MIN + 1 + (bytes + 2) / 3 * 4 > METADATA_FULL;
 }

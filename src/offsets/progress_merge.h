@@ -8,6 +8,10 @@
 #include "core/offset_set.h"
 #include "partition/partition.h"
 
+/* Kafka's default for offset.metadata.max.bytes.  The runs are left out where they do
+ * not fit. */
+#define BURROW_METADATA_ROOM		4096
+
 /* Everything of this part that is done and is not below its head; allocated in the
  * current memory context. */
 extern void burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done);
@@ -18,5 +22,8 @@ extern uint64 burrow_progress_merge_chunk(const BurrowPartition *part, int lane)
 extern void burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes);
 /* Makes a fold of the part if one is due. */
 extern void burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part);
+
+/* At least once: may more be taken of this part, if this is done beyond its head? */
+extern void burrow_progress_merge_check_room(BurrowPartition *part, const BurrowOffsetSet *done);
 
 #endif							/* BURROW_OFFSETS_PROGRESS_MERGE_H */

@@ -25,14 +25,14 @@
 
 #include "utils/memutils.h"
 
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
-#include "consumer/shutdown.h"
 #include "core/kafka_time.h"
+#include "offsets/gap.h"
 #include "offsets/seek.h"
-#include "offsets/start.h"
-#include "offsets/topic_identity.h"
+#include "partition/context.h"
+#include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/crash_point.h"
+#include "runtime/transaction.h"
 
 /* Longest wait for an answer of the broker's. */
 #define ASK_TIMEOUT_MS		1000
@@ -45,10 +45,10 @@ load(BurrowConsumer *c, BurrowPendingSeeks *pending)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
-	burrow_consumer_start_transaction(c);
+	burrow_transaction_begin();
 	MemoryContextSwitchTo(caller);
 	burrow_seek_request_load(c->subid, pending);
-	burrow_consumer_commit_transaction(c);
+	burrow_transaction_commit(c->turn_cxt);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -102,7 +102,7 @@ refuse(BurrowConsumer *c, const BurrowSeek *seek, const char *detail)
 	};
 
 	c->refused_seek = seek;
-	burrow_shutdown_halt(c, &halt);
+	burrow_status_halt(c, &halt);
 }
 
 /* False: Kafka has not answered. */
@@ -124,7 +124,7 @@ check_partitions_exist(BurrowConsumer *c)
 			partitions = c->kafka->count_partitions(c->scout, topic, ASK_TIMEOUT_MS, text);
 			if (partitions < 0)
 			{
-				burrow_consumer_trouble(c, "08006", text);
+				burrow_status_fail(c, "08006", text);
 				return false;
 			}
 		}
@@ -151,7 +151,7 @@ ask_bounds(BurrowConsumer *c, int64 which)
 	if (ok && c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
 		return list;
 	c->kafka->list_free(list);
-	burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+	burrow_status_fail(c, "08006", psprintf("could not look up what the topic holds: %s", text));
 	return NULL;
 }
 
@@ -159,7 +159,7 @@ static void
 check_bounds(BurrowConsumer *c, const BurrowSeek *seek, int64 low, int64 end)
 {
 	if (seek->offset < low || seek->offset > end)
-		refuse(c, seek, burrow_topic_identity_bounds_text(low, end));
+		refuse(c, seek, burrow_gap_bounds_text(low, end));
 }
 
 /* Those of which Kafka knows nothing now are looked at when they are assigned. */
@@ -277,7 +277,7 @@ burrow_seek_fix_time(BurrowConsumer *c)
 	}
 
 	/* not what is wanted any more: we are about to hear of that */
-	if (!burrow_consumer_try(c, fix, &work, "store the offsets of a seek") || !work.fixed)
+	if (!burrow_status_try(c, fix, &work, "store the offsets of a seek") || !work.fixed)
 		return false;
 	BURROW_CRASH_POINT("seek time fixed");
 
@@ -330,7 +330,7 @@ finish(BurrowConsumer *c, BurrowPartition *part)
 	ereport(LOG,
 			(errmsg("subscription \"%s\": topic \"%s\" partition %d was moved to offset %lld",
 					c->sub->name, part->topic, part->partition, (long long) part->start)));
-	burrow_intake_readable(c, part);
+	burrow_partition_readable(c, part);
 }
 
 static bool
@@ -348,7 +348,7 @@ burrow_seek_run(BurrowConsumer *c)
 		return;
 	BURROW_CRASH_POINT("before seek is removed");
 	c->seek_again_at = 0;
-	if (!burrow_consumer_try(c, remove_done, NULL, "remove a seek that is done"))
+	if (!burrow_status_try(c, remove_done, NULL, "remove a seek that is done"))
 	{
 		c->seek_again_at = c->now + REMOVE_AGAIN_US;
 		return;

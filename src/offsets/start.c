@@ -23,67 +23,24 @@
 #include "access/xlog.h"
 #include "utils/memutils.h"
 
-#include "consumer/consumer.h"
-#include "consumer/shutdown.h"
-#include "offsets/offset_commit.h"
+#include "offsets/gap.h"
+#include "offsets/lookup.h"
+#include "offsets/positions.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/start_choice.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/crash_point.h"
 
-/* Asks again after a failure; of single partitions longer each time. */
-#define ASK_AGAIN_US		INT64CONST(1000000)
-#define ASK_AGAIN_MAX_US	INT64CONST(10000000)
 
 /* Longest wait for an answer of the broker's within one turn. */
 #define LOOK_UP_TIMEOUT_MS	1000
 
 /* The committed offsets are asked for without waiting; librdkafka's own limit. */
 #define FETCH_TIMEOUT_MS	10000
-
-BurrowKafkaList *
-burrow_start_list(BurrowConsumer *c, BurrowStartFilter is_wanted, BurrowStartOffset offset)
-{
-	BurrowKafkaList *list;
-	dlist_iter	iter;
-	int			n = 0;
-
-	dlist_foreach(iter, &c->parts)
-		n += is_wanted(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
-	list = c->kafka->list_new(n);
-	n = 0;
-	dlist_foreach(iter, &c->parts)
-	{
-		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (list != NULL && is_wanted(c, part) &&
-			!c->kafka->list_set(list, n++, part->topic, part->partition, offset(part), NULL, 0))
-		{
-			c->kafka->list_free(list);
-			list = NULL;
-		}
-	}
-	if (list == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Failed while assigning %d partitions.", n)));
-	return list;
-}
-
-int64
-burrow_start_offset(const BurrowPartition *part)
-{
-	return part->start;
-}
-
-bool
-burrow_start_is_due(const BurrowConsumer *c, const BurrowPartition *part, BurrowStartStep step)
-{
-	return part->state == BURROW_PARTITION_RESOLVING_START && part->step == step && part->again_at <= c->now;
-}
 
 /* ---- no answer ---- */
 
@@ -98,41 +55,17 @@ set_back(BurrowPartition *part, BurrowStartStep step, TimestampTz at)
 static void
 set_all_back(BurrowConsumer *c, BurrowStartStep step, const char *what, const char *reason)
 {
-	TimestampTz at = GetCurrentTimestamp() + ASK_AGAIN_US;
+	TimestampTz at = GetCurrentTimestamp() + BURROW_LOOKUP_AGAIN_US;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &c->parts)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (burrow_start_is_due(c, part, step))
+		if (burrow_lookup_is_due(c, part, step))
 			set_back(part, step, at);
 	}
-	burrow_consumer_trouble(c, "08006", psprintf("%s: %s", what, reason));
-}
-
-void
-burrow_start_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason)
-{
-	char	   *text = psprintf("%s: %s", what, reason);
-	bool		told = part->stuck_text != NULL && strcmp(part->stuck_text, text) == 0;
-
-	part->again_us = Min(Max(part->again_us * 2, ASK_AGAIN_US), ASK_AGAIN_MAX_US);
-	/* the question may have taken a while, which the others waited */
-	part->again_at = GetCurrentTimestamp() + part->again_us;
-	if (part->stuck_since == 0)
-		part->stuck_since = c->now;
-	if (told)
-		return;
-	if (part->stuck_text != NULL)
-		pfree(part->stuck_text);
-	part->stuck_text = MemoryContextStrdup(TopMemoryContext, text);
-	text = psprintf("topic \"%s\" partition %d cannot be started: %s", part->topic, part->partition, text);
-	burrow_registry_set_error(c->slot, "08006", text);
-	ereport(c->start_told.nstuck == 0 ? WARNING : DEBUG1,
-			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 errmsg("subscription \"%s\": %s", c->sub->name, text),
-			 errdetail("It is asked for again; other partitions go on.")));
+	burrow_status_fail(c, "08006", psprintf("%s: %s", what, reason));
 }
 
 /* ---- the group's offsets ---- */
@@ -141,14 +74,14 @@ burrow_start_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, c
 static bool
 wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_start_is_due(c, part, BURROW_STEP_ASK) &&
+	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) &&
 		!burrow_partition_has_straggler((BurrowConsumer *) c, part);
 }
 
 static void
 ask(BurrowConsumer *c)
 {
-	BurrowKafkaList *list = burrow_start_list(c, wants_offset, burrow_start_offset);
+	BurrowKafkaList *list = burrow_lookup_list(c, wants_offset, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	bool		ok = list->n > 0 &&
 		c->kafka->fetch_committed(c->client, list, FETCH_TIMEOUT_MS, ++c->start_tag, text);
@@ -186,7 +119,7 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 				(errmsg("subscription \"%s\": what is committed for topic \"%s\" partition %d claims that offsets are done which the topic does not hold",
 						c->sub->name, part->topic, part->partition),
 				 errdetail("%zu ranges of offsets were not believed. %s", location.refused,
-						   burrow_topic_identity_bounds_text(log->low, log->end))));
+						   burrow_gap_bounds_text(log->low, log->end))));
 
 	start = location.decided;
 	part->located = location.located;
@@ -194,7 +127,7 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 	{
 		BurrowHalt	halt = burrow_start_choice_behind(part->topic, part->partition, item->offset, low);
 
-		burrow_shutdown_halt(c, &halt);
+		burrow_status_halt(c, &halt);
 	}
 	else
 		part->start = location.start;
@@ -268,7 +201,7 @@ ask_again(BurrowConsumer *c, uint64 tag)
 		if (part->state != BURROW_PARTITION_RESOLVING_START ||
 			part->step != BURROW_STEP_ASKED || part->asked_tag != tag)
 			continue;
-		set_back(part, BURROW_STEP_ASK, c->now + ASK_AGAIN_US);
+		set_back(part, BURROW_STEP_ASK, c->now + BURROW_LOOKUP_AGAIN_US);
 		any = true;
 	}
 	return any;
@@ -287,7 +220,7 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (event->error != 0)
 	{
 		if (ask_again(c, event->tag))
-			burrow_consumer_trouble(c, "08006", psprintf("could not get committed offsets: %s", event->text));
+			burrow_status_fail(c, "08006", psprintf("could not get committed offsets: %s", event->text));
 		return;
 	}
 
@@ -297,7 +230,7 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		rows.positions[i].topic = list->items[i].topic;
 		rows.positions[i].partition = list->items[i].partition;
 	}
-	if (!burrow_consumer_try(c, read_rows, &rows, "read positions"))
+	if (!burrow_status_try(c, read_rows, &rows, "read positions"))
 	{
 		(void) ask_again(c, event->tag);
 		return;
@@ -307,10 +240,10 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (logs == NULL)
 	{
 		if (ask_again(c, event->tag))
-			burrow_consumer_trouble(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+			burrow_status_fail(c, "08006", psprintf("could not look up what the topic holds: %s", text));
 		return;
 	}
-	burrow_consumer_trouble_over(c);
+	burrow_status_clear(c);
 
 	for (int i = 0; i < list->n; i++)
 	{
@@ -322,13 +255,13 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		if (item->error != 0)
 		{
 			part->step = BURROW_STEP_ASK;
-			burrow_start_stick(c, part, "could not get the committed offset", item->error_text);
+			burrow_lookup_stick(c, part, "could not get the committed offset", item->error_text);
 			continue;
 		}
 		if (errors[i] != NULL)
 		{
 			part->step = BURROW_STEP_ASK;
-			burrow_start_stick(c, part, "could not look up what the partition holds", errors[i]);
+			burrow_lookup_stick(c, part, "could not look up what the partition holds", errors[i]);
 			continue;
 		}
 		/* a partition that comes later than the first is new: none of it may be missed */
@@ -358,14 +291,14 @@ tell_of_ends(const BurrowConsumer *c, const BurrowKafkaList *list)
 static bool
 wants_look_up(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && !part->located;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && !part->located;
 }
 
 /* Looks up the log's start or end, or a time, where that is to be done. */
 static void
 look_up(BurrowConsumer *c)
 {
-	BurrowKafkaList *list = burrow_start_list(c, wants_look_up, burrow_start_offset);
+	BurrowKafkaList *list = burrow_lookup_list(c, wants_look_up, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	bool		ok = c->kafka->resolve(c->scout, list, LOOK_UP_TIMEOUT_MS, text);
 
@@ -378,7 +311,7 @@ look_up(BurrowConsumer *c)
 
 		if (item->error != 0)
 		{
-			burrow_start_stick(c, part, "could not look up the starting offset", item->error_text);
+			burrow_lookup_stick(c, part, "could not look up the starting offset", item->error_text);
 			continue;
 		}
 		part->start = item->offset;
@@ -405,7 +338,7 @@ check(BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located)
+		if (burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located)
 			part->step = BURROW_STEP_KNOWN;
 	}
 }
@@ -439,7 +372,7 @@ waits_for_others(const BurrowConsumer *c, const BurrowPartition *part)
 static bool
 may_be_stored(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_start_is_due(c, part, BURROW_STEP_KNOWN) && !waits_for_others(c, part);
+	return burrow_lookup_is_due(c, part, BURROW_STEP_KNOWN) && !waits_for_others(c, part);
 }
 
 /* Those that are to be stored now; an array that has room for all parts. */
@@ -480,7 +413,7 @@ store(BurrowConsumer *c, BurrowPartition **parts, int nparts)
 		burrow_topic_identity_fill(parts[i], &positions[n]);
 		positions[n++].done = parts[i]->skip;
 	}
-	return n == 0 || burrow_offset_commit_store(c, positions, n, true);
+	return n == 0 || burrow_positions_store(c, positions, n, true);
 }
 
 static void
@@ -496,7 +429,7 @@ store_known(BurrowConsumer *c)
 
 		if (!ok)
 		{
-			set_back(part, BURROW_STEP_KNOWN, c->now + ASK_AGAIN_US);
+			set_back(part, BURROW_STEP_KNOWN, c->now + BURROW_LOOKUP_AGAIN_US);
 			continue;
 		}
 		part->step = BURROW_STEP_STORED;

@@ -22,14 +22,15 @@
 
 #include "utils/memutils.h"
 
-#include "consumer/connection.h"
-#include "consumer/consumer.h"
-#include "consumer/shutdown.h"
 #include "core/kafka_time.h"
+#include "offsets/gap.h"
+#include "offsets/lookup.h"
 #include "offsets/seek.h"
-#include "offsets/start.h"
 #include "offsets/topic_identity.h"
+#include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
+#include "runtime/transaction.h"
 
 /* Longest wait for an answer of the broker's. */
 #define ASK_TIMEOUT_MS		1000
@@ -45,14 +46,14 @@
 static bool
 is_old(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && part->old;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && part->old;
 }
 
 /* Is what the log holds to be asked for? */
 static bool
 wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_start_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && (part->old || part->given);
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && (part->old || part->given);
 }
 
 /* Can the message that was taken last be compared? */
@@ -96,14 +97,14 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *m
 		.seek_to = part->low,
 	};
 
-	burrow_shutdown_halt(c, &halt);
+	burrow_status_halt(c, &halt);
 }
 
 /* Asks for the logs' starts or ends.  False: Kafka has not answered. */
 static bool
-ask_bounds(BurrowConsumer *c, BurrowStartOffset which, char *text)
+ask_bounds(BurrowConsumer *c, BurrowLookupOffset which, char *text)
 {
-	BurrowKafkaList *list = burrow_start_list(c, wants_bounds, which);
+	BurrowKafkaList *list = burrow_lookup_list(c, wants_bounds, which);
 	bool		ok = c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
@@ -112,7 +113,7 @@ ask_bounds(BurrowConsumer *c, BurrowStartOffset which, char *text)
 		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
 
 		if (item->error != 0)
-			burrow_start_stick(c, part, "could not look up what the partition holds", item->error_text);
+			burrow_lookup_stick(c, part, "could not look up what the partition holds", item->error_text);
 		else if (which == earliest)
 			part->low = item->offset;
 		else
@@ -126,7 +127,7 @@ ask_bounds(BurrowConsumer *c, BurrowStartOffset which, char *text)
 static bool
 compare(BurrowConsumer *c, char *text)
 {
-	BurrowKafkaList *list = burrow_start_list(c, is_comparable, seen);
+	BurrowKafkaList *list = burrow_lookup_list(c, is_comparable, seen);
 	bool		ok = c->kafka->peek(c->scout, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
@@ -136,7 +137,7 @@ compare(BurrowConsumer *c, char *text)
 		int64		ms = item->offset;
 
 		if (item->error != 0)
-			burrow_start_stick(c, part, "could not read what was read before", item->error_text);
+			burrow_lookup_stick(c, part, "could not read what was read before", item->error_text);
 		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->seen_ms)
 			halt(c, part, part->start,
 				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
@@ -161,36 +162,11 @@ check_end(BurrowConsumer *c, BurrowPartition *part)
 					  (long long) part->end));
 }
 
-const char *
-burrow_topic_identity_bounds_text(int64 low, int64 end)
-{
-	if (low == end)
-		return psprintf("The topic holds no message of this partition; the next one will have offset %lld.",
-						(long long) end);
-	return psprintf("The topic holds offsets %lld to %lld of this partition.",
-					(long long) low, (long long) end - 1);
-}
-
-BurrowHalt
-burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, const char *detail)
-{
-	return (BurrowHalt) {
-		.topic = topic,
-		.partition = partition,
-		.offset = position,
-		.sqlstate = "22003",
-		.message = psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
-							(long long) position, topic, partition),
-		.detail = detail,
-		.hint = BURROW_HINT_SEEK,
-	};
-}
-
 void
 burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end)
 {
-	BurrowHalt	halt = burrow_topic_identity_gap(part->topic, part->partition, position,
-												 low >= 0 ? burrow_topic_identity_bounds_text(low, end) : NULL);
+	BurrowHalt	halt = burrow_gap_halt(part->topic, part->partition, position,
+												 low >= 0 ? burrow_gap_bounds_text(low, end) : NULL);
 
 	/* where they are not known, the next start finds them out */
 	if (low >= 0)
@@ -199,7 +175,7 @@ burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, i
 		/* below the position it would be another log, of which nothing is done */
 		halt.seek_to = low > position ? burrow_offset_set_next_missing(&part->skip, low) : low;
 	}
-	burrow_shutdown_halt(c, &halt);
+	burrow_status_halt(c, &halt);
 }
 
 /* The option on_gap says so: goes on where the log begins. */
@@ -243,7 +219,7 @@ check_start(BurrowConsumer *c, BurrowPartition *part)
 
 /* Calls check() for those that are wanted, until one halts. */
 static void
-check_each(BurrowConsumer *c, BurrowStartFilter is_wanted, void (*check) (BurrowConsumer *c, BurrowPartition *part))
+check_each(BurrowConsumer *c, BurrowLookupFilter is_wanted, void (*check) (BurrowConsumer *c, BurrowPartition *part))
 {
 	dlist_iter	iter;
 
@@ -296,9 +272,9 @@ was_there(BurrowConsumer *c)
 {
 	bool		was;
 
-	burrow_consumer_start_transaction(c);
+	burrow_transaction_begin();
 	was = burrow_position_exists(c->subid, c->sub->topic);
-	burrow_consumer_commit_transaction(c);
+	burrow_transaction_commit(c->turn_cxt);
 	return was;
 }
 
@@ -361,7 +337,7 @@ burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
 	if (partitions > 0)
 	{
 		if (c->topic_missing_since != 0 && c->client != NULL && (!is_pattern || c->missing_topic[0] != '\0'))
-			burrow_consumer_end(c, BURROW_STOP_RESTART);
+			burrow_status_stop(c, BURROW_STOP_RESTART);
 		c->topic_missing_since = 0;
 		c->missing_topic[0] = '\0';
 	}
@@ -383,6 +359,6 @@ burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
 			.hint = "Make it anew and use burrow.seek() to say where to go on, or use burrow.unsubscribe().",
 		};
 
-		burrow_shutdown_halt(c, &halt);
+		burrow_status_halt(c, &halt);
 	}
 }

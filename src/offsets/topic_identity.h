@@ -9,17 +9,12 @@
 #include "partition/partition.h"
 #include "shmem/registry.h"
 
-#define BURROW_HINT_SEEK	"Use burrow.seek() to say where to go on."
 
 /* Of those whose start is known and that are due: halts where one cannot be gone on from, and sticks
  * those for which there is no answer.  False: Kafka has not answered at all, and text says why. */
 extern bool burrow_topic_identity_check(BurrowConsumer *c, char *text);
-/* The topic does not hold what comes next. */
-extern BurrowHalt burrow_topic_identity_gap(const char *topic, int32 partition, int64 position, const char *detail);
 /* low, end: what the log holds; -1: that is not known. */
 extern void burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end);
-/* What a log holds, as a sentence. */
-extern const char *burrow_topic_identity_bounds_text(int64 low, int64 end);
 /* Kafka said that this partition is not there (any more). */
 extern void burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part);
 /* The topic, or pattern, to look for. */

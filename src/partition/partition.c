@@ -13,16 +13,14 @@
 #include "utils/memutils.h"
 
 #include "catalog/done_set.h"
-#include "consumer/consumer.h"
-#include "consumer/intake.h"
 #include "core/kafka_time.h"
-#include "dead_letter/key_parking.h"
-#include "dead_letter/redelivery.h"
-#include "delivery/reclaim.h"
-#include "delivery/retry.h"
-#include "offsets/offset_commit.h"
+#include "partition/context.h"
 #include "partition/partition.h"
 #include "shmem/worker_slots.h"
+
+/* What else is to be done when a partition stops: see burrow_partition_on_stop(). */
+static BurrowPartitionStop before_stop;
+static BurrowPartitionStop after_stop;
 
 BurrowPartition *
 burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
@@ -48,7 +46,6 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->goal = -1;
 	part->step = BURROW_STEP_ASK;
 	burrow_done_set_init(&part->skip);
-	part->place = burrow_key_parking_place(c, topic, partition);
 
 	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
 		;
@@ -68,21 +65,28 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	return part;
 }
 
-/* The epoch is over and no worker holds a message of it. */
-static void
-part_free(BurrowConsumer *c, BurrowPartition *part)
+/* Gives back the tracker's segments that nobody needs any more. */
+void
+burrow_partition_release_segments(BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowTrackerSegment *segment;
 
-	Assert(part->held == 0 && part->queue == NULL);
-	if (part->letters)
-		c->nletter_parts--;
-	burrow_tracker_close(&part->tracker);
 	while ((segment = burrow_tracker_take_free(&part->tracker)) != NULL)
 	{
 		dsa_free(c->area, segment->handle);
 		pfree(segment);
 	}
+}
+
+/* The epoch is over and no worker holds a message of it. */
+static void
+part_free(BurrowConsumer *c, BurrowPartition *part)
+{
+	Assert(part->held == 0 && part->queue == NULL);
+	if (part->letters)
+		c->nletter_parts--;
+	burrow_tracker_close(&part->tracker);
+	burrow_partition_release_segments(c, part);
 	if (part->moving)
 		dlist_delete(&part->moving_node);
 	dlist_delete(&part->node);
@@ -100,7 +104,14 @@ part_free(BurrowConsumer *c, BurrowPartition *part)
 static void
 drop_item(void *arg, BurrowSchedItem *item)
 {
-	burrow_message_free(arg, (BurrowMessage *) item);
+	burrow_partition_free_message(arg, (BurrowMessage *) item);
+}
+
+void
+burrow_partition_on_stop(BurrowPartitionStop before, BurrowPartitionStop after)
+{
+	before_stop = before;
+	after_stop = after;
 }
 
 /* Takes no more of it, and drops what no worker has. */
@@ -108,27 +119,19 @@ void
 burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part)
 {
 	if (part->state == BURROW_PARTITION_ACTIVE)
-	{
 		part->state = BURROW_PARTITION_CLOSING;
-		burrow_reclaim_part(c, part);
-	}
 	if (part->readable)
 	{
 		part->readable = false;
 		dlist_delete(&part->readable_node);
 	}
-	if (part->sched != NULL)
-	{
-		BurrowPartition *letters = part->letters ? NULL : burrow_partition_find_letters(c, part->topic, part->partition);
-
-		burrow_retry_drop(c, part);
-		if (!part->guest)
-			burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
-		part->sched = NULL;
-		/* it is not freed here: the caller may be on its way through the list */
-		if (letters != NULL && letters->guest)
-			burrow_redelivery_give_up(c, letters);
-	}
+	if (part->sched == NULL)
+		return;
+	before_stop(c, part);
+	if (!part->guest)
+		burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
+	part->sched = NULL;
+	after_stop(c, part);
 }
 
 /* The partition is no longer ours. */
@@ -164,7 +167,7 @@ burrow_partition_release(BurrowConsumer *c, BurrowPartition *part)
 			burrow_partition_close(c, part);
 	}
 	else if (part->state != BURROW_PARTITION_CLOSED)
-		burrow_offset_commit_moved(c, part);
+		burrow_partition_moved(c, part);
 	else if (part->held == 0)
 		part_free(c, part);
 }
@@ -309,4 +312,40 @@ burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not get the queue of topic \"%s\" partition %d: %s",
 						part->topic, part->partition, text)));
+}
+
+/* ---- lists that it is on ---- */
+
+/* The partition's queue may hold something. */
+void
+burrow_partition_readable(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->readable)
+		return;
+	part->readable = true;
+	dlist_push_tail(&c->readable, &part->readable_node);
+}
+
+void
+burrow_partition_moved(BurrowConsumer *c, BurrowPartition *part)
+{
+	part->dirty = true;
+	if (part->moving)
+		return;
+	part->moving = true;
+	dlist_push_tail(&c->moving, &part->moving_node);
+}
+
+/* ---- its messages ---- */
+
+/* The message is resolved, or dropped. */
+void
+burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m)
+{
+	c->bytes -= m->item.bytes;
+	if (m->part->letters)
+		m->part->unresolved--;
+	if (m->retry != NULL)
+		pfree(m->retry);
+	pfree(m);
 }

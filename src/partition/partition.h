@@ -196,6 +196,20 @@ extern BurrowPartition *burrow_partition_new(BurrowConsumer *c, const char *topi
 extern void burrow_partition_open(BurrowConsumer *c, BurrowPartition *part);
 /* The part that holds dead letters of this partition; NULL: none. */
 extern BurrowPartition *burrow_partition_find_letters(BurrowConsumer *c, const char *topic, int32 partition);
+/* The queue of the partition may hold something. */
+extern void burrow_partition_readable(BurrowConsumer *c, BurrowPartition *part);
+/* Something of the partition was taken or done: its heads are looked at this turn. */
+extern void burrow_partition_moved(BurrowConsumer *c, BurrowPartition *part);
+/* Gives back the tracker's segments that nobody needs any more. */
+extern void burrow_partition_release_segments(BurrowConsumer *c, BurrowPartition *part);
+
+/*
+ * Who has something of a partition that stops is told: before, while its messages are still there,
+ * and after they were dropped.  Set once, by who knows them all.
+ */
+typedef void (*BurrowPartitionStop) (BurrowConsumer *c, BurrowPartition *part);
+extern void burrow_partition_on_stop(BurrowPartitionStop before, BurrowPartitionStop after);
+
 /* Takes no more of it, and drops what no worker has. */
 extern void burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part);
 /* It is no longer ours.  Freed here, or when the last worker lets go of it. */
@@ -207,7 +221,8 @@ extern BurrowPartition *burrow_partition_find(BurrowConsumer *c, const char *top
 extern bool burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part);
 /* A worker has let go of a message of this part, which may have been freed by it afterwards. */
 extern void burrow_partition_release(BurrowConsumer *c, BurrowPartition *part);
+/* The message is resolved, or dropped. */
+extern void burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m);
 /* Bring the shared slot up to date. */
 extern void burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part);
-
 #endif							/* BURROW_PARTITION_PARTITION_H */

@@ -29,7 +29,7 @@ FOLDERS = {
     "dead_letter": (*LOW, "runtime", "partition", "offsets"),
     "delivery": (*LOW, "runtime", "partition", "offsets", "dead_letter"),
     "consumer": (*LOW, "runtime", "partition", "offsets", "dead_letter", "delivery"),
-    "dry_run": (*LOW, "runtime", "handler", "partition/message.h", "offsets/start_choice.h"),
+    "dry_run": (*LOW, "runtime", "handler", "partition/message.h", "offsets/gap.h", "offsets/seek.h", "offsets/start_choice.h"),
     "api": (
         *LOW,
         "handler/handler.h",

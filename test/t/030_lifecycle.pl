@@ -259,7 +259,7 @@ $position = $small->log_position;
 subscribe($small, 'eight', workers => 1);
 $small->wait_for_log_line(qr/LOG:  no background worker slot is free for burrow's processes/, $position);
 like($small->log_since($position), qr/HINT:  Increase max_worker_processes/, 'the log says what is missing');
-$small->wait_for('another attempt', "SELECT count(*) = 1 FROM burrow.subscriptions WHERE subscription = 'eight' AND state = 'starting'");
+$small->wait_for('another attempt', "SELECT count(*) = 1 FROM burrow.subscriptions WHERE subscription = 'eight' AND state = 'retrying'");
 works($small, 'seven', 'while another subscription waits for room');
 $small->sql("SELECT burrow.unsubscribe('seven')");
 works($small, 'eight', 'when there is room again');

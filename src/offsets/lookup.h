@@ -1,0 +1,29 @@
+/*
+ * lookup.h
+ *	  Questions to Kafka about the partitions of an assignment: for which they are due, their list,
+ *	  and what follows when one has no answer.
+ */
+#ifndef BURROW_OFFSETS_LOOKUP_H
+#define BURROW_OFFSETS_LOOKUP_H
+
+#include "kafka/kafka.h"
+#include "partition/context.h"
+#include "partition/partition.h"
+
+/* Asks again after a failure; of single partitions longer each time. */
+#define BURROW_LOOKUP_AGAIN_US		INT64CONST(1000000)
+#define BURROW_LOOKUP_AGAIN_MAX_US	INT64CONST(10000000)
+
+typedef bool (*BurrowLookupFilter) (const BurrowConsumer *c, const BurrowPartition *part);
+typedef int64 (*BurrowLookupOffset) (const BurrowPartition *part);
+
+/* A list of the partitions that are wanted, with an offset each. */
+extern BurrowKafkaList *burrow_lookup_list(BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset);
+/* The one where it starts. */
+extern int64 burrow_lookup_start(const BurrowPartition *part);
+/* Is it at this step, and to be asked for now? */
+extern bool burrow_lookup_is_due(const BurrowConsumer *c, const BurrowPartition *part, BurrowStartStep step);
+/* Kafka has no answer for this partition alone; it is asked for again later. */
+extern void burrow_lookup_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason);
+
+#endif							/* BURROW_OFFSETS_LOOKUP_H */
