@@ -20,6 +20,8 @@ CORE_OBJS = \
 	src/core/policy.o \
 	src/core/progress_row.o \
 	src/core/scheduler.o \
+	src/core/scheduler_heap.o \
+	src/core/scheduler_orders.o \
 	src/core/session_budget.o \
 	src/core/sizer.o \
 	src/core/start_position.o \

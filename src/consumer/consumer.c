@@ -240,8 +240,8 @@ publish(BurrowConsumer *c)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 
-	pg_atomic_write_u64(&slot->jobs_queued, burrow_sched_ready(c->sched) + burrow_sched_blocked(c->sched));
-	pg_atomic_write_u64(&slot->inflight, burrow_sched_in_hand(c->sched) - c->nwaiting);
+	pg_atomic_write_u64(&slot->jobs_queued, burrow_scheduler_ready(c->sched) + burrow_scheduler_blocked(c->sched));
+	pg_atomic_write_u64(&slot->inflight, burrow_scheduler_in_hand(c->sched) - c->nwaiting);
 	pg_atomic_write_u64(&slot->inflight_bytes, c->bytes);
 	pg_atomic_write_u64(&slot->unconfirmed_since, (uint64) c->unconfirmed_since);
 	burrow_retry_publish(c);
@@ -383,7 +383,7 @@ consume(BurrowConsumer *c)
 	burrow_kafka_client_make_pipe(&c->wake_read, &c->wake_write);
 	c->area = dsa_create(burrow->tracker_tranche);
 	dsa_pin_mapping(c->area);
-	c->sched = burrow_sched_create(sched_allocate, sched_release);
+	c->sched = burrow_scheduler_create(sched_allocate, sched_release);
 	burrow_assignment_init(c);
 	burrow_pool_init(c);
 	burrow_failure_init(c);

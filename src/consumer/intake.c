@@ -58,7 +58,7 @@ has_room(const BurrowConsumer *c)
 	 * pool's place with messages that cannot run.  They count in bytes and in the
 	 * window.
 	 */
-	return burrow_sched_ready(c->sched) + burrow_sched_in_hand(c->sched) - c->nwaiting < (uint64) o->max_inflight &&
+	return burrow_scheduler_ready(c->sched) + burrow_scheduler_in_hand(c->sched) - c->nwaiting < (uint64) o->max_inflight &&
 		c->bytes < (uint64) o->max_inflight_bytes;
 }
 
@@ -71,7 +71,7 @@ set_unreadable(BurrowPartition *part)
 
 /* Which messages it has to keep its order with. */
 static void
-set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedItem *item)
+set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowSchedulerItem *item)
 {
 	switch (c->sub->options.ordering)
 	{
@@ -234,7 +234,7 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 	m = copy_message(c, part, km, ref, size, hsize);
 	c->bytes += m->item.bytes;
 	BURROW_COUNT(c->slot, bytes_received, km->key_len + km->value_len + m->frame.headers_len);
-	burrow_sched_add(c->sched, part->sched, &m->item);
+	burrow_scheduler_add(c->sched, part->sched, &m->item);
 }
 
 /*

@@ -130,7 +130,7 @@ burrow_shutdown_advance(BurrowConsumer *c)
 		begin_end(c);
 	if (c->end_phase == BURROW_SHUTDOWN_DRAINING)
 	{
-		if (burrow_sched_in_hand(c->sched) > 0)
+		if (burrow_scheduler_in_hand(c->sched) > 0)
 		{
 			if (c->ending != BURROW_STOP_SHUTDOWN)
 			{

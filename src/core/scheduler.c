@@ -4,8 +4,8 @@
  *
  * Runs in: the consumer.
  *
- * Owns: partitions, the records of orders, the table that finds them and the
- * partitions' heaps, all from the two functions given at creation.  Items are the
+ * Owns: partitions, with the records of their orders (scheduler_orders.c) and their
+ * heaps (scheduler_heap.c), all from the two functions given at creation.  Items are the
  * caller's.  In the steady state nothing is allocated for a message: records of
  * orders are kept for use again, the heap and the table grow to what is needed.
  * Only add_partition, add and pick allocate, and before they change anything, so
@@ -41,46 +41,21 @@
 #include <string.h>
 
 #include "core/check.h"
-
-#define SMALLEST_TABLE_BITS		6
-#define SMALLEST_HEAP			16
-#define RECORDS_KEPT			4096	/* most records kept for use again */
-
-typedef struct BurrowSchedOrder BurrowSchedOrder;
-
-struct BurrowSchedOrder
-{
-	uint64_t	order;
-	BurrowSchedPartition *partition;
-	BurrowSchedOrder *chain_next;	/* in the table's bucket */
-	BurrowSchedOrder **chain_link;	/* what points here in it */
-	BurrowSchedOrder *next;		/* in the partition's fresh or held list, */
-	BurrowSchedOrder *prev;		/* or next in the list of records kept */
-	BurrowSchedItem *first;		/* waiting, oldest first */
-	BurrowSchedItem *last;
-	uint32_t	waiting;
-	uint32_t	in_hand;		/* held if there are any */
-};
+#include "core/scheduler_heap.h"
+#include "core/scheduler_orders.h"
 
 typedef struct OrderList
 {
-	BurrowSchedOrder *first;
-	BurrowSchedOrder *last;
+	BurrowSchedulerOrder *first;
+	BurrowSchedulerOrder *last;
 } OrderList;
 
-/* What came back: a free item, or the first one that waits in an order. */
-typedef struct HeapEntry
+struct BurrowSchedulerPartition
 {
-	uint64_t	arrival;
-	BurrowSchedItem *item;
-} HeapEntry;
-
-struct BurrowSchedPartition
-{
-	BurrowSchedPartition *next;	/* in the list of all */
-	BurrowSchedPartition *prev;
-	BurrowSchedPartition *turn_next;	/* in the ring, if anything is ready */
-	BurrowSchedPartition *turn_prev;
+	BurrowSchedulerPartition *next;	/* in the list of all */
+	BurrowSchedulerPartition *prev;
+	BurrowSchedulerPartition *turn_next;	/* in the ring, if anything is ready */
+	BurrowSchedulerPartition *turn_prev;
 	uint64_t	salt;			/* sets its orders apart in the table */
 	bool		removed;
 	uint64_t	ready;
@@ -88,25 +63,18 @@ struct BurrowSchedPartition
 	uint64_t	in_hand;
 	OrderList	fresh;
 	OrderList	held;
-	BurrowSchedItem *free_first;
-	BurrowSchedItem *free_last;
-	HeapEntry  *heap;
-	size_t		nheap;
-	size_t		heap_room;
+	BurrowSchedulerItem *free_first;
+	BurrowSchedulerItem *free_last;
+	BurrowSchedulerHeap came_back;	/* free items, and the first ones that wait in orders */
 };
 
 struct BurrowScheduler
 {
-	void	   *(*allocate) (size_t size);
-	void		(*release) (void *pointer);
-	BurrowSchedOrder **table;
-	unsigned	table_bits;
-	size_t		norders;
-	BurrowSchedOrder *kept;
-	size_t		nkept;
-	BurrowSchedPartition *partitions;
-	BurrowSchedPartition *turn_first;	/* the next to be served */
-	BurrowSchedPartition *turn_last;
+	BurrowAllocator memory;
+	BurrowSchedulerOrders orders;
+	BurrowSchedulerPartition *partitions;
+	BurrowSchedulerPartition *turn_first;	/* the next to be served */
+	BurrowSchedulerPartition *turn_last;
 	uint64_t	arrivals;
 	uint64_t	salts;
 	uint64_t	ready;
@@ -126,9 +94,9 @@ typedef enum Source
 /* A chunk while it is picked. */
 typedef struct Chunk
 {
-	BurrowSchedLimits limits;
-	BurrowSchedItem *first;
-	BurrowSchedItem *last;
+	BurrowSchedulerLimits limits;
+	BurrowSchedulerItem *first;
+	BurrowSchedulerItem *last;
 	uint32_t	n;
 	uint64_t	bytes;
 } Chunk;
@@ -136,7 +104,7 @@ typedef struct Chunk
 /* ---- lists ---- */
 
 static inline void
-list_append(OrderList *list, BurrowSchedOrder *order)
+list_append(OrderList *list, BurrowSchedulerOrder *order)
 {
 	order->next = NULL;
 	order->prev = list->last;
@@ -148,7 +116,7 @@ list_append(OrderList *list, BurrowSchedOrder *order)
 }
 
 static inline void
-list_remove(OrderList *list, BurrowSchedOrder *order)
+list_remove(OrderList *list, BurrowSchedulerOrder *order)
 {
 	if (order->prev != NULL)
 		order->prev->next = order->next;
@@ -162,7 +130,7 @@ list_remove(OrderList *list, BurrowSchedOrder *order)
 
 /* The ring of partitions: served at its front, which then goes to its end. */
 static inline void
-turn_append(BurrowScheduler *s, BurrowSchedPartition *p)
+turn_append(BurrowScheduler *s, BurrowSchedulerPartition *p)
 {
 	p->turn_next = NULL;
 	p->turn_prev = s->turn_last;
@@ -174,7 +142,7 @@ turn_append(BurrowScheduler *s, BurrowSchedPartition *p)
 }
 
 static inline void
-turn_remove(BurrowScheduler *s, BurrowSchedPartition *p)
+turn_remove(BurrowScheduler *s, BurrowSchedulerPartition *p)
 {
 	if (p->turn_prev != NULL)
 		p->turn_prev->turn_next = p->turn_next;
@@ -188,7 +156,7 @@ turn_remove(BurrowScheduler *s, BurrowSchedPartition *p)
 
 /* A partition is in the ring exactly while something of it is ready. */
 static inline void
-count_ready(BurrowScheduler *s, BurrowSchedPartition *p, uint64_t n)
+count_ready(BurrowScheduler *s, BurrowSchedulerPartition *p, uint64_t n)
 {
 	if (p->ready == 0 && n > 0)
 		turn_append(s, p);
@@ -196,209 +164,22 @@ count_ready(BurrowScheduler *s, BurrowSchedPartition *p, uint64_t n)
 	s->ready += n;
 }
 
-/* ---- the heap of what came back ---- */
-
-/*
- * Room for n more.  pick sees to it that all that it takes could come back, so
- * that finish and put_back need no memory.
- */
-static void
-heap_reserve(BurrowScheduler *s, BurrowSchedPartition *p, uint64_t n)
-{
-	size_t		room = p->heap_room > 0 ? p->heap_room : SMALLEST_HEAP;
-	HeapEntry  *heap;
-
-	if (p->nheap + n <= p->heap_room)
-		return;
-	while (room < p->nheap + n)
-		room *= 2;
-	heap = s->allocate(room * sizeof(HeapEntry));
-	if (p->heap != NULL)
-	{
-		memcpy(heap, p->heap, p->nheap * sizeof(HeapEntry));
-		s->release(p->heap);
-	}
-	p->heap = heap;
-	p->heap_room = room;
-}
-
-static void
-heap_push(BurrowSchedPartition *p, BurrowSchedItem *item)
-{
-	size_t		i = p->nheap++;
-
-	BURROW_CHECK(p->nheap <= p->heap_room);
-	while (i > 0 && p->heap[(i - 1) / 2].arrival > item->arrival)
-	{
-		p->heap[i] = p->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	p->heap[i] = (HeapEntry) {item->arrival, item};
-}
-
-static void
-heap_pop(BurrowSchedPartition *p)
-{
-	HeapEntry	last = p->heap[--p->nheap];
-	size_t		i = 0;
-
-	for (;;)
-	{
-		size_t		child = 2 * i + 1;
-
-		if (child >= p->nheap)
-			break;
-		if (child + 1 < p->nheap && p->heap[child + 1].arrival < p->heap[child].arrival)
-			child++;
-		if (p->heap[child].arrival >= last.arrival)
-			break;
-		p->heap[i] = p->heap[child];
-		i = child;
-	}
-	p->heap[i] = last;
-}
-
-/* ---- the table of orders ---- */
-
-static inline BurrowSchedOrder **
-bucket_of(const BurrowScheduler *s, const BurrowSchedPartition *p, uint64_t order)
-{
-	uint64_t	h = order ^ p->salt;
-
-	/* an order may be any number, a small counter too: spread all its bits */
-	h ^= h >> 32;
-	h *= UINT64_C(0x9E3779B97F4A7C15);
-	return &s->table[h >> (64 - s->table_bits)];
-}
-
-static inline void
-chain_insert(BurrowSchedOrder **bucket, BurrowSchedOrder *order)
-{
-	order->chain_next = *bucket;
-	order->chain_link = bucket;
-	if (*bucket != NULL)
-		(*bucket)->chain_link = &order->chain_next;
-	*bucket = order;
-}
-
-static inline void
-chain_remove(BurrowSchedOrder *order)
-{
-	*order->chain_link = order->chain_next;
-	if (order->chain_next != NULL)
-		order->chain_next->chain_link = order->chain_link;
-}
-
-static BurrowSchedOrder **
-new_table(BurrowScheduler *s, unsigned bits)
-{
-	size_t		size = sizeof(BurrowSchedOrder *) << bits;
-	BurrowSchedOrder **table = s->allocate(size);
-
-	memset(table, 0, size);
-	return table;
-}
-
-/*
- * At most one order a bucket on average, and not many more buckets than orders once
- * a backlog of keys is gone.  It grows fourfold, as it is the visit to each record
- * that costs.
- */
-static void
-fit_table(BurrowScheduler *s)
-{
-	size_t		old_size = (size_t) 1 << s->table_bits;
-	BurrowSchedOrder **old = s->table;
-	unsigned	bits = s->table_bits;
-
-	if (s->norders >= old_size)
-		bits += 2;
-	else if (s->norders < old_size / 32 && bits > SMALLEST_TABLE_BITS)
-		bits -= 2;
-	else
-		return;
-
-	s->table = new_table(s, bits);
-	s->table_bits = bits;
-	for (size_t i = 0; i < old_size; i++)
-	{
-		BurrowSchedOrder *order = old[i];
-
-		while (order != NULL)
-		{
-			BurrowSchedOrder *next = order->chain_next;
-
-			chain_insert(bucket_of(s, order->partition, order->order), order);
-			order = next;
-		}
-	}
-	s->release(old);
-}
-
-/* The record of an order; made, and in no list yet, if there is none. */
-static BurrowSchedOrder *
-get_order(BurrowScheduler *s, BurrowSchedPartition *p, uint64_t number)
-{
-	BurrowSchedOrder *order = *bucket_of(s, p, number);
-
-	while (order != NULL && (order->order != number || order->partition != p))
-		order = order->chain_next;
-	if (order != NULL)
-		return order;
-
-	fit_table(s);
-	if (s->kept != NULL)
-	{
-		order = s->kept;
-		s->kept = order->next;
-		s->nkept--;
-	}
-	else
-		order = s->allocate(sizeof(BurrowSchedOrder));
-	order->order = number;
-	order->partition = p;
-	order->first = order->last = NULL;
-	order->waiting = 0;
-	order->in_hand = 0;
-	chain_insert(bucket_of(s, p, number), order);
-	s->norders++;
-	return order;
-}
-
-/* The order is in no list any more, and nothing of it waits or is in hand. */
-static void
-drop_order(BurrowScheduler *s, BurrowSchedOrder *order)
-{
-	BURROW_CHECK(order->waiting == 0 && order->in_hand == 0);
-	chain_remove(order);
-	s->norders--;
-	if (s->nkept < RECORDS_KEPT)
-	{
-		order->next = s->kept;
-		s->kept = order;
-		s->nkept++;
-	}
-	else
-		s->release(order);
-}
-
 /* ---- scheduler and partitions ---- */
 
 BurrowScheduler *
-burrow_sched_create(void *(*allocate) (size_t size), void (*release) (void *pointer))
+burrow_scheduler_create(void *(*allocate) (size_t size), void (*release) (void *pointer))
 {
+	BurrowAllocator memory = {allocate, release};
 	BurrowScheduler *s = allocate(sizeof(BurrowScheduler));
 
 	memset(s, 0, sizeof(BurrowScheduler));
-	s->allocate = allocate;
-	s->release = release;
-	s->table_bits = SMALLEST_TABLE_BITS;
-	s->table = new_table(s, s->table_bits);
+	s->memory = memory;
+	burrow_scheduler_orders_init(&s->orders, &s->memory);
 	return s;
 }
 
 static void
-free_partition(BurrowScheduler *s, BurrowSchedPartition *p)
+free_partition(BurrowScheduler *s, BurrowSchedulerPartition *p)
 {
 	if (p->prev != NULL)
 		p->prev->next = p->next;
@@ -406,43 +187,25 @@ free_partition(BurrowScheduler *s, BurrowSchedPartition *p)
 		s->partitions = p->next;
 	if (p->next != NULL)
 		p->next->prev = p->prev;
-	if (p->heap != NULL)
-		s->release(p->heap);
-	s->release(p);
+	burrow_scheduler_heap_free(&p->came_back, &s->memory);
+	s->memory.release(p);
 }
 
 void
-burrow_sched_destroy(BurrowScheduler *s)
+burrow_scheduler_destroy(BurrowScheduler *s)
 {
-	for (size_t i = 0; i < (size_t) 1 << s->table_bits; i++)
-	{
-		while (s->table[i] != NULL)
-		{
-			BurrowSchedOrder *order = s->table[i];
-
-			s->table[i] = order->chain_next;
-			s->release(order);
-		}
-	}
-	while (s->kept != NULL)
-	{
-		BurrowSchedOrder *order = s->kept;
-
-		s->kept = order->next;
-		s->release(order);
-	}
 	while (s->partitions != NULL)
 		free_partition(s, s->partitions);
-	s->release(s->table);
-	s->release(s);
+	burrow_scheduler_orders_free(&s->orders);
+	s->memory.release(s);
 }
 
-BurrowSchedPartition *
-burrow_sched_add_partition(BurrowScheduler *s)
+BurrowSchedulerPartition *
+burrow_scheduler_add_partition(BurrowScheduler *s)
 {
-	BurrowSchedPartition *p = s->allocate(sizeof(BurrowSchedPartition));
+	BurrowSchedulerPartition *p = s->memory.allocate(sizeof(BurrowSchedulerPartition));
 
-	memset(p, 0, sizeof(BurrowSchedPartition));
+	memset(p, 0, sizeof(BurrowSchedulerPartition));
 	p->salt = ++s->salts * UINT64_C(0xD1B54A32D192ED03);
 	p->next = s->partitions;
 	if (p->next != NULL)
@@ -453,11 +216,11 @@ burrow_sched_add_partition(BurrowScheduler *s)
 
 /* Drops a list of items; drop may free each. */
 static void
-drop_items(BurrowSchedItem *item, void (*drop) (void *arg, BurrowSchedItem *item), void *arg)
+drop_items(BurrowSchedulerItem *item, void (*drop) (void *arg, BurrowSchedulerItem *item), void *arg)
 {
 	while (item != NULL)
 	{
-		BurrowSchedItem *next = item->next;
+		BurrowSchedulerItem *next = item->next;
 
 		drop(arg, item);
 		item = next;
@@ -466,23 +229,23 @@ drop_items(BurrowSchedItem *item, void (*drop) (void *arg, BurrowSchedItem *item
 
 /* Drops what waits in an order; lets go of the record unless it is held. */
 static void
-drop_waiting(BurrowScheduler *s, BurrowSchedOrder *order,
-			 void (*drop) (void *arg, BurrowSchedItem *item), void *arg)
+drop_waiting(BurrowScheduler *s, BurrowSchedulerOrder *order,
+			 void (*drop) (void *arg, BurrowSchedulerItem *item), void *arg)
 {
-	BurrowSchedItem *items = order->first;
+	BurrowSchedulerItem *items = order->first;
 
 	order->first = order->last = NULL;
 	order->waiting = 0;
 	if (order->in_hand == 0)
-		drop_order(s, order);
+		burrow_scheduler_orders_drop(&s->orders, order);
 	drop_items(items, drop, arg);
 }
 
 void
-burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartition *p,
-							  void (*drop) (void *arg, BurrowSchedItem *item), void *arg)
+burrow_scheduler_remove_partition(BurrowScheduler *s, BurrowSchedulerPartition *p,
+								  void (*drop) (void *arg, BurrowSchedulerItem *item), void *arg)
 {
-	BurrowSchedOrder *order;
+	BurrowSchedulerOrder *order;
 
 	BURROW_CHECK(!p->removed);
 	p->removed = true;
@@ -497,14 +260,16 @@ burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartition *p,
 		list_remove(&p->fresh, order);
 		drop_waiting(s, order, drop, arg);
 	}
-	for (size_t i = 0; i < p->nheap; i++)
+	for (size_t i = 0; i < p->came_back.n; i++)
 	{
-		if (p->heap[i].item->record != NULL)
-			drop_waiting(s, p->heap[i].item->record, drop, arg);
+		BurrowSchedulerItem *item = p->came_back.entries[i].item;
+
+		if (item->record != NULL)
+			drop_waiting(s, item->record, drop, arg);
 		else
-			drop(arg, p->heap[i].item);
+			drop(arg, item);
 	}
-	p->nheap = 0;
+	p->came_back.n = 0;
 	for (order = p->held.first; order != NULL; order = order->next)
 		drop_waiting(s, order, drop, arg);
 	drop_items(p->free_first, drop, arg);
@@ -516,10 +281,19 @@ burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartition *p,
 
 /* ---- messages come and go ---- */
 
-void
-burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item)
+/* The record of the order that a new item belongs to; NULL: none, it is free. */
+static inline BurrowSchedulerOrder *
+order_of(BurrowScheduler *s, BurrowSchedulerPartition *p, const BurrowSchedulerItem *item)
 {
-	BurrowSchedOrder *order = item->ordered ? get_order(s, p, item->order) : NULL;
+	if (!item->ordered)
+		return NULL;
+	return burrow_scheduler_orders_get(&s->orders, p, item->order ^ p->salt);
+}
+
+void
+burrow_scheduler_add(BurrowScheduler *s, BurrowSchedulerPartition *p, BurrowSchedulerItem *item)
+{
+	BurrowSchedulerOrder *order = order_of(s, p, item);
 
 	BURROW_CHECK(!p->removed);
 	item->next = NULL;
@@ -560,13 +334,13 @@ burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *i
  * the others, and its items stay sorted.
  */
 void
-burrow_sched_add_first(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item)
+burrow_scheduler_add_first(BurrowScheduler *s, BurrowSchedulerPartition *p, BurrowSchedulerItem *item)
 {
-	BurrowSchedOrder *order = item->ordered ? get_order(s, p, item->order) : NULL;
+	BurrowSchedulerOrder *order = order_of(s, p, item);
 
 	if (order == NULL || order->first == NULL)
 	{
-		burrow_sched_add(s, p, item);
+		burrow_scheduler_add(s, p, item);
 		return;
 	}
 	BURROW_CHECK(!p->removed);
@@ -586,7 +360,7 @@ burrow_sched_add_first(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedI
 }
 
 static inline Source
-oldest(const BurrowSchedPartition *p, BurrowSchedItem **item)
+oldest(const BurrowSchedulerPartition *p, BurrowSchedulerItem **item)
 {
 	Source		source = SOURCE_NONE;
 	uint64_t	arrival = UINT64_MAX;
@@ -603,9 +377,9 @@ oldest(const BurrowSchedPartition *p, BurrowSchedItem **item)
 		arrival = (*item)->arrival;
 		source = SOURCE_FREE;
 	}
-	if (p->nheap > 0 && p->heap[0].arrival < arrival)
+	if (p->came_back.n > 0 && p->came_back.entries[0].arrival < arrival)
 	{
-		*item = p->heap[0].item;
+		*item = p->came_back.entries[0].item;
 		/* another one may have come before it since */
 		if ((*item)->record != NULL)
 			*item = (*item)->record->first;
@@ -615,7 +389,7 @@ oldest(const BurrowSchedPartition *p, BurrowSchedItem **item)
 }
 
 static inline bool
-fits(const Chunk *chunk, const BurrowSchedItem *item)
+fits(const Chunk *chunk, const BurrowSchedulerItem *item)
 {
 	return chunk->n == 0 ||
 		(item->kind == chunk->first->kind && !item->alone && !chunk->first->alone &&
@@ -625,7 +399,7 @@ fits(const Chunk *chunk, const BurrowSchedItem *item)
 }
 
 static inline void
-take(Chunk *chunk, BurrowSchedItem *item)
+take(Chunk *chunk, BurrowSchedulerItem *item)
 {
 	item->next = NULL;
 	if (chunk->last != NULL)
@@ -642,9 +416,9 @@ take(Chunk *chunk, BurrowSchedItem *item)
  * waits in it as far as it fits.  The rest is blocked until the order is released.
  */
 static void
-take_order(BurrowScheduler *s, BurrowSchedOrder *order, Chunk *chunk)
+take_order(BurrowScheduler *s, BurrowSchedulerOrder *order, Chunk *chunk)
 {
-	BurrowSchedPartition *p = order->partition;
+	BurrowSchedulerPartition *p = order->partition;
 
 	BURROW_CHECK(order->in_hand == 0 && order->waiting > 0);
 	list_append(&p->held, order);
@@ -652,7 +426,7 @@ take_order(BurrowScheduler *s, BurrowSchedOrder *order, Chunk *chunk)
 	s->ready -= order->waiting;
 	while (order->first != NULL && fits(chunk, order->first))
 	{
-		BurrowSchedItem *item = order->first;
+		BurrowSchedulerItem *item = order->first;
 
 		order->first = item->next;
 		take(chunk, item);
@@ -665,25 +439,27 @@ take_order(BurrowScheduler *s, BurrowSchedOrder *order, Chunk *chunk)
 	s->blocked += order->waiting;
 }
 
-BurrowSchedItem *
-burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n)
+BurrowSchedulerItem *
+burrow_scheduler_pick(BurrowScheduler *s, BurrowSchedulerLimits limits, uint32_t *n)
 {
-	BurrowSchedPartition *p = s->turn_first;
+	BurrowSchedulerPartition *p = s->turn_first;
 	Chunk		chunk = {.limits = limits};
-	BurrowSchedItem *item;
+	BurrowSchedulerItem *item;
 	Source		source;
 
 	*n = 0;
 	if (p == NULL)
 		return NULL;
-	heap_reserve(s, p, p->in_hand + (limits.messages < p->ready ? limits.messages : p->ready) + 1);
+	/* all that is taken could come back, so that finish and put_back need no memory */
+	burrow_scheduler_heap_reserve(&p->came_back, &s->memory,
+								  p->in_hand + (limits.messages < p->ready ? limits.messages : p->ready) + 1);
 
 	while ((source = oldest(p, &item)) != SOURCE_NONE && fits(&chunk, item))
 	{
 		if (source == SOURCE_FRESH)
 			list_remove(&p->fresh, item->record);
 		else if (source == SOURCE_HEAP)
-			heap_pop(p);
+			burrow_scheduler_heap_pop(&p->came_back);
 		else
 		{
 			p->free_first = item->next;
@@ -711,9 +487,9 @@ burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n)
 
 /* An item of the order is no longer in hand; with the last one the order goes on. */
 static void
-let_go(BurrowScheduler *s, BurrowSchedOrder *order)
+let_go(BurrowScheduler *s, BurrowSchedulerOrder *order)
 {
-	BurrowSchedPartition *p = order->partition;
+	BurrowSchedulerPartition *p = order->partition;
 
 	BURROW_CHECK(order->in_hand > 0);
 	if (--order->in_hand > 0)
@@ -721,19 +497,19 @@ let_go(BurrowScheduler *s, BurrowSchedOrder *order)
 	list_remove(&p->held, order);
 	if (order->waiting == 0)
 	{
-		drop_order(s, order);
+		burrow_scheduler_orders_drop(&s->orders, order);
 		return;
 	}
-	heap_push(p, order->first);
+	burrow_scheduler_heap_push(&p->came_back, order->first->arrival, order->first);
 	p->blocked -= order->waiting;
 	s->blocked -= order->waiting;
 	count_ready(s, p, order->waiting);
 }
 
 void
-burrow_sched_finish(BurrowScheduler *s, BurrowSchedItem *item)
+burrow_scheduler_finish(BurrowScheduler *s, BurrowSchedulerItem *item)
 {
-	BurrowSchedPartition *p = item->partition;
+	BurrowSchedulerPartition *p = item->partition;
 
 	BURROW_CHECK(p->in_hand > 0);
 	p->in_hand--;
@@ -749,23 +525,23 @@ burrow_sched_finish(BurrowScheduler *s, BurrowSchedItem *item)
  * back first.
  */
 void
-burrow_sched_put_back(BurrowScheduler *s, BurrowSchedItem *item)
+burrow_scheduler_put_back(BurrowScheduler *s, BurrowSchedulerItem *item)
 {
-	BurrowSchedPartition *p = item->partition;
-	BurrowSchedOrder *order = item->record;
-	BurrowSchedItem *before = NULL;
+	BurrowSchedulerPartition *p = item->partition;
+	BurrowSchedulerOrder *order = item->record;
+	BurrowSchedulerItem *before = NULL;
 
 	BURROW_CHECK(p->in_hand > 0 && !p->removed);
 	p->in_hand--;
 	s->in_hand--;
 	if (order == NULL)
 	{
-		heap_push(p, item);
+		burrow_scheduler_heap_push(&p->came_back, item->arrival, item);
 		count_ready(s, p, 1);
 		return;
 	}
 
-	for (BurrowSchedItem *i = order->first; i != NULL && i->arrival < item->arrival; i = i->next)
+	for (BurrowSchedulerItem *i = order->first; i != NULL && i->arrival < item->arrival; i = i->next)
 		before = i;
 	if (before != NULL)
 	{
@@ -786,25 +562,25 @@ burrow_sched_put_back(BurrowScheduler *s, BurrowSchedItem *item)
 }
 
 uint64_t
-burrow_sched_ready(const BurrowScheduler *s)
+burrow_scheduler_ready(const BurrowScheduler *s)
 {
 	return s->ready;
 }
 
 uint64_t
-burrow_sched_blocked(const BurrowScheduler *s)
+burrow_scheduler_blocked(const BurrowScheduler *s)
 {
 	return s->blocked;
 }
 
 uint64_t
-burrow_sched_in_hand(const BurrowScheduler *s)
+burrow_scheduler_in_hand(const BurrowScheduler *s)
 {
 	return s->in_hand;
 }
 
 uint64_t
-burrow_sched_partition_in_hand(const BurrowSchedPartition *p)
+burrow_scheduler_partition_in_hand(const BurrowSchedulerPartition *p)
 {
 	return p->in_hand;
 }

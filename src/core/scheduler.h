@@ -3,7 +3,7 @@
  *	  Which messages may run now, in which chunk.
  *
  * Pure: no PostgreSQL, no Kafka, no clock.  Memory comes from the two functions
- * given at creation.  Messages are the caller's: each embeds a BurrowSchedItem.
+ * given at creation.  Messages are the caller's: each embeds a BurrowSchedulerItem.
  *
  * A message has an order: a 64-bit number within its partition (the hash of its
  * key; one constant for the whole partition; or none, when it is free).  At most
@@ -23,47 +23,47 @@
 #include <stdint.h>
 
 typedef struct BurrowScheduler BurrowScheduler;
-typedef struct BurrowSchedPartition BurrowSchedPartition;
+typedef struct BurrowSchedulerPartition BurrowSchedulerPartition;
 
-typedef struct BurrowSchedItem
+typedef struct BurrowSchedulerItem
 {
-	/* set by the caller before burrow_sched_add() */
+	/* set by the caller before burrow_scheduler_add() */
 	uint64_t	order;			/* looked at only if ordered */
 	bool		ordered;
 	bool		alone;			/* shares its chunk with no other; may be set while in hand too */
 	uint8_t		kind;			/* what may share a chunk */
 	uint32_t	bytes;			/* what it counts for in a chunk's byte limit */
 	/* the scheduler's */
-	struct BurrowSchedItem *next;
-	BurrowSchedPartition *partition;
-	struct BurrowSchedOrder *record;	/* NULL if not ordered */
+	struct BurrowSchedulerItem *next;
+	BurrowSchedulerPartition *partition;
+	struct BurrowSchedulerOrder *record;	/* NULL if not ordered */
 	uint64_t	arrival;
-} BurrowSchedItem;
+} BurrowSchedulerItem;
 
-typedef struct BurrowSchedLimits
+typedef struct BurrowSchedulerLimits
 {
 	uint32_t	messages;		/* most messages in the chunk, at least 1 */
 	uint64_t	bytes;			/* most bytes; one message is always allowed */
-} BurrowSchedLimits;
+} BurrowSchedulerLimits;
 
 /* allocate must not return NULL (it may leave by longjmp). */
-extern BurrowScheduler *burrow_sched_create(void *(*allocate) (size_t size),
-											void (*release) (void *pointer));
-extern void burrow_sched_destroy(BurrowScheduler *s);
+extern BurrowScheduler *burrow_scheduler_create(void *(*allocate) (size_t size),
+												void (*release) (void *pointer));
+extern void burrow_scheduler_destroy(BurrowScheduler *s);
 
-extern BurrowSchedPartition *burrow_sched_add_partition(BurrowScheduler *s);
+extern BurrowSchedulerPartition *burrow_scheduler_add_partition(BurrowScheduler *s);
 
 /* Unlinks every item that is not in hand and calls drop(arg, item) on each.  The
  * partition itself is freed at once if nothing of it is in hand, else with the
- * last burrow_sched_finish() of its items. */
-extern void burrow_sched_remove_partition(BurrowScheduler *s, BurrowSchedPartition *p,
-										  void (*drop) (void *arg, BurrowSchedItem *item), void *arg);
+ * last burrow_scheduler_finish() of its items. */
+extern void burrow_scheduler_remove_partition(BurrowScheduler *s, BurrowSchedulerPartition *p,
+											  void (*drop) (void *arg, BurrowSchedulerItem *item), void *arg);
 
 /* A message has come. */
-extern void burrow_sched_add(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item);
+extern void burrow_scheduler_add(BurrowScheduler *s, BurrowSchedulerPartition *p, BurrowSchedulerItem *item);
 
 /* The same, but it comes before all that waits in its order; a free one as any other. */
-extern void burrow_sched_add_first(BurrowScheduler *s, BurrowSchedPartition *p, BurrowSchedItem *item);
+extern void burrow_scheduler_add_first(BurrowScheduler *s, BurrowSchedulerPartition *p, BurrowSchedulerItem *item);
 
 /* Pick a chunk: a list linked by next, of one partition; NULL if nothing is ready.
  * Sets *n.  The oldest message ready comes first, and with it what waits in its
@@ -71,20 +71,20 @@ extern void burrow_sched_add_first(BurrowScheduler *s, BurrowSchedPartition *p, 
  * another kind.  An item that is to be alone is a chunk by itself.  Items are in hand
  * until finished or put back; one that waits for its retry stays in hand, and so holds
  * its order. */
-extern BurrowSchedItem *burrow_sched_pick(BurrowScheduler *s, BurrowSchedLimits limits, uint32_t *n);
+extern BurrowSchedulerItem *burrow_scheduler_pick(BurrowScheduler *s, BurrowSchedulerLimits limits, uint32_t *n);
 
 /* In hand -> gone (done, dead-lettered, skipped).  Its order goes on. */
-extern void burrow_sched_finish(BurrowScheduler *s, BurrowSchedItem *item);
+extern void burrow_scheduler_finish(BurrowScheduler *s, BurrowSchedulerItem *item);
 
 /* In hand -> waiting again, in its old place: before all others of its order that
  * wait, and (free or not) before what came later.  O(1) if the items of one order
  * are put back newest first, which those that came first must be.  Not for items of a removed partition: finish those. */
-extern void burrow_sched_put_back(BurrowScheduler *s, BurrowSchedItem *item);
+extern void burrow_scheduler_put_back(BurrowScheduler *s, BurrowSchedulerItem *item);
 
 /* What is waiting and what runs. */
-extern uint64_t burrow_sched_ready(const BurrowScheduler *s);
-extern uint64_t burrow_sched_blocked(const BurrowScheduler *s);
-extern uint64_t burrow_sched_in_hand(const BurrowScheduler *s);
-extern uint64_t burrow_sched_partition_in_hand(const BurrowSchedPartition *p);
+extern uint64_t burrow_scheduler_ready(const BurrowScheduler *s);
+extern uint64_t burrow_scheduler_blocked(const BurrowScheduler *s);
+extern uint64_t burrow_scheduler_in_hand(const BurrowScheduler *s);
+extern uint64_t burrow_scheduler_partition_in_hand(const BurrowSchedulerPartition *p);
 
 #endif							/* BURROW_CORE_SCHEDULER_H */

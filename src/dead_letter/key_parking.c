@@ -160,17 +160,17 @@ burrow_key_parking_key(BurrowMessage *m)
 		burrow_parking_set(&m->part->place->keys, m->item.order, BURROW_PARK_PARKED);
 }
 
-BurrowSchedItem *
-burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n)
+BurrowSchedulerItem *
+burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
 {
 	const BurrowKeyParking *place = ((const BurrowMessage *) items)->part->place;
-	BurrowSchedItem *first = NULL;
-	BurrowSchedItem **last = &first;
-	BurrowSchedItem *next;
+	BurrowSchedulerItem *first = NULL;
+	BurrowSchedulerItem **last = &first;
+	BurrowSchedulerItem *next;
 
 	if (place == NULL || place->keys.n == 0)
 		return items;
-	for (BurrowSchedItem *item = items; item != NULL; item = next)
+	for (BurrowSchedulerItem *item = items; item != NULL; item = next)
 	{
 		BurrowMessage *m = (BurrowMessage *) item;
 

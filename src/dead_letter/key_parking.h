@@ -24,6 +24,6 @@ extern bool burrow_key_parking_is_asked(const BurrowMessage *m);
 /* The message is a dead letter now: its key is parked. */
 extern void burrow_key_parking_key(BurrowMessage *m);
 /* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
-extern BurrowSchedItem *burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedItem *items, uint32 *n);
+extern BurrowSchedulerItem *burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n);
 
 #endif							/* BURROW_DEAD_LETTER_KEY_PARKING_H */

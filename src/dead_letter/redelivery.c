@@ -62,7 +62,7 @@ new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
 	c->nletter_parts++;
 	part->state = BURROW_PARTITION_ACTIVE;
 	burrow_tracker_init(&part->tracker, row->offset, LETTERS_AT_ONCE);
-	part->sched = part->guest ? host->sched : burrow_sched_add_partition(c->sched);
+	part->sched = part->guest ? host->sched : burrow_scheduler_add_partition(c->sched);
 	return part;
 }
 
@@ -104,7 +104,7 @@ bytes_len(const bytea *bytes)
 
 /* Which letters and messages it has to keep its order with. */
 static void
-set_order(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowSchedItem *item)
+set_order(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowSchedulerItem *item)
 {
 	bool		by_key = c->sub->options.ordering == BURROW_ORDER_KEY && row->key != NULL;
 
@@ -190,7 +190,7 @@ schedule(Reading *reading)
 	{
 		BurrowMessage *m = reading->messages[i];
 
-		burrow_sched_add_first(reading->c->sched, m->part->sched, &m->item);
+		burrow_scheduler_add_first(reading->c->sched, m->part->sched, &m->item);
 	}
 }
 

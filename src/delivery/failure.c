@@ -374,7 +374,7 @@ forget(BurrowConsumer *c, BurrowMessage *m)
 	BurrowPartition *part = m->part;
 
 	burrow_tracker_release(&part->tracker, m->ref);
-	burrow_sched_finish(c->sched, &m->item);
+	burrow_scheduler_finish(c->sched, &m->item);
 	burrow_partition_free_message(c, m);
 	burrow_partition_release(c, part);
 }

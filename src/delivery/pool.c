@@ -291,7 +291,7 @@ start_missing(BurrowConsumer *c)
 {
 	BurrowPool *pool = c->pool;
 	const BurrowOptions *o = &c->sub->options;
-	uint64		ready = burrow_sched_ready(c->sched) + (burrow_retry_is_due(c) ? 1 : 0);
+	uint64		ready = burrow_scheduler_ready(c->sched) + (burrow_retry_is_due(c) ? 1 : 0);
 	int			present = pool->nlanes - pool->nleaving;
 	int			wanted = o->min_workers;
 
@@ -456,7 +456,7 @@ fit_lane(BurrowConsumer *c, BurrowLane *lane)
 
 /* Gives a chunk to an idle worker. */
 static void
-give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n)
+give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint32 n)
 {
 	BurrowMessage *first = (BurrowMessage *) items;
 	BurrowPartition *part = first->part;
@@ -486,7 +486,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedItem *items, uint32 n
 	lane->iov[0].data = (char *) &lane->header;
 	lane->iov[0].len = sizeof(BurrowChunkHeader) + BURROW_FRAME_ALIGN(topic_len);
 
-	for (BurrowSchedItem *item = items; item != NULL; item = item->next)
+	for (BurrowSchedulerItem *item = items; item != NULL; item = item->next)
 	{
 		BurrowMessage *m = (BurrowMessage *) item;
 
@@ -567,9 +567,9 @@ give_next(BurrowConsumer *c)
 {
 	BurrowPool *pool = c->pool;
 	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
-	uint64		ready = burrow_sched_ready(c->sched);
-	BurrowSchedLimits limits;
-	BurrowSchedItem *items;
+	uint64		ready = burrow_scheduler_ready(c->sched);
+	BurrowSchedulerLimits limits;
+	BurrowSchedulerItem *items;
 	uint32		n;
 
 	if ((ready == 0 || !pool->gave_retry) && give_retry(c, lane))
@@ -580,7 +580,7 @@ give_next(BurrowConsumer *c)
 	fit_lane(c, lane);
 	limits.messages = chunk_size(c, ready);
 	limits.bytes = CHUNK_BYTES;
-	items = burrow_sched_pick(c->sched, limits, &n);
+	items = burrow_scheduler_pick(c->sched, limits, &n);
 	if (items == NULL)
 		return false;
 	items = burrow_key_parking_sort(c, items, &n);

@@ -63,7 +63,7 @@ message_done(BurrowConsumer *c, BurrowMessage *m)
 	BurrowPartition *part = m->part;
 
 	release_message(c, m);
-	burrow_sched_finish(c->sched, &m->item);
+	burrow_scheduler_finish(c->sched, &m->item);
 	burrow_partition_free_message(c, m);
 	burrow_partition_release(c, part);
 }
@@ -75,11 +75,11 @@ burrow_results_returned(BurrowConsumer *c, BurrowMessage *m)
 
 	release_message(c, m);
 	if (part->state == BURROW_PARTITION_ACTIVE)
-		burrow_sched_put_back(c->sched, &m->item);
+		burrow_scheduler_put_back(c->sched, &m->item);
 	else
 	{
 		/* its partition is closing: whoever gets it next will read it again */
-		burrow_sched_finish(c->sched, &m->item);
+		burrow_scheduler_finish(c->sched, &m->item);
 		burrow_partition_free_message(c, m);
 	}
 	burrow_partition_release(c, part);

@@ -185,7 +185,7 @@ burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part)
 		if (m->part != part)
 			continue;
 		take_out(c, retry);
-		burrow_sched_finish(c->sched, &m->item);
+		burrow_scheduler_finish(c->sched, &m->item);
 		burrow_partition_free_message(c, m);
 	}
 }

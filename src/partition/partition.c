@@ -102,7 +102,7 @@ part_free(BurrowConsumer *c, BurrowPartition *part)
 }
 
 static void
-drop_item(void *arg, BurrowSchedItem *item)
+drop_item(void *arg, BurrowSchedulerItem *item)
 {
 	burrow_partition_free_message(arg, (BurrowMessage *) item);
 }
@@ -129,7 +129,7 @@ burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part)
 		return;
 	before_stop(c, part);
 	if (!part->guest)
-		burrow_sched_remove_partition(c->sched, part->sched, drop_item, c);
+		burrow_scheduler_remove_partition(c->sched, part->sched, drop_item, c);
 	part->sched = NULL;
 	after_stop(c, part);
 }
@@ -305,7 +305,7 @@ burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
 	burrow_tracker_init(&part->tracker, part->start, c->sub->options.window);
 	if (part->rows_lsn != 0)
 		burrow_tracker_count_on(&part->tracker, Min(part->told, part->start), part->rows_lsn);
-	part->sched = burrow_sched_add_partition(c->sched);
+	part->sched = burrow_scheduler_add_partition(c->sched);
 	part->queue = c->kafka->split(c->client, part->topic, part->partition, part->id, text);
 	if (part->queue == NULL)
 		ereport(ERROR,

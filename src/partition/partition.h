@@ -59,7 +59,7 @@ typedef struct BurrowRetry
 /* A message that was taken and is not resolved: one palloc with its frame. */
 typedef struct BurrowMessage
 {
-	BurrowSchedItem item;		/* must be first */
+	BurrowSchedulerItem item;		/* must be first */
 	BurrowTrackerRef ref;
 	BurrowPartition *part;
 	BurrowRetry *retry;			/* NULL: it has not failed */
@@ -100,7 +100,7 @@ struct BurrowPartition
 	uint32		id;				/* wake-up id, not 0 */
 	int			slot;			/* shared partition slot */
 	BurrowKafkaPartition *queue;	/* NULL before the assign and after the revoke */
-	BurrowSchedPartition *sched;
+	BurrowSchedulerPartition *sched;
 	BurrowTracker tracker;
 	uint64		held;			/* messages in workers' hands */
 	bool		readable;		/* the queue may hold something */

@@ -74,19 +74,19 @@ class Limits(c.Structure):
 DROP_CALLBACK = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p)
 
 sched_new = declare(c.c_void_p, "shim_sched_new")
-sched_destroy = declare(None, "burrow_sched_destroy", c.c_void_p)
-sched_add_partition = declare(c.c_void_p, "burrow_sched_add_partition", c.c_void_p)
-sched_remove_partition = declare(None, "burrow_sched_remove_partition", c.c_void_p, c.c_void_p,
+sched_destroy = declare(None, "burrow_scheduler_destroy", c.c_void_p)
+sched_add_partition = declare(c.c_void_p, "burrow_scheduler_add_partition", c.c_void_p)
+sched_remove_partition = declare(None, "burrow_scheduler_remove_partition", c.c_void_p, c.c_void_p,
                                  DROP_CALLBACK, c.c_void_p)
-sched_add = declare(None, "burrow_sched_add", c.c_void_p, c.c_void_p, c.POINTER(Item))
-sched_add_first = declare(None, "burrow_sched_add_first", c.c_void_p, c.c_void_p, c.POINTER(Item))
-sched_pick = declare(c.c_void_p, "burrow_sched_pick", c.c_void_p, Limits, c.POINTER(c.c_uint32))
-sched_finish = declare(None, "burrow_sched_finish", c.c_void_p, c.POINTER(Item))
-sched_put_back = declare(None, "burrow_sched_put_back", c.c_void_p, c.POINTER(Item))
-sched_ready = declare(c.c_uint64, "burrow_sched_ready", c.c_void_p)
-sched_blocked = declare(c.c_uint64, "burrow_sched_blocked", c.c_void_p)
-sched_in_hand = declare(c.c_uint64, "burrow_sched_in_hand", c.c_void_p)
-sched_partition_in_hand = declare(c.c_uint64, "burrow_sched_partition_in_hand", c.c_void_p)
+sched_add = declare(None, "burrow_scheduler_add", c.c_void_p, c.c_void_p, c.POINTER(Item))
+sched_add_first = declare(None, "burrow_scheduler_add_first", c.c_void_p, c.c_void_p, c.POINTER(Item))
+sched_pick = declare(c.c_void_p, "burrow_scheduler_pick", c.c_void_p, Limits, c.POINTER(c.c_uint32))
+sched_finish = declare(None, "burrow_scheduler_finish", c.c_void_p, c.POINTER(Item))
+sched_put_back = declare(None, "burrow_scheduler_put_back", c.c_void_p, c.POINTER(Item))
+sched_ready = declare(c.c_uint64, "burrow_scheduler_ready", c.c_void_p)
+sched_blocked = declare(c.c_uint64, "burrow_scheduler_blocked", c.c_void_p)
+sched_in_hand = declare(c.c_uint64, "burrow_scheduler_in_hand", c.c_void_p)
+sched_partition_in_hand = declare(c.c_uint64, "burrow_scheduler_partition_in_hand", c.c_void_p)
 
 # ---- sizer
 

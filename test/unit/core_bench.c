@@ -113,41 +113,41 @@ bench_tracker(const char *order_name, uint64_t window, uint64_t messages)
 static void
 bench_scheduler(uint64_t keys, uint64_t inflight, uint32_t chunk)
 {
-	BurrowScheduler *s = burrow_sched_create(malloc, free);
-	BurrowSchedPartition *partitions[8];
-	BurrowSchedItem *items = calloc(inflight, sizeof(BurrowSchedItem));
+	BurrowScheduler *s = burrow_scheduler_create(malloc, free);
+	BurrowSchedulerPartition *partitions[8];
+	BurrowSchedulerItem *items = calloc(inflight, sizeof(BurrowSchedulerItem));
 	uint64_t	messages = 5 * 1000 * 1000;
 	uint64_t	done = 0;
 	double		start;
 
 	for (int i = 0; i < 8; i++)
-		partitions[i] = burrow_sched_add_partition(s);
+		partitions[i] = burrow_scheduler_add_partition(s);
 	for (uint64_t i = 0; i < inflight; i++)
 	{
 		items[i].order = mix(mix(i) % keys);
 		items[i].ordered = true;
-		burrow_sched_add(s, partitions[items[i].order % 8], &items[i]);
+		burrow_scheduler_add(s, partitions[items[i].order % 8], &items[i]);
 	}
 	start = seconds();
 	while (done < messages)
 	{
 		uint32_t	n;
-		BurrowSchedItem *item = burrow_sched_pick(s, (BurrowSchedLimits) {chunk, UINT64_MAX}, &n);
+		BurrowSchedulerItem *item = burrow_scheduler_pick(s, (BurrowSchedulerLimits) {chunk, UINT64_MAX}, &n);
 
 		while (item != NULL)
 		{
-			BurrowSchedItem *next = item->next;
+			BurrowSchedulerItem *next = item->next;
 
-			burrow_sched_finish(s, item);
+			burrow_scheduler_finish(s, item);
 			item->order = mix(mix(inflight + done++) % keys);
-			burrow_sched_add(s, partitions[item->order % 8], item);
+			burrow_scheduler_add(s, partitions[item->order % 8], item);
 			item = next;
 		}
 	}
 	printf("scheduler, %8llu keys, %8llu waiting, chunks of %3u: %6.1f ns a message (add, pick, finish)\n",
 		   (unsigned long long) keys, (unsigned long long) inflight, chunk,
 		   (seconds() - start) * 1e9 / (double) done);
-	burrow_sched_destroy(s);
+	burrow_scheduler_destroy(s);
 	free(items);
 }
 
@@ -155,10 +155,10 @@ bench_scheduler(uint64_t keys, uint64_t inflight, uint32_t chunk)
 static void
 bench_backlog(uint64_t keys)
 {
-	BurrowScheduler *s = burrow_sched_create(malloc, free);
-	BurrowSchedPartition *p = burrow_sched_add_partition(s);
-	BurrowSchedItem *items = calloc(keys, sizeof(BurrowSchedItem));
-	BurrowSchedItem *item;
+	BurrowScheduler *s = burrow_scheduler_create(malloc, free);
+	BurrowSchedulerPartition *p = burrow_scheduler_add_partition(s);
+	BurrowSchedulerItem *items = calloc(keys, sizeof(BurrowSchedulerItem));
+	BurrowSchedulerItem *item;
 	double		start = seconds();
 	double		added;
 	uint32_t	n;
@@ -167,23 +167,23 @@ bench_backlog(uint64_t keys)
 	{
 		items[i].order = mix(i);
 		items[i].ordered = true;
-		burrow_sched_add(s, p, &items[i]);
+		burrow_scheduler_add(s, p, &items[i]);
 	}
 	added = seconds();
-	while ((item = burrow_sched_pick(s, (BurrowSchedLimits) {100, UINT64_MAX}, &n)) != NULL)
+	while ((item = burrow_scheduler_pick(s, (BurrowSchedulerLimits) {100, UINT64_MAX}, &n)) != NULL)
 	{
 		while (item != NULL)
 		{
-			BurrowSchedItem *next = item->next;
+			BurrowSchedulerItem *next = item->next;
 
-			burrow_sched_finish(s, item);
+			burrow_scheduler_finish(s, item);
 			item = next;
 		}
 	}
 	printf("scheduler, %8llu different keys: %6.1f ns to add, %6.1f ns to pick and finish\n",
 		   (unsigned long long) keys, (added - start) * 1e9 / (double) keys,
 		   (seconds() - added) * 1e9 / (double) keys);
-	burrow_sched_destroy(s);
+	burrow_scheduler_destroy(s);
 	free(items);
 }
 

@@ -244,42 +244,42 @@ test_tracker(void)
 typedef struct SchedTest
 {
 	BurrowScheduler *s;
-	BurrowSchedPartition *partitions[PARTITIONS];
-	BurrowSchedItem *chunks[CHUNKS];
+	BurrowSchedulerPartition *partitions[PARTITIONS];
+	BurrowSchedulerItem *chunks[CHUNKS];
 	bool		dead[CHUNKS];	/* of a partition that was removed */
 	uint64_t	added;
 	uint64_t	gone;
 } SchedTest;
 
 static void
-drop_item(void *arg, BurrowSchedItem *item)
+drop_item(void *arg, BurrowSchedulerItem *item)
 {
 	((SchedTest *) arg)->gone++;
 	free(item);
 }
 
 static void
-finish_item(SchedTest *test, BurrowSchedItem *item)
+finish_item(SchedTest *test, BurrowSchedulerItem *item)
 {
-	burrow_sched_finish(test->s, item);
+	burrow_scheduler_finish(test->s, item);
 	test->gone++;
 	free(item);
 }
 
 /* No order of the chunk is in another chunk, and each comes as it arrived. */
 static void
-check_chunk(const SchedTest *test, const BurrowSchedItem *chunk)
+check_chunk(const SchedTest *test, const BurrowSchedulerItem *chunk)
 {
-	for (const BurrowSchedItem *i = chunk; i != NULL; i = i->next)
+	for (const BurrowSchedulerItem *i = chunk; i != NULL; i = i->next)
 	{
 		REQUIRE(i->partition == chunk->partition);
 		REQUIRE(!i->alone || (i == chunk && i->next == NULL));
 		if (!i->ordered)
 			continue;
-		for (const BurrowSchedItem *j = i->next; j != NULL; j = j->next)
+		for (const BurrowSchedulerItem *j = i->next; j != NULL; j = j->next)
 			REQUIRE(!j->ordered || j->order != i->order || j->arrival > i->arrival);
 		for (int k = 0; k < CHUNKS; k++)
-			for (const BurrowSchedItem *j = test->chunks[k]; j != NULL; j = j->next)
+			for (const BurrowSchedulerItem *j = test->chunks[k]; j != NULL; j = j->next)
 				REQUIRE(!j->ordered || j->order != i->order || j->partition != i->partition);
 	}
 }
@@ -288,14 +288,14 @@ check_chunk(const SchedTest *test, const BurrowSchedItem *chunk)
 static void
 end_chunk(SchedTest *test, int k)
 {
-	BurrowSchedItem *item = test->chunks[k];
-	BurrowSchedItem *back = NULL;
+	BurrowSchedulerItem *item = test->chunks[k];
+	BurrowSchedulerItem *back = NULL;
 	bool		newest_first = below(2);
 
 	test->chunks[k] = NULL;
 	while (item != NULL)
 	{
-		BurrowSchedItem *next = item->next;
+		BurrowSchedulerItem *next = item->next;
 
 		if (test->dead[k] || below(4) > 0)
 			finish_item(test, item);
@@ -305,52 +305,52 @@ end_chunk(SchedTest *test, int k)
 			back = item;
 		}
 		else
-			burrow_sched_put_back(test->s, item);
+			burrow_scheduler_put_back(test->s, item);
 		item = next;
 	}
 	while (back != NULL)
 	{
 		item = back;
 		back = item->next;
-		burrow_sched_put_back(test->s, item);
+		burrow_scheduler_put_back(test->s, item);
 	}
 }
 
 static void
 replace_partition(SchedTest *test, size_t which)
 {
-	BurrowSchedPartition *p = test->partitions[which];
+	BurrowSchedulerPartition *p = test->partitions[which];
 
 	for (int k = 0; k < CHUNKS; k++)
 		if (test->chunks[k] != NULL && test->chunks[k]->partition == p)
 			test->dead[k] = true;
-	burrow_sched_remove_partition(test->s, p, drop_item, test);
-	test->partitions[which] = burrow_sched_add_partition(test->s);
+	burrow_scheduler_remove_partition(test->s, p, drop_item, test);
+	test->partitions[which] = burrow_scheduler_add_partition(test->s);
 }
 
 static void
 test_scheduler(void)
 {
-	SchedTest	test = {.s = burrow_sched_create(allocate, free)};
+	SchedTest	test = {.s = burrow_scheduler_create(allocate, free)};
 	uint64_t	orders = 1 + below(below(2) ? 10 : 20000);
 	uint64_t	backlog = 1 + below(5000);
 
 	for (size_t i = 0; i < PARTITIONS; i++)
-		test.partitions[i] = burrow_sched_add_partition(test.s);
+		test.partitions[i] = burrow_scheduler_add_partition(test.s);
 	for (int step = 0; step < 20000; step++)
 	{
 		int			k = (int) below(CHUNKS);
 
 		for (uint64_t n = below(20); n > 0 && test.added - test.gone < backlog; n--)
 		{
-			BurrowSchedItem *item = allocate(sizeof(BurrowSchedItem));
+			BurrowSchedulerItem *item = allocate(sizeof(BurrowSchedulerItem));
 
 			item->ordered = below(5) > 0;
 			item->alone = below(20) == 0;
 			item->order = below(orders);
 			item->bytes = (uint32_t) below(100);
 			item->kind = below(10) == 0;
-			burrow_sched_add(test.s, test.partitions[below(PARTITIONS)], item);
+			burrow_scheduler_add(test.s, test.partitions[below(PARTITIONS)], item);
 			test.added++;
 		}
 		if (test.chunks[k] != NULL)
@@ -358,8 +358,8 @@ test_scheduler(void)
 		else
 		{
 			uint32_t	n;
-			BurrowSchedItem *chunk =
-				burrow_sched_pick(test.s, (BurrowSchedLimits) {1 + (uint32_t) below(10), below(400)}, &n);
+			BurrowSchedulerItem *chunk =
+				burrow_scheduler_pick(test.s, (BurrowSchedulerLimits) {1 + (uint32_t) below(10), below(400)}, &n);
 
 			REQUIRE((chunk == NULL) == (n == 0));
 			check_chunk(&test, chunk);
@@ -368,36 +368,36 @@ test_scheduler(void)
 		}
 		if (below(1000) == 0)
 			replace_partition(&test, below(PARTITIONS));
-		REQUIRE(burrow_sched_ready(test.s) + burrow_sched_blocked(test.s) +
-				burrow_sched_in_hand(test.s) == test.added - test.gone);
+		REQUIRE(burrow_scheduler_ready(test.s) + burrow_scheduler_blocked(test.s) +
+				burrow_scheduler_in_hand(test.s) == test.added - test.gone);
 	}
 	for (size_t i = 0; i < PARTITIONS; i++)
 		replace_partition(&test, i);
-	REQUIRE(burrow_sched_ready(test.s) + burrow_sched_blocked(test.s) == 0);
+	REQUIRE(burrow_scheduler_ready(test.s) + burrow_scheduler_blocked(test.s) == 0);
 	for (int k = 0; k < CHUNKS; k++)
 		end_chunk(&test, k);
-	REQUIRE(burrow_sched_in_hand(test.s) == 0 && test.added == test.gone);
-	burrow_sched_destroy(test.s);
+	REQUIRE(burrow_scheduler_in_hand(test.s) == 0 && test.added == test.gone);
+	burrow_scheduler_destroy(test.s);
 }
 
 /* Destroyed with everything in it: only the items are the caller's. */
 static void
 test_scheduler_destroy(void)
 {
-	BurrowScheduler *s = burrow_sched_create(allocate, free);
-	BurrowSchedPartition *p = burrow_sched_add_partition(s);
-	BurrowSchedItem items[200];
+	BurrowScheduler *s = burrow_scheduler_create(allocate, free);
+	BurrowSchedulerPartition *p = burrow_scheduler_add_partition(s);
+	BurrowSchedulerItem items[200];
 	uint32_t	n;
 
 	for (size_t i = 0; i < 200; i++)
 	{
-		items[i] = (BurrowSchedItem) {.order = i % 50, .ordered = i % 3 != 0};
-		burrow_sched_add(s, p, &items[i]);
+		items[i] = (BurrowSchedulerItem) {.order = i % 50, .ordered = i % 3 != 0};
+		burrow_scheduler_add(s, p, &items[i]);
 	}
-	burrow_sched_pick(s, (BurrowSchedLimits) {70, UINT64_MAX}, &n);
+	burrow_scheduler_pick(s, (BurrowSchedulerLimits) {70, UINT64_MAX}, &n);
 	REQUIRE(n == 70);
-	burrow_sched_finish(s, &items[0]);
-	burrow_sched_destroy(s);
+	burrow_scheduler_finish(s, &items[0]);
+	burrow_scheduler_destroy(s);
 }
 
 /* ---- offset sets and metadata ---- */

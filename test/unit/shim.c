@@ -131,7 +131,7 @@ shim_tracker_is_done(BurrowTrackerSegment *segment, uint32_t index)
 BurrowScheduler *
 shim_sched_new(void)
 {
-	return burrow_sched_create(allocate, release);
+	return burrow_scheduler_create(allocate, release);
 }
 
 /* ---- parking ---- */
@@ -197,7 +197,7 @@ shim_sizeof(int which)
 		case 3:
 			return sizeof(BurrowResultFailure);
 		case 4:
-			return sizeof(BurrowSchedItem);
+			return sizeof(BurrowSchedulerItem);
 		case 5:
 			return sizeof(BurrowTrackerSlot);
 		case 7:
