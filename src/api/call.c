@@ -21,6 +21,7 @@
 #include "utils/syscache.h"
 
 #include "api/call.h"
+#include "api/kafka_properties.h"
 #include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/names.h"
@@ -34,10 +35,10 @@ check_version(void)
 {
 	BurrowCatalogAccess access;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
-	burrow_catalog_check_version();
-	burrow_catalog_end(&access);
+	burrow_access_check_version();
+	burrow_access_end(&access);
 }
 
 void
@@ -132,7 +133,7 @@ burrow_call_options(const BurrowCall *call, const char **values)
 	if (given[BURROW_OPTION_WORKERS])
 		check_workers(values[BURROW_OPTION_WORKERS]);
 	if (given[BURROW_OPTION_KAFKA])
-		burrow_call_check_kafka(values[BURROW_OPTION_KAFKA]);
+		burrow_kafka_properties_check(values[BURROW_OPTION_KAFKA]);
 }
 
 /* ---------------------------------------------------------------- subscriptions */
@@ -340,10 +341,10 @@ burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum *values)
 {
 	BurrowCatalogAccess access;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
 	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) < 0 || SPI_processed != 1)
 		elog(ERROR, "could not change the row of a subscription");
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	burrow_registry_wake_at_commit();
 }

@@ -66,8 +66,4 @@ extern void burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum
 	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL," \
 	" error_next_statement = NULL, error_at = NULL"
 
-/* In kafka_properties.c: names and values of the option kafka, as stored.  Errors:
- * INVALID_PARAMETER_VALUE, INSUFFICIENT_PRIVILEGE. */
-extern void burrow_call_check_kafka(const char *json);
-
 #endif							/* BURROW_API_CALL_H */

@@ -12,12 +12,14 @@
 
 #include "api/call.h"
 #include "catalog/access.h"
+#include "catalog/dead_letter.h"
 #include "core/policy.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_reject);
 PG_FUNCTION_INFO_V1(burrow_sql_retry_dead_letters);
 PG_FUNCTION_INFO_V1(burrow_sql_discard_dead_letters);
+PG_FUNCTION_INFO_V1(burrow_sql_key_order);
 
 /* For handlers: the message will never be any good, so another attempt is of no use. */
 Datum
@@ -66,10 +68,10 @@ change_letters(FunctionCallInfo fcinfo, const char *function, const char *statem
 			nulls[i] = 'n';
 	}
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
-	n = burrow_catalog_execute(statement, lengthof(types), types, values, nulls, expected);
-	burrow_catalog_end(&access);
+	n = burrow_access_execute(statement, lengthof(types), types, values, nulls, expected);
+	burrow_access_end(&access);
 	return n;
 }
 
@@ -95,4 +97,13 @@ burrow_sql_discard_dead_letters(PG_FUNCTION_ARGS)
 	if (n > 0)
 		burrow_registry_wake_at_commit();
 	PG_RETURN_INT64((int64) n);
+}
+
+/* _key_order(bytea) */
+Datum
+burrow_sql_key_order(PG_FUNCTION_ARGS)
+{
+	bytea	   *key = PG_GETARG_BYTEA_PP(0);
+
+	PG_RETURN_INT64((int64) burrow_key_order(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
 }

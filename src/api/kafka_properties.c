@@ -11,7 +11,8 @@
 
 #include "miscadmin.h"
 
-#include "api/call.h"
+#include "api/kafka_properties.h"
+#include "catalog/kafka_properties.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
 #include "compat.h"
@@ -125,7 +126,7 @@ check_properties(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf,
 }
 
 void
-burrow_call_check_kafka(const char *json)
+burrow_kafka_properties_check(const char *json)
 {
 	BurrowKafkaProperty *properties;
 	int			n = burrow_kafka_properties_parse(json, &properties);

@@ -42,7 +42,7 @@ subscription_name(const BurrowCall *call, const char *topic)
 	return name;
 }
 
-/* Returns subid.  Between burrow_catalog_begin() and _end(). */
+/* Returns subid.  Between burrow_access_begin() and _end(). */
 static int32
 insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerInfo *handler,
 		   const char *const *values)
@@ -65,12 +65,12 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 	};
 	bool		isnull;
 
-	if (burrow_catalog_execute("INSERT INTO burrow.subscription"
-							   " (name, owner, system_identifier, dboid, topic,"
-							   " handler, handler_owner, consumer_group, status, options, uuid)"
-							   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.gen_random_uuid())"
-							   " ON CONFLICT (name) DO NOTHING RETURNING subid",
-							   lengthof(types), types, row, NULL, SPI_OK_INSERT_RETURNING) != 1)
+	if (burrow_access_execute("INSERT INTO burrow.subscription"
+							  " (name, owner, system_identifier, dboid, topic,"
+							  " handler, handler_owner, consumer_group, status, options, uuid)"
+							  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.gen_random_uuid())"
+							  " ON CONFLICT (name) DO NOTHING RETURNING subid",
+							  lengthof(types), types, row, NULL, SPI_OK_INSERT_RETURNING) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("subscription \"%s\" already exists", name),
@@ -82,9 +82,9 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 static void
 warn_of_publication(void)
 {
-	if (burrow_catalog_execute("SELECT pubname FROM pg_catalog.pg_publication WHERE puballtables"
-							   " ORDER BY pubname LIMIT 1",
-							   0, NULL, NULL, NULL, SPI_OK_SELECT) == 0)
+	if (burrow_access_execute("SELECT pubname FROM pg_catalog.pg_publication WHERE puballtables"
+							  " ORDER BY pubname LIMIT 1",
+							  0, NULL, NULL, NULL, SPI_OK_SELECT) == 0)
 		return;
 	ereport(WARNING,
 			(errmsg("publication \"%s\" publishes Burrow's own tables, too",
@@ -122,11 +122,11 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	burrow_handler_lookup(handler_name, &handler);
 	burrow_call_check_role(owner, name);
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
 	subid = insert_row(name, owner, topic, &handler, values);
 	warn_of_publication();
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	burrow_call_check_slot(subid);
 	if (strcmp(values[BURROW_OPTION_ENABLED], "true") == 0)
 		burrow_call_warn_not_started(name);

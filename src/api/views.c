@@ -483,7 +483,7 @@ burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 /* ---------------------------------------------------------------- state */
 
 BurrowState
-burrow_state_shown(BurrowStatus status, bool at_home, bool has_slot, BurrowState state, bool attached)
+burrow_views_state(BurrowStatus status, bool at_home, bool has_slot, BurrowState state, bool attached)
 {
 	TimestampTz since;
 
@@ -539,7 +539,7 @@ burrow_sql_state(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	at_home = (uint64) PG_GETARG_INT64(1) == GetSystemIdentifier() && PG_GETARG_OID(2) == MyDatabaseId;
 
-	PG_RETURN_TEXT_P(cstring_to_text(burrow_state_names[burrow_state_shown((BurrowStatus) status, at_home,
+	PG_RETURN_TEXT_P(cstring_to_text(burrow_state_names[burrow_views_state((BurrowStatus) status, at_home,
 																		   has_slot, (BurrowState) state,
 																		   !PG_ARGISNULL(4))]));
 }

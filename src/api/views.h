@@ -17,7 +17,7 @@
  * catalog decides.  A state that a consumer left behind says nothing once the catalog
  * wants the subscription to run: it will.
  */
-extern BurrowState burrow_state_shown(BurrowStatus status, bool at_home, bool has_slot,
+extern BurrowState burrow_views_state(BurrowStatus status, bool at_home, bool has_slot,
 									  BurrowState state, bool attached);
 
 #endif							/* BURROW_API_VIEWS_H */

@@ -145,7 +145,7 @@ check_runs(const Wait *wait, const char *name)
 
 	if (sub == NULL || sub->subid != wait->subid)
 		burrow_call_subscription_missing(name);
-	state = burrow_state_shown(sub->status, burrow_subscription_at_home(sub),
+	state = burrow_views_state(sub->status, burrow_subscription_at_home(sub),
 							   wait->slot >= 0, wait->state, wait->attached);
 	if (state != BURROW_PAUSED && state != BURROW_HALTED && state != BURROW_DISABLED)
 		return;

@@ -26,6 +26,12 @@
 #include "burrow.h"
 #include "catalog/access.h"
 
+bool
+burrow_access_extension_exists(void)
+{
+	return OidIsValid(get_extension_oid(BURROW_EXTENSION, true));
+}
+
 /*
  * Who owns burrow.subscription?  InvalidOid if the extension is not here: a table of
  * that name without the extension is somebody else's, and would let him have
@@ -39,7 +45,7 @@ catalog_owner(void)
 	Oid			owner;
 	HeapTuple	tuple;
 
-	if (!OidIsValid(get_extension_oid(BURROW_EXTENSION, true)))
+	if (!burrow_access_extension_exists())
 		return InvalidOid;
 	schema = get_namespace_oid(BURROW_SCHEMA, true);
 	if (!OidIsValid(schema))
@@ -56,7 +62,7 @@ catalog_owner(void)
 }
 
 bool
-burrow_catalog_begin(BurrowCatalogAccess *access)
+burrow_access_begin(BurrowCatalogAccess *access)
 {
 	Oid			owner = catalog_owner();
 
@@ -76,7 +82,7 @@ burrow_catalog_begin(BurrowCatalogAccess *access)
 }
 
 void
-burrow_catalog_end(BurrowCatalogAccess *access)
+burrow_access_end(BurrowCatalogAccess *access)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
@@ -85,8 +91,8 @@ burrow_catalog_end(BurrowCatalogAccess *access)
 }
 
 uint64
-burrow_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values,
-					   const char *nulls, int expected)
+burrow_access_execute(const char *sql, int nargs, Oid *types, Datum *values,
+					  const char *nulls, int expected)
 {
 	int			rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
 
@@ -96,13 +102,13 @@ burrow_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values,
 }
 
 void
-burrow_catalog_check_version(void)
+burrow_access_check_version(void)
 {
 	char	   *version;
 
-	if (burrow_catalog_execute("SELECT extversion FROM pg_catalog.pg_extension"
-							   " WHERE extname OPERATOR(pg_catalog.=) '" BURROW_EXTENSION "'",
-							   0, NULL, NULL, NULL, SPI_OK_SELECT) != 1)
+	if (burrow_access_execute("SELECT extversion FROM pg_catalog.pg_extension"
+							  " WHERE extname OPERATOR(pg_catalog.=) '" BURROW_EXTENSION "'",
+							  0, NULL, NULL, NULL, SPI_OK_SELECT) != 1)
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
 	version = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	if (strcmp(version, BURROW_VERSION) != 0)

@@ -7,7 +7,7 @@
 
 #include "executor/spi.h"
 
-/* What burrow_catalog_end() puts back. */
+/* What burrow_access_end() puts back. */
 typedef struct BurrowCatalogAccess
 {
 	Oid			userid;
@@ -15,21 +15,24 @@ typedef struct BurrowCatalogAccess
 	int			guc_nest_level;
 } BurrowCatalogAccess;
 
+/* Is the extension installed in this database? */
+extern bool burrow_access_extension_exists(void);
+
 /*
  * Connects to SPI as the owner of Burrow's tables, with a search_path of pg_catalog
  * alone.  False, and nothing done: the extension is not in this database.  Needs a
  * transaction.  After an error the end of the (sub)transaction puts all back.
  */
-extern bool burrow_catalog_begin(BurrowCatalogAccess *access);
-extern void burrow_catalog_end(BurrowCatalogAccess *access);
+extern bool burrow_access_begin(BurrowCatalogAccess *access);
+extern void burrow_access_end(BurrowCatalogAccess *access);
 
 /* SPI_execute_with_args(), which fails unless the result is `expected`; returns the
  * number of rows. */
-extern uint64 burrow_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values,
-									 const char *nulls, int expected);
+extern uint64 burrow_access_execute(const char *sql, int nargs, Oid *types, Datum *values,
+									const char *nulls, int expected);
 
 /* Error OBJECT_NOT_IN_PREREQUISITE_STATE, with a hint, if the extension's SQL objects are of another
  * version than the library.  Between begin and end. */
-extern void burrow_catalog_check_version(void);
+extern void burrow_access_check_version(void);
 
 #endif							/* BURROW_CATALOG_ACCESS_H */

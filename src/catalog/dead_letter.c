@@ -28,17 +28,6 @@
 /* Rows whose keys are read at once. */
 #define KEYS_AT_ONCE	10000
 
-PG_FUNCTION_INFO_V1(burrow_sql_key_order);
-
-/* _key_order(bytea) */
-Datum
-burrow_sql_key_order(PG_FUNCTION_ARGS)
-{
-	bytea	   *key = PG_GETARG_BYTEA_PP(0);
-
-	PG_RETURN_INT64((int64) burrow_key_order(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
-}
-
 /* A statement's arguments under construction. */
 typedef struct Arguments
 {
@@ -154,12 +143,12 @@ update_row(int32 subid, const BurrowDeadLetter *letter)
 	add_text(&a, letter->detail);
 	add_text(&a, letter->hint);
 	add_text(&a, letter->context);
-	burrow_catalog_execute("UPDATE burrow.dead_letter"
-						   " SET attempts = $5, sqlstate = $6, message = $7, detail = $8, hint = $9,"
-						   " context = $10, last_failed_at = pg_catalog.now(), retry_asked_at = NULL"
-						   " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
-						   " AND partition OPERATOR(pg_catalog.=) $3 AND \"offset\" OPERATOR(pg_catalog.=) $4",
-						   a.n, a.types, a.values, a.nulls, SPI_OK_UPDATE);
+	burrow_access_execute("UPDATE burrow.dead_letter"
+						  " SET attempts = $5, sqlstate = $6, message = $7, detail = $8, hint = $9,"
+						  " context = $10, last_failed_at = pg_catalog.now(), retry_asked_at = NULL"
+						  " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+						  " AND partition OPERATOR(pg_catalog.=) $3 AND \"offset\" OPERATOR(pg_catalog.=) $4",
+						  a.n, a.types, a.values, a.nulls, SPI_OK_UPDATE);
 }
 
 /* The letters behind this one wait until somebody asks again. */
@@ -172,11 +161,11 @@ hold_key(int32 subid, const BurrowDeadLetter *letter)
 		Int64GetDatum((int64) burrow_key_order(letter->message.key, letter->message.header->key_len))
 	};
 
-	burrow_catalog_execute("UPDATE burrow.dead_letter SET retry_asked_at = NULL"
-						   " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
-						   " AND partition OPERATOR(pg_catalog.=) $3 AND key IS NOT NULL"
-						   " AND burrow._key_order(key) OPERATOR(pg_catalog.=) $4 AND retry_asked_at IS NOT NULL",
-						   4, types, values, NULL, SPI_OK_UPDATE);
+	burrow_access_execute("UPDATE burrow.dead_letter SET retry_asked_at = NULL"
+						  " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+						  " AND partition OPERATOR(pg_catalog.=) $3 AND key IS NOT NULL"
+						  " AND burrow._key_order(key) OPERATOR(pg_catalog.=) $4 AND retry_asked_at IS NOT NULL",
+						  4, types, values, NULL, SPI_OK_UPDATE);
 }
 
 void
@@ -186,7 +175,7 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	BurrowCatalogAccess access;
 	Arguments	a = {0};
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
 	add(&a, INT4OID, Int32GetDatum(subid), false);
 	add(&a, UUIDOID, DirectFunctionCall1(uuid_in, CStringGetDatum(uuid)), false);
@@ -212,7 +201,7 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 		update_row(subid, letter);
 		if (letter->holds_key)
 			hold_key(subid, letter);
-		burrow_catalog_end(&access);
+		burrow_access_end(&access);
 		return;
 	}
 
@@ -221,24 +210,24 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	 * there, of a message that is read again; its error is worth more than that it is
 	 * parked behind itself.
 	 */
-	burrow_catalog_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
-						   " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
-						   " first_failed_at, last_failed_at, retry_asked_at)"
-						   " SELECT $1, $3, $4, $5, $6, $7,"
-						   " ARRAY(SELECT ROW(h.name, h.value)::burrow.header"
-						   " FROM ROWS FROM (pg_catalog.unnest($8), pg_catalog.unnest($9))"
-						   " WITH ORDINALITY AS h (name, value, n) ORDER BY h.n),"
-						   " $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now(),"
-						   " CASE WHEN $18 THEN pg_catalog.now() END"
-						   " FROM burrow.subscription s"
-						   " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
-						   " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
-						   " SET attempts = excluded.attempts, sqlstate = excluded.sqlstate,"
-						   " message = excluded.message, detail = excluded.detail, hint = excluded.hint,"
-						   " context = excluded.context, last_failed_at = excluded.last_failed_at,"
-						   " retry_asked_at = NULL WHERE excluded.sqlstate IS NOT NULL",
-						   a.n, a.types, a.values, a.nulls, SPI_OK_INSERT);
-	burrow_catalog_end(&access);
+	burrow_access_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
+						  " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
+						  " first_failed_at, last_failed_at, retry_asked_at)"
+						  " SELECT $1, $3, $4, $5, $6, $7,"
+						  " ARRAY(SELECT ROW(h.name, h.value)::burrow.header"
+						  " FROM ROWS FROM (pg_catalog.unnest($8), pg_catalog.unnest($9))"
+						  " WITH ORDINALITY AS h (name, value, n) ORDER BY h.n),"
+						  " $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now(),"
+						  " CASE WHEN $18 THEN pg_catalog.now() END"
+						  " FROM burrow.subscription s"
+						  " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
+						  " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
+						  " SET attempts = excluded.attempts, sqlstate = excluded.sqlstate,"
+						  " message = excluded.message, detail = excluded.detail, hint = excluded.hint,"
+						  " context = excluded.context, last_failed_at = excluded.last_failed_at,"
+						  " retry_asked_at = NULL WHERE excluded.sqlstate IS NOT NULL",
+						  a.n, a.types, a.values, a.nulls, SPI_OK_INSERT);
+	burrow_access_end(&access);
 }
 
 /* ---- reading ---- */
@@ -327,9 +316,9 @@ burrow_dead_letter_each(int32 subid, BurrowDeadLetterChoice choice, int limit, i
 	uint64		n;
 	bool		isnull;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return 0;
-	n = burrow_catalog_execute(selects[choice], 3, types, values, NULL, SPI_OK_SELECT);
+	n = burrow_access_execute(selects[choice], 3, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 	{
 		BurrowDeadLetterRow row;
@@ -338,7 +327,7 @@ burrow_dead_letter_each(int32 subid, BurrowDeadLetterChoice choice, int limit, i
 		total = (uint64) DatumGetInt64(column((int) i, 15, &isnull));
 		found(arg, &row);
 	}
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	return total;
 }
 
@@ -363,17 +352,17 @@ burrow_dead_letter_each_key(int32 subid, BurrowDeadLetterKey found, void *arg)
 	};
 	uint64		n;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
 	do
 	{
 		bool		isnull;
 
-		n = burrow_catalog_execute("SELECT topic, partition, burrow._key_order(key), \"offset\" FROM burrow.dead_letter"
-								   " WHERE subid OPERATOR(pg_catalog.=) $1 AND key IS NOT NULL AND"
-								   " (topic, partition, \"offset\") OPERATOR(pg_catalog.>) ($2, $3, $4)"
-								   " ORDER BY topic, partition, \"offset\" LIMIT $5",
-								   5, types, values, NULL, SPI_OK_SELECT);
+		n = burrow_access_execute("SELECT topic, partition, burrow._key_order(key), \"offset\" FROM burrow.dead_letter"
+								  " WHERE subid OPERATOR(pg_catalog.=) $1 AND key IS NOT NULL AND"
+								  " (topic, partition, \"offset\") OPERATOR(pg_catalog.>) ($2, $3, $4)"
+								  " ORDER BY topic, partition, \"offset\" LIMIT $5",
+								  5, types, values, NULL, SPI_OK_SELECT);
 		for (uint64 i = 0; i < n; i++)
 			give_key((int) i, found, arg);
 		if (n > 0)
@@ -384,7 +373,7 @@ burrow_dead_letter_each_key(int32 subid, BurrowDeadLetterKey found, void *arg)
 		}
 		SPI_freetuptable(SPI_tuptable);
 	} while (n == KEYS_AT_ONCE);
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 }
 
 /* One statement, and so one snapshot for the keys and for their rows. */
@@ -396,22 +385,22 @@ burrow_dead_letter_ask_keys(int32 subid, BurrowDeadLetterKey found, void *arg)
 	Datum		values[] = {Int32GetDatum(subid)};
 	uint64		n;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
-	n = burrow_catalog_execute("WITH k AS MATERIALIZED (SELECT topic, partition, burrow._key_order(key) AS key_order,"
-							   " pg_catalog.min(retry_asked_at) AS asked_at FROM burrow.dead_letter"
-							   " WHERE subid OPERATOR(pg_catalog.=) $1 AND retry_asked_at IS NOT NULL AND key IS NOT NULL"
-							   " GROUP BY 1, 2, 3),"
-							   " u AS (UPDATE burrow.dead_letter d SET retry_asked_at = k.asked_at FROM k"
-							   " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) k.topic"
-							   " AND d.partition OPERATOR(pg_catalog.=) k.partition AND d.key IS NOT NULL"
-							   " AND burrow._key_order(d.key) OPERATOR(pg_catalog.=) k.key_order"
-							   " AND d.retry_asked_at IS NULL)"
-							   " SELECT topic, partition, key_order FROM k",
-							   1, types, values, NULL, SPI_OK_SELECT);
+	n = burrow_access_execute("WITH k AS MATERIALIZED (SELECT topic, partition, burrow._key_order(key) AS key_order,"
+							  " pg_catalog.min(retry_asked_at) AS asked_at FROM burrow.dead_letter"
+							  " WHERE subid OPERATOR(pg_catalog.=) $1 AND retry_asked_at IS NOT NULL AND key IS NOT NULL"
+							  " GROUP BY 1, 2, 3),"
+							  " u AS (UPDATE burrow.dead_letter d SET retry_asked_at = k.asked_at FROM k"
+							  " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) k.topic"
+							  " AND d.partition OPERATOR(pg_catalog.=) k.partition AND d.key IS NOT NULL"
+							  " AND burrow._key_order(d.key) OPERATOR(pg_catalog.=) k.key_order"
+							  " AND d.retry_asked_at IS NULL)"
+							  " SELECT topic, partition, key_order FROM k",
+							  1, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 		give_key((int) i, found, arg);
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 }
 
 const char *
@@ -464,18 +453,18 @@ burrow_dead_letter_mark_produced(int32 subid, const BurrowDeadLetterId *letters,
 	values[2] = PointerGetDatum(construct_array(partitions, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 	values[3] = PointerGetDatum(construct_array(offsets, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return 0;
-	burrow_catalog_execute("UPDATE burrow.dead_letter d SET produced_at = pg_catalog.now()"
-						   " FROM (SELECT l.topic, l.partition, l.\"offset\" FROM" GIVEN
-						   " FOR UPDATE OF l SKIP LOCKED) m"
-						   " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) m.topic"
-						   " AND d.partition OPERATOR(pg_catalog.=) m.partition"
-						   " AND d.\"offset\" OPERATOR(pg_catalog.=) m.\"offset\"",
-						   4, types, values, NULL, SPI_OK_UPDATE);
-	burrow_catalog_execute("SELECT pg_catalog.count(*) FROM" GIVEN, 4, types, values, NULL, SPI_OK_SELECT);
+	burrow_access_execute("UPDATE burrow.dead_letter d SET produced_at = pg_catalog.now()"
+						  " FROM (SELECT l.topic, l.partition, l.\"offset\" FROM" GIVEN
+						  " FOR UPDATE OF l SKIP LOCKED) m"
+						  " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) m.topic"
+						  " AND d.partition OPERATOR(pg_catalog.=) m.partition"
+						  " AND d.\"offset\" OPERATOR(pg_catalog.=) m.\"offset\"",
+						  4, types, values, NULL, SPI_OK_UPDATE);
+	burrow_access_execute("SELECT pg_catalog.count(*) FROM" GIVEN, 4, types, values, NULL, SPI_OK_SELECT);
 	left = (uint64) DatumGetInt64(column(0, 1, &isnull));
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	return left;
 }
 
@@ -491,12 +480,12 @@ burrow_dead_letter_take(int32 subid, const char *topic, int32 partition, int64 o
 	};
 	bool		taken;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return false;
-	taken = burrow_catalog_execute("DELETE FROM burrow.dead_letter"
-								   " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
-								   " AND partition OPERATOR(pg_catalog.=) $3 AND \"offset\" OPERATOR(pg_catalog.=) $4",
-								   4, types, values, NULL, SPI_OK_DELETE) > 0;
-	burrow_catalog_end(&access);
+	taken = burrow_access_execute("DELETE FROM burrow.dead_letter"
+								  " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+								  " AND partition OPERATOR(pg_catalog.=) $3 AND \"offset\" OPERATOR(pg_catalog.=) $4",
+								  4, types, values, NULL, SPI_OK_DELETE) > 0;
+	burrow_access_end(&access);
 	return taken;
 }

@@ -116,19 +116,19 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 		positions[i].alone = false;
 		burrow_done_set_init(&positions[i].done);
 	}
-	if (n == 0 || !burrow_catalog_begin(&access))
+	if (n == 0 || !burrow_access_begin(&access))
 		return;
 
 	values[0] = Int32GetDatum(subid);
 	name_arrays(positions, n, &values[1], &values[2]);
-	nrows = burrow_catalog_execute("SELECT w.n, p.lane, p.low, p.done, p.seen_offset, p.seen_time"
-								   " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3))"
-								   " WITH ORDINALITY AS w (topic, partition, n)"
-								   " JOIN burrow.progress p"
-								   " ON p.subid OPERATOR(pg_catalog.=) $1"
-								   " AND p.topic OPERATOR(pg_catalog.=) w.topic"
-								   " AND p.partition OPERATOR(pg_catalog.=) w.partition",
-								   3, types, values, NULL, SPI_OK_SELECT);
+	nrows = burrow_access_execute("SELECT w.n, p.lane, p.low, p.done, p.seen_offset, p.seen_time"
+								  " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3))"
+								  " WITH ORDINALITY AS w (topic, partition, n)"
+								  " JOIN burrow.progress p"
+								  " ON p.subid OPERATOR(pg_catalog.=) $1"
+								  " AND p.topic OPERATOR(pg_catalog.=) w.topic"
+								  " AND p.partition OPERATOR(pg_catalog.=) w.partition",
+								  3, types, values, NULL, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(caller);
 	for (uint64 row = 0; row < nrows; row++)
 	{
@@ -139,7 +139,7 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 		take_row(&positions[i - 1], tuple, SPI_tuptable->tupdesc);
 	}
 	MemoryContextSwitchTo(old);
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 }
 
 bool
@@ -150,13 +150,13 @@ burrow_position_exists(int32 subid, const char *topic)
 	Datum		values[] = {Int32GetDatum(subid), topic != NULL ? CStringGetTextDatum(topic) : (Datum) 0};
 	bool		exists;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return false;
-	exists = burrow_catalog_execute("SELECT FROM burrow.progress p"
-									" WHERE p.subid OPERATOR(pg_catalog.=) $1"
-									" AND ($2 IS NULL OR p.topic OPERATOR(pg_catalog.=) $2) LIMIT 1",
-									2, types, values, topic != NULL ? NULL : " n", SPI_OK_SELECT) > 0;
-	burrow_catalog_end(&access);
+	exists = burrow_access_execute("SELECT FROM burrow.progress p"
+								   " WHERE p.subid OPERATOR(pg_catalog.=) $1"
+								   " AND ($2 IS NULL OR p.topic OPERATOR(pg_catalog.=) $2) LIMIT 1",
+								   2, types, values, topic != NULL ? NULL : " n", SPI_OK_SELECT) > 0;
+	burrow_access_end(&access);
 	return exists;
 }
 
@@ -170,7 +170,7 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 	};
 	Datum		values[lengthof(types)];
 
-	if (n == 0 || !burrow_catalog_begin(&access))
+	if (n == 0 || !burrow_access_begin(&access))
 		return;
 
 	values[0] = Int32GetDatum(subid);
@@ -179,32 +179,32 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 	value_arrays(positions, n, &values[4], &values[5]);
 	seen_arrays(positions, n, &values[6], &values[7]);
 	if (settle)
-		burrow_catalog_execute("DELETE FROM burrow.progress p"
-							   " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (topic, partition),"
-							   " burrow.subscription s"
-							   " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-							   " AND s.uuid OPERATOR(pg_catalog.=) $2"
-							   " AND p.subid OPERATOR(pg_catalog.=) $1"
-							   " AND p.topic OPERATOR(pg_catalog.=) w.topic"
-							   " AND p.partition OPERATOR(pg_catalog.=) w.partition"
-							   " AND p.lane OPERATOR(pg_catalog.>=) 0",
-							   4, types, values, NULL, SPI_OK_DELETE);
-	burrow_catalog_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done, seen_offset, seen_time)"
-						   " SELECT $1, w.topic, w.partition, -1, w.low, w.done, w.seen_offset, w.seen_time"
-						   " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4),"
-						   " pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8))"
-						   " AS w (topic, partition, low, done, seen_offset, seen_time)"
-						   " WHERE EXISTS (SELECT FROM burrow.subscription s"
-						   " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-						   " AND s.uuid OPERATOR(pg_catalog.=) $2)"
-						   " ON CONFLICT (subid, topic, partition, lane) DO UPDATE"
-						   " SET low = excluded.low, done = excluded.done,"
-						   " seen_offset = excluded.seen_offset, seen_time = excluded.seen_time"
-						   " WHERE p.low OPERATOR(pg_catalog.<>) excluded.low"
-						   " OR p.done OPERATOR(pg_catalog.<>) excluded.done"
-						   " OR p.seen_offset IS DISTINCT FROM excluded.seen_offset",
-						   lengthof(types), types, values, NULL, SPI_OK_INSERT);
-	burrow_catalog_end(&access);
+		burrow_access_execute("DELETE FROM burrow.progress p"
+							  " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (topic, partition),"
+							  " burrow.subscription s"
+							  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+							  " AND s.uuid OPERATOR(pg_catalog.=) $2"
+							  " AND p.subid OPERATOR(pg_catalog.=) $1"
+							  " AND p.topic OPERATOR(pg_catalog.=) w.topic"
+							  " AND p.partition OPERATOR(pg_catalog.=) w.partition"
+							  " AND p.lane OPERATOR(pg_catalog.>=) 0",
+							  4, types, values, NULL, SPI_OK_DELETE);
+	burrow_access_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done, seen_offset, seen_time)"
+						  " SELECT $1, w.topic, w.partition, -1, w.low, w.done, w.seen_offset, w.seen_time"
+						  " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4),"
+						  " pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8))"
+						  " AS w (topic, partition, low, done, seen_offset, seen_time)"
+						  " WHERE EXISTS (SELECT FROM burrow.subscription s"
+						  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+						  " AND s.uuid OPERATOR(pg_catalog.=) $2)"
+						  " ON CONFLICT (subid, topic, partition, lane) DO UPDATE"
+						  " SET low = excluded.low, done = excluded.done,"
+						  " seen_offset = excluded.seen_offset, seen_time = excluded.seen_time"
+						  " WHERE p.low OPERATOR(pg_catalog.<>) excluded.low"
+						  " OR p.done OPERATOR(pg_catalog.<>) excluded.done"
+						  " OR p.seen_offset IS DISTINCT FROM excluded.seen_offset",
+						  lengthof(types), types, values, NULL, SPI_OK_INSERT);
+	burrow_access_end(&access);
 }
 
 void

@@ -18,7 +18,7 @@
 static void
 begin(BurrowCatalogAccess *access)
 {
-	if (!burrow_catalog_begin(access))
+	if (!burrow_access_begin(access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
 }
 
@@ -33,11 +33,11 @@ burrow_seek_request_ask(int32 subid, const BurrowSeek *seek)
 	};
 
 	begin(&access);
-	burrow_catalog_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
-						   " VALUES ($1, $2, $3, $4)"
-						   " ON CONFLICT (subid, topic, partition) DO UPDATE SET \"offset\" = excluded.\"offset\"",
-						   4, types, values, NULL, SPI_OK_INSERT);
-	burrow_catalog_end(&access);
+	burrow_access_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
+						  " VALUES ($1, $2, $3, $4)"
+						  " ON CONFLICT (subid, topic, partition) DO UPDATE SET \"offset\" = excluded.\"offset\"",
+						  4, types, values, NULL, SPI_OK_INSERT);
+	burrow_access_end(&access);
 }
 
 void
@@ -50,15 +50,15 @@ burrow_seek_request_skip(int32 subid, const char *uuid, const BurrowSeek *seek)
 		CStringGetTextDatum(seek->topic), Int32GetDatum(seek->partition), Int64GetDatum(seek->offset)
 	};
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
-	burrow_catalog_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
-						   " SELECT s.subid, $3, $4, $5 FROM burrow.subscription s"
-						   " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
-						   " AND s.seek_time IS NULL"
-						   " ON CONFLICT (subid, topic, partition) DO NOTHING",
-						   5, types, values, NULL, SPI_OK_INSERT);
-	burrow_catalog_end(&access);
+	burrow_access_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
+						  " SELECT s.subid, $3, $4, $5 FROM burrow.subscription s"
+						  " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
+						  " AND s.seek_time IS NULL"
+						  " ON CONFLICT (subid, topic, partition) DO NOTHING",
+						  5, types, values, NULL, SPI_OK_INSERT);
+	burrow_access_end(&access);
 }
 
 void
@@ -69,9 +69,9 @@ burrow_seek_request_forget(int32 subid)
 	Datum		values[] = {Int32GetDatum(subid)};
 
 	begin(&access);
-	burrow_catalog_execute("DELETE FROM burrow.pending_seek WHERE subid OPERATOR(pg_catalog.=) $1",
-						   1, types, values, NULL, SPI_OK_DELETE);
-	burrow_catalog_end(&access);
+	burrow_access_execute("DELETE FROM burrow.pending_seek WHERE subid OPERATOR(pg_catalog.=) $1",
+						  1, types, values, NULL, SPI_OK_DELETE);
+	burrow_access_end(&access);
 }
 
 void
@@ -86,15 +86,15 @@ burrow_seek_request_load(int32 subid, BurrowPendingSeeks *pending)
 	bool		isnull;
 
 	memset(pending, 0, sizeof(BurrowPendingSeeks));
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
 	/* one statement, so that both are of one moment */
-	pending->n = (int) burrow_catalog_execute("SELECT p.topic, p.partition, p.\"offset\", s.seek_time"
-											  " FROM burrow.subscription s LEFT JOIN burrow.pending_seek p"
-											  " ON p.subid OPERATOR(pg_catalog.=) s.subid"
-											  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-											  " ORDER BY p.topic, p.partition",
-											  1, types, values, NULL, SPI_OK_SELECT);
+	pending->n = (int) burrow_access_execute("SELECT p.topic, p.partition, p.\"offset\", s.seek_time"
+											 " FROM burrow.subscription s LEFT JOIN burrow.pending_seek p"
+											 " ON p.subid OPERATOR(pg_catalog.=) s.subid"
+											 " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+											 " ORDER BY p.topic, p.partition",
+											 1, types, values, NULL, SPI_OK_SELECT);
 	desc = SPI_tuptable->tupdesc;
 	old = MemoryContextSwitchTo(caller);
 	pending->seeks = palloc(sizeof(BurrowSeek) * Max(pending->n, 1));
@@ -118,7 +118,7 @@ burrow_seek_request_load(int32 subid, BurrowPendingSeeks *pending)
 		seek->offset = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull));
 	}
 	MemoryContextSwitchTo(old);
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 }
 
 /* Three arrays, which SQL unnests side by side. */
@@ -152,26 +152,26 @@ burrow_seek_request_fix(int32 subid, const char *uuid, TimestampTz time, const B
 	};
 	bool		fixed;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return false;
-	fixed = burrow_catalog_execute("UPDATE burrow.subscription SET seek_time = NULL"
-								   " WHERE subid OPERATOR(pg_catalog.=) $1"
-								   " AND uuid OPERATOR(pg_catalog.=) $2"
-								   " AND seek_time OPERATOR(pg_catalog.=) $3",
-								   3, time_types, time_values, NULL, SPI_OK_UPDATE) > 0;
+	fixed = burrow_access_execute("UPDATE burrow.subscription SET seek_time = NULL"
+								  " WHERE subid OPERATOR(pg_catalog.=) $1"
+								  " AND uuid OPERATOR(pg_catalog.=) $2"
+								  " AND seek_time OPERATOR(pg_catalog.=) $3",
+								  3, time_types, time_values, NULL, SPI_OK_UPDATE) > 0;
 	if (fixed)
 	{
 		values[0] = Int32GetDatum(subid);
 		make_arrays(seeks, n, &values[1]);
 		/* a seek of its own is newer than the time's */
-		burrow_catalog_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
-							   " SELECT $1, w.topic, w.partition, w.\"offset\""
-							   " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
-							   " AS w (topic, partition, \"offset\")"
-							   " ON CONFLICT (subid, topic, partition) DO NOTHING",
-							   4, types, values, NULL, SPI_OK_INSERT);
+		burrow_access_execute("INSERT INTO burrow.pending_seek (subid, topic, partition, \"offset\")"
+							  " SELECT $1, w.topic, w.partition, w.\"offset\""
+							  " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
+							  " AS w (topic, partition, \"offset\")"
+							  " ON CONFLICT (subid, topic, partition) DO NOTHING",
+							  4, types, values, NULL, SPI_OK_INSERT);
 	}
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	return fixed;
 }
 
@@ -182,17 +182,17 @@ burrow_seek_request_remove(int32 subid, const BurrowSeek *seeks, int n)
 	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID};
 	Datum		values[4];
 
-	if (n == 0 || !burrow_catalog_begin(&access))
+	if (n == 0 || !burrow_access_begin(&access))
 		return;
 	values[0] = Int32GetDatum(subid);
 	make_arrays(seeks, n, &values[1]);
-	burrow_catalog_execute("DELETE FROM burrow.pending_seek p"
-						   " USING ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
-						   " AS w (topic, partition, \"offset\")"
-						   " WHERE p.subid OPERATOR(pg_catalog.=) $1"
-						   " AND p.topic OPERATOR(pg_catalog.=) w.topic"
-						   " AND p.partition OPERATOR(pg_catalog.=) w.partition"
-						   " AND p.\"offset\" OPERATOR(pg_catalog.=) w.\"offset\"",
-						   4, types, values, NULL, SPI_OK_DELETE);
-	burrow_catalog_end(&access);
+	burrow_access_execute("DELETE FROM burrow.pending_seek p"
+						  " USING ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
+						  " AS w (topic, partition, \"offset\")"
+						  " WHERE p.subid OPERATOR(pg_catalog.=) $1"
+						  " AND p.topic OPERATOR(pg_catalog.=) w.topic"
+						  " AND p.partition OPERATOR(pg_catalog.=) w.partition"
+						  " AND p.\"offset\" OPERATOR(pg_catalog.=) w.\"offset\"",
+						  4, types, values, NULL, SPI_OK_DELETE);
+	burrow_access_end(&access);
 }

@@ -10,7 +10,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -132,13 +131,13 @@ burrow_subscription_load(int32 subid)
 	Oid			types[] = {INT4OID};
 	Datum		values[] = {Int32GetDatum(subid)};
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return NULL;
-	if (burrow_catalog_execute("SELECT " COLUMNS " FROM burrow.subscription s"
-							   " WHERE s.subid OPERATOR(pg_catalog.=) $1",
-							   1, types, values, NULL, SPI_OK_SELECT) > 0)
+	if (burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s"
+							  " WHERE s.subid OPERATOR(pg_catalog.=) $1",
+							  1, types, values, NULL, SPI_OK_SELECT) > 0)
 		sub = read_row(0, caller);
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	return sub;
 }
 
@@ -151,16 +150,16 @@ burrow_subscription_find(const char *name, bool lock)
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
-	if (burrow_catalog_execute(lock ?
-							   "SELECT " COLUMNS " FROM burrow.subscription s"
-							   " WHERE s.name OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE" :
-							   "SELECT " COLUMNS " FROM burrow.subscription s"
-							   " WHERE s.name OPERATOR(pg_catalog.=) $1",
-							   1, types, values, NULL, SPI_OK_SELECT) > 0)
+	if (burrow_access_execute(lock ?
+							  "SELECT " COLUMNS " FROM burrow.subscription s"
+							  " WHERE s.name OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE" :
+							  "SELECT " COLUMNS " FROM burrow.subscription s"
+							  " WHERE s.name OPERATOR(pg_catalog.=) $1",
+							  1, types, values, NULL, SPI_OK_SELECT) > 0)
 		sub = read_row(0, caller);
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	return sub;
 }
 
@@ -172,10 +171,10 @@ burrow_subscription_list(void)
 	List	   *list = NIL;
 	uint64		n;
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return NIL;
-	n = burrow_catalog_execute("SELECT " COLUMNS " FROM burrow.subscription s ORDER BY s.subid",
-							   0, NULL, NULL, NULL, SPI_OK_SELECT);
+	n = burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s ORDER BY s.subid",
+							  0, NULL, NULL, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 	{
 		BurrowSubscription *sub = read_row(i, caller);
@@ -184,7 +183,7 @@ burrow_subscription_list(void)
 		list = lappend(list, sub);
 		MemoryContextSwitchTo(old);
 	}
-	burrow_catalog_end(&access);
+	burrow_access_end(&access);
 	return list;
 }
 
@@ -205,14 +204,14 @@ burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *clus
 		CStringGetTextDatum(cluster_id)
 	};
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
-	burrow_catalog_execute("UPDATE burrow.subscription SET cluster_id = $3"
-						   " WHERE subid OPERATOR(pg_catalog.=) $1"
-						   " AND uuid OPERATOR(pg_catalog.=) $2"
-						   " AND cluster_id IS NULL",
-						   3, types, values, NULL, SPI_OK_UPDATE);
-	burrow_catalog_end(&access);
+	burrow_access_execute("UPDATE burrow.subscription SET cluster_id = $3"
+						  " WHERE subid OPERATOR(pg_catalog.=) $1"
+						  " AND uuid OPERATOR(pg_catalog.=) $2"
+						  " AND cluster_id IS NULL",
+						  3, types, values, NULL, SPI_OK_UPDATE);
+	burrow_access_end(&access);
 }
 
 void
@@ -225,13 +224,13 @@ burrow_subscription_keep_untagged(int32 subid, const char *uuid)
 		DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))
 	};
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
-	burrow_catalog_execute("UPDATE burrow.subscription SET commits_untagged = true"
-						   " WHERE subid OPERATOR(pg_catalog.=) $1"
-						   " AND uuid OPERATOR(pg_catalog.=) $2",
-						   2, types, values, NULL, SPI_OK_UPDATE);
-	burrow_catalog_end(&access);
+	burrow_access_execute("UPDATE burrow.subscription SET commits_untagged = true"
+						  " WHERE subid OPERATOR(pg_catalog.=) $1"
+						  " AND uuid OPERATOR(pg_catalog.=) $2",
+						  2, types, values, NULL, SPI_OK_UPDATE);
+	burrow_access_end(&access);
 }
 
 /* For format(): the subscription's name, the halt's topic and partition, and seek_to. */
@@ -277,22 +276,16 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 	nulls[10] = ' ';
 	nulls[11] = '\0';
 
-	if (!burrow_catalog_begin(&access))
+	if (!burrow_access_begin(&access))
 		return;
-	burrow_catalog_execute("UPDATE burrow.subscription SET status = 'halted',"
-						   " error_topic = $1, error_sqlstate = $2, error_message = $3,"
-						   " error_detail = $4, error_hint = $5, error_context = $6,"
-						   " error_next_statement = pg_catalog.format($7, name, $1, $8, $10),"
-						   " error_partition = $8, error_offset = $9,"
-						   " error_at = pg_catalog.clock_timestamp()"
-						   " WHERE subid OPERATOR(pg_catalog.=) $11"
-						   " AND status OPERATOR(pg_catalog.<>) 'disabled'",
-						   lengthof(types), types, values, nulls, SPI_OK_UPDATE);
-	burrow_catalog_end(&access);
-}
-
-bool
-burrow_extension_exists(void)
-{
-	return OidIsValid(get_extension_oid(BURROW_EXTENSION, true));
+	burrow_access_execute("UPDATE burrow.subscription SET status = 'halted',"
+						  " error_topic = $1, error_sqlstate = $2, error_message = $3,"
+						  " error_detail = $4, error_hint = $5, error_context = $6,"
+						  " error_next_statement = pg_catalog.format($7, name, $1, $8, $10),"
+						  " error_partition = $8, error_offset = $9,"
+						  " error_at = pg_catalog.clock_timestamp()"
+						  " WHERE subid OPERATOR(pg_catalog.=) $11"
+						  " AND status OPERATOR(pg_catalog.<>) 'disabled'",
+						  lengthof(types), types, values, nulls, SPI_OK_UPDATE);
+	burrow_access_end(&access);
 }

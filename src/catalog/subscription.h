@@ -88,7 +88,5 @@ extern void burrow_subscription_keep_cluster(int32 subid, const char *uuid, cons
 extern void burrow_subscription_keep_untagged(int32 subid, const char *uuid);
 /* Sets status 'halted' and the error's columns, with the statement that ends the halt. */
 extern void burrow_subscription_halt(int32 subid, const BurrowHalt *halt);
-/* Is the extension installed in this database? */
-extern bool burrow_extension_exists(void);
 
 #endif							/* BURROW_CATALOG_SUBSCRIPTION_H */

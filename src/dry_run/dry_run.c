@@ -49,6 +49,7 @@
 #include "runtime/bgw.h"
 #include "handler/cancel.h"
 #include "dry_run/dry_run.h"
+#include "dry_run/fetch.h"
 #include "handler/handler.h"
 
 typedef struct DryRun

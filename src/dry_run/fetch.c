@@ -29,7 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/done_set.h"
-#include "dry_run/dry_run.h"
+#include "dry_run/fetch.h"
 #include "offsets/gap.h"
 #include "offsets/seek.h"
 #include "offsets/start_choice.h"

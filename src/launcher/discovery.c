@@ -25,6 +25,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "catalog/access.h"
 #include "catalog/subscription.h"
 #include "guc.h"
 #include "runtime/bgw.h"
@@ -185,7 +186,7 @@ burrow_discovery_main(Datum arg)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "reading burrow subscriptions");
-	left_out = reconcile(burrow_extension_exists() ? burrow_subscription_list() : NIL);
+	left_out = reconcile(burrow_access_extension_exists() ? burrow_subscription_list() : NIL);
 	if (left_out != NULL)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
