@@ -54,10 +54,10 @@
  * Consumers leave as soon as the messages in hand are done, and cancel those that are
  * not when the subscription's shutdown_timeout (30 s by default) is over.
  */
-#define HOLD_TIMEOUT_MS			60000
+#define LOCKOUT_TIMEOUT_MS			60000
 
 /* DROP DATABASE ... WITH (FORCE): workers are terminated, consumers need a moment. */
-#define HOLD_TIMEOUT_FORCE_MS	5000
+#define LOCKOUT_TIMEOUT_FORCE_MS	5000
 
 static object_access_hook_type prev_object_access_hook = NULL;
 static ProcessUtility_hook_type prev_ProcessUtility_hook = NULL;
@@ -125,15 +125,15 @@ lock_out(Oid dboid)
 		(void) burrow_database_lockout_take(dboid, 0);
 		burrow_database_lockout_terminate_workers(dboid);
 		/* who is still there after that is terminated by the command */
-		(void) burrow_database_lockout_take(dboid, HOLD_TIMEOUT_FORCE_MS);
+		(void) burrow_database_lockout_take(dboid, LOCKOUT_TIMEOUT_FORCE_MS);
 	}
-	else if (!burrow_database_lockout_take(dboid, HOLD_TIMEOUT_MS))
+	else if (!burrow_database_lockout_take(dboid, LOCKOUT_TIMEOUT_MS))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("database \"%s\" is being accessed by burrow's workers",
 						get_database_name(dboid)),
 				 errdetail("They have not ended the messages in hand within %d seconds.",
-						   HOLD_TIMEOUT_MS / 1000),
+						   LOCKOUT_TIMEOUT_MS / 1000),
 				 errhint("Pause the subscriptions of this database and try again.")));
 }
 

@@ -58,7 +58,7 @@ def test_memory_goes_with_the_keys():
 
 
 class Subscription(RuleBasedStateMachine):
-    """One partition, as src/proc has it: a log, the scheduler, the table of dead letters,
+    """One partition, as the consumer has it: a log, the scheduler, the table of dead letters,
     and this module between them.  Whatever happens, the messages of a key take effect in
     their order, each once, and when nothing fails any more all of them do."""
 
