@@ -23,9 +23,6 @@
 #define UNKNOWN_TOPIC		3	/* UNKNOWN_TOPIC_OR_PARTITION */
 #define METADATA_TOO_LARGE	12	/* OFFSET_METADATA_TOO_LARGE */
 
-/* Kafka is asked without waiting what it has; librdkafka's own limit. */
-#define ASK_TIMEOUT_MS		5000
-
 /* Takes over what Kafka acknowledged for one partition. */
 static void
 acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
@@ -125,9 +122,9 @@ take_results(BurrowConsumer *c, const BurrowKafkaList *list)
 }
 
 /*
- * The commit failed as a whole, or so it is said: newer versions of librdkafka tell of every partition
- * the error that the broker gave for one, and an answer that was lost says nothing.  So Kafka is
- * asked what it has.
+ * The commit failed as a whole because of a topic that is not there, or so it is said: newer versions
+ * of librdkafka tell of every partition the error that the broker gave for one.  So Kafka, which
+ * has just answered, is asked what it has.  When it does not answer it is not asked: the commit is sent again.
  */
 static bool
 ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
@@ -139,12 +136,11 @@ ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	for (int i = 0; ok && i < event->list.n; i++)
 		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
 								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	ok = ok && c->kafka->fetch_committed(c->client, list, ASK_TIMEOUT_MS, ++c->start_tag, text);
+	ok = ok && c->kafka->fetch_committed(c->client, list, ++c->start_tag, text);
 	c->kafka->list_free(list);
 	if (ok)
 	{
 		c->stored_tag = c->start_tag;
-		c->failed_unknown = event->error == UNKNOWN_TOPIC;
 		strlcpy(c->failed_text, event->text, sizeof(c->failed_text));
 	}
 	return ok;
@@ -187,7 +183,7 @@ burrow_commit_answer_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 			if (!moved)
 				part->ndone_sent = PG_UINT64_MAX;
 		}
-		else if (c->failed_unknown)
+		else
 			burrow_topic_identity_lose(c, part);
 	}
 	finish_failed(c, c->failed_text);
@@ -225,6 +221,6 @@ burrow_commit_answer_take(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") == 0 ||
 		 strcmp(event->error_name, "ILLEGAL_GENERATION") == 0))
 		finish_failed(c, NULL);
-	else if (event->error == 0 || !ask_for_stored(c, event))
+	else if (event->error != UNKNOWN_TOPIC || !ask_for_stored(c, event))
 		finish_failed(c, reason);
 }

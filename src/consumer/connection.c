@@ -251,6 +251,17 @@ serve_log(BurrowConsumer *c, const BurrowKafkaEvent *event)
 			(errmsg_internal("subscription \"%s\": librdkafka: %s", c->sub->name, event->text)));
 }
 
+/* See fetch_committed() in kafka/kafka.h: this client would take the server with it. */
+static void
+leave_if_timed_out(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->error != 0 && event->error_name != NULL && strcmp(event->error_name, "_TIMED_OUT") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not get the committed offsets of consumer group \"%s\": %s",
+						c->sub->consumer_group, event->text)));
+}
+
 static void
 serve_client(BurrowConsumer *c)
 {
@@ -275,6 +286,7 @@ serve_client(BurrowConsumer *c)
 				burrow_commit_answer_take(c, &event);
 				break;
 			case BURROW_KAFKA_FETCHED:
+				leave_if_timed_out(c, &event);
 				if (!burrow_commit_answer_fetched(c, &event))
 					burrow_start_fetched(c, &event);
 				break;

@@ -306,7 +306,7 @@ find_out(DryFetch *f)
 
 	f->what = "get committed offsets";
 	f->parts = NULL;
-	ok = f->kafka->fetch_committed(f->client, list, ASK_TIMEOUT_MS, 0, f->text);
+	ok = f->kafka->fetch_committed(f->client, list, 0, f->text);
 	while (ok && f->parts == NULL && f->text[0] == '\0')
 		wait_for_kafka(f, deadline);
 	ok = f->parts != NULL && look_up(f, false, list) && look_up(f, true, list);

@@ -185,7 +185,7 @@ extern bool burrow_kafka_is_lost(BurrowKafkaClient *c);
 extern bool burrow_kafka_unassign(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 extern bool burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list,
-										 int timeout_ms, uint64_t tag, char *error);
+										 uint64_t tag, char *error);
 extern bool burrow_kafka_close_begin(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_closed(BurrowKafkaClient *c);
 extern void burrow_kafka_destroy(BurrowKafkaClient *c);

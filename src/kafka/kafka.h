@@ -130,10 +130,13 @@ typedef struct BurrowKafkaFunctions
 
 	/* Commit offsets (next to read) with metadata; the answer comes as COMMITTED. */
 	bool		(*commit) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
-	/* Ask for the group's committed offsets; the answer comes as FETCHED, with the tag: answers
-	 * need not come in the order of the questions. */
-	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, int timeout_ms,
-									uint64_t tag, char *error);
+	/*
+	 * Ask for the group's committed offsets; the answer comes as FETCHED, with the tag: answers need
+	 * not come in the order of the questions.  While the group's coordinator is away there is no
+	 * answer; it comes when the coordinator is back.  Where one says _TIMED_OUT (after an hour), the
+	 * client must not be used on, nor closed: librdkafka aborts when the coordinator comes back.
+	 */
+	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, uint64_t tag, char *error);
 
 	/*
 	 * Offsets by time: list->items[i].offset is a time (milliseconds since 1970) or

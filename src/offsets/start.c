@@ -39,9 +39,6 @@
 /* Longest wait for an answer of the broker's within one turn. */
 #define LOOK_UP_TIMEOUT_MS	1000
 
-/* The committed offsets are asked for without waiting; librdkafka's own limit. */
-#define FETCH_TIMEOUT_MS	10000
-
 /* ---- no answer ---- */
 
 static void
@@ -84,7 +81,7 @@ ask(BurrowConsumer *c)
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_offset, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	bool		ok = list->n > 0 &&
-		c->kafka->fetch_committed(c->client, list, FETCH_TIMEOUT_MS, ++c->start_tag, text);
+		c->kafka->fetch_committed(c->client, list, ++c->start_tag, text);
 
 	if (!ok && list->n > 0)
 		set_all_back(c, BURROW_STEP_ASK, "could not ask for committed offsets", text);

@@ -151,7 +151,6 @@ struct BurrowConsumer
 	/* commits */
 	bool		committing;		/* one is under way */
 	uint64		stored_tag;		/* it has failed, and Kafka was asked what it has; 0: it was not */
-	bool		failed_unknown; /* because of a topic that is not there */
 	char		failed_text[BURROW_KAFKA_TEXT_MAX];
 	TimestampTz commit_sent_at;
 	TimestampTz commit_answered_at; /* or the start */

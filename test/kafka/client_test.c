@@ -728,7 +728,7 @@ test_commit(void)
 	c = joined("commit", "commit", NULL);
 
 	(void) kafka->list_set(list, 0, "commit", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	check(kafka->fetch_committed(c->client, list, 5000, 41, error), "asked for commits");
+	check(kafka->fetch_committed(c->client, list, 41, error), "asked for commits");
 	check(pump(c, c->fetched == 1) && c->error == 0 && c->fetched_tag == 41, "answered");
 	check(c->fetched_offset == BURROW_KAFKA_NONE_OFFSET, "none yet");
 
@@ -736,13 +736,13 @@ test_commit(void)
 	check(kafka->commit(c->client, list, error), "committed");
 	check(pump(c, c->committed == 1) && c->commit_error == 0, "acknowledged");
 	(void) kafka->list_set(list, 0, "commit", 0, 0, NULL, 0);
-	check(kafka->fetch_committed(c->client, list, 5000, 42, error), "asked again");
+	check(kafka->fetch_committed(c->client, list, 42, error), "asked again");
 	check(pump(c, c->fetched == 2) && c->fetched_offset == 7 && c->fetched_tag == 42, "offset came back");
 	check(c->fetched_len == strlen(metadata) &&
 		  memcmp(c->fetched_metadata, metadata, c->fetched_len) == 0, "metadata came back");
 
 	check(kafka->commit(c->client, none, error) &&
-		  kafka->fetch_committed(c->client, none, 5000, 43, error), "empty requests");
+		  kafka->fetch_committed(c->client, none, 43, error), "empty requests");
 	check(pump(c, c->committed == 2 && c->fetched == 3) && c->fetched_tag == 43, "empty answers");
 	kafka->list_free(none);
 	kafka->list_free(list);
@@ -1213,7 +1213,10 @@ test_broker_down(void)
 	check(pump(c, c->parts[0]->n == 10), "read");
 	rd_kafka_mock_broker_set_down(cluster, 1);
 	check(pump(c, c->down > 0), "told: %s", c->text);
+	(void) kafka->list_set(list, 0, "down", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
 
+	/* it is answered when the broker is back, however long that takes; see below */
+	check(kafka->fetch_committed(c->client, list, 1, error), "commits asked for");
 	begun = now_ms();
 	check(!kafka->query_bounds(c->client, "down", 0, 700, &low, &end, error), "bounds: %s", error);
 	took = now_ms() - begun;
@@ -1228,11 +1231,11 @@ test_broker_down(void)
 	took = now_ms() - begun;
 	check(took < 1500, "in %d ms", (int) took);
 
-	begun = now_ms();
-	check(kafka->fetch_committed(c->client, list, 700, 1, error), "commits asked for");
-	check(pump(c, c->fetched == 1) && c->error != 0, "error %d", c->error);
-	took = now_ms() - begun;
-	check(took < 2000, "in %d ms", (int) took);
+	/* the questions above took longer than librdkafka may wait for a coordinator by itself */
+	rd_kafka_mock_broker_set_up(cluster, 1);
+	check(pump(c, c->fetched == 1) && c->error == 0, "commits answered when the broker is back: error %d", c->error);
+	rd_kafka_mock_broker_set_down(cluster, 1);
+	check(kafka->fetch_committed(c->client, list, 2, error), "asked again, and closed without an answer");
 	(void) kafka->list_set(list, 0, "down", 0, 5, "x", 1);
 	check(kafka->commit(c->client, list, error) && kafka->commit(d->client, list, error),
 		  "commits sent");
