@@ -72,6 +72,7 @@ OBJS = $(CORE_OBJS) \
 	src/offsets/gap.o \
 	src/offsets/lag.o \
 	src/offsets/lookup.o \
+	src/delivery/dispatch.o \
 	src/delivery/failure.o \
 	src/offsets/positions.o \
 	src/offsets/progress_merge.o \
@@ -89,12 +90,14 @@ OBJS = $(CORE_OBJS) \
 	src/dead_letter/publisher.o \
 	src/dead_letter/key_parking.o \
 	src/partition/obstacle.o \
+	src/partition/message_error.o \
 	src/partition/partition.o \
 	src/partition/segment.o \
 	src/partition/status.o \
 	src/delivery/pool.o \
 	src/delivery/reclaim.o \
 	src/dead_letter/redelivery.o \
+	src/dead_letter/writer.o \
 	src/delivery/results.o \
 	src/delivery/retry.o \
 	src/offsets/seek.o \

@@ -48,6 +48,8 @@
 #include "dead_letter/key_parking.h"
 #include "dead_letter/publisher.h"
 #include "dead_letter/redelivery.h"
+#include "dead_letter/writer.h"
+#include "delivery/dispatch.h"
 #include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/results.h"
@@ -256,9 +258,10 @@ sleep_ms(BurrowConsumer *c)
 	next = burrow_earlier(next, burrow_lag_next(c));
 	next = burrow_earlier(next, burrow_intake_next(c));
 	next = burrow_earlier(next, burrow_offset_commit_next(c));
-	next = burrow_earlier(next, burrow_pool_next(c));
+	next = burrow_earlier(next, burrow_dispatch_next(c));
 	next = burrow_earlier(next, burrow_retry_next(c));
 	next = burrow_earlier(next, burrow_failure_next(c));
+	next = burrow_earlier(next, burrow_writer_next(c));
 	next = burrow_earlier(next, burrow_redelivery_next(c));
 	next = burrow_earlier(next, burrow_seek_next(c));
 	next = burrow_earlier(next, burrow_publisher_next(c));
@@ -347,7 +350,7 @@ run(BurrowConsumer *c)
 		burrow_seek_run(c);
 		burrow_redelivery_run(c);
 		again = burrow_intake_run(c);
-		burrow_pool_dispatch(c);
+		burrow_dispatch_run(c);
 		burrow_lag_refresh(c);
 		burrow_offset_commit_run(c);
 		again |= burrow_intake_pass_obstacles(c);
@@ -387,6 +390,7 @@ consume(BurrowConsumer *c)
 	burrow_assignment_init(c);
 	burrow_pool_init(c);
 	burrow_failure_init(c);
+	burrow_writer_init(c);
 	burrow_seek_init(c);
 	burrow_key_parking_init(c);
 	burrow_publisher_init(c);

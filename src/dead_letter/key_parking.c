@@ -24,7 +24,6 @@
 
 #include "catalog/dead_letter.h"
 #include "dead_letter/key_parking.h"
-#include "delivery/failure.h"
 #include "partition/context.h"
 
 /* A partition with its parked keys; kept when the partition goes, as its letters are. */
@@ -160,36 +159,14 @@ burrow_key_parking_key(BurrowMessage *m)
 		burrow_parking_set(&m->part->place->keys, m->item.order, BURROW_PARK_PARKED);
 }
 
-BurrowSchedulerItem *
-burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
+bool
+burrow_key_parking_has_keys(const BurrowKeyParking *place)
 {
-	const BurrowKeyParking *place = ((const BurrowMessage *) items)->part->place;
-	BurrowSchedulerItem *first = NULL;
-	BurrowSchedulerItem **last = &first;
-	BurrowSchedulerItem *next;
+	return place != NULL && place->keys.n > 0;
+}
 
-	if (place == NULL || place->keys.n == 0)
-		return items;
-	for (BurrowSchedulerItem *item = items; item != NULL; item = next)
-	{
-		BurrowMessage *m = (BurrowMessage *) item;
-
-		next = item->next;
-		switch (burrow_parking_judge(state_of(m), m->part->letters))
-		{
-			case BURROW_PARK_HANDLE:
-				*last = item;
-				last = &item->next;
-				continue;
-			case BURROW_PARK_WRITE:
-				burrow_failure_park(c, m);
-				break;
-			case BURROW_PARK_LEAVE:
-				burrow_failure_leave(c, m);
-				break;
-		}
-		(*n)--;
-	}
-	*last = NULL;
-	return first;
+BurrowParkVerdict
+burrow_key_parking_judge(const BurrowMessage *m)
+{
+	return burrow_parking_judge(state_of(m), m->part->letters);
 }

@@ -23,7 +23,9 @@ extern bool burrow_key_parking_is_retried(const BurrowKeyParking *place, uint64 
 extern bool burrow_key_parking_is_asked(const BurrowMessage *m);
 /* The message is a dead letter now: its key is parked. */
 extern void burrow_key_parking_key(BurrowMessage *m);
-/* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
-extern BurrowSchedulerItem *burrow_key_parking_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n);
+/* Is any key parked there? */
+extern bool burrow_key_parking_has_keys(const BurrowKeyParking *place);
+/* What is to be done with a message that was just picked? */
+extern BurrowParkVerdict burrow_key_parking_judge(const BurrowMessage *m);
 
 #endif							/* BURROW_DEAD_LETTER_KEY_PARKING_H */

@@ -27,7 +27,6 @@
 #include "catalog/dead_letter.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
-#include "delivery/failure.h"
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/segment.h"
@@ -266,7 +265,7 @@ wants_to_read(const BurrowConsumer *c)
 {
 	return c->redeliver && c->nletter_parts == 0 && dlist_is_empty((dlist_head *) &c->letters) &&
 		!c->assign_unanswered && !c->old_workers && c->ending == BURROW_STOP_NONE &&
-		!burrow_failure_is_waiting(c);
+		!burrow_status_is_waiting(c);
 }
 
 void

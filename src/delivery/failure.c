@@ -11,16 +11,7 @@
  *
  * One that may be the session's (its plans are out of date, or it is read-only) does not
  * count either, until it has come in a fresh session, too.
- *
- * A dead letter is written by the consumer and not by the worker: it has the message's
- * bytes and everything that is known of its attempts, also when the worker is dead, and
- * its transaction touches nothing of the user's.  That transaction's LSN becomes the
- * mark of the message's tracker slot, so the row and the offset cannot part: until the
- * row is durable, Kafka's offset does not pass the message.  While the row cannot be
- * written (the disk is full, the table is locked), the message stays in hand.
- *
- * Exactly once, skipping and dead-lettering are progress too: it is written in the same
- * transaction, into a row of its own beside those of the workers' lanes.
+ * What becomes of a message that is given up is dead_letter/writer.c's.
  */
 #include "postgres.h"
 
@@ -31,23 +22,13 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "catalog/dead_letter.h"
-#include "catalog/progress.h"
-#include "dead_letter/key_parking.h"
-#include "dead_letter/publisher.h"
+#include "dead_letter/writer.h"
 #include "delivery/failure.h"
 #include "delivery/retry.h"
-#include "offsets/progress_merge.h"
 #include "partition/context.h"
+#include "partition/message_error.h"
 #include "partition/partition.h"
 #include "partition/status.h"
-
-/* Dead letters in one transaction, and about how many bytes. */
-#define LETTERS_AT_ONCE		100
-#define LETTER_BYTES		(16 * 1024 * 1024)
-
-/* When they could not be written. */
-#define LETTERS_AGAIN_US	INT64CONST(1000000)
 
 /* Failures of one message that may be the session's, before one counts; the time after the
  * first of them is nothing, after the second this, and so on. */
@@ -58,108 +39,14 @@ void
 burrow_failure_init(BurrowConsumer *c)
 {
 	burrow_retry_init(c);
-	dlist_init(&c->letters);
-	c->redeliver = true;
-}
-
-/* ---- errors ---- */
-
-typedef struct Text
-{
-	const char *data;
-	size_t		len;
-} Text;
-
-/* In one piece of memory, each text with its end. */
-static BurrowFailure *
-make_failure(BurrowConsumer *c, const char *sqlstate, BurrowErrorOrigin origin, const Text texts[4])
-{
-	BurrowFailure *failure;
-	const char **fields[4];
-	size_t		size = sizeof(BurrowFailure);
-	char	   *p;
-
-	for (int i = 0; i < 4; i++)
-		size += texts[i].len + 1;
-	failure = MemoryContextAllocZero(c->message_cxt, size);
-	strlcpy(failure->sqlstate, sqlstate, sizeof(failure->sqlstate));
-	failure->origin = origin;
-	fields[0] = &failure->message;
-	fields[1] = &failure->detail;
-	fields[2] = &failure->hint;
-	fields[3] = &failure->context;
-
-	p = (char *) (failure + 1);
-	for (int i = 0; i < 4; i++)
-	{
-		if (texts[i].len == 0)
-			continue;
-		memcpy(p, texts[i].data, texts[i].len);
-		*fields[i] = p;
-		p += texts[i].len + 1;
-	}
-	return failure;
-}
-
-BurrowFailure *
-burrow_failure_new(BurrowConsumer *c, const char *sqlstate, const char *message,
-				   const char *detail, const char *hint, const char *context)
-{
-	const char *given[] = {message, detail, hint, context};
-	Text		texts[4];
-
-	for (int i = 0; i < 4; i++)
-		texts[i] = (Text) {given[i], given[i] != NULL ? strlen(given[i]) : 0};
-	return make_failure(c, sqlstate, BURROW_ORIGIN_HANDLER, texts);
-}
-
-BurrowFailure *
-burrow_failure_from_frame(BurrowConsumer *c, const BurrowResultFailure *frame)
-{
-	const char *p = frame->text;
-	const uint32 lengths[] = {frame->message_len, frame->detail_len, frame->hint_len, frame->context_len};
-	Text		texts[4];
-	BurrowFailure *failure;
-
-	for (int i = 0; i < 4; i++)
-	{
-		texts[i] = (Text) {p, lengths[i]};
-		p += lengths[i];
-	}
-	failure = make_failure(c, frame->sqlstate, frame->origin, texts);
-	failure->fresh = frame->fresh != 0;
-	return failure;
-}
-
-static const char *
-message_of(const BurrowFailure *failure)
-{
-	return failure->message != NULL ? failure->message : "unknown error";
-}
-
-/* For the views.  What a value looks like is said in the hint, and is the better half of it. */
-static void
-show_error(BurrowConsumer *c, const BurrowFailure *failure)
-{
-	const char *text = message_of(failure);
-
-	if (failure->origin == BURROW_ORIGIN_VALUE && failure->hint != NULL)
-		text = psprintf("%s\nHINT:  %s", text, failure->hint);
-	burrow_registry_set_error(c->slot, failure->sqlstate, text);
 }
 
 /* ---- the environment ---- */
 
 bool
-burrow_failure_is_waiting(const BurrowConsumer *c)
-{
-	return c->breaker.wait_us > 0;
-}
-
-bool
 burrow_failure_may_dispatch(const BurrowConsumer *c)
 {
-	return !burrow_failure_is_waiting(c) || (c->wait_until <= c->now && c->pool->nbusy == 0);
+	return !burrow_status_is_waiting(c) || (c->wait_until <= c->now && c->pool->nbusy == 0);
 }
 
 /* Nobody's fault: attempts that were counted since nothing has succeeded any more. */
@@ -182,11 +69,11 @@ begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 	c->wait_until = c->now + c->breaker.wait_us;
 	dlist_foreach(iter, &c->waiting)
 		take_back_attempts(c, dlist_container(BurrowRetry, node, iter.cur));
-	show_error(c, failure);
+	burrow_message_error_show(c, failure);
 	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, true);
 	ereport(first ? WARNING : DEBUG1,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
-			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, message_of(failure)),
+			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, burrow_message_error_text(failure)),
 			 errdetail("The error is not a single message's.  The subscription goes on by itself when the cause is gone.")));
 }
 
@@ -199,7 +86,7 @@ burrow_failure_success(BurrowConsumer *c)
 		return;
 	/* what was in hand when the wait began says nothing about other lanes' rows */
 	c->breaker.wait_us = c->wait_is_ours && c->wait_until > c->now ? wait_us : 0;
-	if (burrow_failure_is_waiting(c))
+	if (burrow_status_is_waiting(c))
 		return;
 	c->wait_until = 0;
 	c->wait_is_ours = false;
@@ -211,11 +98,11 @@ burrow_failure_success(BurrowConsumer *c)
 static bool
 blame_environment(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
-	BurrowRetry *retry = burrow_retry_record(c, m);
+	BurrowRetry *retry = burrow_message_error_record(c, m);
 	bool		used_up = m->frame.attempt > (uint32) c->sub->options.max_retries;
 
 	/* what was still in hand when the wait began does not make it longer */
-	if (burrow_failure_is_waiting(c) && c->wait_until > c->now)
+	if (burrow_status_is_waiting(c) && c->wait_until > c->now)
 		return true;
 	if (!burrow_breaker_environment(&c->breaker, failure->sqlstate, m->part->id, m->frame.offset,
 									used_up, retry->successes_before))
@@ -231,7 +118,7 @@ blame_environment(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *fail
 void
 burrow_failure_try_now(BurrowConsumer *c)
 {
-	if (burrow_failure_is_waiting(c) && c->wait_until > c->now)
+	if (burrow_status_is_waiting(c) && c->wait_until > c->now)
 		c->wait_until = c->now;
 }
 
@@ -258,13 +145,13 @@ burrow_failure_doubts_session(const BurrowFailure *failure)
 static bool
 blame_session(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure, BurrowErrorKind kind)
 {
-	BurrowRetry *retry = burrow_retry_record(c, m);
+	BurrowRetry *retry = burrow_message_error_record(c, m);
 	bool		read_only = kind == BURROW_ERROR_SESSION;
 
 	if (!read_only && (retry->doubts >= MOST_DOUBTS || failure->origin == BURROW_ORIGIN_SESSION ||
 					   !burrow_failure_doubts_session(failure)))
 		return false;
-	if (read_only && (burrow_failure_is_waiting(c) ? c->wait_until <= c->now : retry->doubts > 0))
+	if (read_only && (burrow_status_is_waiting(c) ? c->wait_until <= c->now : retry->doubts > 0))
 	{
 		burrow_breaker_wait(&c->breaker);
 		begin_wait(c, failure);
@@ -311,8 +198,8 @@ begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failu
 	/* the next message would fail, too, where the handler cannot be called or others have failed */
 	bool		its_own = in_a_row == 0 && failure->origin != BURROW_ORIGIN_LOOKUP;
 
-	halt(c, m->part, m->frame.offset, failure, in_a_row == 0 ? message_of(failure) :
-		 psprintf("%u failed attempts in a row, the last one: %s", in_a_row, message_of(failure)),
+	halt(c, m->part, m->frame.offset, failure, in_a_row == 0 ? burrow_message_error_text(failure) :
+		 psprintf("%u failed attempts in a row, the last one: %s", in_a_row, burrow_message_error_text(failure)),
 		 its_own ? BURROW_REMEDY_DEAD_LETTER : BURROW_REMEDY_RESUME);
 }
 
@@ -352,11 +239,11 @@ burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64
 	BurrowPolicy policy = policy_of(&c->sub->options);
 
 	failure->message = psprintf("could not write the progress of topic \"%s\" partition %d: %s",
-								part->topic, part->partition, message_of(failure));
+								part->topic, part->partition, burrow_message_error_text(failure));
 	if (burrow_policy_classify(&policy, failure->sqlstate, failure->origin) == BURROW_ERROR_CORRUPT)
 		halt(c, part, offset, failure, failure->message, BURROW_REMEDY_RESUME);
 	/* what was still in hand when the wait began does not make it longer */
-	else if (!burrow_failure_is_waiting(c) || c->wait_until <= c->now)
+	else if (!burrow_status_is_waiting(c) || c->wait_until <= c->now)
 	{
 		burrow_breaker_wait(&c->breaker);
 		c->wait_is_ours = true;
@@ -367,18 +254,6 @@ burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64
 
 /* ---- consequences ---- */
 
-/* Nobody holds the message any more. */
-static void
-forget(BurrowConsumer *c, BurrowMessage *m)
-{
-	BurrowPartition *part = m->part;
-
-	burrow_tracker_release(&part->tracker, m->ref);
-	burrow_scheduler_finish(c->sched, &m->item);
-	burrow_partition_free_message(c, m);
-	burrow_partition_release(c, part);
-}
-
 static void
 retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
@@ -387,30 +262,14 @@ retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 	/* its partition is going: whoever gets it next will read it again */
 	if (part->state != BURROW_PARTITION_ACTIVE || c->ending != BURROW_STOP_NONE)
 	{
-		forget(c, m);
+		burrow_partition_forget_message(c, m);
 		return;
 	}
-	if (!burrow_failure_is_waiting(c))
-		show_error(c, failure);
+	if (!burrow_status_is_waiting(c))
+		burrow_message_error_show(c, failure);
 	burrow_tracker_release(&part->tracker, m->ref);
 	burrow_retry_add(c, m, c->now + failure->verdict.delay_us);
 	burrow_partition_release(c, part);
-}
-
-static void
-note_skipped(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
-{
-	ereport(LOG,
-			(errmsg("subscription \"%s\" skips topic \"%s\" partition %d offset %lld after %u attempts",
-					c->sub->name, m->part->topic, m->part->partition, (long long) m->frame.offset, m->frame.attempt),
-			 errdetail("%s: %s", failure->sqlstate, message_of(failure))));
-	BURROW_COUNT(c->slot, messages_skipped, 1);
-}
-
-static inline bool
-exactly_once(const BurrowConsumer *c)
-{
-	return c->sub->options.delivery == BURROW_EXACTLY_ONCE;
 }
 
 void
@@ -426,274 +285,27 @@ burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 			break;
 		case BURROW_ACTION_HALT:
 			/* stays pending in the tracker, so the offset does not pass it */
-			forget(c, m);
+			burrow_partition_forget_message(c, m);
 			break;
 		case BURROW_ACTION_SKIP:
 		case BURROW_ACTION_DEAD_LETTER:
 			if (lost)
 			{
-				forget(c, m);
+				burrow_partition_forget_message(c, m);
 				break;
 			}
-			/* held as if a worker still had it, until that is in the database */
-			m->retry->failure = failure;
-			dlist_push_tail(&c->letters, &m->retry->node);
+			burrow_writer_give(c, m, failure);
 			return;
 	}
 	pfree(failure);
-}
-
-/* ---- messages of a parked key ---- */
-
-/* As if a worker had it: it is resolved like one that has failed. */
-static void
-hold(BurrowMessage *m)
-{
-	burrow_tracker_hold(&m->part->tracker, m->ref);
-	m->part->held++;
-}
-
-void
-burrow_failure_park(BurrowConsumer *c, BurrowMessage *m)
-{
-	hold(m);
-	dlist_push_tail(&c->letters, &burrow_retry_record(c, m)->node);
-}
-
-void
-burrow_failure_leave(BurrowConsumer *c, BurrowMessage *m)
-{
-	hold(m);
-	forget(c, m);
-}
-
-/* ---- dead letters, and what is skipped ---- */
-
-static void
-store_letter(BurrowConsumer *c, const BurrowRetry *retry)
-{
-	BurrowMessage *m = retry->m;
-	const BurrowFailure *failure = retry->failure;
-	bool		parked = failure == NULL;
-	BurrowDeadLetter letter = {
-		.topic = m->part->topic,
-		.partition = m->part->partition,
-		.message = {
-			.header = &m->frame,
-			.key = m->frame.flags & BURROW_MESSAGE_HAS_KEY ? burrow_frame_key(&m->frame) : NULL,
-			.value = m->frame.flags & BURROW_MESSAGE_HAS_VALUE ? burrow_frame_value(&m->frame) : NULL,
-			.headers = burrow_frame_headers(&m->frame)
-		},
-		.sqlstate = parked ? NULL : failure->sqlstate,
-		.error = parked ? NULL : message_of(failure),
-		.detail = parked ? NULL : failure->detail,
-		.hint = parked ? NULL : failure->hint,
-		.context = parked ? NULL : failure->context,
-		.first_failed_at = retry->first_failed_at,
-		.again = m->part->letters,
-		.asked = parked && burrow_key_parking_is_asked(m),
-		.holds_key = m->part->place != NULL && m->item.ordered
-	};
-
-	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
-}
-
-/* What is written at once: the first n letters, with the progress of their part. */
-typedef struct Writing
-{
-	int			n;
-	int64	   *offsets;		/* the same, ascending */
-} Writing;
-
-static void
-save_progress(BurrowConsumer *c, const BurrowPartition *part, const Writing *writing)
-{
-	BurrowProgress progress = {
-		.subid = c->subid,
-		.uuid = c->sub->uuid,
-		.topic = part->topic,
-		.partition = part->partition,
-		.lane = BURROW_RESOLVED_LANE,
-		.place = (uint32) part->slot,
-		.head = burrow_tracker_head(&part->tracker),
-		.chunk = ++c->chunk,
-		.folded = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
-		.offsets = writing->offsets,
-		.noffsets = writing->n
-	};
-
-	burrow_progress_save(&progress);
-}
-
-static int
-compare_offsets(const void *a, const void *b)
-{
-	int64		x = *(const int64 *) a;
-	int64		y = *(const int64 *) b;
-
-	return x < y ? -1 : x > y ? 1 : 0;
-}
-
-static inline bool
-becomes_letter(const BurrowRetry *retry)
-{
-	return retry->failure == NULL || retry->failure->verdict.action == BURROW_ACTION_DEAD_LETTER;
-}
-
-/* What has to be in the database of them. */
-static void
-store_letters(BurrowConsumer *c, void *arg)
-{
-	Writing    *writing = arg;
-	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
-	int			i = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &c->letters)
-	{
-		const BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
-
-		if (i == writing->n)
-			break;
-		if (becomes_letter(retry))
-			store_letter(c, retry);
-		writing->offsets[i++] = retry->m->frame.offset;
-	}
-	if (exactly_once(c) && !part->letters)
-	{
-		qsort(writing->offsets, writing->n, sizeof(int64), compare_offsets);
-		save_progress(c, part, writing);
-	}
-}
-
-/* The failed message is skipped, or a dead letter, and that is in the database. */
-static void
-note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
-{
-	show_error(c, failure);
-	if (failure->verdict.action == BURROW_ACTION_SKIP)
-	{
-		note_skipped(c, m, failure);
-		return;
-	}
-	BURROW_COUNT(c->slot, messages_dead_lettered, 1);
-	burrow_key_parking_key(m);
-	burrow_publisher_wake(c);
-}
-
-static void
-take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
-{
-	BurrowMessage *m = retry->m;
-
-	dlist_delete(&retry->node);
-	if (mark != 0)
-	{
-		burrow_tracker_complete(burrow_tracker_slot(m->ref), mark);
-		if (retry->failure == NULL)
-			BURROW_COUNT(c->slot, messages_parked, 1);
-		else
-			note_given_up(c, m, retry->failure);
-		m->part->ndone++;
-		c->done_since_commit++;
-	}
-	if (retry->failure != NULL)
-		pfree(retry->failure);
-	forget(c, m);
-}
-
-/* The row that the first letter's progress is in holds so much now. */
-static void
-note_row(BurrowConsumer *c, size_t bytes)
-{
-	BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
-
-	burrow_progress_merge_note(part, BURROW_RESOLVED_LANE, burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE), bytes);
-}
-
-/* Writes as many as fit into one transaction.  False: not now. */
-static bool
-write_some(BurrowConsumer *c)
-{
-	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
-	int64		offsets[LETTERS_AT_ONCE];
-	Writing		writing = {0, offsets};
-	uint64		bytes = 0;
-	dlist_iter	iter;
-
-	/* a transaction can carry the progress of one partition only */
-	dlist_foreach(iter, &c->letters)
-	{
-		const BurrowMessage *m = dlist_container(BurrowRetry, node, iter.cur)->m;
-
-		bytes += m->item.bytes;
-		if (writing.n > 0 && (writing.n == LETTERS_AT_ONCE || bytes > LETTER_BYTES || m->part != part))
-			break;
-		writing.n++;
-	}
-	if (!burrow_status_try(c, store_letters, &writing, "write dead letters"))
-		return false;
-	note_row(c, burrow_progress_committed());
-	/* where nothing was written (skipped, at least once), an older commit's will do */
-	for (int n = writing.n; n > 0; n--)
-		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)),
-					Max(XactLastCommitEnd, BURROW_SLOT_DONE));
-	return true;
-}
-
-/*
- * Those whose partition is gone are somebody else's, and those whose partition is going
- * cannot wait: they will be read, and fail, again.
- */
-static void
-give_up_letters(BurrowConsumer *c, bool going)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &c->letters)
-	{
-		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
-
-		if (retry->m->part->state == BURROW_PARTITION_CLOSED ||
-			(going && (retry->m->part->state != BURROW_PARTITION_ACTIVE || c->ending != BURROW_STOP_NONE)))
-			take_letter(c, retry, 0);
-	}
-}
-
-bool
-burrow_failure_run(BurrowConsumer *c)
-{
-	bool		written = false;
-
-	if (dlist_is_empty(&c->letters))
-		return false;
-	give_up_letters(c, c->letters_again_at > c->now);
-	if (c->letters_again_at > c->now)
-		return false;
-	c->letters_again_at = 0;
-	while (!dlist_is_empty(&c->letters))
-	{
-		if (!write_some(c))
-		{
-			c->letters_again_at = c->now + LETTERS_AGAIN_US;
-			give_up_letters(c, true);
-			return written;
-		}
-		written = true;
-	}
-	return written;
 }
 
 /* When there is something to do here; 0: not by time. */
 TimestampTz
 burrow_failure_next(const BurrowConsumer *c)
 {
-	TimestampTz next = 0;
-
-	if (!dlist_is_empty((dlist_head *) &c->letters))
-		next = c->letters_again_at;
 	/* the next message is tried, a fresh one too */
-	if (burrow_failure_is_waiting(c) && c->ending == BURROW_STOP_NONE && c->wait_until > c->now)
-		next = burrow_earlier(next, c->wait_until);
-	return next;
+	if (burrow_status_is_waiting(c) && c->ending == BURROW_STOP_NONE && c->wait_until > c->now)
+		return c->wait_until;
+	return 0;
 }

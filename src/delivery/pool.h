@@ -85,9 +85,6 @@ extern void burrow_pool_replace(BurrowConsumer *c);
 extern void burrow_pool_renew(BurrowConsumer *c);
 /* An error of the lane's may be its session's: that one is not used on. */
 extern void burrow_pool_doubt(BurrowConsumer *c, BurrowLane *lane);
-/* Gives chunks to idle workers; starts workers that are missing, ends idle ones. */
-extern void burrow_pool_dispatch(BurrowConsumer *c);
-extern TimestampTz burrow_pool_next(const BurrowConsumer *c);
 /* Cancels (SIGINT) or terminates (SIGTERM) the workers that hold a message of a
  * closing partition. */
 extern void burrow_pool_cancel(BurrowConsumer *c);
@@ -97,7 +94,12 @@ extern void burrow_pool_detach_all(BurrowConsumer *c);
 extern void burrow_pool_look_at_processes(BurrowConsumer *c);
 /* Has the lane's worker taken its slot, and not left it yet? */
 extern bool burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane);
+/* Starts one worker; false: not now. */
+extern bool burrow_pool_start_worker(BurrowConsumer *c);
 extern void burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane);
+extern void burrow_pool_set_not_idle(BurrowConsumer *c, BurrowLane *lane);
+/* All of its messages are begun, or taken back. */
+extern void burrow_pool_stop_carrying(BurrowLane *lane);
 /* The lane has no chunk any more. */
 extern void burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane);
 /* Our end of its queues is closed: its process will exit. */

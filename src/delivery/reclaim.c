@@ -34,14 +34,6 @@ burrow_reclaim_given(BurrowConsumer *c, BurrowLane *lane)
 		dlist_push_tail(&c->pool->carrying, &lane->carrying_node);
 }
 
-void
-burrow_reclaim_forget(BurrowLane *lane)
-{
-	if (lane->carrying)
-		dlist_delete(&lane->carrying_node);
-	lane->carrying = false;
-}
-
 /* How old a chunk must be to be recalled now, in microseconds. */
 static int64
 age_wanted(const BurrowConsumer *c)
@@ -65,7 +57,7 @@ recall(BurrowConsumer *c, BurrowLane *lane)
 	int			begun = (int) burrow_claim_recall(lane->transport->claim);
 	bool		some = begun < lane->nmessages;
 
-	burrow_reclaim_forget(lane);
+	burrow_pool_stop_carrying(lane);
 	while (lane->nmessages > begun)
 		burrow_results_returned(c, lane->messages[--lane->nmessages]);
 	return some;

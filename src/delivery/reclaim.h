@@ -9,7 +9,6 @@
 
 /* The lane's new chunk is about to be sent. */
 extern void burrow_reclaim_given(BurrowConsumer *c, BurrowLane *lane);
-extern void burrow_reclaim_forget(BurrowLane *lane);
 /* The part is closing: takes back what is not begun of it. */
 extern void burrow_reclaim_part(BurrowConsumer *c, const BurrowPartition *part);
 /* Takes back what others can have, or what has waited for too long.  True: there was some. */

@@ -24,11 +24,13 @@
 
 #include "core/claim.h"
 #include "core/kafka_time.h"
+#include "dead_letter/writer.h"
 #include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/results.h"
 #include "offsets/progress_merge.h"
 #include "partition/context.h"
+#include "partition/message_error.h"
 #include "partition/partition.h"
 #include "shmem/worker_slots.h"
 
@@ -237,7 +239,7 @@ take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
 	{
 		if (lane->unsaved == NULL)
 		{
-			lane->unsaved = burrow_failure_from_frame(c, f);
+			lane->unsaved = burrow_message_error_from_frame(c, f);
 			lane->unsaved_offset = lane->messages[f->index]->frame.offset;
 			lane->failed = true;
 		}
@@ -246,7 +248,7 @@ take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
 	/* it was told to stop: that says nothing about the message */
 	if (lane->cancelled || lane->failures[f->index] != NULL)
 		return;
-	lane->failures[f->index] = burrow_failure_from_frame(c, f);
+	lane->failures[f->index] = burrow_message_error_from_frame(c, f);
 	lane->failed = true;
 	BURROW_COUNT(c->slot, messages_failed, 1);
 	if (burrow_failure_doubts_session(lane->failures[f->index]))
@@ -272,7 +274,7 @@ charge_killer(BurrowConsumer *c, BurrowLane *lane)
 
 		if (m == NULL || m->frame.offset != offset || is_done(m) || lane->failures[i] != NULL)
 			continue;
-		lane->failures[i] = burrow_failure_new(c, BURROW_SQLSTATE_WORKER_ENDED,
+		lane->failures[i] = burrow_message_error_new(c, BURROW_SQLSTATE_WORKER_ENDED,
 											   "worker process ended while it was handling the message",
 											   "It was terminated, or its session was ended by an error.",
 											   "The server's log may say why.", NULL);
@@ -378,6 +380,6 @@ burrow_results_collect(BurrowConsumer *c)
 		}
 	}
 	burrow_pool_look_at_processes(c);
-	(void) burrow_failure_run(c);
+	(void) burrow_writer_run(c);
 }
 

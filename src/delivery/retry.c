@@ -16,11 +16,12 @@
 
 #include "utils/memutils.h"
 
-#include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/retry.h"
 #include "partition/context.h"
+#include "partition/message_error.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 
 /* The root of a pairing heap is its largest: the earliest. */
 static int
@@ -40,23 +41,10 @@ burrow_retry_init(BurrowConsumer *c)
 	dlist_init(&c->wanting_fresh);
 }
 
-BurrowRetry *
-burrow_retry_record(BurrowConsumer *c, BurrowMessage *m)
-{
-	if (m->retry == NULL)
-	{
-		m->retry = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowRetry));
-		m->retry->m = m;
-		m->retry->first_failed_at = c->now;
-		m->retry->successes_before = c->breaker.successes;
-	}
-	return m->retry;
-}
-
 void
 burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at)
 {
-	BurrowRetry *retry = burrow_retry_record(c, m);
+	BurrowRetry *retry = burrow_message_error_record(c, m);
 
 	retry->at = at;
 	pairingheap_add(c->retries, &retry->heap_node);
@@ -190,7 +178,7 @@ burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part)
 	}
 }
 
-/* When burrow_pool_dispatch() has a retry to give out; 0: not by time. */
+/* When burrow_dispatch_run() has a retry to give out; 0: not by time. */
 TimestampTz
 burrow_retry_next(const BurrowConsumer *c)
 {
@@ -200,7 +188,7 @@ burrow_retry_next(const BurrowConsumer *c)
 	if (retry == NULL || c->ending != BURROW_STOP_NONE || (c->pool->nidle == 0 && retry->at <= c->now))
 		return 0;
 	/* after an error of the environment one message at a time is tried */
-	if (burrow_failure_is_waiting(c) && c->wait_until <= c->now && c->pool->nbusy > 0)
+	if (burrow_status_is_waiting(c) && c->wait_until <= c->now && c->pool->nbusy > 0)
 		return 0;
 	return Max(retry->at, c->wait_until);
 }

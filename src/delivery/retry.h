@@ -9,8 +9,6 @@
 #include "partition/partition.h"
 
 extern void burrow_retry_init(BurrowConsumer *c);
-/* The message's record, made at its first failure. */
-extern BurrowRetry *burrow_retry_record(BurrowConsumer *c, BurrowMessage *m);
 /* The message, which is in hand and stays so, waits until then. */
 extern void burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at);
 extern bool burrow_retry_is_due(BurrowConsumer *c);

@@ -349,3 +349,15 @@ burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m)
 		pfree(m->retry);
 	pfree(m);
 }
+
+/* Nobody holds the message any more. */
+void
+burrow_partition_forget_message(BurrowConsumer *c, BurrowMessage *m)
+{
+	BurrowPartition *part = m->part;
+
+	burrow_tracker_release(&part->tracker, m->ref);
+	burrow_scheduler_finish(c->sched, &m->item);
+	burrow_partition_free_message(c, m);
+	burrow_partition_release(c, part);
+}

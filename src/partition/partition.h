@@ -221,6 +221,8 @@ extern BurrowPartition *burrow_partition_find(BurrowConsumer *c, const char *top
 extern bool burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part);
 /* A worker has let go of a message of this part, which may have been freed by it afterwards. */
 extern void burrow_partition_release(BurrowConsumer *c, BurrowPartition *part);
+/* Nobody holds the message any more. */
+extern void burrow_partition_forget_message(BurrowConsumer *c, BurrowMessage *m);
 /* The message is resolved, or dropped. */
 extern void burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m);
 /* Bring the shared slot up to date. */

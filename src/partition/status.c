@@ -58,6 +58,12 @@ burrow_status_set_degraded(BurrowConsumer *c, BurrowDegraded why, bool is_so)
 	burrow_status_show(c);
 }
 
+bool
+burrow_status_is_waiting(const BurrowConsumer *c)
+{
+	return c->breaker.wait_us > 0;
+}
+
 void
 burrow_status_set_joined(BurrowConsumer *c)
 {

@@ -23,6 +23,8 @@ typedef enum BurrowDegraded
 /* Brings the state that the views show up to date: starting, running or retrying. */
 extern void burrow_status_show(BurrowConsumer *c);
 extern void burrow_status_set_degraded(BurrowConsumer *c, BurrowDegraded why, bool is_so);
+/* The environment is at fault: messages are tried one at a time, after a wait. */
+extern bool burrow_status_is_waiting(const BurrowConsumer *c);
 /* An assignment was answered. */
 extern void burrow_status_set_joined(BurrowConsumer *c);
 

@@ -1,0 +1,350 @@
+/*
+ * writer.c
+ *	  Dead letters, and what is skipped, go into the database.
+ *
+ * Runs in: the consumer.
+ *
+ * A dead letter is written by the consumer and not by the worker: it has the message's
+ * bytes and everything that is known of its attempts, also when the worker is dead, and
+ * its transaction touches nothing of the user's.  That transaction's LSN becomes the
+ * mark of the message's tracker slot, so the row and the offset cannot part: until the
+ * row is durable, Kafka's offset does not pass the message.  While the row cannot be
+ * written (the disk is full, the table is locked), the message stays in hand.
+ *
+ * Exactly once, skipping and dead-lettering are progress too: it is written in the same
+ * transaction, into a row of its own beside those of the workers' lanes.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "utils/memutils.h"
+
+#include "catalog/dead_letter.h"
+#include "catalog/progress.h"
+#include "dead_letter/key_parking.h"
+#include "dead_letter/publisher.h"
+#include "dead_letter/writer.h"
+#include "offsets/progress_merge.h"
+#include "partition/message_error.h"
+#include "partition/partition.h"
+#include "partition/status.h"
+
+/* Dead letters in one transaction, and about how many bytes. */
+#define LETTERS_AT_ONCE		100
+#define LETTER_BYTES		(16 * 1024 * 1024)
+
+/* When they could not be written. */
+#define LETTERS_AGAIN_US	INT64CONST(1000000)
+
+void
+burrow_writer_init(BurrowConsumer *c)
+{
+	dlist_init(&c->letters);
+	c->redeliver = true;
+}
+
+void
+burrow_writer_give(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
+{
+	/* held as if a worker still had it, until that is in the database */
+	m->retry->failure = failure;
+	dlist_push_tail(&c->letters, &m->retry->node);
+}
+
+/* ---- messages of a parked key ---- */
+
+/* As if a worker had it: it is resolved like one that has failed. */
+static void
+hold(BurrowMessage *m)
+{
+	burrow_tracker_hold(&m->part->tracker, m->ref);
+	m->part->held++;
+}
+
+void
+burrow_writer_park(BurrowConsumer *c, BurrowMessage *m)
+{
+	hold(m);
+	dlist_push_tail(&c->letters, &burrow_message_error_record(c, m)->node);
+}
+
+void
+burrow_writer_leave(BurrowConsumer *c, BurrowMessage *m)
+{
+	hold(m);
+	burrow_partition_forget_message(c, m);
+}
+
+BurrowSchedulerItem *
+burrow_writer_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
+{
+	const BurrowKeyParking *place = ((const BurrowMessage *) items)->part->place;
+	BurrowSchedulerItem *first = NULL;
+	BurrowSchedulerItem **last = &first;
+	BurrowSchedulerItem *next;
+
+	if (!burrow_key_parking_has_keys(place))
+		return items;
+	for (BurrowSchedulerItem *item = items; item != NULL; item = next)
+	{
+		BurrowMessage *m = (BurrowMessage *) item;
+
+		next = item->next;
+		switch (burrow_key_parking_judge(m))
+		{
+			case BURROW_PARK_HANDLE:
+				*last = item;
+				last = &item->next;
+				continue;
+			case BURROW_PARK_WRITE:
+				burrow_writer_park(c, m);
+				break;
+			case BURROW_PARK_LEAVE:
+				burrow_writer_leave(c, m);
+				break;
+		}
+		(*n)--;
+	}
+	*last = NULL;
+	return first;
+}
+
+/* ---- dead letters, and what is skipped ---- */
+
+static void
+note_skipped(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
+{
+	ereport(LOG,
+			(errmsg("subscription \"%s\" skips topic \"%s\" partition %d offset %lld after %u attempts",
+					c->sub->name, m->part->topic, m->part->partition, (long long) m->frame.offset, m->frame.attempt),
+			 errdetail("%s: %s", failure->sqlstate, burrow_message_error_text(failure))));
+	BURROW_COUNT(c->slot, messages_skipped, 1);
+}
+
+static inline bool
+exactly_once(const BurrowConsumer *c)
+{
+	return c->sub->options.delivery == BURROW_EXACTLY_ONCE;
+}
+
+static void
+store_letter(BurrowConsumer *c, const BurrowRetry *retry)
+{
+	BurrowMessage *m = retry->m;
+	const BurrowFailure *failure = retry->failure;
+	bool		parked = failure == NULL;
+	BurrowDeadLetter letter = {
+		.topic = m->part->topic,
+		.partition = m->part->partition,
+		.message = {
+			.header = &m->frame,
+			.key = m->frame.flags & BURROW_MESSAGE_HAS_KEY ? burrow_frame_key(&m->frame) : NULL,
+			.value = m->frame.flags & BURROW_MESSAGE_HAS_VALUE ? burrow_frame_value(&m->frame) : NULL,
+			.headers = burrow_frame_headers(&m->frame)
+		},
+		.sqlstate = parked ? NULL : failure->sqlstate,
+		.error = parked ? NULL : burrow_message_error_text(failure),
+		.detail = parked ? NULL : failure->detail,
+		.hint = parked ? NULL : failure->hint,
+		.context = parked ? NULL : failure->context,
+		.first_failed_at = retry->first_failed_at,
+		.again = m->part->letters,
+		.asked = parked && burrow_key_parking_is_asked(m),
+		.holds_key = m->part->place != NULL && m->item.ordered
+	};
+
+	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
+}
+
+/* What is written at once: the first n letters, with the progress of their part. */
+typedef struct Writing
+{
+	int			n;
+	int64	   *offsets;		/* the same, ascending */
+} Writing;
+
+static void
+save_progress(BurrowConsumer *c, const BurrowPartition *part, const Writing *writing)
+{
+	BurrowProgress progress = {
+		.subid = c->subid,
+		.uuid = c->sub->uuid,
+		.topic = part->topic,
+		.partition = part->partition,
+		.lane = BURROW_RESOLVED_LANE,
+		.place = (uint32) part->slot,
+		.head = burrow_tracker_head(&part->tracker),
+		.chunk = ++c->chunk,
+		.folded = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
+		.offsets = writing->offsets,
+		.noffsets = writing->n
+	};
+
+	burrow_progress_save(&progress);
+}
+
+static int
+compare_offsets(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+static inline bool
+becomes_letter(const BurrowRetry *retry)
+{
+	return retry->failure == NULL || retry->failure->verdict.action == BURROW_ACTION_DEAD_LETTER;
+}
+
+/* What has to be in the database of them. */
+static void
+store_letters(BurrowConsumer *c, void *arg)
+{
+	Writing    *writing = arg;
+	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	int			i = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->letters)
+	{
+		const BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
+
+		if (i == writing->n)
+			break;
+		if (becomes_letter(retry))
+			store_letter(c, retry);
+		writing->offsets[i++] = retry->m->frame.offset;
+	}
+	if (exactly_once(c) && !part->letters)
+	{
+		qsort(writing->offsets, writing->n, sizeof(int64), compare_offsets);
+		save_progress(c, part, writing);
+	}
+}
+
+/* The failed message is skipped, or a dead letter, and that is in the database. */
+static void
+note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+{
+	burrow_message_error_show(c, failure);
+	if (failure->verdict.action == BURROW_ACTION_SKIP)
+	{
+		note_skipped(c, m, failure);
+		return;
+	}
+	BURROW_COUNT(c->slot, messages_dead_lettered, 1);
+	burrow_key_parking_key(m);
+	burrow_publisher_wake(c);
+}
+
+static void
+take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
+{
+	BurrowMessage *m = retry->m;
+
+	dlist_delete(&retry->node);
+	if (mark != 0)
+	{
+		burrow_tracker_complete(burrow_tracker_slot(m->ref), mark);
+		if (retry->failure == NULL)
+			BURROW_COUNT(c->slot, messages_parked, 1);
+		else
+			note_given_up(c, m, retry->failure);
+		m->part->ndone++;
+		c->done_since_commit++;
+	}
+	if (retry->failure != NULL)
+		pfree(retry->failure);
+	burrow_partition_forget_message(c, m);
+}
+
+/* The row that the first letter's progress is in holds so much now. */
+static void
+note_row(BurrowConsumer *c, size_t bytes)
+{
+	BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+
+	burrow_progress_merge_note(part, BURROW_RESOLVED_LANE, burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE), bytes);
+}
+
+/* Writes as many as fit into one transaction.  False: not now. */
+static bool
+write_some(BurrowConsumer *c)
+{
+	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	int64		offsets[LETTERS_AT_ONCE];
+	Writing		writing = {0, offsets};
+	uint64		bytes = 0;
+	dlist_iter	iter;
+
+	/* a transaction can carry the progress of one partition only */
+	dlist_foreach(iter, &c->letters)
+	{
+		const BurrowMessage *m = dlist_container(BurrowRetry, node, iter.cur)->m;
+
+		bytes += m->item.bytes;
+		if (writing.n > 0 && (writing.n == LETTERS_AT_ONCE || bytes > LETTER_BYTES || m->part != part))
+			break;
+		writing.n++;
+	}
+	if (!burrow_status_try(c, store_letters, &writing, "write dead letters"))
+		return false;
+	note_row(c, burrow_progress_committed());
+	/* where nothing was written (skipped, at least once), an older commit's will do */
+	for (int n = writing.n; n > 0; n--)
+		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)),
+					Max(XactLastCommitEnd, BURROW_SLOT_DONE));
+	return true;
+}
+
+/*
+ * Those whose partition is gone are somebody else's, and those whose partition is going
+ * cannot wait: they will be read, and fail, again.
+ */
+static void
+give_up_letters(BurrowConsumer *c, bool going)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &c->letters)
+	{
+		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
+
+		if (retry->m->part->state == BURROW_PARTITION_CLOSED ||
+			(going && (retry->m->part->state != BURROW_PARTITION_ACTIVE || c->ending != BURROW_STOP_NONE)))
+			take_letter(c, retry, 0);
+	}
+}
+
+bool
+burrow_writer_run(BurrowConsumer *c)
+{
+	bool		written = false;
+
+	if (dlist_is_empty(&c->letters))
+		return false;
+	give_up_letters(c, c->letters_again_at > c->now);
+	if (c->letters_again_at > c->now)
+		return false;
+	c->letters_again_at = 0;
+	while (!dlist_is_empty(&c->letters))
+	{
+		if (!write_some(c))
+		{
+			c->letters_again_at = c->now + LETTERS_AGAIN_US;
+			give_up_letters(c, true);
+			return written;
+		}
+		written = true;
+	}
+	return written;
+}
+
+TimestampTz
+burrow_writer_next(const BurrowConsumer *c)
+{
+	return dlist_is_empty((dlist_head *) &c->letters) ? 0 : c->letters_again_at;
+}
