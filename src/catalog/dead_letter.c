@@ -193,10 +193,10 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	add_text(&a, letter->hint);
 	add_text(&a, letter->context);
 	add(&a, TIMESTAMPTZOID, TimestampTzGetDatum(letter->first_failed_at), false);
-	add(&a, BOOLOID, BoolGetDatum(letter->asked), false);
+	add(&a, BOOLOID, BoolGetDatum(letter->retry_requested), false);
 	Assert(a.n == NCOLUMNS);
 
-	if (letter->again)
+	if (letter->is_retry)
 	{
 		update_row(subid, letter);
 		if (letter->holds_key)

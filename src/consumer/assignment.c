@@ -69,10 +69,10 @@ before_stop(BurrowConsumer *c, BurrowPartition *part)
 static void
 after_stop(BurrowConsumer *c, BurrowPartition *part)
 {
-	BurrowPartition *letters = part->letters ? NULL : burrow_partition_find_letters(c, part->topic, part->partition);
+	BurrowPartition *letters = part->is_redelivery ? NULL : burrow_partition_find_letters(c, part->topic, part->partition);
 
 	/* it is not freed here: the caller may be on its way through the list */
-	if (letters != NULL && letters->guest)
+	if (letters != NULL && letters->shares_queue)
 		burrow_redelivery_give_up(c, letters);
 }
 
@@ -171,7 +171,7 @@ is_ready(const BurrowConsumer *c, const BurrowPartition *part)
 static bool
 is_ready_or_active(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return is_ready(c, part) || (part->state == BURROW_PARTITION_ACTIVE && !part->letters);
+	return is_ready(c, part) || (part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery);
 }
 
 /*
@@ -271,7 +271,7 @@ take_over(BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state == BURROW_PARTITION_ACTIVE && !part->letters)
+		if (part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery)
 			burrow_partition_readable(c, part);
 	}
 	burrow_status_set_joined(c);
@@ -297,7 +297,7 @@ drop_older(BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_CLOSED && !part->letters)
+		if (part->state != BURROW_PARTITION_CLOSED && !part->is_redelivery)
 			burrow_partition_close(c, part);
 	}
 }

@@ -36,7 +36,7 @@ acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
 	part->committed = part->sent;
 	part->sent = -1;
 	part->start_acked = true;
-	if (part->sought)
+	if (part->seek_pending)
 		c->seek_acked = true;
 	burrow_partition_publish(c, part);
 	/* it may have waited for its starting position to be acknowledged */
@@ -91,7 +91,7 @@ finish_failed(BurrowConsumer *c, const char *reason)
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		owed |= part->sent >= 0 && !part->lost && part->state != BURROW_PARTITION_CLOSED;
+		owed |= part->sent >= 0 && !part->unknown_to_broker && part->state != BURROW_PARTITION_CLOSED;
 	}
 	burrow_offset_commit_retry(c);
 	if (owed && reason != NULL)

@@ -5,7 +5,7 @@
  *
  * Runs in: the consumer.
  *
- * One client is the member of the group.  The other, the scout, joins nothing and
+ * One client is the member of the group.  The other, the metadata client, joins nothing and
  * fetches nothing; it is asked questions, whose answers would wait behind the first
  * one's fetches.  A third one, the producer, is made here and served by publisher.c.  All write
  * to one pipe when there is something to serve.
@@ -41,7 +41,7 @@
 /* Lines of librdkafka's in the log between two changes of state. */
 #define LOG_LINES			5
 
-/* Longest wait for an answer of the scout's. */
+/* Longest wait for an answer of the metadata client's. */
 #define CONNECT_TIMEOUT_MS	1000
 
 /* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
@@ -52,12 +52,12 @@
 bool
 burrow_connection_is_in_doubt(const BurrowConsumer *c)
 {
-	return c->troubled || c->suspicious || c->topic_missing_since != 0 || c->start_told.nstuck > 0;
+	return c->degraded || c->connection_suspect || c->topic_missing_since != 0 || c->start_told.nstuck > 0;
 }
 
 /*
  * The partition cannot be fetched.  That says nothing of Kafka, and metadata say nothing of it: it
- * is over when something of this partition has come, be it its end, or when the scout finds it.
+ * is over when something of this partition has come, be it its end, or when the metadata client finds it.
  */
 void
 burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
@@ -104,9 +104,9 @@ burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part)
 static void
 tell_unreachable(BurrowConsumer *c, const char *text)
 {
-	c->refusal_told = c->transport_refused;
+	c->refusal_told = c->transport_auth_failed;
 	c->missing_told = false;
-	burrow_status_fail(c, c->transport_refused ? "28000" : "08006",
+	burrow_status_fail(c, c->transport_auth_failed ? "28000" : "08006",
 							c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
 }
 
@@ -123,7 +123,7 @@ tell_missing(BurrowConsumer *c)
 
 /*
  * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
- * and a lost connection may mean everything or nothing.  So ask, by the scout, whose
+ * and a lost connection may mean everything or nothing.  So ask, by the metadata client, whose
  * answer waits for nothing else.
  */
 void
@@ -135,7 +135,7 @@ burrow_connection_probe(BurrowConsumer *c)
 	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
 		return;
 	c->probe_at = c->now + BURROW_PROBE_US;
-	partitions = c->kafka->count_partitions(c->scout, burrow_topic_identity_wanted_topic(c), CONNECT_TIMEOUT_MS, text);
+	partitions = c->kafka->count_partitions(c->metadata_client, burrow_topic_identity_wanted_topic(c), CONNECT_TIMEOUT_MS, text);
 	if (partitions >= 0)
 		burrow_topic_identity_note_topic(c, partitions);
 	if (partitions > 0)
@@ -146,10 +146,10 @@ burrow_connection_probe(BurrowConsumer *c)
 	}
 	else if (partitions == 0)
 	{
-		if (!c->troubled || !c->missing_told)
+		if (!c->degraded || !c->missing_told)
 			tell_missing(c);
 	}
-	else if (!c->troubled || (!c->refused && c->refusal_told != c->transport_refused))
+	else if (!c->degraded || (!c->auth_failed && c->refusal_told != c->transport_auth_failed))
 		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
 }
 
@@ -173,7 +173,7 @@ suspect(BurrowConsumer *c, const char *text)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->paused)
+		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->paused)
 			continue;
 		any = part->suspected = true;
 		part->look_at = c->now;
@@ -209,17 +209,17 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
 		strlcpy(c->transport_text, event->text, sizeof(c->transport_text));
-		c->transport_refused = event->authentication;
-		if (!c->troubled && !c->suspicious)
+		c->transport_auth_failed = event->authentication;
+		if (!c->degraded && !c->connection_suspect)
 		{
-			c->suspicious = true;
+			c->connection_suspect = true;
 			c->probe_at = c->now + BURROW_SUSPECT_US;
 		}
 		return;
 	}
-	if (event->all_brokers_down && c->refused)
+	if (event->all_brokers_down && c->auth_failed)
 		return;					/* the refusal, told before, is the reason */
-	c->refused = event->authentication;
+	c->auth_failed = event->authentication;
 	if (event->all_brokers_down && c->transport_text[0] != '\0')
 		tell_unreachable(c, event->text);
 	else if (event->authentication)
@@ -350,7 +350,7 @@ static bool
 check_cluster(BurrowConsumer *c)
 {
 	BurrowHalt	halt;
-	const char *id = burrow_kafka_client_cluster(c->kafka, c->scout, c->sub, &halt);
+	const char *id = burrow_kafka_client_cluster(c->kafka, c->metadata_client, c->sub, &halt);
 
 	if (id != NULL && c->sub->cluster_id[0] == '\0')
 		return burrow_status_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
@@ -361,13 +361,13 @@ check_cluster(BurrowConsumer *c)
 
 /* ---- the clients ---- */
 
-/* What the scout has to say: only interesting while there is no other client. */
+/* What the metadata client has to say: only interesting while there is no other client. */
 static void
-serve_scout(BurrowConsumer *c)
+serve_metadata_client(BurrowConsumer *c)
 {
 	BurrowKafkaEvent event;
 
-	while (c->scout != NULL && c->kafka->poll(c->scout, &event))
+	while (c->metadata_client != NULL && c->kafka->poll(c->metadata_client, &event))
 	{
 		if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
 			serve_error(c, &event);
@@ -378,7 +378,7 @@ serve_scout(BurrowConsumer *c)
 
 /*
  * One attempt.  How many partitions there are must be known before the client is made
- * whose memory it divides, so the scout asks for it first.
+ * whose memory it divides, so the metadata client asks for it first.
  */
 bool
 burrow_connection_open(BurrowConsumer *c)
@@ -386,13 +386,13 @@ burrow_connection_open(BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	int			partitions;
 
-	if (c->scout == NULL)
-		c->scout = burrow_kafka_client_open_scout(c->kafka, c->sub, c->wake_write, 1);
-	partitions = c->kafka->count_partitions(c->scout, c->sub->topic, CONNECT_TIMEOUT_MS, text);
+	if (c->metadata_client == NULL)
+		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, c->wake_write, 1);
+	partitions = c->kafka->count_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (partitions < 0)
 	{
-		serve_scout(c);			/* its events say why */
-		if (!c->refused)
+		serve_metadata_client(c);			/* its events say why */
+		if (!c->auth_failed)
 			tell_unreachable(c, text);
 		return false;
 	}
@@ -419,5 +419,5 @@ void
 burrow_connection_serve(BurrowConsumer *c)
 {
 	serve_client(c);
-	serve_scout(c);
+	serve_metadata_client(c);
 }

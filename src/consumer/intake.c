@@ -44,7 +44,7 @@
 #define GOALS_AGAIN_US		INT64CONST(1000000)
 #define GOALS_WAIT_US		INT64CONST(5000000)
 
-/* Longest look of the scout's at a partition that cannot be fetched: all others wait for it. */
+/* Longest look of the metadata client's at a partition that cannot be fetched: all others wait for it. */
 #define LOOK_MS				200
 
 static bool
@@ -247,7 +247,7 @@ look_at_lost(BurrowConsumer *c, BurrowPartition *part)
 	BurrowKafkaMessage km;
 	BurrowKafkaTake found;
 
-	while ((found = c->kafka->take(part->queue, &km)) == BURROW_KAFKA_BROKEN)
+	while ((found = c->kafka->poll_queue(part->queue, &km)) == BURROW_KAFKA_BROKEN)
 		;
 	c->kafka->discard(part->queue);
 	if (found == BURROW_KAFKA_EMPTY)
@@ -285,7 +285,7 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 
 	if (part->turn == 0)
 		part->turn = turn_size(c);
-	for (; part->turn > 0 && c->ending == BURROW_STOP_NONE && !part->lost && part->obstacle == NULL && has_room(c); part->turn--)
+	for (; part->turn > 0 && c->ending == BURROW_STOP_NONE && !part->unknown_to_broker && part->obstacle == NULL && has_room(c); part->turn--)
 	{
 		bool		room = part_has_room(part);
 
@@ -296,14 +296,14 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 			break;
 		}
 		part->window_full = part->starved = false;
-		switch (c->kafka->take(part->queue, &km))
+		switch (c->kafka->poll_queue(part->queue, &km))
 		{
 			case BURROW_KAFKA_EMPTY:
 				set_unreadable(part);
 				burrow_lag_queue_empty(part);
 				goto done;
 			case BURROW_KAFKA_MESSAGE:
-				part->end_seen = -1;
+				part->last_eof_offset = -1;
 				if (part->unfetched_since != 0)
 					burrow_connection_fetched(c, part);
 				if (part->behind_since == 0)
@@ -314,8 +314,8 @@ run_part(BurrowConsumer *c, BurrowPartition *part)
 				if (part->unfetched_since != 0)
 					burrow_connection_fetched(c, part);
 				burrow_tracker_note_end(&part->tracker, km.offset);
-				part->end_seen = km.offset;
-				part->end_seen_at = c->now;
+				part->last_eof_offset = km.offset;
+				part->last_eof_at = c->now;
 				burrow_partition_moved(c, part);
 				break;
 			case BURROW_KAFKA_BROKEN:
@@ -353,7 +353,7 @@ burrow_intake_run(BurrowConsumer *c)
 		BurrowPartition *part = dlist_head_element(BurrowPartition, readable_node, &c->readable);
 		bool		last = &part->readable_node == stop;
 
-		if (part->state == BURROW_PARTITION_ACTIVE && part->start_acked && !part->sought && !part->lost &&
+		if (part->state == BURROW_PARTITION_ACTIVE && part->start_acked && !part->seek_pending && !part->unknown_to_broker &&
 			part->obstacle == NULL)
 		{
 			run_part(c, part);
@@ -363,7 +363,7 @@ burrow_intake_run(BurrowConsumer *c)
 			if (part->readable && !part->window_full && !part->starved)
 				turns++;
 		}
-		else if (part->state == BURROW_PARTITION_ACTIVE && part->lost)
+		else if (part->state == BURROW_PARTITION_ACTIVE && part->unknown_to_broker)
 			look_at_lost(c, part);
 		/* to the end of the list, so that the others have their turn next time too */
 		if (part->readable)
@@ -406,7 +406,7 @@ static bool
 is_behind_goal(BurrowConsumer *c, BurrowPartition *part)
 {
 	if (part->goal < 0 && part->asked_at >= c->obstructed_since)
-		part->goal = part->end;
+		part->goal = part->end_offset;
 	if (part->goal >= 0)
 		return burrow_tracker_head(&part->tracker) < part->goal;
 	/* that nobody tells its end must not keep others waiting */
@@ -425,7 +425,7 @@ others_are_done(BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->lost)
+		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->unknown_to_broker)
 			continue;
 		if (part->obstacle != NULL || part->unfetched_since != 0)
 			done &= burrow_tracker_depth(&part->tracker) == 0;
@@ -480,7 +480,7 @@ halt_at_obstacle(BurrowConsumer *c, BurrowPartition *part)
 
 	if (part->obstacle->kind == BURROW_OBSTACLE_GAP)
 	{
-		if (!c->kafka->query_bounds(c->scout, part->topic, part->partition, 1000, &low, &end, text))
+		if (!c->kafka->query_bounds(c->metadata_client, part->topic, part->partition, 1000, &low, &end, text))
 			low = end = -1;
 		burrow_topic_identity_halt_gap(c, part, part->obstacle->offset, low, end);
 		return;
@@ -508,7 +508,7 @@ burrow_intake_pass_obstacles(BurrowConsumer *c)
 	skips = c->sub->options.skip_gaps && part->obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)
 		return false;
-	if (!burrow_obstacle_look(part->obstacle, c->kafka, c->scout, part->topic, part->partition))
+	if (!burrow_obstacle_look(part->obstacle, c->kafka, c->metadata_client, part->topic, part->partition))
 		return true;
 	if (skips && (part->obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->obstacle) >= 0))
 		skip_obstacle(c, part);
@@ -519,11 +519,11 @@ burrow_intake_pass_obstacles(BurrowConsumer *c)
 
 /* ---- trouble with fetching ---- */
 
-/* May what the scout sees be what the client sees?  Not, while something is left in its queue. */
+/* May what the metadata client sees be what the client sees?  Not, while something is left in its queue. */
 static bool
 is_to_be_looked_at(const BurrowPartition *part)
 {
-	return part->state == BURROW_PARTITION_ACTIVE && !part->letters && part->obstacle == NULL &&
+	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery && part->obstacle == NULL &&
 		(part->unfetched_since != 0 || (part->suspected && !part->readable));
 }
 
@@ -561,7 +561,7 @@ next_to_look_at(BurrowConsumer *c)
 
 /*
  * The answer that is too large would break each connection anew, and all partitions that the broker
- * has would wait for it: so the client leaves that one out until the scout gets it.
+ * has would wait for it: so the client leaves that one out until the metadata client gets it.
  */
 static void
 look_at(BurrowConsumer *c, BurrowPartition *part)
@@ -569,7 +569,7 @@ look_at(BurrowConsumer *c, BurrowPartition *part)
 	BurrowKafkaMessage m;
 
 	part->look_at = c->now + BURROW_PROBE_US;
-	switch (c->kafka->look(c->scout, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
+	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			break;

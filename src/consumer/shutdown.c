@@ -60,8 +60,8 @@ static void
 record_halt(BurrowConsumer *c)
 {
 	burrow_transaction_begin();
-	if (c->refused_seek != NULL)
-		burrow_seek_request_remove(c->subid, c->refused_seek, 1);
+	if (c->rejected_seek != NULL)
+		burrow_seek_request_remove(c->subid, c->rejected_seek, 1);
 	burrow_subscription_halt(c->subid, &c->halt);
 	burrow_transaction_commit(c->turn_cxt);
 	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message);

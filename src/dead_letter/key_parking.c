@@ -168,5 +168,5 @@ burrow_key_parking_has_keys(const BurrowKeyParking *place)
 BurrowParkVerdict
 burrow_key_parking_judge(const BurrowMessage *m)
 {
-	return burrow_parking_judge(state_of(m), m->part->letters);
+	return burrow_parking_judge(state_of(m), m->part->is_redelivery);
 }

@@ -56,12 +56,12 @@ new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
 	BurrowPartition *part = burrow_partition_new(c, row->topic, row->partition);
 
 	part->place = burrow_key_parking_place(c, row->topic, row->partition);
-	part->letters = true;
-	part->guest = host != NULL && host->sched != NULL;
+	part->is_redelivery = true;
+	part->shares_queue = host != NULL && host->sched != NULL;
 	c->nletter_parts++;
 	part->state = BURROW_PARTITION_ACTIVE;
 	burrow_tracker_init(&part->tracker, row->offset, LETTERS_AT_ONCE);
-	part->sched = part->guest ? host->sched : burrow_scheduler_add_partition(c->sched);
+	part->sched = part->shares_queue ? host->sched : burrow_scheduler_add_partition(c->sched);
 	return part;
 }
 
@@ -203,7 +203,7 @@ close_empty_parts(BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->letters && part->state != BURROW_PARTITION_CLOSED && part->unresolved == 0)
+		if (part->is_redelivery && part->state != BURROW_PARTITION_CLOSED && part->unresolved == 0)
 			burrow_partition_close(c, part);
 	}
 }

@@ -149,8 +149,8 @@ store_letter(BurrowConsumer *c, const BurrowRetry *retry)
 		.hint = parked ? NULL : failure->hint,
 		.context = parked ? NULL : failure->context,
 		.first_failed_at = retry->first_failed_at,
-		.again = m->part->letters,
-		.asked = parked && burrow_key_parking_is_asked(m),
+		.is_retry = m->part->is_redelivery,
+		.retry_requested = parked && burrow_key_parking_is_asked(m),
 		.holds_key = m->part->place != NULL && m->item.ordered
 	};
 
@@ -218,7 +218,7 @@ store_letters(BurrowConsumer *c, void *arg)
 			store_letter(c, retry);
 		writing->offsets[i++] = retry->m->frame.offset;
 	}
-	if (exactly_once(c) && !part->letters)
+	if (exactly_once(c) && !part->is_redelivery)
 	{
 		qsort(writing->offsets, writing->n, sizeof(int64), compare_offsets);
 		save_progress(c, part, writing);

@@ -25,7 +25,7 @@
 #define CHUNK_BYTES			(4 * 1024 * 1024)
 
 /* Most messages of a chunk that has more than one transaction's: see core/sizer.h. */
-#define CARRIED_MESSAGES	100
+#define PREFETCHED_MESSAGES	100
 
 /* An idle worker above min_workers leaves after this. */
 #define IDLE_LEAVE_US		INT64CONST(60000000)
@@ -127,7 +127,7 @@ lane_send(BurrowConsumer *c, BurrowLane *lane)
 static void
 fit_lane(BurrowConsumer *c, BurrowLane *lane)
 {
-	int			size = Max(c->sub->options.batch_size, CARRIED_MESSAGES);
+	int			size = Max(c->sub->options.batch_size, PREFETCHED_MESSAGES);
 
 	if (lane->capacity >= size)
 		return;
@@ -166,9 +166,9 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint
 	lane->header.topic_len = topic_len;
 	lane->header.head = burrow_tracker_head(&part->tracker);
 	lane->header.folded = burrow_progress_merge_chunk(part, lane->lane);
-	lane->header.flags = part->letters ? BURROW_CHUNK_LETTERS : 0;
+	lane->header.flags = part->is_redelivery ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
-	lane->header.batch_size = part->letters || first->frame.attempt > 1 ? 1 :
+	lane->header.batch_size = part->is_redelivery || first->frame.attempt > 1 ? 1 :
 		burrow_sizer_batch(&c->pool->sizer, c->sub->options.batch_time_us, c->sub->options.batch_size);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
@@ -205,7 +205,7 @@ chunk_size(const BurrowConsumer *c, uint64 ready)
 {
 	const BurrowPool *pool = c->pool;
 	const BurrowOptions *o = &c->sub->options;
-	uint32		carried = Min(CARRIED_MESSAGES, o->max_inflight / (2 * o->workers));
+	uint32		carried = Min(PREFETCHED_MESSAGES, o->max_inflight / (2 * o->workers));
 	int			present = pool->nlanes - pool->nleaving;
 	BurrowSizerLoad load = {
 		.ready = ready,

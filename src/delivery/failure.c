@@ -212,7 +212,7 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 	bool		in_a_row = false;
 
 	/* a dead letter that somebody wants to be tried again stays one */
-	if (m->part->letters)
+	if (m->part->is_redelivery)
 		policy.on_failure = BURROW_FAILURE_DEAD_LETTER;
 	if (blame_session(c, m, failure, kind))
 		return;
@@ -223,7 +223,7 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 	}
 
 	failure->verdict = burrow_policy_decide(&policy, kind, m->frame.attempt, pg_prng_uint64(&pg_global_prng_state));
-	if ((kind == BURROW_ERROR_RETRIABLE || kind == BURROW_ERROR_PERMANENT) && !m->part->letters)
+	if ((kind == BURROW_ERROR_RETRIABLE || kind == BURROW_ERROR_PERMANENT) && !m->part->is_redelivery)
 		in_a_row = burrow_breaker_error(&c->breaker, o->max_consecutive_errors);
 	if (in_a_row)
 		failure->verdict.action = BURROW_ACTION_HALT;

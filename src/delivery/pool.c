@@ -57,7 +57,7 @@ burrow_pool_init(BurrowConsumer *c)
 	c->pool = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPool));
 	c->lane_chunks = MemoryContextAllocZero(TopMemoryContext, sizeof(uint64) * BURROW_MAX_WORKERS);
 	dlist_init(&c->pool->idle);
-	dlist_init(&c->pool->carrying);
+	dlist_init(&c->pool->prefetching);
 	make_setup(c);
 }
 
@@ -88,11 +88,11 @@ burrow_pool_set_not_idle(BurrowConsumer *c, BurrowLane *lane)
 }
 
 void
-burrow_pool_stop_carrying(BurrowLane *lane)
+burrow_pool_stop_prefetching(BurrowLane *lane)
 {
-	if (lane->carrying)
-		dlist_delete(&lane->carrying_node);
-	lane->carrying = false;
+	if (lane->prefetching)
+		dlist_delete(&lane->prefetching_node);
+	lane->prefetching = false;
 }
 
 /* The lane has no chunk any more. */
@@ -101,7 +101,7 @@ burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->sending)
 		c->pool->nsending--;
-	burrow_pool_stop_carrying(lane);
+	burrow_pool_stop_prefetching(lane);
 	for (int i = 0; i < lane->nmessages; i++)
 	{
 		if (lane->failures[i] != NULL)

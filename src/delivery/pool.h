@@ -39,8 +39,8 @@ typedef struct BurrowLane
 	uint64		chunk;
 	BurrowPartition *part;			/* is there for as long as the lane has a message of it */
 	TimestampTz given_at;
-	bool		carrying;		/* it may have messages that the worker has not begun */
-	dlist_node	carrying_node;	/* in pool->carrying, if so */
+	bool		prefetching;		/* it may have messages that the worker has not begun */
+	dlist_node	prefetching_node;	/* in pool->prefetching, if so */
 	int			nmessages;		/* without those taken back */
 	int			capacity;		/* of the three arrays below, in messages */
 	BurrowMessage **messages;	/* NULL: resolved already, but never all */
@@ -66,7 +66,7 @@ typedef struct BurrowPool
 	int			nsending;
 	BurrowSizer sizer;
 	dlist_head	idle;			/* used last first, so that the rest can leave */
-	dlist_head	carrying;		/* lanes; the oldest chunk first: see reclaim.c */
+	dlist_head	prefetching;		/* lanes; the oldest chunk first: see reclaim.c */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
 	bool		told_short;		/* the log knows that slots are missing */
@@ -99,7 +99,7 @@ extern bool burrow_pool_start_worker(BurrowConsumer *c);
 extern void burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane);
 extern void burrow_pool_set_not_idle(BurrowConsumer *c, BurrowLane *lane);
 /* All of its messages are begun, or taken back. */
-extern void burrow_pool_stop_carrying(BurrowLane *lane);
+extern void burrow_pool_stop_prefetching(BurrowLane *lane);
 /* The lane has no chunk any more. */
 extern void burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane);
 /* Our end of its queues is closed: its process will exit. */

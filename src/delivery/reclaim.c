@@ -3,7 +3,7 @@
  *	  Messages that a busy worker has not begun, taken back.
  *
  * Runs in: the consumer.
- * Owns: pool->carrying, the busy lanes whose chunks may have such messages.
+ * Owns: pool->prefetching, the busy lanes whose chunks may have such messages.
  * Locking: none; whose a message is says the chunk's claim (core/claim.h).
  *
  * A chunk of several messages is given on the belief that these will take as long as
@@ -29,9 +29,9 @@ burrow_reclaim_given(BurrowConsumer *c, BurrowLane *lane)
 {
 	burrow_claim_give(lane->transport->claim);
 	lane->given_at = c->now;
-	lane->carrying = lane->nmessages > 1;
-	if (lane->carrying)
-		dlist_push_tail(&c->pool->carrying, &lane->carrying_node);
+	lane->prefetching = lane->nmessages > 1;
+	if (lane->prefetching)
+		dlist_push_tail(&c->pool->prefetching, &lane->prefetching_node);
 }
 
 /* How old a chunk must be to be recalled now, in microseconds. */
@@ -57,7 +57,7 @@ recall(BurrowConsumer *c, BurrowLane *lane)
 	int			begun = (int) burrow_claim_recall(lane->transport->claim);
 	bool		some = begun < lane->nmessages;
 
-	burrow_pool_stop_carrying(lane);
+	burrow_pool_stop_prefetching(lane);
 	while (lane->nmessages > begun)
 		burrow_results_returned(c, lane->messages[--lane->nmessages]);
 	return some;
@@ -68,9 +68,9 @@ burrow_reclaim_part(BurrowConsumer *c, const BurrowPartition *part)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->pool->carrying)
+	dlist_foreach_modify(iter, &c->pool->prefetching)
 	{
-		BurrowLane *lane = dlist_container(BurrowLane, carrying_node, iter.cur);
+		BurrowLane *lane = dlist_container(BurrowLane, prefetching_node, iter.cur);
 
 		if (lane->part == part && !lane->sending)
 			(void) recall(c, lane);
@@ -84,9 +84,9 @@ burrow_reclaim_run(BurrowConsumer *c)
 	bool		some = false;
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->pool->carrying)
+	dlist_foreach_modify(iter, &c->pool->prefetching)
 	{
-		BurrowLane *lane = dlist_container(BurrowLane, carrying_node, iter.cur);
+		BurrowLane *lane = dlist_container(BurrowLane, prefetching_node, iter.cur);
 
 		if (lane->given_at + age > c->now)
 			break;
@@ -105,8 +105,8 @@ burrow_reclaim_next(const BurrowConsumer *c)
 {
 	const BurrowLane *oldest;
 
-	if (dlist_is_empty((dlist_head *) &c->pool->carrying))
+	if (dlist_is_empty((dlist_head *) &c->pool->prefetching))
 		return 0;
-	oldest = dlist_container(BurrowLane, carrying_node, dlist_head_node((dlist_head *) &c->pool->carrying));
+	oldest = dlist_container(BurrowLane, prefetching_node, dlist_head_node((dlist_head *) &c->pool->prefetching));
 	return oldest->sending ? 0 : oldest->given_at + age_wanted(c);
 }

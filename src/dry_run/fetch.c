@@ -362,7 +362,7 @@ begin_reading(DryFetch *f)
 
 		if (part->start >= part->end)
 			continue;
-		part->queue = f->kafka->split(f->client, part->topic, part->partition, i + 1, f->text);
+		part->queue = f->kafka->open_queue(f->client, part->topic, part->partition, i + 1, f->text);
 		ok = part->queue != NULL &&
 			f->kafka->list_set(list, n++, part->topic, part->partition, part->start, NULL, 0);
 	}
@@ -411,7 +411,7 @@ take_turn(DryFetch *f, DryPart *part)
 	f->text[0] = '\0';
 	while (part->start < part->end)
 	{
-		switch (f->kafka->take(part->queue, &km))
+		switch (f->kafka->poll_queue(part->queue, &km))
 		{
 			case BURROW_KAFKA_MESSAGE:
 				part->start = km.offset + 1;
@@ -471,7 +471,7 @@ burrow_fetch_next_messages(const BurrowSubscription *sub, int n)
 	List	   *messages;
 
 	burrow_kafka_client_make_pipe(&f.wake_read, &f.wake_write);
-	f.client = burrow_kafka_client_open_scout(f.kafka, sub, f.wake_write, n);
+	f.client = burrow_kafka_client_open_metadata(f.kafka, sub, f.wake_write, n);
 	locate_partitions(&f);
 	begin_reading(&f);
 	messages = take_messages(&f, n);

@@ -315,7 +315,7 @@ burrow_kafka_destroy(BurrowKafkaClient *c)
 		return;
 
 	while (c->partitions != NULL)
-		burrow_kafka_join(c->partitions);
+		burrow_kafka_close_queue(c->partitions);
 	if (c->event != NULL)
 		rd_kafka_event_destroy(c->event);
 

@@ -193,10 +193,10 @@ extern void burrow_kafka_destroy(BurrowKafkaClient *c);
 /* partition.c */
 extern rd_kafka_queue_t *burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t partition);
 extern void burrow_kafka_empty(rd_kafka_queue_t *queue);
-extern BurrowKafkaPartition *burrow_kafka_split(BurrowKafkaClient *c, const char *topic,
+extern BurrowKafkaPartition *burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic,
 												int32_t partition, uint32_t id, char *error);
-extern void burrow_kafka_join(BurrowKafkaPartition *p);
-extern BurrowKafkaTake burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMessage *m);
+extern void burrow_kafka_close_queue(BurrowKafkaPartition *p);
+extern BurrowKafkaTake burrow_kafka_poll_queue(BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
 								const void **value, size_t *value_len);
 extern void burrow_kafka_discard(BurrowKafkaPartition *p);
@@ -221,9 +221,9 @@ extern void burrow_kafka_drop_reports(BurrowKafkaClient *c);
 
 /* query.c */
 extern int64_t burrow_kafka_now_ms(void);
-extern bool burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
+extern bool burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
 								 char *error);
-extern bool burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+extern bool burrow_kafka_read_timestamps(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 extern BurrowKafkaTake burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition,
 										 int64_t offset, int timeout_ms, BurrowKafkaMessage *m);
 extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,

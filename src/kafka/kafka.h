@@ -93,12 +93,12 @@ typedef struct BurrowKafkaFunctions
 	 * wake_fd.  The queue is empty then; the pipe tells when it no longer is, and again only
 	 * after take() has said EMPTY.  join() lets go of it (after unassign(), or at the end).
 	 */
-	BurrowKafkaPartition *(*split) (BurrowKafkaClient *c, const char *topic, int32_t partition,
+	BurrowKafkaPartition *(*open_queue) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 									uint32_t id, char *error);
-	void		(*join) (BurrowKafkaPartition *p);
+	void		(*close_queue) (BurrowKafkaPartition *p);
 	/* The next of the partition, never waits.  Offsets rise: what librdkafka fetched a second
 	 * time since split() is left out. */
-	BurrowKafkaTake (*take) (BurrowKafkaPartition *p, BurrowKafkaMessage *m);
+	BurrowKafkaTake (*poll_queue) (BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 	/* header i of the message taken last */
 	bool		(*header) (BurrowKafkaPartition *p, size_t i, const char **name,
 						   const void **value, size_t *value_len);	/* value NULL: NULL */
@@ -147,7 +147,7 @@ typedef struct BurrowKafkaFunctions
 	 * partition without a leader, or whose broker does not answer, keeps no other from its offset.
 	 * False: nothing answers at all.
 	 */
-	bool		(*resolve) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+	bool		(*list_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
 	/* Asked from the broker, waits up to timeout_ms; under read_committed end is the last stable
 	 * offset. */
@@ -165,7 +165,7 @@ typedef struct BurrowKafkaFunctions
 	 * For a client that is no member of a group
 	 * and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
 	 */
-	bool		(*peek) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
+	bool		(*read_timestamps) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
 	/*
 	 * What does a consumer find at this offset?  As take() says it, of the first thing that

@@ -74,7 +74,7 @@ burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t pa
 }
 
 BurrowKafkaPartition *
-burrow_kafka_split(BurrowKafkaClient *c, const char *topic, int32_t partition,
+burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic, int32_t partition,
 				   uint32_t id, char *error)
 {
 	size_t		len = strlen(topic) + 1;
@@ -110,7 +110,7 @@ burrow_kafka_split(BurrowKafkaClient *c, const char *topic, int32_t partition,
 }
 
 void
-burrow_kafka_join(BurrowKafkaPartition *p)
+burrow_kafka_close_queue(BurrowKafkaPartition *p)
 {
 	BurrowKafkaClient *c = p->client;
 
@@ -317,7 +317,7 @@ fill(BurrowKafkaClient *c, const rd_kafka_message_t *message, BurrowKafkaMessage
 
 /* The hot path: called once for each message that Burrow handles. */
 BurrowKafkaTake
-burrow_kafka_take(BurrowKafkaPartition *p, BurrowKafkaMessage *m)
+burrow_kafka_poll_queue(BurrowKafkaPartition *p, BurrowKafkaMessage *m)
 {
 	BurrowKafkaClient *c = p->client;
 

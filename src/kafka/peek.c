@@ -89,7 +89,7 @@ let_go(rd_kafka_queue_t **queues, int n)
 }
 
 bool
-burrow_kafka_peek(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
+burrow_kafka_read_timestamps(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
 {
 	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
 	rd_kafka_topic_partition_list_t *rd;

@@ -247,7 +247,7 @@ all_answered(const BurrowKafkaList *list)
  * All brokers are asked at the same time first, which is all there is to do nearly always.
  */
 bool
-burrow_kafka_resolve(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
+burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
 {
 	int64_t		begun = burrow_kafka_now_ms();
 	rd_kafka_topic_partition_list_t *rd;

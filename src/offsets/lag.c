@@ -56,7 +56,7 @@ static bool
 wants_end(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	/* one that is not there would spoil the answer for all */
-	if (part->state != BURROW_PARTITION_ACTIVE || part->letters || part->lost)
+	if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->unknown_to_broker)
 		return false;
 	if (c->refresh_ends)
 		return part->asked_at < c->refreshed_at;
@@ -99,7 +99,7 @@ take_answer(BurrowConsumer *c, const BurrowKafkaList *list)
 
 		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
-		part->end = list->items[i].offset;
+		part->end_offset = list->items[i].offset;
 		/* not when the answer came: what came meanwhile is not in it */
 		part->asked_at = part->bounds_at = c->now;
 		burrow_partition_publish(c, part);
@@ -114,10 +114,10 @@ take_answer(BurrowConsumer *c, const BurrowKafkaList *list)
 void
 burrow_lag_queue_empty(BurrowPartition *part)
 {
-	if (part->end_seen < 0 || part->end_seen < part->end)
+	if (part->last_eof_offset < 0 || part->last_eof_offset < part->end_offset)
 		return;
-	part->end = part->end_seen;
-	part->bounds_at = Max(part->bounds_at, part->end_seen_at);
+	part->end_offset = part->last_eof_offset;
+	part->bounds_at = Max(part->bounds_at, part->last_eof_at);
 	part->behind_since = 0;
 	part->dirty = true;
 }
@@ -133,7 +133,7 @@ look_at_watermarks(BurrowConsumer *c)
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 		int64		high;
 
-		if (part->state != BURROW_PARTITION_ACTIVE || part->letters)
+		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery)
 			continue;
 		high = c->kafka->high_watermark(c->client, part->topic, part->partition);
 		if (high == part->high_watermark && part->blocked_since == 0)
@@ -154,7 +154,7 @@ burrow_lag_refresh(BurrowConsumer *c)
 		return;
 	if (c->refresh_ends || c->now >= c->watermarks_at)
 		look_at_watermarks(c);
-	if (!c->refresh_ends && (c->troubled || c->now < c->ends_look_at))
+	if (!c->refresh_ends && (c->degraded || c->now < c->ends_look_at))
 		return;
 
 	note_held_back(c);
@@ -162,7 +162,7 @@ burrow_lag_refresh(BurrowConsumer *c)
 	list = wanted(c);
 	if (list != NULL)
 	{
-		if (c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
+		if (c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
 			take_answer(c, list);
 		else
 			ereport(DEBUG1,
@@ -183,5 +183,5 @@ burrow_lag_next(BurrowConsumer *c)
 	if (c->refresh_ends)
 		return c->now;
 	return burrow_earlier(c->watermarks_at,
-						  dlist_is_empty(&c->readable) || c->troubled ? 0 : c->ends_look_at);
+						  dlist_is_empty(&c->readable) || c->degraded ? 0 : c->ends_look_at);
 }

@@ -104,7 +104,7 @@ burrow_offset_commit_durable_lsn(const BurrowConsumer *c)
 static inline bool
 committable(const BurrowPartition *part)
 {
-	return part->queue != NULL && !part->lost &&
+	return part->queue != NULL && !part->unknown_to_broker &&
 		(part->state == BURROW_PARTITION_ACTIVE || part->state == BURROW_PARTITION_CLOSING);
 }
 

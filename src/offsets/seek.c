@@ -101,7 +101,7 @@ refuse(BurrowConsumer *c, const BurrowSeek *seek, const char *detail)
 		.hint = "The position is as it was before; use burrow.resume() to go on there, or burrow.seek() to go elsewhere.",
 	};
 
-	c->refused_seek = seek;
+	c->rejected_seek = seek;
 	burrow_status_halt(c, &halt);
 }
 
@@ -121,7 +121,7 @@ check_partitions_exist(BurrowConsumer *c)
 		if (strcmp(topic, seek->topic) != 0)
 		{
 			topic = seek->topic;
-			partitions = c->kafka->count_partitions(c->scout, topic, ASK_TIMEOUT_MS, text);
+			partitions = c->kafka->count_partitions(c->metadata_client, topic, ASK_TIMEOUT_MS, text);
 			if (partitions < 0)
 			{
 				burrow_status_fail(c, "08006", text);
@@ -148,7 +148,7 @@ ask_bounds(BurrowConsumer *c, int64 which)
 
 	for (int i = 0; ok && i < c->seeks.n; i++)
 		ok = c->kafka->list_set(list, i, c->seeks.seeks[i].topic, c->seeks.seeks[i].partition, which, NULL, 0);
-	if (ok && c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text))
+	if (ok && c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_status_fail(c, "08006", psprintf("could not look up what the topic holds: %s", text));
@@ -195,7 +195,7 @@ burrow_seek_check_bounds(BurrowConsumer *c, BurrowPartition *part)
 	const BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
 
 	if (seek != NULL)
-		check_bounds(c, seek, part->low, part->end);
+		check_bounds(c, seek, part->log_start_offset, part->end_offset);
 }
 
 /* ---- doing it ---- */
@@ -227,7 +227,7 @@ burrow_seek_locate(BurrowConsumer *c, BurrowPartition *part)
 {
 	if (!burrow_seek_decide(&c->seeks, part->topic, part->partition, &part->start, &part->located))
 		return false;
-	part->sought = true;
+	part->seek_pending = true;
 	part->given = part->located;
 	return true;
 }
@@ -299,7 +299,7 @@ burrow_seek_fix_time(BurrowConsumer *c)
 static bool
 is_done(const BurrowPartition *part)
 {
-	return part->sought && part->state == BURROW_PARTITION_ACTIVE && part->start_acked;
+	return part->seek_pending && part->state == BURROW_PARTITION_ACTIVE && part->start_acked;
 }
 
 static void
@@ -326,7 +326,7 @@ finish(BurrowConsumer *c, BurrowPartition *part)
 	BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
 
 	*seek = c->seeks.seeks[--c->seeks.n];
-	part->sought = false;
+	part->seek_pending = false;
 	ereport(LOG,
 			(errmsg("subscription \"%s\": topic \"%s\" partition %d was moved to offset %lld",
 					c->sub->name, part->topic, part->partition, (long long) part->start)));

@@ -135,11 +135,11 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 				 low >= 0 ? errdetail("The database's position was %lld.", (long long) low) :
 				 errdetail("The database has no position.")));
 
-	part->old = start.offset >= 0;
+	part->resumed = start.offset >= 0;
 	part->with_others = start.decision == BURROW_START_BY_OPTION && !part->located &&
 		part->start != BURROW_KAFKA_EARLIEST;
-	part->seen_offset = row->seen_offset;
-	part->seen_ms = row->seen_ms;
+	part->last_read_offset = row->seen_offset;
+	part->last_read_timestamp = row->seen_ms;
 
 	/* Kafka and the database say so already? */
 	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
@@ -233,7 +233,7 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		return;
 	}
 	errors = palloc0(sizeof(char *) * Max(list->n, 1));
-	logs = burrow_start_choice_ask_logs(c->kafka, c->scout, c->sub, list, rows.positions, errors, text);
+	logs = burrow_start_choice_ask_logs(c->kafka, c->metadata_client, c->sub, list, rows.positions, errors, text);
 	if (logs == NULL)
 	{
 		if (ask_again(c, event->tag))
@@ -297,7 +297,7 @@ look_up(BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_look_up, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = c->kafka->resolve(c->scout, list, LOOK_UP_TIMEOUT_MS, text);
+	bool		ok = c->kafka->list_offsets(c->metadata_client, list, LOOK_UP_TIMEOUT_MS, text);
 
 	if (ok)
 		tell_of_ends(c, list);

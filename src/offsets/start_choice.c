@@ -125,7 +125,7 @@ makes_claims(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *ite
 }
 
 BurrowLogBounds *
-burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 					  const BurrowSubscription *sub, const BurrowKafkaList *commits,
 					  const BurrowPosition *rows, const char **errors, char *text)
 {
@@ -148,7 +148,7 @@ burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClien
 		for (int i = 0; ok && i < n; i++)
 			ok = kafka->list_set(list, i, commits->items[which[i]].topic, commits->items[which[i]].partition,
 								 ends ? BURROW_KAFKA_LATEST : BURROW_KAFKA_EARLIEST, NULL, 0);
-		ok = ok && kafka->resolve(scout, list, LOOK_UP_TIMEOUT_MS, text);
+		ok = ok && kafka->list_offsets(metadata_client, list, LOOK_UP_TIMEOUT_MS, text);
 		for (int i = 0; ok && i < n; i++)
 		{
 			*(ends ? &logs[which[i]].end : &logs[which[i]].low) = list->items[i].offset;
@@ -163,10 +163,10 @@ burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClien
 }
 
 bool
-burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 						BurrowKafkaList *list, char *text)
 {
-	if (!kafka->resolve(scout, list, LOOK_UP_TIMEOUT_MS, text))
+	if (!kafka->list_offsets(metadata_client, list, LOOK_UP_TIMEOUT_MS, text))
 		return false;
 	for (int i = 0; i < list->n; i++)
 	{

@@ -12,7 +12,7 @@
 #include "kafka/kafka.h"
 
 /* Has the broker turn special offsets and times into offsets, all of them, or says why not. */
-extern bool burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+extern bool burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 									BurrowKafkaList *list, char *text);
 
 /* What Kafka and the database say together of where a partition starts. */
@@ -35,7 +35,7 @@ extern BurrowStartChoice burrow_start_choice_decide(const BurrowSubscription *su
  * asked for now; NULL: nothing answers.  One for each commit; of the others low is -1.  errors: those of
  * single partitions, NULL before and where there is none.
  */
-extern BurrowLogBounds *burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+extern BurrowLogBounds *burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 											  const BurrowSubscription *sub, const BurrowKafkaList *commits,
 											  const BurrowPosition *rows, const char **errors, char *text);
 /* Why, when it says HALT. */

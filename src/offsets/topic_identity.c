@@ -46,21 +46,21 @@
 static bool
 is_old(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && part->old;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && part->resumed;
 }
 
 /* Is what the log holds to be asked for? */
 static bool
 wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && (part->old || part->given);
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && (part->resumed || part->given);
 }
 
 /* Can the message that was taken last be compared? */
 static bool
 is_comparable(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return is_old(c, part) && part->seen_offset >= 0 && part->seen_ms != BURROW_KAFKA_NO_TIME && part->seen_offset >= part->low;
+	return is_old(c, part) && part->last_read_offset >= 0 && part->last_read_timestamp != BURROW_KAFKA_NO_TIME && part->last_read_offset >= part->log_start_offset;
 }
 
 static int64
@@ -78,7 +78,7 @@ latest(const BurrowPartition *part)
 static int64
 seen(const BurrowPartition *part)
 {
-	return part->seen_offset;
+	return part->last_read_offset;
 }
 
 /* What is known of the log belongs to another one: all of this one is new. */
@@ -94,7 +94,7 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *m
 		.detail = detail,
 		.hint = BURROW_HINT_SEEK,
 		.remedy = BURROW_REMEDY_SEEK,
-		.seek_to = part->low,
+		.seek_to = part->log_start_offset,
 	};
 
 	burrow_status_halt(c, &halt);
@@ -105,7 +105,7 @@ static bool
 ask_bounds(BurrowConsumer *c, BurrowLookupOffset which, char *text)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_bounds, which);
-	bool		ok = c->kafka->resolve(c->scout, list, ASK_TIMEOUT_MS, text);
+	bool		ok = c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
@@ -115,9 +115,9 @@ ask_bounds(BurrowConsumer *c, BurrowLookupOffset which, char *text)
 		if (item->error != 0)
 			burrow_lookup_stick(c, part, "could not look up what the partition holds", item->error_text);
 		else if (which == earliest)
-			part->low = item->offset;
+			part->log_start_offset = item->offset;
 		else
-			part->end = item->offset;
+			part->end_offset = item->offset;
 	}
 	c->kafka->list_free(list);
 	return ok;
@@ -128,7 +128,7 @@ static bool
 compare(BurrowConsumer *c, char *text)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, is_comparable, seen);
-	bool		ok = c->kafka->peek(c->scout, list, ASK_TIMEOUT_MS, text);
+	bool		ok = c->kafka->read_timestamps(c->metadata_client, list, ASK_TIMEOUT_MS, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
@@ -138,11 +138,11 @@ compare(BurrowConsumer *c, char *text)
 
 		if (item->error != 0)
 			burrow_lookup_stick(c, part, "could not read what was read before", item->error_text);
-		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->seen_ms)
+		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->last_read_timestamp)
 			halt(c, part, part->start,
 				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
-						  (long long) part->seen_offset, (long long) ms, (long long) part->seen_ms));
+						  (long long) part->last_read_offset, (long long) ms, (long long) part->last_read_timestamp));
 	}
 	c->kafka->list_free(list);
 	return ok;
@@ -152,14 +152,14 @@ compare(BurrowConsumer *c, char *text)
 static void
 check_end(BurrowConsumer *c, BurrowPartition *part)
 {
-	int64		known = Max(part->start, part->seen_offset + 1);
+	int64		known = Max(part->start, part->last_read_offset + 1);
 
-	if (known > part->end)
+	if (known > part->end_offset)
 		halt(c, part, part->start,
 			 psprintf("offset %lld of topic \"%s\" partition %d is beyond its end",
 					  (long long) known, part->topic, part->partition),
 			 psprintf("The topic was made anew or has lost messages: this partition ends at offset %lld.",
-					  (long long) part->end));
+					  (long long) part->end_offset));
 }
 
 void
@@ -186,35 +186,35 @@ skip_gap(BurrowConsumer *c, BurrowPartition *part)
 	int64		n = 0;
 
 	/* what is done beyond the start is not given up */
-	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->low; i++)
+	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->log_start_offset; i++)
 	{
 		n += part->skip.runs[i].first - from;
-		from = Min(part->skip.runs[i].last, part->low - 1) + 1;
+		from = Min(part->skip.runs[i].last, part->log_start_offset - 1) + 1;
 	}
-	n += part->low - from;
+	n += part->log_start_offset - from;
 	ereport(WARNING,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 			 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
 					c->sub->name, (long long) n, part->topic, part->partition),
 			 errdetail("The next one was %lld, and the topic begins at offset %lld of this partition.",
-					   (long long) part->start, (long long) part->low)));
+					   (long long) part->start, (long long) part->log_start_offset)));
 	BURROW_COUNT(c->slot, offsets_skipped, n);
-	part->start = burrow_offset_set_next_missing(&part->skip, part->low);
+	part->start = burrow_offset_set_next_missing(&part->skip, part->log_start_offset);
 	burrow_offset_set_remove_below(&part->skip, part->start);
 	part->start_stored = part->start_acked = false;
 	part->committed = -1;
 	/* of what the topic does not hold, nothing can be lost any more */
-	part->told = Max(part->told, part->low);
+	part->told = Max(part->told, part->log_start_offset);
 }
 
 /* The log begins after what comes next. */
 static void
 check_start(BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->start < part->low && c->sub->options.skip_gaps)
+	if (part->start < part->log_start_offset && c->sub->options.skip_gaps)
 		skip_gap(c, part);
-	else if (part->start < part->low)
-		burrow_topic_identity_halt_gap(c, part, part->start, part->low, part->end);
+	else if (part->start < part->log_start_offset)
+		burrow_topic_identity_halt_gap(c, part, part->start, part->log_start_offset, part->end_offset);
 }
 
 /* Calls check() for those that are wanted, until one halts. */
@@ -254,8 +254,8 @@ burrow_topic_identity_check(BurrowConsumer *c, char *text)
 void
 burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position)
 {
-	position->seen_offset = part->seen_offset;
-	position->seen_ms = part->seen_ms;
+	position->seen_offset = part->last_read_offset;
+	position->seen_ms = part->last_read_timestamp;
 }
 
 bool
@@ -281,9 +281,9 @@ was_there(BurrowConsumer *c)
 void
 burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->lost)
+	if (part->unknown_to_broker)
 		return;
-	part->lost = true;
+	part->unknown_to_broker = true;
 	/* one is looked for at a time: the first */
 	if (c->missing_topic[0] != '\0')
 		return;
@@ -313,7 +313,7 @@ forget_topic(BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (!part->lost || part->slot < 0 || burrow_partitions[part->slot].gone)
+		if (!part->unknown_to_broker || part->slot < 0 || burrow_partitions[part->slot].gone)
 			continue;
 		if (strcmp(part->topic, c->missing_topic) != 0)
 			next = part;

@@ -25,8 +25,8 @@ extern void burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions);
 static inline void
 burrow_topic_identity_note_message(BurrowPartition *part, int64 offset, int64 timestamp_ms)
 {
-	part->seen_offset = offset;
-	part->seen_ms = timestamp_ms;
+	part->last_read_offset = offset;
+	part->last_read_timestamp = timestamp_ms;
 }
 /* What is to be kept of it with the position. */
 extern void burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position);

@@ -64,7 +64,7 @@ struct BurrowConsumer
 	const BurrowKafkaFunctions *kafka;
 	char	   *bootstrap_servers;	/* that the client was made with */
 	BurrowKafkaClient *client;	/* NULL: not connected yet */
-	BurrowKafkaClient *scout;	/* only asks questions: joins no group, fetches nothing,
+	BurrowKafkaClient *metadata_client;	/* only asks questions: joins no group, fetches nothing,
 								 * so its answers do not wait behind fetches */
 	TimestampTz connect_again_at;	/* no attempt to make them before; 0: at once */
 	int			wake_read;
@@ -132,7 +132,7 @@ struct BurrowConsumer
 	BurrowPendingSeeks seeks;	/* not done yet */
 	bool		seek_acked;		/* Kafka has acknowledged the position of one */
 	TimestampTz seek_again_at;	/* they could not be removed: not before; 0: at once */
-	const BurrowSeek *refused_seek; /* that cannot be done and halts; NULL: none */
+	const BurrowSeek *rejected_seek; /* that cannot be done and halts; NULL: none */
 
 	/* partitions go */
 	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
@@ -170,12 +170,12 @@ struct BurrowConsumer
 	TimestampTz final_until;	/* but not longer */
 
 	/* trouble */
-	bool		troubled;		/* state is retrying */
-	bool		refused;		/* by authentication or authorization */
-	bool		suspicious;		/* a connection was lost: is that all? */
+	bool		degraded;		/* state is retrying */
+	bool		auth_failed;		/* by authentication or authorization */
+	bool		connection_suspect;		/* a connection was lost: is that all? */
 	int			log_lines;		/* librdkafka's lines shown since the last change */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
-	bool		transport_refused;	/* it seems by authentication */
+	bool		transport_auth_failed;	/* it seems by authentication */
 	bool		refusal_told;	/* the state says that it is */
 	bool		missing_told;	/* the state says that the topic is not there */
 	TimestampTz probe_at;		/* when to look whether the trouble is over */

@@ -117,7 +117,7 @@ is_same(const BurrowObstacle *o, int64 offset, const BurrowKafkaMessage *m)
 }
 
 bool
-burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 					 const char *topic, int32 partition)
 {
 	BurrowKafkaMessage m;
@@ -130,7 +130,7 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 	/* no batch reaches beyond the end, and behind it nothing would answer */
 	if (o->beyond < 0)
 	{
-		if (!kafka->query_bounds(scout, topic, partition, LOOK_TIMEOUT_MS, &low, &o->beyond, text))
+		if (!kafka->query_bounds(metadata_client, topic, partition, LOOK_TIMEOUT_MS, &low, &o->beyond, text))
 		{
 			o->beyond = -1;
 			return has_failed(o);
@@ -141,7 +141,7 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 	}
 
 	offset = o->step < o->beyond - o->inside ? o->inside + o->step : o->inside + (o->beyond - o->inside) / 2;
-	switch (kafka->look(scout, topic, partition, offset, LOOK_TIMEOUT_MS, &m))
+	switch (kafka->look(metadata_client, topic, partition, offset, LOOK_TIMEOUT_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			return has_failed(o);

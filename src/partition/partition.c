@@ -37,11 +37,11 @@ burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
 	part->committed = -1;
 	part->sent = -1;
 	part->stored = -1;
-	part->end = -1;
-	part->end_seen = -1;
+	part->end_offset = -1;
+	part->last_eof_offset = -1;
 	part->high_watermark = -1;
-	part->seen_offset = -1;
-	part->seen_ms = BURROW_KAFKA_NO_TIME;
+	part->last_read_offset = -1;
+	part->last_read_timestamp = BURROW_KAFKA_NO_TIME;
 	part->newest_done_at = DT_NOBEGIN;
 	part->goal = -1;
 	part->step = BURROW_STEP_ASK;
@@ -83,7 +83,7 @@ static void
 part_free(BurrowConsumer *c, BurrowPartition *part)
 {
 	Assert(part->held == 0 && part->queue == NULL);
-	if (part->letters)
+	if (part->is_redelivery)
 		c->nletter_parts--;
 	burrow_tracker_close(&part->tracker);
 	burrow_partition_release_segments(c, part);
@@ -128,7 +128,7 @@ burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part)
 	if (part->sched == NULL)
 		return;
 	before_stop(c, part);
-	if (!part->guest)
+	if (!part->shares_queue)
 		burrow_scheduler_remove_partition(c->sched, part->sched, drop_item, c);
 	part->sched = NULL;
 	after_stop(c, part);
@@ -144,7 +144,7 @@ burrow_partition_close(BurrowConsumer *c, BurrowPartition *part)
 	part->state = BURROW_PARTITION_CLOSED;
 	if (part->queue != NULL)
 	{
-		c->kafka->join(part->queue);
+		c->kafka->close_queue(part->queue);
 		part->queue = NULL;
 	}
 	if (part->slot >= 0)
@@ -160,7 +160,7 @@ void
 burrow_partition_release(BurrowConsumer *c, BurrowPartition *part)
 {
 	part->held--;
-	if (part->letters && part->state != BURROW_PARTITION_CLOSED)
+	if (part->is_redelivery && part->state != BURROW_PARTITION_CLOSED)
 	{
 		/* all that it was made for is resolved, or given up */
 		if (part->unresolved == 0)
@@ -181,7 +181,7 @@ find(BurrowConsumer *c, const char *topic, int32 partition, bool letters)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_CLOSED && part->letters == letters && part->partition == partition &&
+		if (part->state != BURROW_PARTITION_CLOSED && part->is_redelivery == letters && part->partition == partition &&
 			strcmp(part->topic, topic) == 0)
 			return part;
 	}
@@ -232,15 +232,15 @@ burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part)
 static void
 note_blocked(BurrowConsumer *c, BurrowPartition *part)
 {
-	bool		blocked = part->end_seen >= 0 && part->end_seen >= part->end &&
-		part->high_watermark > part->end;
+	bool		blocked = part->last_eof_offset >= 0 && part->last_eof_offset >= part->end_offset &&
+		part->high_watermark > part->end_offset;
 
 	if (!blocked)
 		part->blocked_since = 0;
-	else if (part->blocked_since == 0 || part->blocked_at != part->end)
+	else if (part->blocked_since == 0 || part->blocked_at != part->end_offset)
 	{
 		part->blocked_since = c->now;
-		part->blocked_at = part->end;
+		part->blocked_at = part->end_offset;
 	}
 }
 
@@ -259,17 +259,17 @@ burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
 	head = burrow_tracker_head(&part->tracker);
 
 	/* what was taken was there */
-	part->end = Max(part->end, Max(head, part->tracker.last_offset + 1));
+	part->end_offset = Max(part->end_offset, Max(head, part->tracker.last_offset + 1));
 	note_blocked(c, part);
 
 	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
 	pg_atomic_write_u64(&slot->processed, (uint64) head);
-	pg_atomic_write_u64(&slot->end, (uint64) part->end);
+	pg_atomic_write_u64(&slot->end, (uint64) part->end_offset);
 	pg_write_barrier();			/* who sees the time sees the end */
 	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
 	pg_atomic_write_u64(&slot->end_asked_at, (uint64) part->asked_at);
 	pg_atomic_write_u64(&slot->high_watermark,
-						(uint64) (part->high_watermark < 0 ? -1 : Max(part->high_watermark, part->end)));
+						(uint64) (part->high_watermark < 0 ? -1 : Max(part->high_watermark, part->end_offset)));
 	pg_atomic_write_u64(&slot->blocked_since, (uint64) part->blocked_since);
 	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
 	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
@@ -306,7 +306,7 @@ burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
 	if (part->rows_lsn != 0)
 		burrow_tracker_count_on(&part->tracker, Min(part->told, part->start), part->rows_lsn);
 	part->sched = burrow_scheduler_add_partition(c->sched);
-	part->queue = c->kafka->split(c->client, part->topic, part->partition, part->id, text);
+	part->queue = c->kafka->open_queue(c->client, part->topic, part->partition, part->id, text);
 	if (part->queue == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
@@ -343,7 +343,7 @@ void
 burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m)
 {
 	c->bytes -= m->item.bytes;
-	if (m->part->letters)
+	if (m->part->is_redelivery)
 		m->part->unresolved--;
 	if (m->retry != NULL)
 		pfree(m->retry);

@@ -110,7 +110,7 @@ struct BurrowPartition
 	dlist_node	moving_node;
 	bool		window_full;
 	bool		starved;		/* there was no memory for its tracker */
-	int64		end;			/* end of the partition; -1: not known */
+	int64		end_offset;			/* end of the partition; -1: not known */
 	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
 
 	/* Where it starts; see start.c. */
@@ -124,14 +124,14 @@ struct BurrowPartition
 	bool		given;			/* burrow.seek() gave a number: does the topic hold it? */
 	bool		located;
 	int64		start;
-	bool		old;			/* it is where we were before, and not what somebody wants now */
-	int64		low;			/* of the log, when it was looked at */
+	bool		resumed;			/* it is where we were before, and not what somebody wants now */
+	int64		log_start_offset;			/* of the log, when it was looked at */
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
 	bool		start_acked;	/* Kafka has it, or an offset below it, with our tag */
 	uint64		rows_lsn;		/* the rows that were read are durable with this; 0: there were none */
 	int64		told;			/* Kafka knows what is done below it: before that is so, no more is
 								 * told of the start */
-	bool		sought;			/* burrow.seek() gave it, and that is still in the catalog: no
+	bool		seek_pending;			/* burrow.seek() gave it, and that is still in the catalog: no
 								 * message is taken */
 
 	/* Commits; next to read, -1: none. */
@@ -141,7 +141,7 @@ struct BurrowPartition
 	uint64		ndone;			/* messages, in this epoch */
 	uint64		ndone_sent;		/* ndone when Kafka was last told, without what was not
 								 * flushed; anything else: it is to be told again */
-	bool		lost;			/* Kafka said that it is not there: what comes may be another topic's
+	bool		unknown_to_broker;			/* Kafka said that it is not there: what comes may be another topic's
 								 * and is not taken */
 	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
 
@@ -165,20 +165,20 @@ struct BurrowPartition
 	BurrowKeyParking *place;			/* the partition's parked keys; NULL: park_key is off */
 
 	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
-	bool		letters;
-	bool		guest;			/* sched belongs to the part of the partition itself */
+	bool		is_redelivery;
+	bool		shares_queue;			/* sched belongs to the part of the partition itself */
 	uint32		unresolved;		/* messages */
 
 	/* The last message that was taken, in this epoch or before; see topic_identity.c. */
-	int64		seen_offset;	/* -1: none */
-	int64		seen_ms;		/* its timestamp; BURROW_KAFKA_NO_TIME: none */
+	int64		last_read_offset;	/* -1: none */
+	int64		last_read_timestamp;		/* its timestamp; BURROW_KAFKA_NO_TIME: none */
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	TimestampTz newest_done_at; /* Kafka's timestamp of the newest message done; DT_NOBEGIN: none */
 
 	/* Its end, as it is shown. */
-	int64		end_seen;		/* where it was reached, and nothing was taken since; -1: not */
-	TimestampTz end_seen_at;
+	int64		last_eof_offset;		/* where it was reached, and nothing was taken since; -1: not */
+	TimestampTz last_eof_at;
 	TimestampTz asked_at;		/* the question that the broker has answered last; 0: none */
 	TimestampTz bounds_at;		/* when it was last known, from either; 0: never */
 	TimestampTz behind_since;	/* when it first had a message again after its end was

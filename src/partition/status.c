@@ -20,7 +20,7 @@
 #include "shmem/registry.h"
 
 /* A set of BurrowDegraded. */
-static uint32 degraded;
+static uint32 degraded_flags;
 
 /* An assignment was answered once. */
 static bool joined;
@@ -47,14 +47,14 @@ burrow_status_show(BurrowConsumer *c)
 {
 	if (c->ending == BURROW_STOP_NONE)
 		burrow_registry_set_state(c->slot,
-								  c->troubled || degraded != 0 || any_unfetched(c) ? BURROW_RETRYING :
+								  c->degraded || degraded_flags != 0 || any_unfetched(c) ? BURROW_RETRYING :
 								  joined ? BURROW_RUNNING : BURROW_STARTING);
 }
 
 void
 burrow_status_set_degraded(BurrowConsumer *c, BurrowDegraded why, bool is_so)
 {
-	degraded = is_so ? degraded | why : degraded & ~(uint32) why;
+	degraded_flags = is_so ? degraded_flags | why : degraded_flags & ~(uint32) why;
 	burrow_status_show(c);
 }
 
@@ -77,14 +77,14 @@ burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text)
 {
 	burrow_registry_set_error(c->slot, sqlstate, text);
 	c->probe_at = c->now + BURROW_PROBE_US;
-	if (c->troubled)
+	if (c->degraded)
 	{
 		ereport(DEBUG1,
 				(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 				 errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
 		return;
 	}
-	c->troubled = true;
+	c->degraded = true;
 	c->log_lines = 0;
 	burrow_status_show(c);
 	ereport(WARNING,
@@ -97,13 +97,13 @@ burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text)
 void
 burrow_status_clear(BurrowConsumer *c)
 {
-	c->suspicious = false;
-	c->refused = false;
+	c->connection_suspect = false;
+	c->auth_failed = false;
 	c->transport_text[0] = '\0';
-	c->transport_refused = c->refusal_told = c->missing_told = false;
-	if (!c->troubled)
+	c->transport_auth_failed = c->refusal_told = c->missing_told = false;
+	if (!c->degraded)
 		return;
-	c->troubled = false;
+	c->degraded = false;
 	c->log_lines = 0;
 	burrow_status_show(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));

@@ -4,7 +4,7 @@
  *
  * Runs in: the consumer, and the process of a dry run.
  *
- * A subscription has up to three: the member of its group; the scout, which joins nothing and
+ * A subscription has up to three: the member of its group; the metadata client, which joins nothing and
  * only asks questions; and a producer of dead letters.
  */
 #include "postgres.h"
@@ -144,7 +144,7 @@ limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
 }
 
-/* partitions: to divide queue_memory by; 0: this client is a scout, to read so many messages. */
+/* partitions: to divide queue_memory by; 0: this client is a metadata client, to read so many messages. */
 static BurrowKafkaConf *
 make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
 {
@@ -207,7 +207,7 @@ start_client(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 }
 
 BurrowKafkaClient *
-burrow_kafka_client_open_scout(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
 							 int wake_write, int messages)
 {
 	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages), wake_write);
@@ -241,10 +241,10 @@ burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka, const Burro
 }
 
 const char *
-burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 						  const BurrowSubscription *sub, BurrowHalt *halt)
 {
-	char	   *answer = kafka->cluster_id(scout, CLUSTER_TIMEOUT_MS);
+	char	   *answer = kafka->cluster_id(metadata_client, CLUSTER_TIMEOUT_MS);
 	char	   *id;
 
 	halt->message = NULL;

@@ -14,7 +14,7 @@
 extern void burrow_kafka_client_make_pipe(int *read_end, int *write_end);
 
 /* A client that only asks questions, and may read so many messages of a partition. */
-extern BurrowKafkaClient *burrow_kafka_client_open_scout(const BurrowKafkaFunctions *kafka,
+extern BurrowKafkaClient *burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka,
 														 const BurrowSubscription *sub,
 														 int wake_write, int messages);
 
@@ -30,9 +30,9 @@ extern BurrowKafkaClient *burrow_kafka_client_open_producer(const BurrowKafkaFun
 															const BurrowSubscription *sub,
 															int wake_write);
 
-/* The id of the cluster that a scout is connected to; NULL: not known.  halt->message: NULL, or it
+/* The id of the cluster that a metadata client is connected to; NULL: not known.  halt->message: NULL, or it
  * is not the subscription's. */
-extern const char *burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *scout,
+extern const char *burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 											   const BurrowSubscription *sub, BurrowHalt *halt);
 
 #endif							/* BURROW_RUNTIME_KAFKA_CLIENT_H */

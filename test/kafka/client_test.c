@@ -144,7 +144,7 @@ split(Consumer *c, Part *part)
 {
 	char		error[BURROW_KAFKA_TEXT_MAX];
 
-	part->p = kafka->split(c->client, part->topic, part->partition, part->id, error);
+	part->p = kafka->open_queue(c->client, part->topic, part->partition, part->id, error);
 	if (part->p == NULL)
 		die("split", error);
 	/* the pipe will tell */
@@ -188,7 +188,7 @@ on_revoke(Consumer *c, const BurrowKafkaEvent *event)
 		Part	   *part = part_of(c, event->list.items[i].topic, event->list.items[i].partition);
 
 		if (part->p != NULL)
-			kafka->join(part->p);
+			kafka->close_queue(part->p);
 		part->p = NULL;
 		part->start = part->last + 1;
 		c->assigned--;
@@ -265,7 +265,7 @@ take_all(Consumer *c, Part *part, int most)
 
 	while (most-- > 0)
 	{
-		switch (kafka->take(part->p, &m))
+		switch (kafka->poll_queue(part->p, &m))
 		{
 			case BURROW_KAFKA_EMPTY:
 				part->ready = false;
@@ -382,7 +382,7 @@ join_all(Consumer *c)
 	for (int i = 0; i < c->nparts; i++)
 	{
 		if (c->parts[i]->p != NULL)
-			kafka->join(c->parts[i]->p);
+			kafka->close_queue(c->parts[i]->p);
 		c->parts[i]->p = NULL;
 	}
 }
@@ -604,7 +604,7 @@ take_next(Consumer *c, Part *part, BurrowKafkaMessage *m)
 {
 	BurrowKafkaTake what = BURROW_KAFKA_EMPTY;
 
-	(void) pump(c, (what = kafka->take(part->p, m)) != BURROW_KAFKA_EMPTY);
+	(void) pump(c, (what = kafka->poll_queue(part->p, m)) != BURROW_KAFKA_EMPTY);
 	return what;
 }
 
@@ -777,19 +777,19 @@ test_questions(void)
 	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
 	(void) kafka->list_set(list, 1, "questions", 1, BURROW_KAFKA_EARLIEST, NULL, 0);
 	(void) kafka->list_set(list, 2, "questions", 2, now_ms(), NULL, 0);
-	check(kafka->resolve(c->client, list, 5000, error), "resolved %s", error);
+	check(kafka->list_offsets(c->client, list, 5000, error), "resolved %s", error);
 	check(list->items[0].offset == 10 && list->items[1].offset == 0 && list->items[2].offset == 0,
 		  "latest 10, earliest 0, end of an empty partition 0");
 	(void) kafka->list_set(list, 0, "questions", 0, INT64_C(4102444800000), NULL, 0);
 	(void) kafka->list_set(list, 1, "questions", 1, INT64_C(4102444800000), NULL, 0);
-	check(kafka->resolve(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
 		  list->items[1].offset == 20, "a time to come is the end");
 
 	/* decided by partition: one that is not there, and one without a leader */
 	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
 	(void) kafka->list_set(list, 1, "questions", 7, BURROW_KAFKA_EARLIEST, NULL, 0);
 	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
-	check(kafka->resolve(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
 		  list->items[2].offset == 20, "resolved with one that is not there %s", error);
 	check(list->items[1].error != 0 && list->items[1].offset == BURROW_KAFKA_NONE_OFFSET,
 		  "which has its error: %s", list->items[1].error_text);
@@ -797,7 +797,7 @@ test_questions(void)
 	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
 	(void) kafka->list_set(list, 1, "questions", 2, BURROW_KAFKA_EARLIEST, NULL, 0);
 	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
-	check(kafka->resolve(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
 		  list->items[2].offset == 20, "resolved with one without a leader %s", error);
 	check(list->items[1].error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, "which has its error: %s",
 		  list->items[1].error_text != NULL ? list->items[1].error_text : "none");
@@ -851,7 +851,7 @@ test_peek(void)
 		(void) kafka->list_set(list, 1, "peek", 1, 0, NULL, 0);
 		(void) kafka->list_set(list, 2, "peek", 2, 0, NULL, 0);
 		(void) kafka->list_set(list, 3, "peek", 3, 5000, NULL, 0);
-		check(kafka->peek(c->client, list, 10000, error), "peeked %s", error);
+		check(kafka->read_timestamps(c->client, list, 10000, error), "peeked %s", error);
 		check(list->items[0].offset > 0 && list->items[1].offset > 0, "two timestamps");
 		check(list->items[2].offset == BURROW_KAFKA_NO_TIME &&
 			  list->items[3].offset == BURROW_KAFKA_NO_TIME, "none at the end, none beyond it");
@@ -863,7 +863,7 @@ test_peek(void)
 	c = open_consumer("peek", NULL, properties);
 	for (int i = 0; i < 32; i++)
 		(void) kafka->list_set(many, i, "peek many", i, 0, NULL, 0);
-	check(kafka->peek(c->client, many, 10000, error), "peeked many %s", error);
+	check(kafka->read_timestamps(c->client, many, 10000, error), "peeked many %s", error);
 	for (int i = 0; i < 32; i++)
 		check(many->items[i].offset > 0, "timestamp %d", i);
 	(void) close_consumer(c);
@@ -1223,7 +1223,7 @@ test_broker_down(void)
 	check(took < 1500, "in %d ms", (int) took);
 	(void) kafka->list_set(list, 0, "down", 0, BURROW_KAFKA_LATEST, NULL, 0);
 	begun = now_ms();
-	check(!kafka->resolve(c->client, list, 700, error), "resolve: %s", error);
+	check(!kafka->list_offsets(c->client, list, 700, error), "resolve: %s", error);
 	took = now_ms() - begun;
 	check(took < 1500, "in %d ms", (int) took);
 	begun = now_ms();
@@ -1280,7 +1280,7 @@ measure(const char *name)
 	/* all of it is in the queue before the clock starts */
 	(void) poll(NULL, 0, 3000);
 	begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	while (kafka->take(part->p, &m) == BURROW_KAFKA_MESSAGE)
+	while (kafka->poll_queue(part->p, &m) == BURROW_KAFKA_MESSAGE)
 	{
 		n++;
 		sum += m.value_len + m.key_len;
