@@ -757,9 +757,17 @@ AS $$
 		SELECT w.*, pg_blocking_pids(w.pid) AS blockers
 		FROM asked CROSS JOIN burrow.workers w
 		WHERE w.subscription = $1 AND w.state = 'running'
+	), writing AS MATERIALIZED (
+		-- handlers have returned, and what is left of their transactions waits: the progress, deferred constraints
+		SELECT b.pid, min(coalesce(l.waitstart, clock_timestamp())) AS since
+		FROM asked CROSS JOIN burrow.workers w JOIN pg_locks l ON l.pid = w.pid AND NOT l.granted
+			CROSS JOIN unnest(pg_blocking_pids(w.pid)) b (pid)
+		WHERE w.subscription = $1 AND w.state <> 'running'
+		GROUP BY b.pid
 	), lockers AS MATERIALIZED (
-		-- who keeps the consumer from writing a table of Burrow's
-		SELECT DISTINCT l.pid, coalesce(a.xact_start, s.last_error_at) AS since, format('process %s has locked the table burrow.%s', l.pid, c.relname) AS cause
+		-- who keeps the consumer from writing a table of Burrow's; a prepared transaction has no pid
+		SELECT DISTINCT coalesce(l.pid, 0) AS pid, coalesce(a.xact_start, s.last_error_at) AS since,
+			format('%s has locked the table burrow.%s', coalesce('process ' || l.pid, 'a prepared transaction'), c.relname) AS cause
 		FROM sub s CROSS JOIN pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 		WHERE s.state = 'retrying' AND s.last_error_sqlstate = '55P03' AND l.granted
 			AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -777,7 +785,7 @@ AS $$
 	FROM sub s WHERE s.state IN ('halted', 'paused', 'disabled')
 	UNION ALL
 	-- whatever the plan is, this asks whether there is such a subscription
-	SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked a WHERE a.subid IS NULL
+	SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked a WHERE a.subid IS NULL AND $1 IS NOT NULL
 	UNION ALL
 	SELECT 'the server is not well: every message fails', coalesce(s.retry_since, s.last_error_at), NULL, NULL, NULL,
 		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
@@ -830,6 +838,11 @@ AS $$
 		h.since, h.topic, h.partition, h."offset",
 		b.pid, NULL, burrow._end_blocker(b.pid, h.since)
 	FROM hand h CROSS JOIN unnest(h.blockers) b (pid)
+	UNION ALL
+	SELECT format('a worker''s transaction waits for a lock that %s holds', CASE WHEN g.pid = 0 THEN 'a prepared transaction' ELSE 'process ' || g.pid END),
+		g.since, NULL, NULL, NULL,
+		g.pid, NULL, burrow._end_blocker(g.pid, g.since)
+	FROM writing g
 	UNION ALL
 	SELECT 'the handler has been running for long', h.since, h.topic, h.partition, h."offset",
 		h.pid, NULL, format('SELECT pg_cancel_backend(%s);', h.pid)

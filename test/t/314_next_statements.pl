@@ -6,7 +6,7 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $node = BurrowTest::Node->create('main', kafka => $kafka);
+my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => "max_prepared_transactions = 1\n");
 $node->sql(<<'SQL');
 CREATE TABLE got (topic text, "offset" bigint, value text);
 CREATE TABLE corrected (value text);
@@ -110,6 +110,20 @@ ends_by_terminating("the handler waits for a lock that process $pid holds", $pid
 $pid = holds('LOCK TABLE burrow.progress IN SHARE MODE');
 subscribed('locked', '', values_of(0 .. 2));
 ends_by_terminating("process $pid has locked the table burrow.progress", $pid);
+
+# ---- the handlers have returned, and what they did cannot be written
+$pid = holds('LOCK TABLE burrow.progress IN SHARE MODE');
+$kafka->produce($name, values_of(3, 4));
+ends_by_terminating("a worker''s transaction waits for a lock that process $pid holds", $pid);
+
+# ---- a prepared transaction has locked the table
+paused();
+$node->sql(q{BEGIN; LOCK TABLE burrow.progress IN SHARE MODE; PREPARE TRANSACTION 'forgotten'});
+$node->sql("SELECT burrow.resume('$name')");
+$node->sql(statement_of('a prepared transaction has locked the table burrow.progress', 'SELECT gid, prepared, owner FROM pg_prepared_xacts ORDER BY prepared;'));
+$node->sql(q{ROLLBACK PREPARED 'forgotten'});
+$node->wait_for_state($name, 'running');
+caught_up();
 
 # ---- a handler that has been running for long
 $node->sql(<<'SQL');
