@@ -384,18 +384,23 @@ bool
 burrow_connection_open(BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
+	BurrowKafkaList *list;
+	uint32		fingerprint;
 	int			partitions;
 
 	if (c->metadata_client == NULL)
 		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, c->wake_write, 1);
-	partitions = c->kafka->count_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
-	if (partitions < 0)
+	list = c->kafka->list_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
+	if (list == NULL)
 	{
 		serve_metadata_client(c);			/* its events say why */
 		if (!c->auth_failed)
 			tell_unreachable(c, text);
 		return false;
 	}
+	partitions = list->n;
+	fingerprint = burrow_kafka_client_fingerprint(c->sub, list);
+	c->kafka->list_free(list);
 	if (!check_cluster(c))
 		return false;
 	if (c->ending != BURROW_STOP_NONE)
@@ -405,7 +410,8 @@ burrow_connection_open(BurrowConsumer *c)
 		return false;
 	if (c->ending != BURROW_STOP_NONE)
 		return true;
-	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1), &c->max_poll_us);
+	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1), fingerprint,
+											   &c->max_poll_us);
 	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,

@@ -190,6 +190,8 @@ reload(BurrowConsumer *c)
 	}
 	if (!can_stay(c->sub, sub) || burrow_seek_is_new(c))
 	{
+		c->gives_up_place = strcmp(c->sub->topic, sub->topic) != 0 ||
+			strcmp(c->sub->consumer_group, sub->consumer_group) != 0;
 		burrow_status_stop(c, BURROW_STOP_RESTART);
 		return;
 	}

@@ -99,13 +99,14 @@ begin_final_commit(BurrowConsumer *c)
 
 /*
  * A static member that only closes keeps its place in the group until its session
- * times out.  That is wanted where it will be back soon, and not where somebody else
- * should have its partitions.
+ * times out.  That is wanted where it will be back soon for the same partitions, and not
+ * where somebody else should have them.
  */
 static void
 begin_leave(BurrowConsumer *c)
 {
-	bool		back_soon = c->ending == BURROW_STOP_SHUTDOWN || c->ending == BURROW_STOP_RESTART;
+	bool		back_soon = c->ending == BURROW_STOP_SHUTDOWN ||
+		(c->ending == BURROW_STOP_RESTART && !c->gives_up_place);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	burrow_pool_detach_all(c);

@@ -185,6 +185,7 @@ struct BurrowConsumer
 
 	/* the end */
 	BurrowStopReason ending;
+	bool		gives_up_place; /* in the group: the next start is for another topic or group */
 	BurrowShutdownPhase end_phase;
 	TimestampTz end_deadline;	/* of this phase */
 	BurrowHalt	halt;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/hashfn.h"
 #include "storage/fd.h"
 
 #include "catalog/names.h"
@@ -66,16 +67,36 @@ set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 	}
 }
 
+uint32
+burrow_kafka_client_fingerprint(const BurrowSubscription *sub, const BurrowKafkaList *partitions)
+{
+	uint32		sum = hash_bytes((const unsigned char *) sub->topic, strlen(sub->topic));
+
+	/* brokers list topics in any order */
+	for (int i = 0; i < partitions->n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &partitions->items[i];
+
+		sum += hash_combine(hash_bytes((const unsigned char *) item->topic, strlen(item->topic)),
+							hash_bytes_uint32((uint32) item->partition));
+	}
+	return sum;
+}
+
 /*
  * Who the member is, in whichever group: two subscriptions must not have the same, or each would have
  * the group throw out the other.  The name is for who looks at the group: the numbers tell them
  * apart.  Kafka takes letters, digits, dots, underscores and hyphens.
+ *
+ * A static member that comes back while the group still has its place gets the partitions that it
+ * had, whatever it asks for now: nobody works out an assignment.  So the place is kept only for who
+ * would consume the same partitions, which is what the fingerprint tells.
  */
 static char *
-instance_id(const BurrowSubscription *sub)
+instance_id(const BurrowSubscription *sub, uint32 fingerprint)
 {
-	char	   *id = psprintf("burrow." UINT64_FORMAT ".%u.%d.%.*s", sub->system_identifier, sub->dboid, sub->subid,
-							  INSTANCE_NAME_BYTES, sub->name);
+	char	   *id = psprintf("burrow." UINT64_FORMAT ".%u.%d.%.*s.%08x", sub->system_identifier, sub->dboid, sub->subid,
+							  INSTANCE_NAME_BYTES, sub->name, fingerprint);
 
 	for (char *p = id; *p != '\0'; p++)
 		if (((unsigned char) *p >= 128 || !isalnum((unsigned char) *p)) && strchr("._-", *p) == NULL)
@@ -144,9 +165,11 @@ limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
 }
 
-/* partitions: to divide queue_memory by; 0: this client is a metadata client, to read so many messages. */
+/* partitions: to divide queue_memory by; 0: this client is a metadata client, to read so many messages,
+ * and joins no group. */
 static BurrowKafkaConf *
-make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages)
+make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int partitions, int messages,
+		  uint32 fingerprint)
 {
 	BurrowKafkaConf *conf;
 	char		text[BURROW_KAFKA_TEXT_MAX];
@@ -155,7 +178,7 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 	conf = kafka->conf_new();
 	set_address(kafka, sub, conf);
 	/* a crash or a restart takes its partitions back at once */
-	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub));
+	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub, fingerprint));
 	if (partitions > 0)
 		limit_queues(kafka, sub, conf, partitions);
 	set_properties(kafka, sub, conf);
@@ -210,14 +233,14 @@ BurrowKafkaClient *
 burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
 							 int wake_write, int messages)
 {
-	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages), wake_write);
+	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages, 0), wake_write);
 }
 
 BurrowKafkaClient *
 burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
-								int wake_write, int partitions, int64 *max_poll_us)
+								int wake_write, int partitions, uint32 fingerprint, int64 *max_poll_us)
 {
-	BurrowKafkaConf *conf = make_conf(kafka, sub, partitions, 1);
+	BurrowKafkaConf *conf = make_conf(kafka, sub, partitions, 1, fingerprint);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	*max_poll_us = MAX_POLL_DEFAULT_US;

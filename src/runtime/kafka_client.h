@@ -18,12 +18,15 @@ extern BurrowKafkaClient *burrow_kafka_client_open_metadata(const BurrowKafkaFun
 														 const BurrowSubscription *sub,
 														 int wake_write, int messages);
 
+/* What a member consumes, the topic and its partitions as they are now, in a number. */
+extern uint32 burrow_kafka_client_fingerprint(const BurrowSubscription *sub, const BurrowKafkaList *partitions);
+
 /* The member of the group; queue_memory is divided by the partitions, of which there is one at
  * least.  *max_poll_us: its max.poll.interval.ms, in microseconds. */
 extern BurrowKafkaClient *burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka,
 														  const BurrowSubscription *sub,
 														  int wake_write, int partitions,
-														  int64 *max_poll_us);
+														  uint32 fingerprint, int64 *max_poll_us);
 
 /* A client for dead letters. */
 extern BurrowKafkaClient *burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka,

@@ -64,7 +64,7 @@ wait_for_split('four', map { $_ => 2 } @names);
 check_once('four members');
 my @ids = sort map { $_->{instance_id} } $kafka->group_members('one');
 my $identifier = $node->sql('SELECT system_identifier FROM pg_control_system()');
-is(scalar(grep { /^burrow\.\Q$identifier\E\.\d+\.\d+\.(?:first|se_cond|third)$/ } @ids), 4,
+is(scalar(grep { /^burrow\.\Q$identifier\E\.\d+\.\d+\.(?:first|se_cond|third)\.[0-9a-f]{8}$/ } @ids), 4,
 	'the id of each member names the server, the database and the subscription');
 is(scalar keys %{ { map { $_ => 1 } @ids } }, 4, 'and no two are the same');
 $node->sql(q{SELECT burrow.pause('first')});
