@@ -168,9 +168,12 @@ is(offsets(), '0/5', 'and one of all after one of one: after the last message me
 # ---- what cannot be done
 subscribed('refused', 20);
 caught_up();
+my $position = $node->log_position;
 seek_to(21);
 $node->wait_for_state('refused', 'halted');
 like(halt_text(), qr/^cannot seek to offset 21 of topic "refused" partition 0 \| The topic holds offsets 0 to 19 of this partition\. \| The position is as it was before/, 'beyond the end: halt');
+$node->wait_for_log_line(qr/HINT:  The position is as it was before; use burrow\.resume\(\) to go on there/, $position);
+like($node->log_since($position), qr/DETAIL:  22003: cannot seek to offset 21 .*\n.*The topic holds offsets 0 to 19/, 'the log says so, too');
 is(pending(), 0, 'and the seek is forgotten');
 $kafka->produce('refused', { value => 'more' });
 $node->sql("SELECT burrow.resume('refused')");
