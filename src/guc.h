@@ -7,9 +7,9 @@
 #define BURROW_GUC_H
 
 extern int	burrow_max_subscriptions;	/* postmaster; slots */
-extern int	burrow_max_workers;		/* postmaster; worker slots of all subscriptions */
+extern int	burrow_max_workers; /* postmaster; worker slots of all subscriptions */
 extern int	burrow_max_partitions;	/* postmaster; partition slots of all subscriptions */
-extern bool burrow_enabled;			/* sighup; false: no consumer runs */
+extern bool burrow_enabled;		/* sighup; false: no consumer runs */
 extern char *burrow_bootstrap_servers;	/* sighup; "host:port,..." or "" */
 extern int	burrow_worker_queue_size;	/* sighup; kB */
 extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.message.max.bytes */

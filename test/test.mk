@@ -16,6 +16,13 @@ model:
 coverage:
 	scripts/test --coverage
 
+# The form of the C source: brought there, or looked at.
+format:
+	scripts/format
+
+format-check:
+	scripts/format --check
+
 bench:
 	bench/run
 
@@ -31,4 +38,4 @@ list-regress:
 list-isolation:
 	@echo $(ISOLATION)
 
-.PHONY: test demo lint model coverage bench list-regress list-isolation
+.PHONY: test demo format format-check lint model coverage bench list-regress list-isolation

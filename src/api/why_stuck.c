@@ -41,6 +41,7 @@ static const struct
 	const char *cause;
 	const char *next_statement;
 }			start_troubles[] =
+
 {
 	[BURROW_START_NO_LAUNCHER] = {
 		"the launcher does not run",

@@ -122,7 +122,7 @@ add_message_time(Arguments *a, const BurrowMessageHeader *header)
 {
 	TimestampTz us;
 	bool		known = burrow_kafka_time_to_us(header->timestamp_ms, &us) &&
-		(header->flags & BURROW_MESSAGE_HAS_TIME) != 0;
+	(header->flags & BURROW_MESSAGE_HAS_TIME) != 0;
 
 	add(a, TIMESTAMPTZOID, TimestampTzGetDatum(us), !known);
 }
@@ -206,9 +206,8 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	}
 
 	/*
-	 * now() is the time of the last failure: the consumer writes at once.  A row may be
-	 * there, of a message that is read again; its error is worth more than that it is
-	 * parked behind itself.
+	 * now() is the time of the last failure: the consumer writes at once.  A row may be there, of
+	 * a message that is read again; its error is worth more than that it is parked behind itself.
 	 */
 	burrow_access_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
 						  " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
@@ -302,7 +301,7 @@ read_row(int i, BurrowDeadLetterRow *row)
 static const char *const selects[] = {
 	[BURROW_LETTERS_ASKED] = SELECT_LETTERS("pg_catalog.count(*) OVER ()", "a.retry_asked_at IS NOT NULL"),
 	[BURROW_LETTERS_UNPRODUCED] = SELECT_LETTERS("pg_catalog.row_number() OVER w",
-												"a.produced_at IS NULL AND a.sqlstate IS NOT NULL AND a.retry_asked_at IS NULL"),
+												 "a.produced_at IS NULL AND a.sqlstate IS NOT NULL AND a.retry_asked_at IS NULL"),
 };
 
 uint64

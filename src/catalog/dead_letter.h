@@ -31,8 +31,8 @@ typedef struct BurrowDeadLetter
 	const char *hint;
 	const char *context;
 	TimestampTz first_failed_at;
-	bool		is_retry;			/* its row is there, unless somebody has discarded it */
-	bool		retry_requested;			/* it is to be tried again at once */
+	bool		is_retry;		/* its row is there, unless somebody has discarded it */
+	bool		retry_requested;	/* it is to be tried again at once */
 	bool		holds_key;		/* again: other letters of its key are not tried any more */
 } BurrowDeadLetter;
 

@@ -15,6 +15,7 @@ static const struct
 	const char *name;
 	int64		us;
 }			units[] =
+
 {
 	{"d", INT64CONST(86400000000)},
 	{"h", INT64CONST(3600000000)},

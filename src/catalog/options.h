@@ -51,9 +51,9 @@ typedef struct BurrowOptions
 	bool		park_key;		/* messages wait behind a dead letter of their key */
 	bool		skip_gaps;		/* on_gap */
 	int			max_consecutive_errors;
-	int64		handler_timeout_us;	/* 0: none */
+	int64		handler_timeout_us; /* 0: none */
 	int64		shutdown_timeout_us;
-	int			synchronous_commit;	/* SyncCommitLevel */
+	int			synchronous_commit; /* SyncCommitLevel */
 	int			nkafka;
 	BurrowKafkaProperty *kafka;
 } BurrowOptions;

@@ -617,7 +617,7 @@ burrow_progress_save(const BurrowProgress *p)
 	written.committed = false;
 	written.step = (BurrowProgressStep) {
 		.chunk = p->chunk, .folded = p->folded, .head = p->head,
-		.offsets = p->offsets, .noffsets = p->noffsets
+			.offsets = p->offsets, .noffsets = p->noffsets
 	};
 	PushActiveSnapshot(GetTransactionSnapshot());
 	while (!try_save(p, place))

@@ -18,8 +18,8 @@ typedef struct BurrowProgress
 	const char *topic;
 	int32		partition;
 	int			lane;
-	uint32		place;			/* a number for the partition: where the row was found last
-								 * is remembered by it */
+	uint32		place;			/* a number for the partition: where the row was found last is
+								 * remembered by it */
 	int64		head;			/* all below is done */
 	uint64		chunk;			/* number of the chunk that the messages came in, ascending */
 	uint64		folded;			/* what this lane did in chunks up to this one is in the

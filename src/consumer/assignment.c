@@ -324,8 +324,8 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 	}
 
 	/*
-	 * Most cooperative rebalances bring nothing new.  What is asked for at an assignment, a
-	 * seek to a time among it, waits for one with partitions.
+	 * Most cooperative rebalances bring nothing new.  What is asked for at an assignment, a seek
+	 * to a time among it, waits for one with partitions.
 	 */
 	if (list->n == 0 && may_take_over(c))
 		take_over(c);

@@ -63,7 +63,7 @@ void
 burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
 	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
-		km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
+	km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
 	int64		position = part->tracker.last_offset + 1;
 	bool		first = part->unfetched_since == 0;
 
@@ -107,7 +107,7 @@ tell_unreachable(BurrowConsumer *c, const char *text)
 	c->refusal_told = c->transport_auth_failed;
 	c->missing_told = false;
 	burrow_status_fail(c, c->transport_auth_failed ? "28000" : "08006",
-							c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
+					   c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
 }
 
 /* It is there, and has no such topic. */
@@ -118,7 +118,7 @@ tell_missing(BurrowConsumer *c)
 
 	c->missing_told = true;
 	burrow_status_fail(c, NO_TOPIC,
-							psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic));
+					   psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic));
 }
 
 /*
@@ -203,8 +203,8 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 		return;
 
 	/*
-	 * One connection that is lost is librdkafka's everyday business, but its text is
-	 * the reason why, if all brokers turn out to be away.
+	 * One connection that is lost is librdkafka's everyday business, but its text is the reason
+	 * why, if all brokers turn out to be away.
 	 */
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
@@ -393,7 +393,7 @@ burrow_connection_open(BurrowConsumer *c)
 	list = c->kafka->list_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (list == NULL)
 	{
-		serve_metadata_client(c);			/* its events say why */
+		serve_metadata_client(c);	/* its events say why */
 		if (!c->auth_failed)
 			tell_unreachable(c, text);
 		return false;

@@ -53,10 +53,9 @@ has_room(const BurrowConsumer *c)
 	const BurrowOptions *o = &c->sub->options;
 
 	/*
-	 * Only what runs or could run counts in max_inflight: were messages behind a
-	 * stuck key counted, or those that wait for their retry, they would fill the
-	 * pool's place with messages that cannot run.  They count in bytes and in the
-	 * window.
+	 * Only what runs or could run counts in max_inflight: were messages behind a stuck key
+	 * counted, or those that wait for their retry, they would fill the pool's place with messages
+	 * that cannot run.  They count in bytes and in the window.
 	 */
 	return burrow_scheduler_ready(c->sched) + burrow_scheduler_in_hand(c->sched) - c->nwaiting < (uint64) o->max_inflight &&
 		c->bytes < (uint64) o->max_inflight_bytes;
@@ -178,8 +177,8 @@ take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *k
 		return;
 	}
 	burrow_status_fail(c, "08006",
-							psprintf("topic \"%s\" partition %d: %s",
-									 part->topic, part->partition, km->text));
+					   psprintf("topic \"%s\" partition %d: %s",
+								part->topic, part->partition, km->text));
 	burrow_topic_identity_lose(c, part);
 }
 

@@ -36,12 +36,12 @@ typedef struct BurrowChunkHeader
 	uint32_t	magic;
 	uint32_t	nmessages;		/* at least 1 */
 	uint64_t	chunk;			/* number of the chunk, echoed in results */
-	uint32_t	partition_slot;	/* index in the shared partition array; any with _LETTERS */
+	uint32_t	partition_slot; /* index in the shared partition array; any with _LETTERS */
 	int32_t		partition;		/* Kafka's partition number */
 	uint32_t	topic_len;		/* topic follows the header, padded to 8 bytes */
 	uint32_t	flags;
-	int64_t		head;			/* all of the partition below it is done and marked;
-								 * so the chunk's commits come after theirs */
+	int64_t		head;			/* all of the partition below it is done and marked; so the
+								 * chunk's commits come after theirs */
 	uint64_t	folded;			/* what this lane did in chunks up to this number is in the
 								 * consumer's row; 0: in none */
 	uint32_t	batch_size;		/* most messages of a transaction, at least 1 */

@@ -20,7 +20,7 @@
 #define VERSION_TAG_LEN	(sizeof(VERSION_TAG) - 1)
 
 static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static inline size_t
 base64_size(size_t n)

@@ -55,7 +55,8 @@ typedef enum BurrowErrorOrigin
 	BURROW_ORIGIN_LOOKUP,		/* while the handler was looked up */
 	BURROW_ORIGIN_VALUE,		/* while the message became the handler's arguments */
 	BURROW_ORIGIN_SESSION,		/* by the handler, in a session that is read-only by itself */
-	BURROW_ORIGIN_PROGRESS		/* while the transaction's progress was written: no message's fault */
+	BURROW_ORIGIN_PROGRESS		/* while the transaction's progress was written: no message's
+								 * fault */
 } BurrowErrorOrigin;
 
 #define BURROW_NORIGINS		(BURROW_ORIGIN_PROGRESS + 1)
@@ -73,7 +74,7 @@ typedef enum BurrowErrorKind
 
 typedef enum BurrowBackoff
 {
-	BURROW_BACKOFF_EXPONENTIAL,	/* base * 2^(attempt - 1) */
+	BURROW_BACKOFF_EXPONENTIAL, /* base * 2^(attempt - 1) */
 	BURROW_BACKOFF_LINEAR,		/* base * attempt */
 	BURROW_BACKOFF_CONSTANT		/* base */
 } BurrowBackoff;

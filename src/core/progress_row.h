@@ -37,8 +37,8 @@ typedef struct BurrowProgressRow
 typedef struct BurrowProgressStep
 {
 	uint64_t	chunk;			/* that its messages came in: never less than the one before */
-	uint64_t	folded;			/* what the lane did in chunks up to this one is in a fold; 0: nothing.
-								 * Always before chunk */
+	uint64_t	folded;			/* what the lane did in chunks up to this one is in a fold; 0:
+								 * nothing. Always before chunk */
 	int64_t		head;			/* all below is done */
 	const int64_t *offsets;		/* its messages */
 	int			noffsets;

@@ -52,7 +52,7 @@ typedef struct OrderList
 
 struct BurrowSchedulerPartition
 {
-	BurrowSchedulerPartition *next;	/* in the list of all */
+	BurrowSchedulerPartition *next; /* in the list of all */
 	BurrowSchedulerPartition *prev;
 	BurrowSchedulerPartition *turn_next;	/* in the ring, if anything is ready */
 	BurrowSchedulerPartition *turn_prev;

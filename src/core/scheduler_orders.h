@@ -18,9 +18,9 @@ struct BurrowSchedulerOrder
 	struct BurrowSchedulerPartition *partition;
 	BurrowSchedulerOrder *chain_next;	/* in the table's bucket */
 	BurrowSchedulerOrder **chain_link;	/* what points here in it */
-	BurrowSchedulerOrder *next;		/* in the partition's fresh or held list, */
-	BurrowSchedulerOrder *prev;		/* or next in the list of records kept */
-	struct BurrowSchedulerItem *first;		/* waiting, oldest first */
+	BurrowSchedulerOrder *next; /* in the partition's fresh or held list, */
+	BurrowSchedulerOrder *prev; /* or next in the list of records kept */
+	struct BurrowSchedulerItem *first;	/* waiting, oldest first */
 	struct BurrowSchedulerItem *last;
 	uint32_t	waiting;
 	uint32_t	in_hand;		/* held if there are any */
@@ -32,7 +32,7 @@ typedef struct BurrowSchedulerOrders
 	BurrowSchedulerOrder **table;
 	unsigned	table_bits;
 	size_t		n;
-	BurrowSchedulerOrder *kept;		/* records for use again */
+	BurrowSchedulerOrder *kept; /* records for use again */
 	size_t		nkept;
 } BurrowSchedulerOrders;
 

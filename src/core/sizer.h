@@ -48,7 +48,8 @@
 typedef struct BurrowSizer
 {
 	uint64_t	message_ns;		/* running mean of a message's time; 0: not known */
-	uint32_t	limit;			/* most messages of a transaction, since some fail; 0: no such limit */
+	uint32_t	limit;			/* most messages of a transaction, since some fail; 0: no such
+								 * limit */
 	uint64_t	price_us;		/* what has to go well until the limit doubles */
 	uint64_t	paid_us;		/* so much of it has */
 } BurrowSizer;

@@ -73,8 +73,7 @@ typedef struct BurrowStartPositionInput
 	bool		has_row;
 	int64_t		low;			/* highest low of the rows, if there are any */
 	BurrowDelivery delivery;	/* the subscription's */
-	bool		group_has_others;	/* the group has commits for other partitions
-									 * of the topic */
+	bool		group_has_others;	/* the group has commits for other partitions of the topic */
 	bool		untagged_is_own;	/* find(): Kafka takes no metadata, so ours have none */
 } BurrowStartPositionInput;
 
@@ -85,8 +84,7 @@ typedef enum BurrowStartPositionDecision
 	BURROW_START_AT_DATABASE,
 	BURROW_START_AT_KAFKA,
 	BURROW_START_AT_LARGER,
-	BURROW_START_HALT			/* the commit lies below the row; both numbers belong
-								 * in the error */
+	BURROW_START_HALT			/* the commit lies below the row; both numbers belong in the error */
 } BurrowStartPositionDecision;
 
 typedef struct BurrowStartPosition
@@ -113,12 +111,14 @@ typedef struct BurrowLogBounds
 
 typedef struct BurrowStartPositionFound
 {
-	bool		needs_bounds;	/* nothing else is decided yet: ask for what the log holds, and then again */
+	bool		needs_bounds;	/* nothing else is decided yet: ask for what the log holds, and
+								 * then again */
 	BurrowStartCommit commit;
 	BurrowStartPosition decided;
-	int64_t		start;			/* DATABASE, KAFKA, LARGER: the first offset from there on that is not done;
-								 * otherwise -1 */
-	size_t		refused;		/* runs of the commit that were cut or dropped: the log cannot bear them out */
+	int64_t		start;			/* DATABASE, KAFKA, LARGER: the first offset from there on that is
+								 * not done; otherwise -1 */
+	size_t		refused;		/* runs of the commit that were cut or dropped: the log cannot
+								 * bear them out */
 } BurrowStartPositionFound;
 
 /*

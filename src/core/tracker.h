@@ -35,7 +35,7 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "the marks need lock-free 64-bit ato
 
 /* Values of a slot's state; any other value is the LSN of the commit. */
 #define BURROW_SLOT_PENDING		UINT64_C(0)
-#define BURROW_SLOT_DONE		UINT64_C(1)	/* done, and nothing to flush */
+#define BURROW_SLOT_DONE		UINT64_C(1) /* done, and nothing to flush */
 
 #define BURROW_TRACKER_SEGMENT_SLOTS	256
 
@@ -46,9 +46,9 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "the marks need lock-free 64-bit ato
 typedef struct BurrowTrackerSlot
 {
 	int64_t		offset;			/* consumer, before the slot is handed to a worker */
-	_Atomic uint64_t state;		/* consumer sets PENDING; the worker that holds the
-								 * message stores the mark, once; no lock needed:
-								 * one writer at a time, release/acquire */
+	_Atomic uint64_t state;		/* consumer sets PENDING; the worker that holds the message stores
+								 * the mark, once; no lock needed: one writer at a time,
+								 * release/acquire */
 } BurrowTrackerSlot;
 
 /* Private to the consumer: describes one segment of slots. */
@@ -56,11 +56,12 @@ typedef struct BurrowTrackerSegment
 {
 	struct BurrowTrackerSegment *next;
 	BurrowTrackerSlot *slots;	/* BURROW_TRACKER_SEGMENT_SLOTS of them */
-	uint64_t	handle;			/* the caller's name for the slots in other
-								 * processes; not looked at here */
+	uint64_t	handle;			/* the caller's name for the slots in other processes; not looked
+								 * at here */
 	uint64_t	base;			/* arrival number of slots[0] */
 	uint32_t	holds;			/* messages of this segment in a worker's hands */
-	bool		whole;			/* all slots are known to be done, and their offsets follow each other */
+	bool		whole;			/* all slots are known to be done, and their offsets follow each
+								 * other */
 	uint64_t	highest;		/* LSN of a whole one */
 } BurrowTrackerSegment;
 
@@ -83,7 +84,7 @@ typedef struct BurrowTracker
 	BurrowTrackerSegment *first;
 	BurrowTrackerSegment *last;
 	BurrowTrackerSegment *retired;	/* left by the head, still held */
-	BurrowTrackerSegment *free;		/* to be taken back by the caller */
+	BurrowTrackerSegment *free; /* to be taken back by the caller */
 	uint64_t	head;			/* arrival number of the oldest message pending */
 	uint64_t	tail;			/* arrival number of the next message taken */
 	uint64_t	window;			/* most messages from head to tail */
@@ -91,7 +92,7 @@ typedef struct BurrowTracker
 	int64_t		head_offset;	/* all below it is done */
 	uint64_t	start_lsn;		/* what was done before this epoch counts on it; 0: nothing was */
 	uint64_t	head_lsn;		/* highest LSN that head_offset counts on; not below start_lsn */
-	int64_t		durable_offset;	/* all below it is done and durable */
+	int64_t		durable_offset; /* all below it is done and durable */
 	bool		has_end;
 	uint64_t	end_arrival;	/* messages taken when the end was noted */
 	int64_t		end_offset;		/* position at the partition's end, then */
@@ -105,7 +106,7 @@ typedef enum BurrowTrackerBegin
 	BURROW_TRACKER_TAKEN,
 	BURROW_TRACKER_FULL,		/* the window is full: backpressure */
 	BURROW_TRACKER_REPEATED,	/* offset not above the last taken: drop it */
-	BURROW_TRACKER_NEED_SEGMENT	/* call burrow_tracker_add_segment() first */
+	BURROW_TRACKER_NEED_SEGMENT /* call burrow_tracker_add_segment() first */
 } BurrowTrackerBegin;
 
 /* start: the offset of the first message that may come; it is committable. */

@@ -172,9 +172,7 @@ set_headers(BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafkaRecord
 	}
 	burrow_letter_headers_make(ours, &origin);
 	for (int i = 0; i < ours->n; i++, n++)
-		headers[n] = (BurrowKafkaHeader) {
-			ours->items[i].name, strlen(ours->items[i].name), ours->items[i].value, ours->items[i].value_len
-		};
+		headers[n] = (BurrowKafkaHeader) {ours->items[i].name, strlen(ours->items[i].name), ours->items[i].value, ours->items[i].value_len};
 	record->nheaders = n;
 	record->headers = headers;
 }

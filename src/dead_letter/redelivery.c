@@ -43,7 +43,7 @@
 typedef struct Reading
 {
 	BurrowConsumer *c;
-	BurrowPartition *part;			/* NULL: none yet */
+	BurrowPartition *part;		/* NULL: none yet */
 	int			n;
 	BurrowMessage **messages;
 	uint64		total;			/* letters that are to be tried again, those not read among them */
@@ -164,7 +164,7 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 	/* asked for since the keys were read: they are read again */
 	if (row->key != NULL &&
 		!burrow_key_parking_is_retried(burrow_key_parking_place(c, row->topic, row->partition),
-								burrow_key_order(VARDATA_ANY(row->key), bytes_len(row->key))))
+									   burrow_key_order(VARDATA_ANY(row->key), bytes_len(row->key))))
 	{
 		c->park_stale = true;
 		return;

@@ -337,4 +337,3 @@ burrow_dispatch_next(const BurrowConsumer *c)
 	}
 	return burrow_earlier(next, burrow_reclaim_next(c));
 }
-

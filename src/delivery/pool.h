@@ -37,9 +37,9 @@ typedef struct BurrowLane
 
 	/* The chunk in hand. */
 	uint64		chunk;
-	BurrowPartition *part;			/* is there for as long as the lane has a message of it */
+	BurrowPartition *part;		/* is there for as long as the lane has a message of it */
 	TimestampTz given_at;
-	bool		prefetching;		/* it may have messages that the worker has not begun */
+	bool		prefetching;	/* it may have messages that the worker has not begun */
 	dlist_node	prefetching_node;	/* in pool->prefetching, if so */
 	int			nmessages;		/* without those taken back */
 	int			capacity;		/* of the three arrays below, in messages */
@@ -66,7 +66,7 @@ typedef struct BurrowPool
 	int			nsending;
 	BurrowSizer sizer;
 	dlist_head	idle;			/* used last first, so that the rest can leave */
-	dlist_head	prefetching;		/* lanes; the oldest chunk first: see reclaim.c */
+	dlist_head	prefetching;	/* lanes; the oldest chunk first: see reclaim.c */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
 	bool		told_short;		/* the log knows that slots are missing */

@@ -42,8 +42,11 @@ age_wanted(const BurrowConsumer *c)
 
 	if (c->ending != BURROW_STOP_NONE)
 		return 0;
-	/* One that is about to be done is not worth the trouble; nor is it if nobody could run
-	 * what comes back. */
+
+	/*
+	 * One that is about to be done is not worth the trouble; nor is it if nobody could run what
+	 * comes back.
+	 */
 	if (c->pool->nidle > 0 && burrow_scheduler_ready(c->sched) == 0 &&
 		c->sub->options.ordering != BURROW_ORDER_PARTITION)
 		return batch_time_us;

@@ -275,9 +275,9 @@ charge_killer(BurrowConsumer *c, BurrowLane *lane)
 		if (m == NULL || m->frame.offset != offset || is_done(m) || lane->failures[i] != NULL)
 			continue;
 		lane->failures[i] = burrow_message_error_new(c, BURROW_SQLSTATE_WORKER_ENDED,
-											   "worker process ended while it was handling the message",
-											   "It was terminated, or its session was ended by an error.",
-											   "The server's log may say why.", NULL);
+													 "worker process ended while it was handling the message",
+													 "It was terminated, or its session was ended by an error.",
+													 "The server's log may say why.", NULL);
 		BURROW_COUNT(c->slot, messages_failed, 1);
 	}
 }
@@ -382,4 +382,3 @@ burrow_results_collect(BurrowConsumer *c)
 	burrow_pool_look_at_processes(c);
 	(void) burrow_writer_run(c);
 }
-

@@ -159,7 +159,7 @@ locate(DryFetch *f, DryPart *part, const BurrowStartFrom *option, const BurrowKa
 	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
 	BurrowStartChoice location = burrow_start_choice_decide(f->sub, option, commit, row, group_has_others, log,
-													 &part->skip);
+															&part->skip);
 
 	if (location.decided.decision == BURROW_START_HALT)
 	{
@@ -323,7 +323,7 @@ check_bounds(DryFetch *f, DryPart *part)
 	if ((part->located && part->start < part->low) || part->start > part->end)
 	{
 		BurrowHalt	halt = burrow_gap_halt(part->topic, part->partition, part->start,
-												 burrow_gap_bounds_text(part->low, part->end));
+										   burrow_gap_bounds_text(part->low, part->end));
 
 		refuse(&halt);
 	}

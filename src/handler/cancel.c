@@ -33,7 +33,7 @@ static bool patience_timer_runs;
 /* Shared with signal handlers. */
 static volatile sig_atomic_t phase = BURROW_WORKER_IDLE;
 static volatile sig_atomic_t stopped;	/* cancelled between two transactions */
-static volatile sig_atomic_t timed_out;	/* the call, by handler_timeout */
+static volatile sig_atomic_t timed_out; /* the call, by handler_timeout */
 static volatile sig_atomic_t overdue;	/* the transaction, for others of it */
 static volatile uint64 meant_attempt;	/* that QueryCancelPending is for; 0: any */
 

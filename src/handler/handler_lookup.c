@@ -235,7 +235,11 @@ wrong_kind(Form_pg_proc proc, int nargs, const Oid *argtypes, const char *argmod
 		if (argtypes[i] == INTERNALOID || argtypes[i] == CSTRINGOID)
 			return psprintf("An argument has type %s.", format_type_be(argtypes[i]));
 	}
-	/* its handler types (language_handler, fdw_handler, ...) all are pseudo-types with a result for C code only */
+
+	/*
+	 * its handler types (language_handler, fdw_handler, ...) all are pseudo-types with a result
+	 * for C code only
+	 */
 	if (get_typtype(proc->prorettype) == TYPTYPE_PSEUDO &&
 		proc->prorettype != VOIDOID && proc->prorettype != RECORDOID)
 		return psprintf("It returns type %s.", format_type_be(proc->prorettype));

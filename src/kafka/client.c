@@ -297,7 +297,10 @@ finish_closing(BurrowKafkaClient *c)
 	{
 		rd_kafka_event_t *rd = rd_kafka_queue_poll(c->main, FINISH_STEP_MS);
 
-		/* librdkafka takes any answer of a closing client for a "no", so an ASSIGN has this one too */
+		/*
+		 * librdkafka takes any answer of a closing client for a "no", so an ASSIGN has this one
+		 * too
+		 */
 		if (rd != NULL && rd_kafka_event_type(rd) == RD_KAFKA_EVENT_REBALANCE)
 			(void) rd_kafka_assign(c->rk, NULL);
 		if (rd != NULL)

@@ -131,8 +131,11 @@ static const Fixed fixed[] = {
 	{"statistics.interval.ms", "0"},
 	/* a misspelt topic must be an error, not a new topic */
 	{"allow.auto.create.topics", "false"},
-	/* librdkafka 2.12 and later do not believe for so long after the first use that a topic is
-	 * gone (30 s by default), and read on in one that is made anew meanwhile */
+
+	/*
+	 * librdkafka 2.12 and later do not believe for so long after the first use that a topic is
+	 * gone (30 s by default), and read on in one that is made anew meanwhile
+	 */
 	{"topic.metadata.propagation.max.ms", "1000"},
 	/* nothing is sent to the cluster's owner that the user did not ask for */
 	{"enable.metrics.push", "false", true},
@@ -148,8 +151,11 @@ static const Fixed producer_fixed[] = {
 	{"statistics.interval.ms", "0"},
 	/* the broker and the topic decide what is too large */
 	{"message.max.bytes", "1000000000"},
-	/* but for one that is as large by itself, no batch is: if the topic takes less, a record
-	 * would be refused for the sake of its neighbours */
+
+	/*
+	 * but for one that is as large by itself, no batch is: if the topic takes less, a record
+	 * would be refused for the sake of its neighbours
+	 */
 	{"batch.size", "16384"},
 	/* then it is told, and the caller decides */
 	{"message.timeout.ms", "30000"},

@@ -81,8 +81,7 @@ typedef struct Refused
 struct BurrowKafkaClient
 {
 	rd_kafka_t *rk;
-	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages; or a
-								 * producer's */
+	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages; or a producer's */
 	rd_kafka_queue_t *logs;		/* our own, see open() */
 	BurrowKafkaConf *conf;		/* for its secrets */
 	char	   *group;			/* NULL: a producer */
@@ -95,7 +94,7 @@ struct BurrowKafkaClient
 	BurrowKafkaTopicPartition *items;
 	int			items_room;
 
-	/* what take() returned last, of whichever partition */
+	/* what poll_queue() returned last, of whichever partition */
 	rd_kafka_event_t *message_event;
 	const rd_kafka_message_t *message;
 	rd_kafka_headers_t *headers;
@@ -194,7 +193,7 @@ extern void burrow_kafka_destroy(BurrowKafkaClient *c);
 extern rd_kafka_queue_t *burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t partition);
 extern void burrow_kafka_empty(rd_kafka_queue_t *queue);
 extern BurrowKafkaPartition *burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic,
-												int32_t partition, uint32_t id, char *error);
+													 int32_t partition, uint32_t id, char *error);
 extern void burrow_kafka_close_queue(BurrowKafkaPartition *p);
 extern BurrowKafkaTake burrow_kafka_poll_queue(BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
@@ -222,7 +221,7 @@ extern void burrow_kafka_drop_reports(BurrowKafkaClient *c);
 /* query.c */
 extern int64_t burrow_kafka_now_ms(void);
 extern bool burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
-								 char *error);
+									  char *error);
 extern bool burrow_kafka_read_timestamps(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 extern BurrowKafkaTake burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition,
 										 int64_t offset, int timeout_ms, BurrowKafkaMessage *m);

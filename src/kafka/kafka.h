@@ -2,47 +2,33 @@
  * kafka.h
  *	  The Kafka side, as the rest of Burrow sees it: plain C, no librdkafka types.
  *
- * src/kafka/ is built into a library of its own, burrow_kafka, because librdkafka
- * starts threads and must not be mapped into the postmaster.  The consumer, and
- * backends that check properties, load it and get this table of functions, as the
- * WAL receiver gets libpqwalreceiver's.
+ * src/kafka/ is built into a library of its own, burrow_kafka, because librdkafka starts threads and
+ * must not be mapped into the postmaster.  The consumer, and backends that check properties, load it
+ * and get this table of functions, as the WAL receiver gets libpqwalreceiver's.
  *
- * Nothing here raises a PostgreSQL error or allocates by palloc: results and texts
- * come back as values, so no longjmp ever crosses a frame of librdkafka's.  No
- * function blocks but where it says so, and then not beyond the time given.
+ * Nothing here raises a PostgreSQL error or allocates by palloc: results and texts come back as values,
+ * so no longjmp ever crosses a frame of librdkafka's.  No function blocks but where it says so, and
+ * then not beyond the time given.
  *
- * A client is a consumer (open()) or a producer (open_producer()); those functions that say
- * nothing of members, partitions and offsets are for both.
- *
- * Process: the consumer, and that of a dry run (the conf_ functions a backend, too).
- * One thread.  Objects are freed by their _free/_close function only.
+ * A client is a consumer (open()) or a producer (open_producer()); those functions that say nothing of
+ * members, partitions and offsets are for both.  Process: the consumer, and that of a dry run (the
+ * conf_ functions a backend, too).  One thread.  Objects are freed by their _free/_close function only.
  */
 #ifndef BURROW_KAFKA_KAFKA_H
 #define BURROW_KAFKA_KAFKA_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "kafka/event.h"
 #include "kafka/message.h"
+#include "kafka/property.h"
 
 #define BURROW_KAFKA_ABI		1
 
-typedef struct BurrowKafkaConf BurrowKafkaConf;		/* properties, checked one by one */
-typedef struct BurrowKafkaClient BurrowKafkaClient;	/* rd_kafka_t and its queues */
+typedef struct BurrowKafkaConf BurrowKafkaConf; /* properties, checked one by one */
+typedef struct BurrowKafkaClient BurrowKafkaClient; /* rd_kafka_t and its queues */
 typedef struct BurrowKafkaPartition BurrowKafkaPartition;	/* a partition queue, split off */
-
-/* Who may set a property, and where. */
-typedef enum BurrowKafkaPropertyClass
-{
-	BURROW_KAFKA_PROPERTY_UNKNOWN,		/* librdkafka has no such property */
-	BURROW_KAFKA_PROPERTY_SUBSCRIPTION, /* any role, option "kafka" */
-	BURROW_KAFKA_PROPERTY_SERVER,		/* option of the foreign server */
-	BURROW_KAFKA_PROPERTY_USER,			/* option of the user mapping; a secret or a name */
-	BURROW_KAFKA_PROPERTY_SUPERUSER,	/* superusers only */
-	BURROW_KAFKA_PROPERTY_NEVER			/* Burrow's own, or unsafe */
-} BurrowKafkaPropertyClass;
 
 typedef struct BurrowKafkaFunctions
 {
@@ -51,19 +37,25 @@ typedef struct BurrowKafkaFunctions
 	int			(*version_number) (void);	/* 0xMMmmrrxx */
 
 	/* ---- properties ---- */
-
 	BurrowKafkaPropertyClass (*classify) (const char *name);
 
 	/* NULL when out of memory.  Has Burrow's own fixed properties set already. */
 	BurrowKafkaConf *(*conf_new) (void);
 	void		(*conf_free) (BurrowKafkaConf *conf);
-	/* False: not valid; error (of BURROW_KAFKA_TEXT_MAX bytes) says why, without the value if it
-	 * is a secret.  Does not look at the class: the caller did. */
+	/*
+	 * False: not valid; error (of BURROW_KAFKA_TEXT_MAX bytes) says why, without the value if it
+	 * is a secret.  Does not look at the class: the caller did.
+	 */
 	bool		(*conf_set) (BurrowKafkaConf *conf, const char *name, const char *value, char *error);
-	/* Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be
-	 * known without it: combinations such as session.timeout.ms > max.poll.interval.ms. */
+	/*
+	 * Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known
+	 * without it: combinations such as session.timeout.ms > max.poll.interval.ms.
+	 */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
-	/* the effective value, "" if it has none, "***" for a secret; false if there is no such property */
+	/*
+	 * the effective value, "" if it has none, "***" for a secret; false if there is no such
+	 * property
+	 */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
 
 	/* If topic is a pattern: has the client leave out Kafka's own topics, after all that is set. */
@@ -72,47 +64,52 @@ typedef struct BurrowKafkaFunctions
 	/* ---- client ---- */
 
 	/*
-	 * Starts a client, subscribes to nothing yet.  Takes conf over on success; on
-	 * failure the caller still owns it.  wake_fd: the write end of a non-blocking
-	 * pipe, which must live as long as the process: each time a queue is no longer
-	 * empty, its 4-byte id is written there (0: the main queue; otherwise the id
-	 * given to split()).  A full pipe drops ids: whoever reads 4 kB at once must
-	 * look at every queue.
+	 * Starts a client, subscribes to nothing yet.  Takes conf over on success; on failure the
+	 * caller still owns it.  wake_fd: the write end of a non-blocking pipe, which must live as
+	 * long as the process: each time a queue is no longer empty, its 4-byte id is written there
+	 * (0: the main queue; otherwise the id given to open_queue()).  A full pipe drops ids:
+	 * whoever reads 4 kB at once must look at every queue.
 	 */
 	BurrowKafkaClient *(*open) (BurrowKafkaConf *conf, const char *group, int wake_fd, char *error);
 
 	bool		(*subscribe) (BurrowKafkaClient *c, const char *topic, char *error);
 
-	/* The next event of the main queue or of the log queue; never waits.  Keeps the
-	 * membership alive.  True if there was one. */
+	/*
+	 * The next event of the main queue or of the log queue; never waits.  Keeps the membership
+	 * alive.  True if there was one.
+	 */
 	bool		(*poll) (BurrowKafkaClient *c, BurrowKafkaEvent *event);
 
 	/*
-	 * Split a partition's queue off the main queue, to be done before assign() is
-	 * told of the partition, and again at each assignment.  id: not 0; what is written to
-	 * wake_fd.  The queue is empty then; the pipe tells when it no longer is, and again only
-	 * after take() has said EMPTY.  join() lets go of it (after unassign(), or at the end).
+	 * Split a partition's queue off the main queue, to be done before assign() is told of the
+	 * partition, and again at each assignment.  id: not 0; what is written to wake_fd.  The queue
+	 * is empty then; the pipe tells when it no longer is, and again only after poll_queue() has
+	 * said EMPTY.  close_queue() lets go of it (after unassign(), or at the end).
 	 */
 	BurrowKafkaPartition *(*open_queue) (BurrowKafkaClient *c, const char *topic, int32_t partition,
-									uint32_t id, char *error);
+										 uint32_t id, char *error);
 	void		(*close_queue) (BurrowKafkaPartition *p);
-	/* The next of the partition, never waits.  Offsets rise: what librdkafka fetched a second
-	 * time since split() is left out. */
+	/*
+	 * The next of the partition, never waits.  Offsets rise: what librdkafka fetched a second
+	 * time since open_queue() is left out.
+	 */
 	BurrowKafkaTake (*poll_queue) (BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 	/* header i of the message taken last */
 	bool		(*header) (BurrowKafkaPartition *p, size_t i, const char **name,
 						   const void **value, size_t *value_len);	/* value NULL: NULL */
-	/* let go of the message taken last (take() does it too) */
+	/* let go of the message taken last (poll_queue() does it too) */
 	void		(*discard) (BurrowKafkaPartition *p);
 
 	/*
-	 * Stops fetching it, or goes on.  An answer that is too large ends the connection, and
-	 * with it the fetches of all partitions that the broker has.  join() goes on.
+	 * Stops fetching it, or goes on.  An answer that is too large ends the connection, and with
+	 * it the fetches of all partitions that the broker has.  close_queue() goes on.
 	 */
 	bool		(*pause) (BurrowKafkaPartition *p, bool on);
 
-	/* The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or
-	 * eager by the group's protocol.  An empty list is an answer too. */
+	/*
+	 * The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or eager by
+	 * the group's protocol.  An empty list is an answer too.
+	 */
 	bool		(*assign) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 	/*
 	 * More partitions of an assignment that was answered without them.  With a group of eager
@@ -131,10 +128,11 @@ typedef struct BurrowKafkaFunctions
 	/* Commit offsets (next to read) with metadata; the answer comes as COMMITTED. */
 	bool		(*commit) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 	/*
-	 * Ask for the group's committed offsets; the answer comes as FETCHED, with the tag: answers need
-	 * not come in the order of the questions.  While the group's coordinator is away there is no
-	 * answer; it comes when the coordinator is back.  Where one says _TIMED_OUT (after an hour), the
-	 * client must not be used on, nor closed: librdkafka aborts when the coordinator comes back.
+	 * Ask for the group's committed offsets; the answer comes as FETCHED, with the tag: answers
+	 * need not come in the order of the questions.  While the group's coordinator is away there
+	 * is no answer; it comes when the coordinator is back.  Where one says _TIMED_OUT (after an
+	 * hour), the client must not be used on, nor closed: librdkafka aborts when the coordinator
+	 * comes back.
 	 */
 	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, uint64_t tag, char *error);
 
@@ -144,52 +142,60 @@ typedef struct BurrowKafkaFunctions
 	 * after the time, that is the end (under read_committed, the last stable offset) as it was
 	 * before the time was looked up, and the item is "beyond": what comes, or becomes visible,
 	 * meanwhile lies at or after it.  Waits up to timeout_ms.  Each item has its own error: a
-	 * partition without a leader, or whose broker does not answer, keeps no other from its offset.
-	 * False: nothing answers at all.
+	 * partition without a leader, or whose broker does not answer, keeps no other from its
+	 * offset. False: nothing answers at all.
 	 */
 	bool		(*list_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
-	/* Asked from the broker, waits up to timeout_ms; under read_committed end is the last stable
-	 * offset. */
+	/*
+	 * Asked from the broker, waits up to timeout_ms; under read_committed end is the last stable
+	 * offset.
+	 */
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 								 int timeout_ms, int64_t *low, int64_t *end, char *error);
 
-	/* The high watermark, all messages included: as the last answer to a fetch told it, so only of a
-	 * partition that is assigned, and without waiting.  -1: not known. */
+	/*
+	 * The high watermark, all messages included: as the last answer to a fetch told it, so only
+	 * of a partition that is assigned, and without waiting.  -1: not known.
+	 */
 	int64_t		(*high_watermark) (BurrowKafkaClient *c, const char *topic, int32_t partition);
 
 	/*
-	 * What time have the messages at these offsets?  list->items[i].offset becomes the
-	 * timestamp (milliseconds since 1970) of the message at that offset, or
-	 * BURROW_KAFKA_NO_TIME if there is none.  An item of which nothing is heard has an error.
-	 * For a client that is no member of a group
-	 * and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
+	 * What time have the messages at these offsets?  list->items[i].offset becomes the timestamp
+	 * (milliseconds since 1970) of the message at that offset, or BURROW_KAFKA_NO_TIME if there
+	 * is none.  An item of which nothing is heard has an error. For a client that is no member of
+	 * a group and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
 	 */
 	bool		(*read_timestamps) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
 	/*
-	 * What does a consumer find at this offset?  As take() says it, of the first thing that
-	 * comes; of a message only its offset and timestamp.  EMPTY: nothing has come in time.
-	 * For the same clients as peek().
+	 * What does a consumer find at this offset?  As poll_queue() says it, of the first thing that
+	 * comes; of a message only its offset and timestamp.  EMPTY: nothing has come in time. For
+	 * the same clients as read_timestamps().
 	 */
 	BurrowKafkaTake (*look) (BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t offset,
 							 int timeout_ms, BurrowKafkaMessage *m);
 
-	/* The cluster's id; waits up to timeout_ms; NULL if it has none, or has not answered.  Free by free_text(). */
+	/*
+	 * The cluster's id; waits up to timeout_ms; NULL if it has none, or has not answered.  Free
+	 * by free_text().
+	 */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
 
-	/* Partitions of the topics that match topic (a name, or a regular expression beginning
-	 * with ^), and their number.  Wait up to timeout_ms.  NULL, -1: the broker did not answer. */
+	/*
+	 * Partitions of the topics that match topic (a name, or a regular expression beginning with
+	 * ^), and their number.  Wait up to timeout_ms.  NULL, -1: the broker did not answer.
+	 */
 	BurrowKafkaList *(*list_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 	int			(*count_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 
 	/*
-	 * Leaving, step by step, so that the caller serves its interrupts in between:
-	 * close_begin() once (all split queues joined before); then poll() and answer REVOKE
-	 * until closed() is true; then destroy(), which waits for librdkafka's threads.
+	 * Leaving, step by step, so that the caller serves its interrupts in between: close_begin()
+	 * once (all split queues joined before); then poll() and answer REVOKE until closed() is
+	 * true; then destroy(), which waits for librdkafka's threads.
 	 *
-	 * With the broker away closed() can take as long as session.timeout.ms, or 5 s, whichever
-	 * is longer.  destroy() before that tries for 1 s more, answering by itself, and then leaves
+	 * With the broker away closed() can take as long as session.timeout.ms, or 5 s, whichever is
+	 * longer.  destroy() before that tries for 1 s more, answering by itself, and then leaves
 	 * librdkafka's threads behind: the process must end by _exit(), under which no destructor
 	 * runs.  (To join them would wait, in librdkafka 2.0 sometimes for ever.)  They do not use
 	 * wake_fd any more.  destroy() also joins what is still split off.
@@ -210,16 +216,15 @@ typedef struct BurrowKafkaFunctions
 	void		(*free_text) (char *text);
 
 	/*
-	 * Leave the group for good, before close_begin(): a static member (group.instance.id)
-	 * that only closes stays in it, and its partitions with it, until session.timeout.ms has
-	 * passed.  Answer the REVOKE, and close when left() says that the request is on its way;
-	 * nothing is written to the pipe then.
+	 * Leave the group for good, before close_begin(): a static member (group.instance.id) that
+	 * only closes stays in it, and its partitions with it, until session.timeout.ms has passed.
+	 * Answer the REVOKE, and close when left() says that the request is on its way; nothing is
+	 * written to the pipe then.
 	 */
 	bool		(*leave) (BurrowKafkaClient *c, char *error);
 	bool		(*left) (BurrowKafkaClient *c);
 
 	/* ---- producers ---- */
-
 	/* As conf_new(), for a producer: conf_set() leaves out what only consumers have. */
 	BurrowKafkaConf *(*producer_conf_new) (void);
 	/* Starts an idempotent producer; as open() otherwise.  Its answers are of queue 0. */
@@ -231,8 +236,10 @@ typedef struct BurrowKafkaFunctions
 	 */
 	bool		(*produce) (BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
 
-	/* Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For
-	 * hints only: properties that have no default may be missing. */
+	/*
+	 * Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For hints
+	 * only: properties that have no default may be missing.
+	 */
 	const char *(*property_name) (int i);
 } BurrowKafkaFunctions;
 

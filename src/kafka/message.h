@@ -27,7 +27,7 @@ typedef enum BurrowKafkaFault
 	BURROW_KAFKA_FAULT_SIZE		/* the answer would be larger than the client takes; the same */
 } BurrowKafkaFault;
 
-/* What take() found; pointers are valid until the next take() or discard() on any partition. */
+/* What poll_queue() found; pointers are valid until the next poll_queue() or discard() on any partition. */
 typedef struct BurrowKafkaMessage
 {
 	int64_t		offset;

@@ -8,8 +8,8 @@
  *
  * When the pipe says that a queue is no longer empty: librdkafka writes on the step from
  * empty to not empty, once until the queue is read again.  Three rules follow.
- * - A queue counts as read only when take() said EMPTY; until then nothing more is written.
- * - In split() the pipe is set first and the queue emptied then.  The other way round,
+ * - A queue counts as read only when poll_queue() said EMPTY; until then nothing more is written.
+ * - In open_queue() the pipe is set first and the queue emptied then.  The other way round,
  *   what arrives in between would leave a queue that is not empty and has not told.
  * - It has to be emptied: a queue outlives its assignment (librdkafka finds the same one
  *   again, with the marks that stopping left in it), and what is left over would keep it from
@@ -18,7 +18,7 @@
  *
  * Forwarding a queue to NULL marks it as the application's, and assign() then leaves it
  * alone: so it is done before assign(), or the first messages run through the main queue.
- * join() does not forward it back: an unassigned partition gets no messages.
+ * close_queue() does not forward it back: an unassigned partition gets no messages.
  *
  * Runs in: the consumer.
  */
@@ -75,7 +75,7 @@ burrow_kafka_partition_queue(BurrowKafkaClient *c, const char *topic, int32_t pa
 
 BurrowKafkaPartition *
 burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic, int32_t partition,
-				   uint32_t id, char *error)
+						uint32_t id, char *error)
 {
 	size_t		len = strlen(topic) + 1;
 	BurrowKafkaPartition *p = calloc(1, sizeof(BurrowKafkaPartition) + len);
@@ -129,8 +129,10 @@ burrow_kafka_close_queue(BurrowKafkaPartition *p)
 	if (p->paused)
 		(void) burrow_kafka_pause(p, false);
 
-	/* Disabled before the handle goes: librdkafka keeps the queue, and the number of the
-	 * file descriptor with it. */
+	/*
+	 * Disabled before the handle goes: librdkafka keeps the queue, and the number of the file
+	 * descriptor with it.
+	 */
 	rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
 	/* Each message left pins a whole response of the broker's. */
 	burrow_kafka_empty(p->queue);
@@ -172,7 +174,7 @@ burrow_kafka_find_partition(const BurrowKafkaClient *c, const char *topic, int32
 }
 
 /*
- * Keeps an event of this partition that came through the main queue; take() returns
+ * Keeps an event of this partition that came through the main queue; poll_queue() returns
  * strays first, and the pipe is told here, since librdkafka has not done it for this queue.
  * Takes the event over, unless there is no memory.  message: an event gives its message
  * once, and whoever looked where it belongs has had it.
@@ -253,7 +255,7 @@ broken(BurrowKafkaClient *c, BurrowKafkaMessage *m, rd_kafka_resp_err_t code, co
 }
 
 /*
- * What take() makes of an event that is not a message; BURROW_KAFKA_EMPTY if it is
+ * What poll_queue() makes of an event that is not a message; BURROW_KAFKA_EMPTY if it is
  * nothing to tell.
  */
 BurrowKafkaTake

@@ -31,7 +31,7 @@ static int64_t
 timestamp_of(rd_kafka_event_t *event, int64_t offset)
 {
 	const rd_kafka_message_t *message = rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH ?
-		rd_kafka_event_message_next(event) : NULL;
+	rd_kafka_event_message_next(event) : NULL;
 	rd_kafka_timestamp_type_t type;
 	int64_t		ms;
 

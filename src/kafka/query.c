@@ -96,9 +96,9 @@ collect(BurrowKafkaList *list, rd_kafka_topic_partition_list_t *rd, rd_kafka_top
 	{
 		BurrowKafkaTopicPartition *item = &list->items[i];
 		rd_kafka_topic_partition_t *end = ends == NULL ? NULL :
-			rd_kafka_topic_partition_list_find(ends, item->topic, item->partition);
+		rd_kafka_topic_partition_list_find(ends, item->topic, item->partition);
 		rd_kafka_topic_partition_t *found =
-			rd_kafka_topic_partition_list_find(rd, item->topic, item->partition);
+		rd_kafka_topic_partition_list_find(rd, item->topic, item->partition);
 
 		if (found == NULL)
 			continue;

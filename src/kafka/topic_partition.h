@@ -25,7 +25,7 @@ typedef struct BurrowKafkaTopicPartition
 	size_t		metadata_len;
 	int			error;			/* 0, or librdkafka's code */
 	const char *error_text;		/* static text; NULL if error is 0 */
-	bool		beyond;			/* from resolve(): no message was found at or after the time */
+	bool		beyond;			/* from list_offsets(): no message was found at or after the time */
 } BurrowKafkaTopicPartition;
 
 typedef struct BurrowKafkaList

@@ -271,7 +271,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
 	ProcessUtility_hook_type next = prev_ProcessUtility_hook ? prev_ProcessUtility_hook :
-		standard_ProcessUtility;
+	standard_ProcessUtility;
 	Node	   *parsetree = pstmt->utilityStmt;
 	volatile bool was_forced = forced;	/* read after an error */
 	Oid			dboid;

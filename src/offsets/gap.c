@@ -23,12 +23,12 @@ burrow_gap_halt(const char *topic, int32 partition, int64 position, const char *
 {
 	return (BurrowHalt) {
 		.topic = topic,
-		.partition = partition,
-		.offset = position,
-		.sqlstate = "22003",
-		.message = psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
-							(long long) position, topic, partition),
-		.detail = detail,
-		.hint = BURROW_HINT_SEEK,
+			.partition = partition,
+			.offset = position,
+			.sqlstate = "22003",
+			.message = psprintf("offset %lld of topic \"%s\" partition %d is not in the topic",
+								(long long) position, topic, partition),
+			.detail = detail,
+			.hint = BURROW_HINT_SEEK,
 	};
 }

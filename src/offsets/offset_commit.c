@@ -146,9 +146,10 @@ owes(const BurrowConsumer *c, const BurrowPartition *part)
 		return false;
 	if (!part->start_acked || may.offset > part->committed)
 		return true;
+
 	/*
-	 * What is done beyond a head that stands still: at least once, our database does not
-	 * know it; and the next owner's never does.
+	 * What is done beyond a head that stands still: at least once, our database does not know it;
+	 * and the next owner's never does.
 	 */
 	return may.runs && part->ndone != part->ndone_sent &&
 		(c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING);

@@ -81,7 +81,7 @@ ask(BurrowConsumer *c)
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_offset, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	bool		ok = list->n > 0 &&
-		c->kafka->fetch_committed(c->client, list, ++c->start_tag, text);
+	c->kafka->fetch_committed(c->client, list, ++c->start_tag, text);
 
 	if (!ok && list->n > 0)
 		set_all_back(c, BURROW_STEP_ASK, "could not ask for committed offsets", text);
@@ -362,7 +362,7 @@ waits_for_others(const BurrowConsumer *c, const BurrowPartition *part)
 		return false;
 	dlist_foreach(iter, (dlist_head *) &c->parts)
 		if (waits_for(c, part, dlist_container(BurrowPartition, node, iter.cur)))
-			return true;
+		return true;
 	return false;
 }
 

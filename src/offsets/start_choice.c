@@ -48,15 +48,15 @@ burrow_start_choice_behind(const char *topic, int32 partition, int64 committed, 
 {
 	return (BurrowHalt) {
 		.topic = topic,
-		.partition = partition,
-		.offset = committed,
-		.sqlstate = "55000",
-		.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
-							(long long) committed, topic, partition, (long long) low),
-		.remedy = BURROW_REMEDY_SEEK,
-		.seek_to = low,
-		.detail = "The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.",
-		.hint = "Use burrow.seek() to say where to go on; or reset the group to the database's position or beyond, and use burrow.resume().",
+			.partition = partition,
+			.offset = committed,
+			.sqlstate = "55000",
+			.message = psprintf("committed offset %lld of topic \"%s\" partition %d is behind the database's position %lld",
+								(long long) committed, topic, partition, (long long) low),
+			.remedy = BURROW_REMEDY_SEEK,
+			.seek_to = low,
+			.detail = "The offset was not committed by Burrow: the consumer group was reset, or shares its name with another client.",
+			.hint = "Use burrow.seek() to say where to go on; or reset the group to the database's position or beyond, and use burrow.resume().",
 	};
 }
 
@@ -79,8 +79,8 @@ find_position(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *it
 
 BurrowStartChoice
 burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
-					const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
-					bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
+						   const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+						   bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
 {
 	BurrowStartPositionFound found = find_position(sub, item, row, group_has_others, log, skip);
 	BurrowStartChoice location = {
@@ -126,8 +126,8 @@ makes_claims(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *ite
 
 BurrowLogBounds *
 burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-					  const BurrowSubscription *sub, const BurrowKafkaList *commits,
-					  const BurrowPosition *rows, const char **errors, char *text)
+							 const BurrowSubscription *sub, const BurrowKafkaList *commits,
+							 const BurrowPosition *rows, const char **errors, char *text)
 {
 	BurrowLogBounds *logs = palloc(sizeof(BurrowLogBounds) * commits->n);
 	int		   *which = palloc(sizeof(int) * commits->n);
@@ -164,7 +164,7 @@ burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClien
 
 bool
 burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-						BurrowKafkaList *list, char *text)
+							BurrowKafkaList *list, char *text)
 {
 	if (!kafka->list_offsets(metadata_client, list, LOOK_UP_TIMEOUT_MS, text))
 		return false;

@@ -13,7 +13,7 @@
 
 /* Has the broker turn special offsets and times into offsets, all of them, or says why not. */
 extern bool burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-									BurrowKafkaList *list, char *text);
+										BurrowKafkaList *list, char *text);
 
 /* What Kafka and the database say together of where a partition starts. */
 typedef struct BurrowStartChoice
@@ -27,17 +27,19 @@ typedef struct BurrowStartChoice
 
 /* Adds to skip what is done beyond the start; in the current memory context.  log: as from ask_logs(). */
 extern BurrowStartChoice burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
-											 const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
-											 bool group_has_others, const BurrowLogBounds *log,
-											 BurrowOffsetSet *skip);
+													const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
+													bool group_has_others, const BurrowLogBounds *log,
+													BurrowOffsetSet *skip);
+
 /*
  * What the logs hold of those partitions whose commits claim that something is done beyond their offsets,
  * asked for now; NULL: nothing answers.  One for each commit; of the others low is -1.  errors: those of
  * single partitions, NULL before and where there is none.
  */
 extern BurrowLogBounds *burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-											  const BurrowSubscription *sub, const BurrowKafkaList *commits,
-											  const BurrowPosition *rows, const char **errors, char *text);
+													 const BurrowSubscription *sub, const BurrowKafkaList *commits,
+													 const BurrowPosition *rows, const char **errors, char *text);
+
 /* Why, when it says HALT. */
 extern BurrowHalt burrow_start_choice_behind(const char *topic, int32 partition, int64 committed, int64 low);
 

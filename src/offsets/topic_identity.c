@@ -166,7 +166,7 @@ void
 burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end)
 {
 	BurrowHalt	halt = burrow_gap_halt(part->topic, part->partition, position,
-												 low >= 0 ? burrow_gap_bounds_text(low, end) : NULL);
+									   low >= 0 ? burrow_gap_bounds_text(low, end) : NULL);
 
 	/* where they are not known, the next start finds them out */
 	if (low >= 0)

@@ -28,6 +28,7 @@ burrow_topic_identity_note_message(BurrowPartition *part, int64 offset, int64 ti
 	part->last_read_offset = offset;
 	part->last_read_timestamp = timestamp_ms;
 }
+
 /* What is to be kept of it with the position. */
 extern void burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position);
 /* It is not kept for long enough: retention would take it before it is looked at. */

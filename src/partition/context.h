@@ -32,7 +32,7 @@ typedef enum BurrowStopReason
 	BURROW_STOP_NONE = 0,
 	BURROW_STOP_CATALOG,		/* paused, disabled or dropped */
 	BURROW_STOP_RESTART,		/* options changed: start anew at once */
-	BURROW_STOP_LEAVE,		/* database is wanted, or burrow.enabled is off */
+	BURROW_STOP_LEAVE,			/* database is wanted, or burrow.enabled is off */
 	BURROW_STOP_HALT,			/* a message failed for good */
 	BURROW_STOP_SHUTDOWN		/* SIGTERM */
 } BurrowStopReason;
@@ -40,12 +40,12 @@ typedef enum BurrowStopReason
 /* How far the end has come. */
 typedef enum BurrowShutdownPhase
 {
-	BURROW_SHUTDOWN_NOT,				/* -> DRAINING */
-	BURROW_SHUTDOWN_DRAINING,		/* messages in hand are waited for -> COMMITTING */
-	BURROW_SHUTDOWN_COMMITTING,		/* the final commit is waited for, and dead letters that are
-								 * being produced -> LEAVING, CLOSING, OVER */
-	BURROW_SHUTDOWN_LEAVING,			/* out of the group for good -> CLOSING, OVER */
-	BURROW_SHUTDOWN_CLOSING,			/* the client is being closed -> OVER */
+	BURROW_SHUTDOWN_NOT,		/* -> DRAINING */
+	BURROW_SHUTDOWN_DRAINING,	/* messages in hand are waited for -> COMMITTING */
+	BURROW_SHUTDOWN_COMMITTING, /* the final commit is waited for, and dead letters that are being
+								 * produced -> LEAVING, CLOSING, OVER */
+	BURROW_SHUTDOWN_LEAVING,	/* out of the group for good -> CLOSING, OVER */
+	BURROW_SHUTDOWN_CLOSING,	/* the client is being closed -> OVER */
 	BURROW_SHUTDOWN_OVER
 } BurrowShutdownPhase;
 
@@ -64,8 +64,8 @@ struct BurrowConsumer
 	const BurrowKafkaFunctions *kafka;
 	char	   *bootstrap_servers;	/* that the client was made with */
 	BurrowKafkaClient *client;	/* NULL: not connected yet */
-	BurrowKafkaClient *metadata_client;	/* only asks questions: joins no group, fetches nothing,
-								 * so its answers do not wait behind fetches */
+	BurrowKafkaClient *metadata_client; /* only asks questions: joins no group, fetches nothing,
+										 * so its answers do not wait behind fetches */
 	TimestampTz connect_again_at;	/* no attempt to make them before; 0: at once */
 	int			wake_read;
 	int			wake_write;
@@ -126,13 +126,14 @@ struct BurrowConsumer
 	bool		old_workers;	/* there may be some */
 	uint64	   *old_hands;		/* where they may commit: see burrow_worker_slot_hand() */
 	int			nold_hands;
-	TimestampTz straggler_deadline; /* cancel what older epochs have in hand after it; 0: nobody waits */
+	TimestampTz straggler_deadline; /* cancel what older epochs have in hand after it; 0: nobody
+									 * waits */
 
 	/* seeks: see seek.c */
 	BurrowPendingSeeks seeks;	/* not done yet */
 	bool		seek_acked;		/* Kafka has acknowledged the position of one */
 	TimestampTz seek_again_at;	/* they could not be removed: not before; 0: at once */
-	const BurrowSeek *rejected_seek; /* that cannot be done and halts; NULL: none */
+	const BurrowSeek *rejected_seek;	/* that cannot be done and halts; NULL: none */
 
 	/* partitions go */
 	BurrowKafkaList *revoked;	/* to be answered; NULL: none */
@@ -159,7 +160,8 @@ struct BurrowConsumer
 	uint64		done_since_commit;	/* messages */
 	bool		commit_now;		/* asked for */
 	bool		owing;			/* something is done that Kafka does not know */
-	uint64		durable_lsn;	/* as this turn's look found it: all that Kafka is told counts on it */
+	uint64		durable_lsn;	/* as this turn's look found it: all that Kafka is told counts on
+								 * it */
 	bool		without_runs;	/* the broker does not take commits with runs */
 	bool		sent_runs;		/* the commit under way has some */
 	bool		without_tag;	/* nor with any metadata */
@@ -171,8 +173,8 @@ struct BurrowConsumer
 
 	/* trouble */
 	bool		degraded;		/* state is retrying */
-	bool		auth_failed;		/* by authentication or authorization */
-	bool		connection_suspect;		/* a connection was lost: is that all? */
+	bool		auth_failed;	/* by authentication or authorization */
+	bool		connection_suspect; /* a connection was lost: is that all? */
 	int			log_lines;		/* librdkafka's lines shown since the last change */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
 	bool		transport_auth_failed;	/* it seems by authentication */

@@ -50,7 +50,7 @@ make_failure(BurrowConsumer *c, const char *sqlstate, BurrowErrorOrigin origin, 
 
 BurrowFailure *
 burrow_message_error_new(BurrowConsumer *c, const char *sqlstate, const char *message,
-				   const char *detail, const char *hint, const char *context)
+						 const char *detail, const char *hint, const char *context)
 {
 	const char *given[] = {message, detail, hint, context};
 	Text		texts[4];

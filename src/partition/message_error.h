@@ -9,7 +9,7 @@
 
 /* The texts are copied; they may be NULL.  pfree() frees it. */
 extern BurrowFailure *burrow_message_error_new(BurrowConsumer *c, const char *sqlstate, const char *message,
-										 const char *detail, const char *hint, const char *context);
+											   const char *detail, const char *hint, const char *context);
 extern BurrowFailure *burrow_message_error_from_frame(BurrowConsumer *c, const BurrowResultFailure *frame);
 extern const char *burrow_message_error_text(const BurrowFailure *failure);
 /* For the views: the subscription's last error. */

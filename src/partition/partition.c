@@ -233,7 +233,7 @@ static void
 note_blocked(BurrowConsumer *c, BurrowPartition *part)
 {
 	bool		blocked = part->last_eof_offset >= 0 && part->last_eof_offset >= part->end_offset &&
-		part->high_watermark > part->end_offset;
+	part->high_watermark > part->end_offset;
 
 	if (!blocked)
 		part->blocked_since = 0;

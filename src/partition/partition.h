@@ -59,7 +59,7 @@ typedef struct BurrowRetry
 /* A message that was taken and is not resolved: one palloc with its frame. */
 typedef struct BurrowMessage
 {
-	BurrowSchedulerItem item;		/* must be first */
+	BurrowSchedulerItem item;	/* must be first */
 	BurrowTrackerRef ref;
 	BurrowPartition *part;
 	BurrowRetry *retry;			/* NULL: it has not failed */
@@ -68,10 +68,10 @@ typedef struct BurrowMessage
 
 typedef enum BurrowPartitionState
 {
-	BURROW_PARTITION_RESOLVING_START,		/* start not known yet -> ACTIVE, CLOSED */
-	BURROW_PARTITION_ACTIVE,			/* -> CLOSING */
-	BURROW_PARTITION_CLOSING,		/* being revoked: nothing new is taken -> CLOSED */
-	BURROW_PARTITION_CLOSED			/* epoch over; kept while a worker holds a message of it */
+	BURROW_PARTITION_RESOLVING_START,	/* start not known yet -> ACTIVE, CLOSED */
+	BURROW_PARTITION_ACTIVE,	/* -> CLOSING */
+	BURROW_PARTITION_CLOSING,	/* being revoked: nothing new is taken -> CLOSED */
+	BURROW_PARTITION_CLOSED		/* epoch over; kept while a worker holds a message of it */
 } BurrowPartitionState;
 
 /* How far it is known where a partition starts, while its state is RESOLVING_START. */
@@ -79,7 +79,8 @@ typedef enum BurrowStartStep
 {
 	BURROW_STEP_ASK,			/* the group's offset is to be asked for -> ASKED */
 	BURROW_STEP_ASKED,			/* -> ASK after an error, LOOK_UP */
-	BURROW_STEP_LOOK_UP,		/* brokers are to be asked for offsets, and for what is there -> KNOWN */
+	BURROW_STEP_LOOK_UP,		/* brokers are to be asked for offsets, and for what is there ->
+								 * KNOWN */
 	BURROW_STEP_KNOWN,			/* -> STORED */
 	BURROW_STEP_STORED			/* may be assigned -> ACTIVE */
 } BurrowStartStep;
@@ -110,7 +111,7 @@ struct BurrowPartition
 	dlist_node	moving_node;
 	bool		window_full;
 	bool		starved;		/* there was no memory for its tracker */
-	int64		end_offset;			/* end of the partition; -1: not known */
+	int64		end_offset;		/* end of the partition; -1: not known */
 	BurrowOffsetSet skip;		/* done before this epoch, beyond its start */
 
 	/* Where it starts; see start.c. */
@@ -120,18 +121,20 @@ struct BurrowPartition
 	int64		again_us;		/* the last delay, while there is no answer for it */
 	TimestampTz stuck_since;	/* there is no answer for it, and others go on without it; 0: no */
 	char	   *stuck_text;		/* why; NULL: it was never stuck */
-	bool		with_others;	/* start_from is a moment, the same one for all that it is applied to */
+	bool		with_others;	/* start_from is a moment, the same one for all that it is applied
+								 * to */
 	bool		given;			/* burrow.seek() gave a number: does the topic hold it? */
 	bool		located;
 	int64		start;
-	bool		resumed;			/* it is where we were before, and not what somebody wants now */
-	int64		log_start_offset;			/* of the log, when it was looked at */
+	bool		resumed;		/* it is where we were before, and not what somebody wants now */
+	int64		log_start_offset;	/* of the log, when it was looked at */
 	bool		start_stored;	/* the database has it, in the consumer's row alone */
 	bool		start_acked;	/* Kafka has it, or an offset below it, with our tag */
-	uint64		rows_lsn;		/* the rows that were read are durable with this; 0: there were none */
-	int64		told;			/* Kafka knows what is done below it: before that is so, no more is
-								 * told of the start */
-	bool		seek_pending;			/* burrow.seek() gave it, and that is still in the catalog: no
+	uint64		rows_lsn;		/* the rows that were read are durable with this; 0: there were
+								 * none */
+	int64		told;			/* Kafka knows what is done below it: before that is so, no more
+								 * is told of the start */
+	bool		seek_pending;	/* burrow.seek() gave it, and that is still in the catalog: no
 								 * message is taken */
 
 	/* Commits; next to read, -1: none. */
@@ -139,10 +142,10 @@ struct BurrowPartition
 	int64		sent;			/* in the commit under way; -1: not part of it */
 	int64		stored;			/* in the consumer's row; -1: not known */
 	uint64		ndone;			/* messages, in this epoch */
-	uint64		ndone_sent;		/* ndone when Kafka was last told, without what was not
-								 * flushed; anything else: it is to be told again */
-	bool		unknown_to_broker;			/* Kafka said that it is not there: what comes may be another topic's
-								 * and is not taken */
+	uint64		ndone_sent;		/* ndone when Kafka was last told, without what was not flushed;
+								 * anything else: it is to be told again */
+	bool		unknown_to_broker;	/* Kafka said that it is not there: what comes may be another
+									 * topic's and is not taken */
 	bool		runs_full;		/* the commit's metadata has no room: no more are taken */
 
 	/* Trouble with fetching it; see intake.c. */
@@ -160,33 +163,35 @@ struct BurrowPartition
 								 * in our row; NULL: none */
 	uint64		fold_base;		/* of ndone: these are folded, or below the head */
 	bool		fold_wanted;	/* a worker's row has grown */
-	int64		fold_mark;		/* when the head comes here, all that was done until now is below it */
+	int64		fold_mark;		/* when the head comes here, all that was done until now is below
+								 * it */
 
-	BurrowKeyParking *place;			/* the partition's parked keys; NULL: park_key is off */
+	BurrowKeyParking *place;	/* the partition's parked keys; NULL: park_key is off */
 
 	/* Not a partition of Kafka's, but dead letters of one; see redelivery.c. */
 	bool		is_redelivery;
-	bool		shares_queue;			/* sched belongs to the part of the partition itself */
+	bool		shares_queue;	/* sched belongs to the part of the partition itself */
 	uint32		unresolved;		/* messages */
 
 	/* The last message that was taken, in this epoch or before; see topic_identity.c. */
 	int64		last_read_offset;	/* -1: none */
-	int64		last_read_timestamp;		/* its timestamp; BURROW_KAFKA_NO_TIME: none */
+	int64		last_read_timestamp;	/* its timestamp; BURROW_KAFKA_NO_TIME: none */
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	TimestampTz newest_done_at; /* Kafka's timestamp of the newest message done; DT_NOBEGIN: none */
 
 	/* Its end, as it is shown. */
-	int64		last_eof_offset;		/* where it was reached, and nothing was taken since; -1: not */
+	int64		last_eof_offset;	/* where it was reached, and nothing was taken since; -1: not */
 	TimestampTz last_eof_at;
 	TimestampTz asked_at;		/* the question that the broker has answered last; 0: none */
 	TimestampTz bounds_at;		/* when it was last known, from either; 0: never */
-	TimestampTz behind_since;	/* when it first had a message again after its end was
-								 * reached; 0: not yet */
+	TimestampTz behind_since;	/* when it first had a message again after its end was reached; 0:
+								 * not yet */
 
 	/* What is behind its end, under read_committed; see lag.c. */
 	int64		high_watermark; /* as Kafka told it last; -1: not known */
-	TimestampTz blocked_since;	/* the end was reached, and a transaction keeps the rest back; 0: not */
+	TimestampTz blocked_since;	/* the end was reached, and a transaction keeps the rest back; 0:
+								 * not */
 	int64		blocked_at;		/* that end */
 };
 

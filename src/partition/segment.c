@@ -45,7 +45,7 @@ burrow_segment_add(BurrowConsumer *c, BurrowPartition *part)
 	{
 		c->segments_again_at = c->now + SEGMENTS_AGAIN_US;
 		burrow_status_fail(c, "53200",
-								psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why));
+						   psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why));
 		return false;
 	}
 	segment = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowSegment));

@@ -137,7 +137,7 @@ failed(BurrowConsumer *c, const ErrorData *error, const char *what)
  */
 bool
 burrow_status_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
-					const char *what)
+				  const char *what)
 {
 	volatile bool done = true;
 

@@ -191,8 +191,10 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 	}
 	if (partitions == 0)
 	{
-		/* these are all that it ever reads of a partition, at once; librdkafka's marks of
-		 * pausing and starting are in the queue too, and count as messages */
+		/*
+		 * these are all that it ever reads of a partition, at once; librdkafka's marks of pausing
+		 * and starting are in the queue too, and count as messages
+		 */
 		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
 		/* what an error left behind does not hold up the next question about the partition */
 		set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
@@ -231,7 +233,7 @@ start_client(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 
 BurrowKafkaClient *
 burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
-							 int wake_write, int messages)
+								  int wake_write, int messages)
 {
 	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages, 0), wake_write);
 }
@@ -265,7 +267,7 @@ burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka, const Burro
 
 const char *
 burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-						  const BurrowSubscription *sub, BurrowHalt *halt)
+							const BurrowSubscription *sub, BurrowHalt *halt)
 {
 	char	   *answer = kafka->cluster_id(metadata_client, CLUSTER_TIMEOUT_MS);
 	char	   *id;
@@ -277,14 +279,15 @@ burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient
 	kafka->free_text(answer);
 	if (sub->cluster_id[0] != '\0' && strcmp(sub->cluster_id, id) != 0)
 		*halt = (BurrowHalt) {
-			.partition = -1,
+		.partition = -1,
 			.offset = -1,
 			.sqlstate = "55000",
 			.message = psprintf("Kafka cluster \"%s\" is not cluster \"%s\" that subscription \"%s\" has consumed",
 								id, sub->cluster_id, sub->name),
 			.detail = "The positions of the subscription belong to the other cluster.",
-			.remedy = BURROW_REMEDY_RESUME,	/* a seek would read all of a cluster that is perhaps a mistake */
+			.remedy = BURROW_REMEDY_RESUME, /* a seek would read all of a cluster that is perhaps
+											 * a mistake */
 			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
-		};
+	};
 	return id;
 }

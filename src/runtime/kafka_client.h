@@ -15,8 +15,8 @@ extern void burrow_kafka_client_make_pipe(int *read_end, int *write_end);
 
 /* A client that only asks questions, and may read so many messages of a partition. */
 extern BurrowKafkaClient *burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka,
-														 const BurrowSubscription *sub,
-														 int wake_write, int messages);
+															const BurrowSubscription *sub,
+															int wake_write, int messages);
 
 /* What a member consumes, the topic and its partitions as they are now, in a number. */
 extern uint32 burrow_kafka_client_fingerprint(const BurrowSubscription *sub, const BurrowKafkaList *partitions);

@@ -39,14 +39,15 @@ typedef struct BurrowPartitionSlot
 	pg_atomic_uint64 end;		/* end of the partition, as far as it can be read: under
 								 * read_committed the last stable offset */
 	pg_atomic_uint64 high_watermark;	/* and as far as messages are there */
-	pg_atomic_uint64 blocked_since; /* TimestampTz: since when an open transaction keeps back what is
-									 * between the two; 0: none does */
+	pg_atomic_uint64 blocked_since; /* TimestampTz: since when an open transaction keeps back what
+									 * is between the two; 0: none does */
 	pg_atomic_uint64 end_checked_at;	/* TimestampTz of end */
 	pg_atomic_uint64 end_asked_at;	/* TimestampTz of the last question for it that was answered */
 	pg_atomic_uint64 inflight;	/* taken, not done */
 	pg_atomic_uint64 oldest_pending;	/* offset; -1: none */
 	pg_atomic_uint64 oldest_pending_since;	/* TimestampTz when it was taken; 0: none */
-	pg_atomic_uint64 last_message_at;	/* TimestampTz: Kafka's timestamp of the newest done; 0: none */
+	pg_atomic_uint64 last_message_at;	/* TimestampTz: Kafka's timestamp of the newest done; 0:
+										 * none */
 	pg_atomic_uint32 window_full;	/* 1: no more are taken until the oldest is done */
 } BurrowPartitionSlot;
 

@@ -484,8 +484,8 @@ detach_consumer(int code, Datum arg)
 	if (sub->leave == BURROW_LEAVE_STOPPED)
 	{
 		/*
-		 * Whether it should run is for the catalog to say, which may have changed
-		 * again since the consumer read it.
+		 * Whether it should run is for the catalog to say, which may have changed again since the
+		 * consumer read it.
 		 */
 		sub->wanted = false;
 		add_look(sub->dboid);

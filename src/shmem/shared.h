@@ -39,11 +39,12 @@ typedef struct BurrowWorkerSlot
 	pg_atomic_uint64 cancel;
 
 	/*
-	 * What it does; written by the worker alone, read by views without a lock.  A
-	 * reader may see the offset of one message with the start of the next.
+	 * What it does; written by the worker alone, read by views without a lock.  A reader may see
+	 * the offset of one message with the start of the next.
 	 */
 	pg_atomic_uint64 attempts;	/* handler calls so far: names the attempt in hand */
-	pg_atomic_uint64 hand;		/* partition of the chunk in hand, see burrow_worker_slot_hand(); 0: none */
+	pg_atomic_uint64 hand;		/* partition of the chunk in hand, see burrow_worker_slot_hand();
+								 * 0: none */
 	pg_atomic_uint64 running_since; /* TimestampTz; 0: idle */
 	pg_atomic_uint64 running_offset;
 	pg_atomic_uint32 running_partition; /* index of the partition slot */
@@ -90,8 +91,10 @@ typedef struct BurrowShared
 	bool		short_of_slots; /* a subscription found no slot; told in the log; under the lock */
 	BurrowProbe probes[BURROW_MAX_PROBES];	/* under the lock */
 
-	/* Databases whose subscriptions a discovery worker should look at; under the
-	 * lock.  When the array is full, look_at_all stands for the rest. */
+	/*
+	 * Databases whose subscriptions a discovery worker should look at; under the lock.  When the
+	 * array is full, look_at_all stands for the rest.
+	 */
 	bool		look_at_all;
 	int			nlooks;
 	Oid			looks[BURROW_MAX_LOOKS];

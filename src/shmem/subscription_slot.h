@@ -34,8 +34,8 @@ typedef enum BurrowLeave
 {
 	BURROW_LEAVE_DIED = 0,		/* started again after a backoff */
 	BURROW_LEAVE_RESTART,		/* started again at once: options have changed */
-	BURROW_LEAVE_STOPPED		/* by itself or on request: a discovery worker reads the
-								 * catalog once more and says whether it should run */
+	BURROW_LEAVE_STOPPED		/* by itself or on request: a discovery worker reads the catalog
+								 * once more and says whether it should run */
 } BurrowLeave;
 
 /* An error that the views show.  Written by the consumer or the launcher. */
@@ -89,14 +89,14 @@ typedef struct BurrowSubscriptionSlot
 	/* Set by discovery. */
 	Oid			owner;
 	char		name[BURROW_NAME_MAX + 1];
-	bool		wanted;			/* the catalog says that it should run; a consumer that
-								 * stops clears it until the catalog was read again */
-	bool		dropped;		/* not in the catalog any more: the launcher frees the slot
-								 * when no process refers to it */
+	bool		wanted;			/* the catalog says that it should run; a consumer that stops
+								 * clears it until the catalog was read again */
+	bool		dropped;		/* not in the catalog any more: the launcher frees the slot when
+								 * no process refers to it */
 
 	/* The launcher's: when to start the consumer (again). */
-	uint32		generation;		/* of the consumer started last, unique in the server, so
-								 * that worker slots cannot be mixed up; 0: none */
+	uint32		generation;		/* of the consumer started last, unique in the server, so that
+								 * worker slots cannot be mixed up; 0: none */
 	bool		starting;		/* registered, has not attached yet */
 	TimestampTz started_at;		/* when it was registered */
 	TimestampTz restart_at;		/* not before; 0: at once */
@@ -120,16 +120,19 @@ typedef struct BurrowSubscriptionSlot
 	/* Requests to the consumer; no lock.  Any process sets bits and then its latch. */
 	pg_atomic_uint32 requests;
 
-	/* One bit a lane: this worker has sent a result.  No lock: the worker sets its
-	 * bit, then the consumer's latch; the consumer exchanges words with 0. */
+	/*
+	 * One bit a lane: this worker has sent a result.  No lock: the worker sets its bit, then the
+	 * consumer's latch; the consumer exchanges words with 0.
+	 */
 	pg_atomic_uint64 ready[BURROW_MAX_WORKERS / 64];
 
 	/* Written by the consumer alone, read by anybody; no lock. */
 	pg_atomic_uint64 counters[BURROW_NCOUNTERS];
 	pg_atomic_uint64 jobs_queued;	/* messages that could run or wait behind others */
-	pg_atomic_uint64 inflight;		/* messages in workers' hands */
+	pg_atomic_uint64 inflight;	/* messages in workers' hands */
 	pg_atomic_uint64 inflight_bytes;	/* bytes of all messages taken and not resolved */
-	pg_atomic_uint64 unconfirmed_since; /* what is flushed here waits for standbys; 0: nothing does */
+	pg_atomic_uint64 unconfirmed_since; /* what is flushed here waits for standbys; 0: nothing
+										 * does */
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
 } BurrowSubscriptionSlot;

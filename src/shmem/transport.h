@@ -23,12 +23,12 @@
 /* What a worker must know; constant once the segment is made. */
 typedef struct BurrowWorkerSetup
 {
-	int64		batch_time_us;	/* a transaction is committed after this at the latest
-								 * between two messages */
+	int64		batch_time_us;	/* a transaction is committed after this at the latest between two
+								 * messages */
 	int64		handler_timeout_us; /* 0: none */
 	int			synchronous_commit; /* SyncCommitLevel */
 	BurrowDelivery delivery;	/* exactly once: progress goes into each transaction */
-	char		uuid[BURROW_UUID_TEXT_LEN + 1];	/* the subscription's */
+	char		uuid[BURROW_UUID_TEXT_LEN + 1]; /* the subscription's */
 	Oid			handler_owner;	/* owner of the function when it was subscribed */
 	char		subscription[BURROW_NAME_MAX + 1];
 	char		handler[BURROW_HANDLER_MAX + 1];	/* as regprocedure prints it, schema-qualified */

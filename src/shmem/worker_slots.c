@@ -243,7 +243,7 @@ burrow_worker_slot_attach(int worker, uint32 generation)
 	if (consumer == NULL)
 		return false;
 	before_shmem_exit(detach_worker, (Datum) 0);
-	burrow_registry_wake(consumer);				/* it may give us work now */
+	burrow_registry_wake(consumer); /* it may give us work now */
 	return true;
 }
 

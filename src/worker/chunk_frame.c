@@ -42,7 +42,7 @@ tracker_slot(BurrowWorker *w, const BurrowMessageHeader *message)
 BurrowChunk *
 burrow_chunk_frame_decode(BurrowWorker *w, const void *data, Size len)
 {
-	BurrowChunk	   *c = palloc0(sizeof(BurrowChunk));
+	BurrowChunk *c = palloc0(sizeof(BurrowChunk));
 	BurrowChunkReader reader;
 	uint32		n;
 

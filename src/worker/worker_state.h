@@ -37,7 +37,8 @@ typedef struct BurrowChunk
 	BurrowResultChunk *result;	/* outcome 0: not known yet */
 	Size		result_size;
 	TimestampTz begun_at;
-	TimestampTz told_at;		/* when the consumer was last told of a commit, or the chunk's begin */
+	TimestampTz told_at;		/* when the consumer was last told of a commit, or the chunk's
+								 * begin */
 	char		activity[BURROW_TOPIC_MAX + 80];	/* for pg_stat_activity, up to the offset */
 	int			activity_len;
 
