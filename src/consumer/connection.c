@@ -411,7 +411,7 @@ burrow_connection_open(BurrowConsumer *c)
 	if (c->ending != BURROW_STOP_NONE)
 		return true;
 	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1), fingerprint,
-											   &c->max_poll_us);
+												&c->max_poll_us);
 	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,

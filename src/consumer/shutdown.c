@@ -113,7 +113,7 @@ static void
 begin_leave(BurrowConsumer *c)
 {
 	bool		back_soon = c->ending == BURROW_STOP_SHUTDOWN ||
-		(c->ending == BURROW_STOP_RESTART && !c->gives_up_place);
+	(c->ending == BURROW_STOP_RESTART && !c->gives_up_place);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	burrow_pool_detach_all(c);
