@@ -52,7 +52,8 @@
 bool
 burrow_connection_is_in_doubt(const BurrowConsumer *c)
 {
-	return c->degraded || c->connection_suspect || c->topic_missing_since != 0 || c->start_told.nstuck > 0;
+	return c->degraded || c->connection_suspect || c->topic_missing_since != 0 || c->start_told.nstuck > 0 ||
+		c->came_back;
 }
 
 /*
@@ -122,6 +123,21 @@ tell_missing(BurrowConsumer *c)
 }
 
 /*
+ * A member whose session has timed out comes back like one that was started anew, and is given
+ * what it had: see instance_id() in runtime/kafka_client.c.  It does so as the same member, so if there is
+ * something else to consume now, it has to go and come as another.
+ */
+static void
+check_place(BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	c->came_back = false;
+	if (burrow_kafka_client_fingerprint(c->sub, list) == c->fingerprint)
+		return;
+	c->gives_up_place = true;
+	burrow_status_stop(c, BURROW_STOP_RESTART);
+}
+
+/*
  * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
  * and a lost connection may mean everything or nothing.  So ask, by the metadata client, whose
  * answer waits for nothing else.
@@ -130,12 +146,18 @@ void
 burrow_connection_probe(BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
+	const char *topic = burrow_topic_identity_wanted_topic(c);
+	BurrowKafkaList *list;
 	int			partitions;
 
 	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
 		return;
 	c->probe_at = c->now + BURROW_PROBE_US;
-	partitions = c->kafka->count_partitions(c->metadata_client, burrow_topic_identity_wanted_topic(c), CONNECT_TIMEOUT_MS, text);
+	list = c->kafka->list_partitions(c->metadata_client, topic, CONNECT_TIMEOUT_MS, text);
+	partitions = list != NULL ? list->n : -1;
+	if (partitions > 0 && c->came_back && strcmp(topic, c->sub->topic) == 0)
+		check_place(c, list);
+	c->kafka->list_free(list);
 	if (partitions >= 0)
 		burrow_topic_identity_note_topic(c, partitions);
 	if (partitions > 0)
@@ -278,9 +300,18 @@ serve_client(BurrowConsumer *c)
 				if (c->end_phase >= BURROW_SHUTDOWN_LEAVING)
 					burrow_shutdown_answer_rebalance(c, &event);
 				else if (event.type == BURROW_KAFKA_ASSIGN)
+				{
 					burrow_assignment_assign(c, &event.list);
+					if (c->lost)
+						c->probe_at = c->now;
+					c->came_back = c->came_back || c->lost;
+					c->lost = false;
+				}
 				else
+				{
 					burrow_assignment_revoke(c, &event.list, event.lost);
+					c->lost = c->lost || event.lost;
+				}
 				break;
 			case BURROW_KAFKA_COMMITTED:
 				burrow_commit_answer_take(c, &event);
@@ -385,7 +416,6 @@ burrow_connection_open(BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	BurrowKafkaList *list;
-	uint32		fingerprint;
 	int			partitions;
 
 	if (c->metadata_client == NULL)
@@ -399,7 +429,7 @@ burrow_connection_open(BurrowConsumer *c)
 		return false;
 	}
 	partitions = list->n;
-	fingerprint = burrow_kafka_client_fingerprint(c->sub, list);
+	c->fingerprint = burrow_kafka_client_fingerprint(c->sub, list);
 	c->kafka->list_free(list);
 	if (!check_cluster(c))
 		return false;
@@ -410,8 +440,8 @@ burrow_connection_open(BurrowConsumer *c)
 		return false;
 	if (c->ending != BURROW_STOP_NONE)
 		return true;
-	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1), fingerprint,
-												&c->max_poll_us);
+	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1),
+												c->fingerprint, &c->max_poll_us);
 	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,

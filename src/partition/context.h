@@ -180,6 +180,9 @@ struct BurrowConsumer
 	bool		transport_auth_failed;	/* it seems by authentication */
 	bool		refusal_told;	/* the state says that it is */
 	bool		missing_told;	/* the state says that the topic is not there */
+	uint32		fingerprint;	/* of what the client was started for: see kafka_client.h */
+	bool		lost;			/* an assignment was, and none has come since */
+	bool		came_back;		/* one has: look whether it is for what there is now */
 	TimestampTz probe_at;		/* when to look whether the trouble is over */
 
 	TimestampTz topic_missing_since;	/* 0: Kafka has it, or it was not looked at */
@@ -187,7 +190,8 @@ struct BurrowConsumer
 
 	/* the end */
 	BurrowStopReason ending;
-	bool		gives_up_place; /* in the group: the next start is for another topic or group */
+	bool		gives_up_place; /* in the group: the next start is for other partitions, or
+								 * another group */
 	BurrowShutdownPhase end_phase;
 	TimestampTz end_deadline;	/* of this phase */
 	BurrowHalt	halt;

@@ -73,5 +73,15 @@ wait_until('the old group to be empty', sub { return !$kafka->group_members($old
 wait_for_partitions('three0 two0 two1 two2');
 is($node->sql(q{SELECT count(*), count(DISTINCT (topic, partition, "offset")) FROM got}), '3|3', 'each message once');
 
+# ---- the consumer runs on, and its session times out while Kafka is away, which keeps the place for so long again
+$position = $node->log_position;
+$node->sql(q{SELECT burrow.alter('sub', kafka => '{"heartbeat.interval.ms": 300, "session.timeout.ms": 15000}')});
+$node->wait_for_log_line(qr/subscription "sub" is assigned 4 partitions/, $position);
+$kafka->add_partitions('two', 4);
+$kafka->kill;
+$node->wait_for_log_line(qr/subscription "sub" gives up 4 partitions/, $position, timeout => 60);
+$kafka->start;
+wait_for_partitions('three0 two0 two1 two2 two3');
+
 $node->stop;
 done_testing();
