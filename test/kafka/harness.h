@@ -41,6 +41,37 @@ extern void create_topic(const char *topic, int partitions);
 extern void produce(const char *topic, int partition, int first, int n);
 extern void flush_producer(void);
 
+/* conf_test.c */
+extern void test_classes(void);
+extern void test_combinations(void);
+extern void test_conf(void);
+extern void test_secrets(void);
+
+/* message_test.c */
+extern void test_messages(void);
+extern void test_broken(void);
+
+/* group_test.c */
+extern void test_commit(void);
+extern void test_membership(void);
+extern void test_rebalance(void);
+extern void test_strays(void);
+extern void test_fatal(void);
+extern void test_close(void);
+
+/* query_test.c */
+extern void test_questions(void);
+extern void test_peek(void);
+extern void test_look(void);
+
+/* queue_test.c */
+extern void test_wake(void);
+extern void test_backpressure(void);
+
+/* broker_test.c */
+extern void test_broker_down(void);
+extern void test_coordinator_back(void);
+
 /* producer_test.c */
 extern void test_producer_properties(void);
 extern void test_producer_answers(void);

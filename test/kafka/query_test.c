@@ -1,0 +1,156 @@
+/*
+ * query_test.c
+ *	  Tests of questions: offsets, partitions, single messages.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "consumer.h"
+
+/* as the protocol numbers it */
+#define API_FETCH		1
+
+void
+test_questions(void)
+{
+	Consumer   *c;
+	Part	   *part;
+	BurrowKafkaList *list = kafka->list_new(3);
+	BurrowKafkaList *found;
+	int64_t		low = -9;
+	int64_t		end = -9;
+	char		error[BURROW_KAFKA_TEXT_MAX] = "";
+	char	   *id;
+
+	create_topic("questions", 3);
+	produce("questions", 0, 0, 10);
+	produce("questions", 1, 0, 20);
+	c = joined("questions", "questions", NULL);
+	part = part_of(c, "questions", 1);
+	check(pump(c, part->n == 20), "all read");
+
+	check(kafka->high_watermark(c->client, "questions", 1) == 20, "the high watermark that the fetch has brought");
+	check(kafka->high_watermark(c->client, "no questions", 0) == -1, "none of what is not there");
+
+	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 1, BURROW_KAFKA_EARLIEST, NULL, 0);
+	(void) kafka->list_set(list, 2, "questions", 2, now_ms(), NULL, 0);
+	check(kafka->list_offsets(c->client, list, 5000, error), "resolved %s", error);
+	check(list->items[0].offset == 10 && list->items[1].offset == 0 && list->items[2].offset == 0,
+		  "latest 10, earliest 0, end of an empty partition 0");
+	(void) kafka->list_set(list, 0, "questions", 0, INT64_C(4102444800000), NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 1, INT64_C(4102444800000), NULL, 0);
+	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+		  list->items[1].offset == 20, "a time to come is the end");
+
+	/* decided by partition: one that is not there, and one without a leader */
+	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 7, BURROW_KAFKA_EARLIEST, NULL, 0);
+	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
+	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+		  list->items[2].offset == 20, "resolved with one that is not there %s", error);
+	check(list->items[1].error != 0 && list->items[1].offset == BURROW_KAFKA_NONE_OFFSET,
+		  "which has its error: %s", list->items[1].error_text);
+	(void) rd_kafka_mock_partition_set_leader(cluster, "questions", 2, -1);
+	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 2, BURROW_KAFKA_EARLIEST, NULL, 0);
+	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
+	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
+		  list->items[2].offset == 20, "resolved with one without a leader %s", error);
+	check(list->items[1].error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, "which has its error: %s",
+		  list->items[1].error_text != NULL ? list->items[1].error_text : "none");
+
+	check(kafka->query_bounds(c->client, "questions", 1, 5000, &low, &end, error) &&
+		  low == 0 && end == 20, "asked bounds 0 and 20");
+
+	check(kafka->count_partitions(c->client, "questions", 5000, error) == 3, "three partitions");
+	check(kafka->count_partitions(c->client, "^quest.*s$", 5000, error) == 3, "by a pattern");
+	check(kafka->count_partitions(c->client, "^(", 5000, error) == -1, "bad pattern: %s", error);
+	check(kafka->count_partitions(c->client, "^zzz", 5000, error) == 0, "no match");
+	found = kafka->list_partitions(c->client, "^quest.*s$", 5000, error);
+	check(found != NULL && found->n == 3 && strcmp(found->items[2].topic, "questions") == 0 &&
+		  found->items[2].partition == 2, "the three as a list");
+	kafka->list_free(found);
+	id = kafka->cluster_id(c->client, 5000);
+	check(id != NULL && strncmp(id, "mockCluster", 11) == 0, "cluster is %s", id);
+	kafka->free_text(id);
+	kafka->list_free(list);
+	(void) close_consumer(c);
+}
+
+/*
+ * The timestamps of single messages, of a client that is no member.  One message is all
+ * that it keeps of a partition, and one of another must not be in its way: librdkafka
+ * looks again at a queue that was full after a second.
+ */
+void
+test_peek(void)
+{
+	static const char *const properties[] = {
+		"queued.min.messages", "10", "message.max.bytes", "1000", "fetch.max.bytes", "1000", NULL
+	};
+	Consumer   *c;
+	BurrowKafkaList *list = kafka->list_new(4);
+	BurrowKafkaList *many = kafka->list_new(32);
+	int64_t		before = 0;
+	char		error[BURROW_KAFKA_TEXT_MAX] = "";
+
+	create_topic("peek", 4);
+	create_topic("peek many", 32);
+	for (int i = 0; i < 32; i++)
+		produce("peek many", i, 0, 100);
+	produce("peek", 0, 0, 10);
+	produce("peek", 1, 0, 20);
+	produce("peek", 3, 0, 5);
+	c = open_consumer("peek", NULL, NULL);
+	for (int i = 0; i < 2; i++)
+	{
+		(void) kafka->list_set(list, 0, "peek", 0, 9, NULL, 0);
+		(void) kafka->list_set(list, 1, "peek", 1, 0, NULL, 0);
+		(void) kafka->list_set(list, 2, "peek", 2, 0, NULL, 0);
+		(void) kafka->list_set(list, 3, "peek", 3, 5000, NULL, 0);
+		check(kafka->read_timestamps(c->client, list, 10000, error), "peeked %s", error);
+		check(list->items[0].offset > 0 && list->items[1].offset > 0, "two timestamps");
+		check(list->items[2].offset == BURROW_KAFKA_NO_TIME &&
+			  list->items[3].offset == BURROW_KAFKA_NO_TIME, "none at the end, none beyond it");
+		check(before == 0 || before == list->items[0].offset, "the same when it is asked again");
+		before = list->items[0].offset;
+	}
+	(void) close_consumer(c);
+
+	c = open_consumer("peek", NULL, properties);
+	for (int i = 0; i < 32; i++)
+		(void) kafka->list_set(many, i, "peek many", i, 0, NULL, 0);
+	check(kafka->read_timestamps(c->client, many, 10000, error), "peeked many %s", error);
+	for (int i = 0; i < 32; i++)
+		check(many->items[i].offset > 0, "timestamp %d", i);
+	(void) close_consumer(c);
+	kafka->list_free(many);
+	kafka->list_free(list);
+}
+
+/* What is at single offsets, one after the other. */
+void
+test_look(void)
+{
+	Consumer   *c;
+	BurrowKafkaMessage m;
+
+	create_topic("look", 2);
+	produce("look", 0, 0, 10);
+	c = open_consumer("look", NULL, NULL);
+	for (int i = 0; i < 2; i++)
+	{
+		check(kafka->look(c->client, "look", 0, 7, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 7 &&
+			  m.timestamp_ms > 0, "a message");
+		check(kafka->look(c->client, "look", 0, 10, PATIENCE_MS, &m) == BURROW_KAFKA_END && m.offset == 10, "the end");
+		check(kafka->look(c->client, "look", 0, 5000, PATIENCE_MS, &m) == BURROW_KAFKA_BROKEN &&
+			  m.fault == BURROW_KAFKA_FAULT_GAP && m.offset == 5000, "beyond it: %s", m.text);
+		check(kafka->look(c->client, "look", 1, 0, PATIENCE_MS, &m) == BURROW_KAFKA_END && m.offset == 0, "nothing");
+	}
+	rd_kafka_mock_push_request_errors(cluster, API_FETCH, 1, RD_KAFKA_RESP_ERR_UNKNOWN);
+	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_BROKEN &&
+		  m.fault == BURROW_KAFKA_FAULT_PASSING, "an error: %s", m.text);
+	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "no more");
+	(void) close_consumer(c);
+}
