@@ -41,6 +41,40 @@ timestamp_of(rd_kafka_event_t *event, int64_t offset)
 	return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? BURROW_KAFKA_NO_TIME : ms;
 }
 
+/*
+ * Is it about an earlier assignment?  librdkafka tells by a version, which this error alone has not: it
+ * is made by another thread, and may come when the partition is assigned again.
+ */
+static bool
+is_late(rd_kafka_event_t *event, int64_t offset)
+{
+	rd_kafka_topic_partition_t *where;
+	bool		late;
+
+	if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_ERROR ||
+		rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+		return false;
+	where = rd_kafka_event_topic_partition(event);
+	late = where != NULL && where->offset != offset;
+	if (where != NULL)
+		rd_kafka_topic_partition_destroy(where);
+	return late;
+}
+
+/* The next event of this assignment's, or NULL. */
+static rd_kafka_event_t *
+poll_for(rd_kafka_queue_t *queue, int64_t offset, int timeout_ms)
+{
+	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms);
+
+	while (event != NULL && is_late(event, offset))
+	{
+		rd_kafka_event_destroy(event);
+		event = rd_kafka_queue_poll(queue, timeout_ms);
+	}
+	return event;
+}
+
 /* Replaces each offset by what is heard first of its partition, until the time is over: those that
  * nothing was heard of have an error. */
 static void
@@ -49,7 +83,7 @@ collect(rd_kafka_queue_t **queues, BurrowKafkaList *list, int64_t until)
 	for (int i = 0; i < list->n; i++)
 	{
 		int64_t		left = until - burrow_kafka_now_ms();
-		rd_kafka_event_t *event = rd_kafka_queue_poll(queues[i], left > 0 ? (int) left : 0);
+		rd_kafka_event_t *event = poll_for(queues[i], list->items[i].offset, left > 0 ? (int) left : 0);
 
 		if (event == NULL)
 		{
@@ -115,16 +149,6 @@ burrow_kafka_read_timestamps(BurrowKafkaClient *c, BurrowKafkaList *list, int ti
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 
-/*
- * Is it about an earlier assignment?  librdkafka tells by a version, which this error alone has not: it
- * is made by another thread, and may come when the partition is assigned again.
- */
-static bool
-is_late(BurrowKafkaTake what, const BurrowKafkaMessage *m, int64_t offset)
-{
-	return what == BURROW_KAFKA_BROKEN && m->fault == BURROW_KAFKA_FAULT_GAP && m->offset != offset;
-}
-
 /* Has a connection been lost because an answer was too large?  That is no partition's event. */
 static bool
 was_too_large(BurrowKafkaClient *c, BurrowKafkaMessage *m)
@@ -158,7 +182,7 @@ look_at_queue(BurrowKafkaClient *c, rd_kafka_queue_t *queue, int64_t offset, int
 	for (;;)
 	{
 		int64_t		left = until - burrow_kafka_now_ms();
-		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left > LOOK_SLICE_MS ? LOOK_SLICE_MS : left > 0 ? (int) left : 0);
+		rd_kafka_event_t *event = poll_for(queue, offset, left > LOOK_SLICE_MS ? LOOK_SLICE_MS : left > 0 ? (int) left : 0);
 		const rd_kafka_message_t *message = NULL;
 		rd_kafka_timestamp_type_t type;
 		BurrowKafkaTake what = BURROW_KAFKA_MESSAGE;
@@ -183,7 +207,7 @@ look_at_queue(BurrowKafkaClient *c, rd_kafka_queue_t *queue, int64_t offset, int
 			m->timestamp_ms = rd_kafka_message_timestamp(message, &type);
 		}
 		rd_kafka_event_destroy(event);
-		if (what != BURROW_KAFKA_EMPTY && !is_late(what, m, offset))
+		if (what != BURROW_KAFKA_EMPTY)
 			return what;
 	}
 }
