@@ -4,6 +4,8 @@
  *	  has a file: conf_test.c, message_test.c, and so on; see the table below.
  *
  *	client_test [NAME ...]		all tests, or those whose names begin so
+ *	client_NAME					that test (a link to client_test)
+ *	client_test --names			the names of all
  *	client_test --speed			how long a take() takes
  *
  * Each test has topics and groups of its own in one cluster, except where it takes the
@@ -93,33 +95,55 @@ static const struct
 	{"producer_broker_down", test_producer_broker_down},
 };
 
+/* Called by a test's name, or with names that tests begin with; else all are wanted. */
+static bool
+is_wanted(const char *name, int argc, char **argv)
+{
+	const char *called = strrchr(argv[0], '/');
+	bool		wanted = argc == 1;
+
+	called = called != NULL ? called + 1 : argv[0];
+	if (strncmp(called, "client_test", 11) != 0)
+		return strcmp(called + strlen("client_"), name) == 0;
+	for (int i = 1; i < argc; i++)
+		wanted |= strncmp(name, argv[i], strlen(argv[i])) == 0;
+	return wanted;
+}
+
+static int
+run_tests(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+	{
+		if (!is_wanted(tests[i].name, argc, argv))
+			continue;
+		note("%s", tests[i].name);
+		tests[i].run();
+	}
+	printf("1..%d\n", tests_run);
+	return tests_failed == 0 ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
+	int			status = 0;
+
+	if (argc > 1 && strcmp(argv[1], "--names") == 0)
+	{
+		for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+			puts(tests[i].name);
+		return 0;
+	}
 	kafka = burrow_kafka_functions();
 	if (kafka->abi != BURROW_KAFKA_ABI)
 		die("abi", "differs");
 	note("librdkafka %s", kafka->version());
 	start_cluster();
-
 	if (argc > 1 && strcmp(argv[1], "--speed") == 0)
 		speed();
 	else
-	{
-		for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		{
-			bool		wanted = argc == 1;
-
-			for (int j = 1; j < argc; j++)
-				wanted |= strncmp(tests[i].name, argv[j], strlen(argv[j])) == 0;
-			if (!wanted)
-				continue;
-			note("%s", tests[i].name);
-			tests[i].run();
-		}
-		printf("1..%d\n", tests_run);
-	}
-
+		status = run_tests(argc, argv);
 	stop_cluster();
-	return tests_failed == 0 ? 0 : 1;
+	return status;
 }
