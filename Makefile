@@ -105,6 +105,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/alter.o \
 	src/api/call.o \
 	src/api/dry_run.o \
+	src/api/guard.o \
 	src/api/kafka_properties.o \
 	src/api/dead_letters.o \
 	src/api/offset_runs.o \

@@ -883,6 +883,51 @@ AS $$
 $$;
 COMMENT ON FUNCTION burrow.why_stuck IS 'what holds up a subscription, since when, and the statement to run next; no rows: nothing does';
 
+-- ---------------------------------------------------------------- protection of the tables
+
+-- Privileges on all tables (pg_read_all_data, pg_write_all_data) are not meant for what is in these: whoever
+-- writes burrow.subscription has functions run as other roles, and dead letters are their owners' alone.  Row
+-- security without a policy shows no row to anybody but the owner of the tables, as which the views and Burrow's
+-- functions read; the trigger holds for roles with BYPASSRLS, too.  Each table has both, and a test looks.
+CREATE FUNCTION burrow._guard() RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'burrow_sql_guard';
+COMMENT ON FUNCTION burrow._guard IS 'for internal use: keeps everybody but Burrow from writing its tables';
+
+ALTER TABLE burrow.subscription ENABLE ROW LEVEL SECURITY;
+ALTER TABLE burrow.progress ENABLE ROW LEVEL SECURITY;
+ALTER TABLE burrow.pending_seek ENABLE ROW LEVEL SECURITY;
+ALTER TABLE burrow.dead_letter ENABLE ROW LEVEL SECURITY;
+
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.subscription
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
+ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.progress
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
+ALTER TABLE burrow.progress ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.pending_seek
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
+ALTER TABLE burrow.pending_seek ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.dead_letter
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
+ALTER TABLE burrow.dead_letter ENABLE ALWAYS TRIGGER guard;
+
+-- ANALYZE copies values into pg_statistic, which pg_read_all_data reads; no plan needs these columns'.
+ALTER TABLE burrow.dead_letter
+	ALTER key SET STATISTICS 0,
+	ALTER value SET STATISTICS 0,
+	ALTER headers SET STATISTICS 0,
+	ALTER message SET STATISTICS 0,
+	ALTER detail SET STATISTICS 0,
+	ALTER hint SET STATISTICS 0,
+	ALTER context SET STATISTICS 0;
+ALTER INDEX burrow.dead_letter_key ALTER COLUMN 4 SET STATISTICS 0;
+ALTER TABLE burrow.subscription
+	ALTER error_message SET STATISTICS 0,
+	ALTER error_detail SET STATISTICS 0,
+	ALTER error_hint SET STATISTICS 0,
+	ALTER error_context SET STATISTICS 0;
+
 -- ---------------------------------------------------------------- privileges
 
 REVOKE ALL ON FUNCTION
@@ -897,7 +942,8 @@ REVOKE ALL ON FUNCTION
 	burrow.dry_run,
 	burrow.retry_dead_letters,
 	burrow.discard_dead_letters,
-	burrow.offset_runs
+	burrow.offset_runs,
+	burrow._guard
 FROM PUBLIC;
 
 GRANT SELECT ON
