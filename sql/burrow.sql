@@ -61,6 +61,7 @@ CREATE TABLE burrow.subscription (
 	error_offset bigint,
 	error_sqlstate text,
 	error_message text,
+	error_public_message text,
 	error_detail text,
 	error_hint text,
 	error_context text,
@@ -81,6 +82,7 @@ COMMENT ON COLUMN burrow.subscription.commits_untagged IS 'Kafka takes no metada
 COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
 COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
 COMMENT ON COLUMN burrow.subscription.seek_time IS 'time that all partitions are to be moved to by burrow.seek(); NULL: it was done';
+COMMENT ON COLUMN burrow.subscription.error_public_message IS 'what others than the owner see of error_message; NULL: all of it, and error_hint';
 COMMENT ON COLUMN burrow.subscription.error_next_statement IS 'ends the halt, given its cause; burrow.why_stuck() shows it';
 COMMENT ON COLUMN burrow.subscription.error_at IS 'when the error halted the subscription that the other error_ columns describe';
 
@@ -511,7 +513,7 @@ SELECT s.name AS subscription,
 	s.consumer_group,
 	s.owner,
 	r.consumer_pid,
-	coalesce(s.error_message, w.start_trouble, r.last_error) AS last_error,
+	coalesce(e.message, w.start_trouble, r.last_error) AS last_error,
 	CASE
 		WHEN s.error_message IS NOT NULL THEN s.error_at
 		WHEN w.start_trouble IS NOT NULL THEN w.since
@@ -521,10 +523,10 @@ SELECT s.name AS subscription,
 	s.error_partition,
 	s.error_offset,
 	s.error_sqlstate,
-	s.error_message,
-	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_detail END AS error_detail,
-	s.error_hint,
-	CASE WHEN pg_catalog.pg_has_role(s.owner, 'USAGE') THEN s.error_context END AS error_context,
+	e.message AS error_message,
+	CASE WHEN e.is_all THEN s.error_detail END AS error_detail,
+	CASE WHEN e.is_all OR s.error_public_message IS NULL THEN s.error_hint END AS error_hint,
+	CASE WHEN e.is_all THEN s.error_context END AS error_context,
 	s.error_next_statement,
 	s.uuid,
 	s.cluster_id,
@@ -532,6 +534,11 @@ SELECT s.name AS subscription,
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
 	CROSS JOIN burrow._start_trouble() t
+	CROSS JOIN LATERAL (
+		-- an error of the handler's may quote the message
+		SELECT m.is_all, CASE WHEN m.is_all THEN s.error_message ELSE coalesce(s.error_public_message, s.error_message) END AS message
+		FROM pg_catalog.pg_has_role(s.owner, 'USAGE') m (is_all)
+	) e
 	CROSS JOIN LATERAL (
 		SELECT q.state,
 			CASE WHEN q.state = 'retrying' AND r.consumer_pid IS NULL THEN t.cause END AS start_trouble,

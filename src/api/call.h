@@ -63,7 +63,7 @@ extern void burrow_call_change_row(const char *sql, int nargs, Oid *types, Datum
 /* For such a statement: the subscription is not halted any more. */
 #define BURROW_CALL_CLEAR_ERROR \
 	" error_topic = NULL, error_partition = NULL, error_offset = NULL, error_sqlstate = NULL," \
-	" error_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL," \
+	" error_message = NULL, error_public_message = NULL, error_detail = NULL, error_hint = NULL, error_context = NULL," \
 	" error_next_statement = NULL, error_at = NULL"
 
 #endif							/* BURROW_API_CALL_H */

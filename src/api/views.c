@@ -226,6 +226,16 @@ put_percentiles(Row *row, const BurrowHistogram *h)
 	}
 }
 
+/* What a handler's error says is for those who may see messages' contents. */
+static const char *
+shown_error(const BurrowErrorInfo *error, Oid owner)
+{
+	if (error->at == 0)
+		return NULL;
+	return error->public_message[0] == '\0' || has_privs_of_role(GetUserId(), owner) ?
+		error->message : error->public_message;
+}
+
 Datum
 burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 {
@@ -252,7 +262,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_int(&row, c->subid, false);
 		put_text(&row, burrow_state_names[c->state]);
 		put_int(&row, c->consumer_pid, c->consumer_pid == 0);
-		put_text(&row, c->last_error.at != 0 ? c->last_error.message : NULL);
+		put_text(&row, shown_error(&c->last_error, c->owner));
 		put_text(&row, c->last_error.at != 0 ? c->last_error.sqlstate : NULL);
 		put_time(&row, c->last_error.at);
 		put_retries(&row, &c->retries, c->consumer_pid != 0);

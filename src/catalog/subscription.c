@@ -248,11 +248,11 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 	BurrowCatalogAccess access;
 	const char *texts[] = {
 		halt->topic, halt->sqlstate, halt->message, halt->detail, halt->hint, halt->context,
-		remedies[halt->remedy]
+		remedies[halt->remedy], halt->public_message
 	};
-	Oid			types[11];
-	Datum		values[11];
-	char		nulls[11 + 1];
+	Oid			types[12];
+	Datum		values[12];
+	char		nulls[12 + 1];
 
 	Assert(halt->remedy != BURROW_REMEDY_SEEK ||
 		   (halt->topic != NULL && halt->partition >= 0 && halt->seek_to >= 0));
@@ -262,29 +262,29 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 		nulls[i] = texts[i] != NULL ? ' ' : 'n';
 		values[i] = texts[i] != NULL ? CStringGetTextDatum(texts[i]) : (Datum) 0;
 	}
-	types[7] = INT4OID;
-	values[7] = Int32GetDatum(halt->partition);
-	nulls[7] = halt->partition >= 0 ? ' ' : 'n';
-	types[8] = INT8OID;
-	values[8] = Int64GetDatum(halt->offset);
-	nulls[8] = halt->offset >= 0 ? ' ' : 'n';
+	types[8] = INT4OID;
+	values[8] = Int32GetDatum(halt->partition);
+	nulls[8] = halt->partition >= 0 ? ' ' : 'n';
 	types[9] = INT8OID;
-	values[9] = Int64GetDatum(halt->seek_to);
-	nulls[9] = ' ';
-	types[10] = INT4OID;
-	values[10] = Int32GetDatum(subid);
+	values[9] = Int64GetDatum(halt->offset);
+	nulls[9] = halt->offset >= 0 ? ' ' : 'n';
+	types[10] = INT8OID;
+	values[10] = Int64GetDatum(halt->seek_to);
 	nulls[10] = ' ';
-	nulls[11] = '\0';
+	types[11] = INT4OID;
+	values[11] = Int32GetDatum(subid);
+	nulls[11] = ' ';
+	nulls[12] = '\0';
 
 	if (!burrow_access_begin(&access))
 		return;
 	burrow_access_execute("UPDATE burrow.subscription SET status = 'halted',"
 						  " error_topic = $1, error_sqlstate = $2, error_message = $3,"
 						  " error_detail = $4, error_hint = $5, error_context = $6,"
-						  " error_next_statement = pg_catalog.format($7, name, $1, $8, $10),"
-						  " error_partition = $8, error_offset = $9,"
+						  " error_next_statement = pg_catalog.format($7, name, $1, $9, $11),"
+						  " error_public_message = $8, error_partition = $9, error_offset = $10,"
 						  " error_at = pg_catalog.clock_timestamp()"
-						  " WHERE subid OPERATOR(pg_catalog.=) $11"
+						  " WHERE subid OPERATOR(pg_catalog.=) $12"
 						  " AND status OPERATOR(pg_catalog.<>) 'disabled'",
 						  lengthof(types), types, values, nulls, SPI_OK_UPDATE);
 	burrow_access_end(&access);

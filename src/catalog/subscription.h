@@ -65,6 +65,12 @@ typedef struct BurrowHalt
 	int64		offset;
 	const char *sqlstate;
 	const char *message;
+
+	/*
+	 * What others than the owner see of it, in the log too; NULL: message and hint are Burrow's
+	 * own.
+	 */
+	const char *public_message;
 	const char *detail;
 	const char *hint;
 	const char *context;

@@ -77,7 +77,7 @@ burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const Burr
 	c->unfetched = true;
 	c->fetch_look_at = burrow_earlier(c->fetch_look_at, part->look_at);
 	burrow_partitions_set_trouble(part->slot, part->unfetched_since, position, sqlstate, km->text);
-	burrow_registry_set_error(c->slot, sqlstate, km->text);
+	burrow_registry_set_error(c->slot, sqlstate, km->text, NULL);
 	if (!first)
 		return;
 	burrow_status_show(c);

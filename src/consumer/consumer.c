@@ -437,7 +437,7 @@ burrow_consumer_main(Datum arg)
 
 		MemoryContextSwitchTo(c->halt_cxt);
 		error = CopyErrorData();
-		burrow_registry_set_error(c->slot, unpack_sql_state(error->sqlerrcode), error->message);
+		burrow_status_note(c, unpack_sql_state(error->sqlerrcode), error->message, "the consumer ended with an error");
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

@@ -145,7 +145,7 @@ set_obstacle(BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
 		dlist_foreach(iter, &c->parts)
 			dlist_container(BurrowPartition, node, iter.cur)->goal = -1;
 	}
-	burrow_registry_set_error(c->slot, sqlstate, o->message);
+	burrow_registry_set_error(c->slot, sqlstate, o->message, NULL);
 	ereport(LOG,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 			 errmsg("subscription \"%s\" cannot go on in topic \"%s\" partition %d: %s",

@@ -59,22 +59,23 @@ burrow_shutdown_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *even
 static void
 record_halt(BurrowConsumer *c)
 {
-	/* a handler's texts may hold what messages do */
-	bool		ours = c->halt.context == NULL;
+	/* the log gets what may be shown to others than the owner */
+	bool		ours = c->halt.public_message == NULL;
+	const char *text = ours ? c->halt.message : c->halt.public_message;
 
 	burrow_transaction_begin();
 	if (c->rejected_seek != NULL)
 		burrow_seek_request_remove(c->subid, c->rejected_seek, 1);
 	burrow_subscription_halt(c->subid, &c->halt);
 	burrow_transaction_commit(c->turn_cxt);
-	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message);
+	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message, c->halt.public_message);
 	ereport(LOG,
 			(c->halt.partition < 0 ? errmsg("subscription \"%s\" is halted", c->sub->name) :
 			 errmsg("subscription \"%s\" is halted at topic \"%s\" partition %d offset %lld",
 					c->sub->name, c->halt.topic, c->halt.partition, (long long) c->halt.offset),
 			 ours && c->halt.detail != NULL ?
-			 errdetail("%s: %s\n%s", c->halt.sqlstate, c->halt.message, c->halt.detail) :
-			 errdetail("%s: %s", c->halt.sqlstate, c->halt.message),
+			 errdetail("%s: %s\n%s", c->halt.sqlstate, text, c->halt.detail) :
+			 errdetail("%s: %s", c->halt.sqlstate, text),
 			 ours && c->halt.hint != NULL ?
 			 errhint("%s", c->halt.hint) :
 			 errhint("Correct the cause, then call burrow.resume().")));

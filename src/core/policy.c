@@ -53,6 +53,14 @@ burrow_policy_is_conflict(const char *sqlstate)
 	return is_one_of(sqlstate, conflict);
 }
 
+bool
+burrow_policy_text_quotes_nothing(const char *sqlstate)
+{
+	static const char *const of_the_server[] = {"08", "40", "53", "55", "57", "58", "XX", NULL};
+
+	return is_one_of(sqlstate, of_the_server);
+}
+
 static const char *const corrupt[] = {"XX001", "XX002", NULL};
 
 bool

@@ -116,6 +116,12 @@ extern BurrowErrorKind burrow_policy_classify(const BurrowPolicy *policy, const 
 /* May it come from plans or caches that are out of date, rather than from the message? */
 extern bool burrow_policy_may_be_stale(const char *sqlstate, BurrowErrorOrigin origin);
 
+/*
+ * Does the text of one of PostgreSQL's own errors speak of the server and its objects only?  Others
+ * may quote a value, and a value may be a message's.
+ */
+extern bool burrow_policy_text_quotes_nothing(const char *sqlstate);
+
 /* An error of transactions that got in each other's way: smaller ones do so less. */
 extern bool burrow_policy_is_conflict(const char *sqlstate);
 

@@ -402,7 +402,7 @@ set_failing(BurrowConsumer *c, bool failing)
 	{
 		const char *text = psprintf("could not produce dead letters to topic \"%s\": %s", o->topic, o->why.text);
 
-		burrow_registry_set_error(c->slot, "08006", text);
+		burrow_registry_set_error(c->slot, "08006", text, NULL);
 		if (!o->failing)
 			ereport(WARNING,
 					(errcode(ERRCODE_CONNECTION_FAILURE),

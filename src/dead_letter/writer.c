@@ -115,10 +115,13 @@ burrow_writer_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
 static void
 note_skipped(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
 {
+	const char *public_text = burrow_message_error_public_text(failure);
+
 	ereport(LOG,
 			(errmsg("subscription \"%s\" skips topic \"%s\" partition %d offset %lld after %u attempts",
 					c->sub->name, m->part->topic, m->part->partition, (long long) m->frame.offset, m->frame.attempt),
-			 errdetail("%s: %s", failure->sqlstate, burrow_message_error_text(failure))));
+			 errdetail("%s: %s", failure->sqlstate,
+					   public_text != NULL ? public_text : burrow_message_error_text(failure))));
 	BURROW_COUNT(c->slot, messages_skipped, 1);
 }
 

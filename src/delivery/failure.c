@@ -63,6 +63,7 @@ static void
 begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 {
 	const char *sqlstate = failure->sqlstate;
+	const char *public_text = burrow_message_error_public_text(failure);
 	bool		first = c->wait_until == 0;
 	dlist_iter	iter;
 
@@ -73,7 +74,8 @@ begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, true);
 	ereport(first ? WARNING : DEBUG1,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
-			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, burrow_message_error_text(failure)),
+			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name,
+					public_text != NULL ? public_text : burrow_message_error_text(failure)),
 			 errdetail("The error is not a single message's.  The subscription goes on by itself when the cause is gone.")));
 }
 
@@ -181,15 +183,23 @@ policy_of(const BurrowOptions *o)
 
 static void
 halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowFailure *failure,
-	 const char *message, BurrowRemedy remedy)
+	 const char *message, const char *public_message, BurrowRemedy remedy)
 {
 	BurrowHalt	halt = {
 		.topic = part->topic, .partition = part->partition, .offset = offset,
-		.sqlstate = failure->sqlstate, .message = message, .detail = failure->detail,
-		.hint = failure->hint, .context = failure->context, .remedy = remedy
+		.sqlstate = failure->sqlstate, .message = message, .public_message = public_message,
+		.detail = failure->detail, .hint = failure->hint, .context = failure->context, .remedy = remedy
 	};
 
 	burrow_status_halt(c, &halt);
+}
+
+static const char *
+in_a_row_text(uint32 in_a_row, const char *text)
+{
+	if (text == NULL || in_a_row == 0)
+		return text;
+	return psprintf("%u failed attempts in a row, the last one: %s", in_a_row, text);
 }
 
 static void
@@ -198,8 +208,8 @@ begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failu
 	/* the next message would fail, too, where the handler cannot be called or others have failed */
 	bool		its_own = in_a_row == 0 && failure->origin != BURROW_ORIGIN_LOOKUP;
 
-	halt(c, m->part, m->frame.offset, failure, in_a_row == 0 ? burrow_message_error_text(failure) :
-		 psprintf("%u failed attempts in a row, the last one: %s", in_a_row, burrow_message_error_text(failure)),
+	halt(c, m->part, m->frame.offset, failure, in_a_row_text(in_a_row, burrow_message_error_text(failure)),
+		 in_a_row_text(in_a_row, burrow_message_error_public_text(failure)),
 		 its_own ? BURROW_REMEDY_DEAD_LETTER : BURROW_REMEDY_RESUME);
 }
 
@@ -241,7 +251,7 @@ burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64
 	failure->message = psprintf("could not write the progress of topic \"%s\" partition %d: %s",
 								part->topic, part->partition, burrow_message_error_text(failure));
 	if (burrow_policy_classify(&policy, failure->sqlstate, failure->origin) == BURROW_ERROR_CORRUPT)
-		halt(c, part, offset, failure, failure->message, BURROW_REMEDY_RESUME);
+		halt(c, part, offset, failure, failure->message, burrow_message_error_public_text(failure), BURROW_REMEDY_RESUME);
 	/* what was still in hand when the wait began does not make it longer */
 	else if (!burrow_status_is_waiting(c) || c->wait_until <= c->now)
 	{

@@ -196,7 +196,7 @@ burrow_pool_start_worker(BurrowConsumer *c)
 	{
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
 		if (!c->pool->told_short)
-			burrow_registry_set_error(c->slot, "53000", why);
+			burrow_registry_set_error(c->slot, "53000", why, NULL);
 		tell_short(c, BURROW_SHORT_OF_MEMORY,
 				   psprintf("The server gives no dynamic shared memory: %s.", why));
 		return false;
@@ -291,7 +291,7 @@ start_failed(BurrowConsumer *c)
 	pool->start_delay_us = Min(Max(pool->start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
 	pool->start_again_at = c->now + pool->start_delay_us;
 	burrow_registry_set_error(c->slot, "58000",
-							  "a worker ended before it could work; the server log says why");
+							  "a worker ended before it could work; the server log says why", NULL);
 }
 
 /* Workers that came, workers whose start failed, workers that are gone for good. */

@@ -462,7 +462,7 @@ reap_consumer(int slot, TimestampTz now)
 	if (OidIsValid(unwanted))
 		add_look(unwanted, 0, 0);
 	if (died && !told)
-		burrow_registry_set_error(slot, "XX000", "consumer exited unexpectedly");
+		burrow_registry_set_error(slot, "XX000", "consumer exited unexpectedly", NULL);
 	if (died)
 		ereport(LOG,
 				(errmsg("consumer of subscription \"%s\" has ended, it will be started again in %d s",
@@ -524,7 +524,7 @@ start_consumer(int slot, TimestampTz now)
 		sub->started_at = 0;
 		sub->state = BURROW_RETRYING;
 		LWLockRelease(burrow->lock);
-		burrow_registry_set_error(slot, "53400", "no background worker slot is free");
+		burrow_registry_set_error(slot, "53400", "no background worker slot is free", NULL);
 	}
 	return started;
 }

@@ -71,7 +71,7 @@ burrow_lookup_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, 
 		pfree(part->stuck_text);
 	part->stuck_text = MemoryContextStrdup(TopMemoryContext, text);
 	text = psprintf("topic \"%s\" partition %d cannot be started: %s", part->topic, part->partition, text);
-	burrow_registry_set_error(c->slot, "08006", text);
+	burrow_registry_set_error(c->slot, "08006", text, NULL);
 	ereport(c->start_told.nstuck == 0 ? WARNING : DEBUG1,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("subscription \"%s\": %s", c->sub->name, text),

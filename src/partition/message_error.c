@@ -54,10 +54,13 @@ burrow_message_error_new(BurrowConsumer *c, const char *sqlstate, const char *me
 {
 	const char *given[] = {message, detail, hint, context};
 	Text		texts[4];
+	BurrowFailure *failure;
 
 	for (int i = 0; i < 4; i++)
 		texts[i] = (Text) {given[i], given[i] != NULL ? strlen(given[i]) : 0};
-	return make_failure(c, sqlstate, BURROW_ORIGIN_HANDLER, texts);
+	failure = make_failure(c, sqlstate, BURROW_ORIGIN_HANDLER, texts);
+	failure->ours = true;
+	return failure;
 }
 
 BurrowFailure *
@@ -84,6 +87,24 @@ burrow_message_error_text(const BurrowFailure *failure)
 	return failure->message != NULL ? failure->message : "unknown error";
 }
 
+/* No error of the handler's, and none about a value, is anybody's but the owner's: both may quote the message. */
+const char *
+burrow_message_error_public_text(const BurrowFailure *failure)
+{
+	if (failure->ours || failure->origin == BURROW_ORIGIN_LOOKUP ||
+		(failure->origin == BURROW_ORIGIN_PROGRESS && burrow_policy_text_quotes_nothing(failure->sqlstate)))
+		return NULL;
+	switch (failure->origin)
+	{
+		case BURROW_ORIGIN_VALUE:
+			return psprintf("the message cannot become the handler's arguments (SQLSTATE %s)", failure->sqlstate);
+		case BURROW_ORIGIN_PROGRESS:
+			return psprintf("the progress could not be written (SQLSTATE %s)", failure->sqlstate);
+		default:
+			return psprintf("the handler failed (SQLSTATE %s)", failure->sqlstate);
+	}
+}
+
 /* For the views.  What a value looks like is said in the hint, and is the better half of it. */
 void
 burrow_message_error_show(BurrowConsumer *c, const BurrowFailure *failure)
@@ -92,7 +113,7 @@ burrow_message_error_show(BurrowConsumer *c, const BurrowFailure *failure)
 
 	if (failure->origin == BURROW_ORIGIN_VALUE && failure->hint != NULL)
 		text = psprintf("%s\nHINT:  %s", text, failure->hint);
-	burrow_registry_set_error(c->slot, failure->sqlstate, text);
+	burrow_registry_set_error(c->slot, failure->sqlstate, text, burrow_message_error_public_text(failure));
 }
 
 BurrowRetry *

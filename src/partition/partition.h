@@ -32,6 +32,7 @@ typedef struct BurrowFailure
 	char		sqlstate[6];
 	BurrowErrorOrigin origin;
 	bool		fresh;			/* the session could not be to blame */
+	bool		ours;			/* its texts are Burrow's own */
 	BurrowVerdict verdict;		/* once it is judged */
 	const char *message;		/* these may be NULL */
 	const char *detail;

@@ -14,6 +14,7 @@
 
 #include "utils/memutils.h"
 
+#include "core/policy.h"
 #include "partition/partition.h"
 #include "partition/status.h"
 #include "runtime/transaction.h"
@@ -71,11 +72,29 @@ burrow_status_set_joined(BurrowConsumer *c)
 	burrow_status_show(c);
 }
 
-/* Something is wrong that is not a message's fault: the state says what. */
-void
-burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text)
+/*
+ * A text of PostgreSQL's own, in which `what` has failed; NULL, if everybody may see that text who may see
+ * the subscription.  Otherwise what is left of it without what it may quote.
+ */
+static const char *
+public_text(const char *sqlstate, const char *what)
 {
-	burrow_registry_set_error(c->slot, sqlstate, text);
+	return burrow_policy_text_quotes_nothing(sqlstate) ? NULL : psprintf("%s (SQLSTATE %s)", what, sqlstate);
+}
+
+void
+burrow_status_note(BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
+{
+	burrow_registry_set_error(c->slot, sqlstate, text, public_text(sqlstate, what));
+}
+
+/* public: what others than the owner see of the text; NULL: all of it. */
+static void
+fail(BurrowConsumer *c, const char *sqlstate, const char *text, const char *public)
+{
+	burrow_registry_set_error(c->slot, sqlstate, text, public);
+	if (public != NULL)
+		text = public;
 	c->probe_at = c->now + BURROW_PROBE_US;
 	if (c->degraded)
 	{
@@ -91,6 +110,13 @@ burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text)
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, text),
 			 errdetail("It goes on by itself when the cause is gone.")));
+}
+
+/* Something is wrong that is not a message's fault: the state says what. */
+void
+burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text)
+{
+	fail(c, sqlstate, text, NULL);
 }
 
 /* Kafka has answered. */
@@ -128,7 +154,7 @@ failed(BurrowConsumer *c, const ErrorData *error, const char *what)
 	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED || error->sqlerrcode == ERRCODE_INDEX_CORRUPTED)
 		burrow_status_halt(c, &halt);
 	else
-		burrow_status_fail(c, halt.sqlstate, text);
+		fail(c, halt.sqlstate, text, public_text(halt.sqlstate, psprintf("could not %s", what)));
 }
 
 /*
@@ -188,6 +214,7 @@ burrow_status_halt(BurrowConsumer *c, const BurrowHalt *halt)
 	c->halt.topic = halt_text(c, halt->topic);
 	c->halt.sqlstate = halt_text(c, halt->sqlstate);
 	c->halt.message = halt_text(c, halt->message);
+	c->halt.public_message = halt_text(c, halt->public_message);
 	c->halt.detail = halt_text(c, halt->detail);
 	c->halt.hint = halt_text(c, halt->hint);
 	c->halt.context = halt_text(c, halt->context);

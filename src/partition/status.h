@@ -30,6 +30,11 @@ extern void burrow_status_set_joined(BurrowConsumer *c);
 
 /* Something is wrong that is not a message's fault and goes away by itself. */
 extern void burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text);
+/*
+ * For the views: PostgreSQL's text of an error that ends the process.  Who may not see messages' contents
+ * sees `what` instead, if that text may quote some.
+ */
+extern void burrow_status_note(BurrowConsumer *c, const char *sqlstate, const char *text, const char *what);
 /* It has gone: Kafka has answered. */
 extern void burrow_status_clear(BurrowConsumer *c);
 /* Calls work(c, arg) in a transaction with limited waits for locks.  False: it failed and was rolled back,

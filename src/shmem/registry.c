@@ -428,18 +428,27 @@ burrow_registry_set_starting(int slot, const BurrowStartInfo *starting)
 	LWLockRelease(burrow->lock);
 }
 
+/* Cuts at a character's end. */
+static void
+copy_text(char *to, size_t size, const char *from)
+{
+	int			len = pg_mbcliplen(from, strlen(from), size - 1);
+
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
 void
-burrow_registry_set_error(int slot, const char *sqlstate, const char *message)
+burrow_registry_set_error(int slot, const char *sqlstate, const char *message, const char *public_message)
 {
 	BurrowErrorInfo *error = &burrow->subscriptions[slot].last_error;
 	TimestampTz now = GetCurrentTimestamp();
-	int			len = pg_mbcliplen(message, strlen(message), sizeof(error->message) - 1);
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	error->at = now;
 	strlcpy(error->sqlstate, sqlstate, sizeof(error->sqlstate));
-	memcpy(error->message, message, len);
-	error->message[len] = '\0';
+	copy_text(error->message, sizeof(error->message), message);
+	copy_text(error->public_message, sizeof(error->public_message), public_message != NULL ? public_message : "");
 	LWLockRelease(burrow->lock);
 }
 

@@ -59,7 +59,11 @@ extern void burrow_registry_attach_consumer(int slot, uint32 generation);
 /* Process: consumer, before it exits. */
 extern void burrow_registry_leave(int slot, BurrowLeave how);
 extern void burrow_registry_set_state(int slot, BurrowState state);
-extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message);
+/*
+ * public_message is shown to those who may see the subscription, but not messages' contents; NULL:
+ * the message is, because it is a text of Burrow's or librdkafka's own.
+ */
+extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message, const char *public_message);
 extern void burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries);
 extern void burrow_registry_set_starting(int slot, const BurrowStartInfo *starting);
 extern void burrow_registry_request(int slot, uint32 bits);

@@ -43,7 +43,9 @@ typedef struct BurrowErrorInfo
 {
 	TimestampTz at;				/* 0: none */
 	char		sqlstate[6];
-	char		message[512];
+	char		message[512];	/* the owner's: may quote a message's contents */
+	char		public_message[256];	/* everybody's who may see the subscription; "": message
+										 * is */
 } BurrowErrorInfo;
 
 /* Messages that wait for their retry, and the one that has failed first of those. */

@@ -50,7 +50,7 @@ for my $ordering (qw(key partition))
 	is($node->sql("SELECT count(*), count(DISTINCT \"offset\"), max(attempt) FROM got WHERE topic = '$name'"), '200|200|1', "$ordering: all are handled, no attempts used up");
 	is($node->sql('SELECT count(*) FROM burrow.dead_letters'), '0', "$ordering: no dead letters");
 	$node->wait_for_state($name, 'running');
-	like($node->log_since($position), qr/WARNING:  subscription "$name" is waiting: error 53100\n.*LOG:  subscription "$name" goes on/s, "$ordering: the log says so");
+	like($node->log_since($position), qr/WARNING:  subscription "$name" is waiting: the handler failed \(SQLSTATE 53100\)\n.*LOG:  subscription "$name" goes on/s, "$ordering: the log says so");
 	my $warnings = () = $node->log_since($position) =~ /WARNING:  subscription "$name" is waiting/g;
 	is($warnings, 1, "$ordering: once");
 	$node->sql("SELECT burrow.pause('$name')");

@@ -375,6 +375,7 @@ FIRST_WAIT, LONGEST_WAIT = 500_000, 30_000_000
 
 policy_classify = declare(c.c_int, "burrow_policy_classify", c.POINTER(Policy), c.c_char_p, c.c_int)
 policy_may_be_stale = declare(c.c_bool, "burrow_policy_may_be_stale", c.c_char_p, c.c_int)
+policy_text_quotes_nothing = declare(c.c_bool, "burrow_policy_text_quotes_nothing", c.c_char_p)
 policy_is_conflict = declare(c.c_bool, "burrow_policy_is_conflict", c.c_char_p)
 policy_decide = declare(Verdict, "burrow_policy_decide", c.POINTER(Policy), c.c_int, c.c_uint32,
                         c.c_uint64)

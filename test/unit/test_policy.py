@@ -44,6 +44,13 @@ def test_kinds_by_default(sqlstate, kind):
     assert core.policy_is_conflict(sqlstate.encode()) == (kind == CONFLICT)
 
 
+def test_texts_that_may_quote_a_value():
+    for sqlstate in ("22P02", "23505", "42601", "54000", "0A000", "P0001", "BR001", "25006", "00000"):
+        assert not core.policy_text_quotes_nothing(sqlstate.encode())
+    for sqlstate in ("53100", "55P03", "57014", "58030", "XX001", "40P01", "08006"):
+        assert core.policy_text_quotes_nothing(sqlstate.encode())
+
+
 def test_the_option_has_the_last_word():
     assert classify("23503", permanent="{22,23503}") == PERMANENT
     assert classify("53200", permanent="{53200}") == PERMANENT
