@@ -196,6 +196,9 @@ class Environment:
             self.server.stop()
         self.broker.stop()
 
+    def require(self, **settings):
+        self.server.require(**settings)
+
     @property
     def session(self):
         return self.server.session

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 import report
+from against import Before, beside
 from environment import Environment
 from machine import Machine
 from workloads import OF_THE_SERVER, SCALED, WORKLOADS, by_name
@@ -62,7 +63,7 @@ class Results:
         measured = {}
         for number, case in enumerate(self.cases):
             settings = {name: case[name] for name in OF_THE_SERVER if name in case}
-            env.server.require(**self.workload.server, **settings)
+            env.require(**self.workload.server, **settings)
             self.figures[number].append(self.workload.measure(env, case))
             for reference in self.workload.references:
                 key = (reference.name, *(case.get(parameter) for parameter in reference.parameters))
@@ -82,6 +83,12 @@ def measure(env, workload, cases, machine, runs, scale):
     return results
 
 
+def stage(args, folder):
+    if args.against:
+        return Before(args.bindir, args.before_bindir, folder)
+    return Environment(args.bindir, folder)
+
+
 def measure_all(args, runs, scale, document):
     """Every workload in an environment that none has failed in.  Returns the names of those that failed."""
     machine = Machine(args.bindir, runs, scale)
@@ -89,9 +96,11 @@ def measure_all(args, runs, scale, document):
     env = None
     try:
         for workload, cases in select(args.workloads):
+            if args.against:
+                workload = beside(workload, args.against)
             try:
                 if env is None:
-                    env = Environment(args.bindir, args.work / f"after{len(failed)}")
+                    env = stage(args, args.work / f"after{len(failed)}")
                 done.append(measure(env, workload, cases, machine, runs, scale))
             except Exception:  # whatever it is, it is about this workload
                 traceback.print_exc()
@@ -117,6 +126,8 @@ def main():
     parser.add_argument("--bindir", type=Path)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--against", help="the commit that --before-bindir has installed")
+    parser.add_argument("--before-bindir", type=Path)
     parser.add_argument("workloads", nargs="*")
     args = parser.parse_args()
     if args.list:
@@ -127,7 +138,7 @@ def main():
     # so that servers are ended in an orderly way
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runs, scale = int(os.environ.get("BENCH_RUNS", 3)), float(os.environ.get("BENCH_SCALE", 1))
-    document = os.environ.get("BENCH_DOCUMENT", "yes" if scale == 1 else "no") == "yes"
+    document = os.environ.get("BENCH_DOCUMENT", "yes" if scale == 1 else "no") == "yes" and not args.against
     failed = measure_all(args, runs, scale, document)
     if failed:
         sys.exit(f"bench: could not measure {', '.join(failed)}")
