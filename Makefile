@@ -104,6 +104,7 @@ OBJS = $(CORE_OBJS) \
 	src/worker/worker.o \
 	src/api/alter.o \
 	src/api/call.o \
+	src/api/check_schema.o \
 	src/api/dry_run.o \
 	src/api/guard.o \
 	src/api/kafka_properties.o \

@@ -11,6 +11,13 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION burrow" to load this file. \quit
 
+-- A schema that was there before must be the installing role's, and empty.
+CREATE FUNCTION burrow._check_schema() RETURNS void
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'burrow_sql_check_schema';
+SELECT burrow._check_schema();
+DROP FUNCTION burrow._check_schema();
+
 GRANT USAGE ON SCHEMA burrow TO PUBLIC;
 
 -- ---------------------------------------------------------------- messages

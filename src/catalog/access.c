@@ -14,8 +14,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -33,27 +36,83 @@ burrow_access_extension_exists(void)
 }
 
 /*
- * Who owns burrow.subscription?  InvalidOid if the extension is not here: a table of
- * that name without the extension is somebody else's, and would let him have
- * functions run as whichever role he writes into it.
+ * Does this object of the extension's schema belong to the extension?  A schema, table or
+ * type of that name may be anybody's: he would have functions run as whichever role he writes
+ * into it.  Belonging cannot be taken away but by a superuser, so one that was found to
+ * belong is not looked up again.
  */
-static Oid
-catalog_owner(void)
+static void
+require_member(Oid classid, Oid objid, const char *kind, const char *name)
+{
+	static ObjectAddress members[16];
+	static int	nmembers = 0;
+	Oid			extension = get_extension_oid(BURROW_EXTENSION, false);
+
+	/* objectSubId is not needed here, and says which extension it was */
+	for (int i = 0; i < nmembers; i++)
+	{
+		if (members[i].classId == classid && members[i].objectId == objid &&
+			members[i].objectSubId == (int32) extension)
+			return;
+	}
+	if (getExtensionOfObject(classid, objid) != extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s \"%s.%s\" does not belong to extension \"%s\"", kind, BURROW_SCHEMA, name, BURROW_EXTENSION),
+				 errhint("Look whose it is and where the extension's schema is, and put back what was moved or renamed.")));
+	if (nmembers == lengthof(members))
+		nmembers = 0;
+	ObjectAddressSubSet(members[nmembers], classid, objid, (int32) extension);
+	nmembers++;
+}
+
+Oid
+burrow_access_table(const char *name)
 {
 	Oid			schema;
 	Oid			relid;
-	Oid			owner;
-	HeapTuple	tuple;
 
 	if (!burrow_access_extension_exists())
 		return InvalidOid;
 	schema = get_namespace_oid(BURROW_SCHEMA, true);
-	if (!OidIsValid(schema))
+	relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+	if (OidIsValid(relid))
+		require_member(RelationRelationId, relid, "table", name);
+	return relid;
+}
+
+Oid
+burrow_access_type(const char *name)
+{
+	Oid			schema;
+	Oid			type;
+
+	if (!burrow_access_extension_exists())
 		return InvalidOid;
-	relid = get_relname_relid("subscription", schema);
-	if (!OidIsValid(relid))
-		return InvalidOid;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	schema = get_namespace_oid(BURROW_SCHEMA, true);
+	type = OidIsValid(schema) ? GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+												ObjectIdGetDatum(schema)) : InvalidOid;
+	if (OidIsValid(type))
+		require_member(TypeRelationId, type, "type", name);
+	return type;
+}
+
+/* Every table that our statements name: whose owner they run as may touch no other. */
+static const char *const tables[] = {
+	"subscription", "progress", "pending_seek", "dead_letter"
+};
+
+/* Who owns burrow.subscription?  InvalidOid if the extension is not here. */
+static Oid
+catalog_owner(void)
+{
+	Oid			relids[lengthof(tables)];
+	Oid			owner;
+	HeapTuple	tuple;
+
+	for (int i = 0; i < lengthof(tables); i++)
+		relids[i] = burrow_access_table(tables[i]);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relids[0]));
 	if (!HeapTupleIsValid(tuple))
 		return InvalidOid;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;

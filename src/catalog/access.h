@@ -19,6 +19,14 @@ typedef struct BurrowCatalogAccess
 extern bool burrow_access_extension_exists(void);
 
 /*
+ * A table or a type of the extension's, by its name in schema burrow.  InvalidOid: it is not here.  One that does not
+ * belong to the extension is an error (OBJECT_NOT_IN_PREREQUISITE_STATE): it is somebody's who would be
+ * believed.  No code of ours may find a table or type in another way.
+ */
+extern Oid	burrow_access_table(const char *name);
+extern Oid	burrow_access_type(const char *name);
+
+/*
  * Connects to SPI as the owner of Burrow's tables, with a search_path of pg_catalog
  * alone.  False, and nothing done: the extension is not in this database.  Needs a
  * transaction.  After an error the end of the (sub)transaction puts all back.

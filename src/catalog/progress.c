@@ -46,9 +46,7 @@
 #include "access/stratnum.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
@@ -62,6 +60,7 @@
 #include "utils/uuid.h"
 
 #include "burrow.h"
+#include "catalog/access.h"
 #include "catalog/done_set.h"
 #include "catalog/progress.h"
 #include "compat.h"
@@ -188,14 +187,8 @@ find_place(uint32 number)
 static Relation
 open_table(const char *name, LOCKMODE mode)
 {
-	Oid			schema;
-	Oid			relid;
+	Oid			relid = burrow_access_table(name);
 
-	/* without the extension, a table of that name is somebody else's */
-	if (!OidIsValid(get_extension_oid(BURROW_EXTENSION, true)))
-		return NULL;
-	schema = get_namespace_oid(BURROW_SCHEMA, true);
-	relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 	return OidIsValid(relid) ? try_relation_open(relid, mode) : NULL;
 }
 

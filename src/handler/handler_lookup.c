@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "burrow.h"
+#include "catalog/access.h"
 #include "compat.h"
 #include "handler/handler_lookup.h"
 
@@ -68,10 +69,9 @@ hint_what_fits(void)
 }
 
 static Oid
-type_of_schema(Oid namespace, const char *name)
+type_of_extension(const char *name)
 {
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-									   CStringGetDatum(name), ObjectIdGetDatum(namespace));
+	Oid			type = burrow_access_type(name);
 
 	if (!OidIsValid(type))
 		ereport(ERROR,
@@ -85,10 +85,8 @@ type_of_schema(Oid namespace, const char *name)
 void
 burrow_handler_lookup_types(BurrowMessageTypes *types)
 {
-	Oid			namespace = get_namespace_oid(BURROW_SCHEMA, true);
-
-	types->message = type_of_schema(namespace, "message");
-	types->header = type_of_schema(namespace, "header");
+	types->message = type_of_extension("message");
+	types->header = type_of_extension("header");
 	types->message_array = get_array_type(types->message);
 	types->header_array = get_array_type(types->header);
 }
