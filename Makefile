@@ -51,6 +51,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/progress.o \
 	src/catalog/seek_request.o \
 	src/catalog/sqlstates.o \
+	src/catalog/size_text.o \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
 	src/consumer/assignment.o \

@@ -174,6 +174,33 @@ SELECT pg_catalog.pg_extension_config_dump('burrow.dead_letter', '');
 
 -- ---------------------------------------------------------------- subscriptions
 
+-- A size, as a number of bytes or as pg_size_bytes() reads it.  It is text, and stays as it
+-- was written until the option is known: the error names it then.
+CREATE TYPE burrow.byte_size;
+CREATE FUNCTION burrow._byte_size_in(cstring) RETURNS burrow.byte_size
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
+AS 'textin';
+COMMENT ON FUNCTION burrow._byte_size_in IS 'internal: input of burrow.byte_size';
+
+CREATE FUNCTION burrow._byte_size_out(burrow.byte_size) RETURNS cstring
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
+AS 'textout';
+COMMENT ON FUNCTION burrow._byte_size_out IS 'internal: output of burrow.byte_size';
+
+CREATE TYPE burrow.byte_size (INPUT = burrow._byte_size_in, OUTPUT = burrow._byte_size_out, LIKE = pg_catalog.text);
+COMMENT ON TYPE burrow.byte_size IS 'a size: a number of bytes, or a number and a unit (64 MB)';
+
+CREATE CAST (text AS burrow.byte_size) WITHOUT FUNCTION AS IMPLICIT;
+COMMENT ON CAST (text AS burrow.byte_size) IS 'a number and a unit';
+CREATE CAST (smallint AS burrow.byte_size) WITH INOUT AS IMPLICIT;
+COMMENT ON CAST (smallint AS burrow.byte_size) IS 'a number of bytes';
+CREATE CAST (integer AS burrow.byte_size) WITH INOUT AS IMPLICIT;
+COMMENT ON CAST (integer AS burrow.byte_size) IS 'a number of bytes';
+CREATE CAST (bigint AS burrow.byte_size) WITH INOUT AS IMPLICIT;
+COMMENT ON CAST (bigint AS burrow.byte_size) IS 'a number of bytes';
+CREATE CAST (numeric AS burrow.byte_size) WITH INOUT AS IMPLICIT;
+COMMENT ON CAST (numeric AS burrow.byte_size) IS 'a number of bytes';
+
 -- The defaults are those of the one option table in C; see burrow.options().
 CREATE FUNCTION burrow.subscribe(
 	topic text,
@@ -189,8 +216,8 @@ CREATE FUNCTION burrow.subscribe(
 	batch_size bigint DEFAULT 100,
 	batch_time interval DEFAULT '10 ms',
 	max_inflight bigint DEFAULT NULL,
-	max_inflight_bytes bigint DEFAULT 67108864,
-	queue_memory bigint DEFAULT 67108864,
+	max_inflight_bytes burrow.byte_size DEFAULT '64 MB',
+	queue_memory burrow.byte_size DEFAULT '64 MB',
 	"window" bigint DEFAULT 100000,
 	commit_interval interval DEFAULT '5 s',
 	commit_batch_size bigint DEFAULT 1000,
@@ -228,8 +255,8 @@ CREATE FUNCTION burrow.alter(
 	batch_size bigint DEFAULT NULL,
 	batch_time interval DEFAULT NULL,
 	max_inflight bigint DEFAULT NULL,
-	max_inflight_bytes bigint DEFAULT NULL,
-	queue_memory bigint DEFAULT NULL,
+	max_inflight_bytes burrow.byte_size DEFAULT NULL,
+	queue_memory burrow.byte_size DEFAULT NULL,
 	"window" bigint DEFAULT NULL,
 	commit_interval interval DEFAULT NULL,
 	commit_batch_size bigint DEFAULT NULL,

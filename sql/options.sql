@@ -66,6 +66,24 @@ SELECT name, o FROM burrow.subscription, unnest(options) WITH ORDINALITY AS u (o
 SELECT burrow.subscribe('nulls', 'on_message', enabled => false, workers => NULL, ordering => NULL, kafka => NULL, commit_interval => NULL);
 SELECT a.options = b.options AS same FROM burrow.subscription a, burrow.subscription b WHERE a.name = 'defaults' AND b.name = 'nulls';
 
+-- Sizes are numbers of bytes or have units, and the view has the number of bytes.
+CREATE FUNCTION stored_size(size burrow.byte_size) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  shown text;
+BEGIN
+  PERFORM burrow.alter('defaults', queue_memory => size, max_inflight_bytes => size);
+  SELECT concat_ws(', ', s.queue_memory, s.max_inflight_bytes, (SELECT o FROM unnest(t.options) o WHERE o LIKE 'queue%'))
+  INTO STRICT shown FROM burrow.subscriptions s JOIN burrow.subscription t ON t.name = s.subscription WHERE subscription = 'defaults';
+  RETURN shown;
+END $$;
+SELECT stored_size('32 MB'), stored_size('1GB'), stored_size('1.5 gb'), stored_size('1048577'), stored_size('  3072kB ');
+SELECT stored_size(2097152), stored_size(2097152::bigint), stored_size('3 MB'::text), stored_size(4194304.0), stored_size(pg_size_bytes('5 MB'));
+PREPARE size_is AS SELECT stored_size($1);
+EXECUTE size_is('6 MB');
+EXECUTE size_is(7340032);
+DEALLOCATE size_is;
+SELECT stored_size('64 MB');
+
 -- start_from means the same in every session.
 CREATE FUNCTION stored_start(start_from text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -93,4 +111,4 @@ SELECT burrow.subscribe('secret', 'on_message', enabled => false, kafka => '{"ss
 SELECT kafka FROM burrow.subscriptions WHERE subscription = 'secret';
 
 SELECT burrow.unsubscribe(subscription) FROM burrow.subscriptions;
-DROP FUNCTION on_message, defaults_that_differ, stored_start;
+DROP FUNCTION on_message, defaults_that_differ, stored_start, stored_size;

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "catalog/options.h"
+#include "catalog/size_text.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_options);
@@ -42,7 +43,7 @@ burrow_sql_options(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* What a column shows of a stored value. */
+/* What a column shows of a stored value; of a size, the number of bytes, to compute with. */
 static char *
 shown_value(BurrowOptionId id, const char *const *values)
 {
@@ -51,6 +52,8 @@ shown_value(BurrowOptionId id, const char *const *values)
 	if (id == BURROW_OPTION_MAX_INFLIGHT && values[id] == NULL)
 		return psprintf("%d", burrow_options_max_inflight(atoi(values[BURROW_OPTION_WORKERS]),
 														  atoi(values[BURROW_OPTION_BATCH_SIZE])));
+	if (burrow_options[id].kind == BURROW_KIND_BYTES)
+		return psprintf(INT64_FORMAT, burrow_size_text_parse(values[id]));
 	return values[id] != NULL ? pstrdup(values[id]) : NULL;
 }
 

@@ -8,13 +8,16 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "burrow.h"
 #include "catalog/interval_text.h"
 #include "catalog/names.h"
 #include "catalog/option.h"
+#include "catalog/size_text.h"
 
 /*
  * Integers are taken as bigint, so that a number that is far too large gets an answer
- * that names the option, and not "function does not exist".
+ * that names the option, and not "function does not exist".  For the same reason a size is
+ * text to which numbers are cast: it is read when it is known which option it is of.
  */
 const char *
 burrow_option_sql_type(const BurrowOption *option)
@@ -24,8 +27,9 @@ burrow_option_sql_type(const BurrowOption *option)
 		case BURROW_KIND_BOOLEAN:
 			return "boolean";
 		case BURROW_KIND_INTEGER:
-		case BURROW_KIND_BYTES:
 			return "bigint";
+		case BURROW_KIND_BYTES:
+			return BURROW_SCHEMA ".byte_size";
 		case BURROW_KIND_INTERVAL:
 			return "interval";
 		case BURROW_KIND_SERVER:
@@ -68,7 +72,9 @@ burrow_option_allowed(const BurrowOption *option)
 		case BURROW_KIND_INTEGER:
 			return psprintf("integers from " INT64_FORMAT " to " INT64_FORMAT, option->min, option->max);
 		case BURROW_KIND_BYTES:
-			return psprintf("numbers of bytes from " INT64_FORMAT " to " INT64_FORMAT, option->min, option->max);
+			return psprintf("sizes from %s to %s",
+							burrow_size_text_format(option->min),
+							burrow_size_text_format(option->max));
 		case BURROW_KIND_INTERVAL:
 			return psprintf("intervals from %s to %s",
 							burrow_interval_text_format(option->min),

@@ -15,7 +15,7 @@ typedef enum BurrowOptionKind
 {
 	BURROW_KIND_BOOLEAN,
 	BURROW_KIND_INTEGER,
-	BURROW_KIND_BYTES,
+	BURROW_KIND_BYTES,			/* a size, with or without a unit */
 	BURROW_KIND_INTERVAL,
 	BURROW_KIND_CHOICE,			/* one of several words */
 	BURROW_KIND_SERVER,

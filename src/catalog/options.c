@@ -23,6 +23,7 @@
 #include "catalog/names.h"
 #include "catalog/nearest.h"
 #include "catalog/options.h"
+#include "catalog/size_text.h"
 #include "catalog/sqlstates.h"
 #include "catalog/start_from.h"
 
@@ -109,12 +110,12 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 		1, 10000000, FIELD(max_inflight)
 	},
 	[BURROW_OPTION_MAX_INFLIGHT_BYTES] = {
-		"max_inflight_bytes", BURROW_KIND_BYTES, "67108864",
+		"max_inflight_bytes", BURROW_KIND_BYTES, "64 MB",
 		"most bytes of messages that were taken from Kafka and are not done", 64 * KB, 64 * GB,
 		FIELD(max_inflight_bytes)
 	},
 	[BURROW_OPTION_QUEUE_MEMORY] = {
-		"queue_memory", BURROW_KIND_BYTES, "67108864",
+		"queue_memory", BURROW_KIND_BYTES, "64 MB",
 		"bytes that are fetched ahead", 1 * MB, 64 * GB, FIELD(queue_memory)
 	},
 	[BURROW_OPTION_WINDOW] = {
@@ -250,6 +251,16 @@ interval_from_datum(const BurrowOption *option, Datum value)
 	return burrow_interval_text_format(us);
 }
 
+static char *
+size_from_datum(const BurrowOption *option, Datum value)
+{
+	int64		bytes;
+
+	if (!burrow_size_text_bytes(DatumGetTextPP(value), &bytes) || bytes < option->min || bytes > option->max)
+		burrow_option_reject(option, TextDatumGetCString(value), NULL);
+	return burrow_size_text_format(bytes);
+}
+
 char *
 burrow_option_from_datum(const BurrowOption *option, Datum value)
 {
@@ -260,8 +271,9 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 		case BURROW_KIND_BOOLEAN:
 			return pstrdup(DatumGetBool(value) ? "true" : "false");
 		case BURROW_KIND_INTEGER:
-		case BURROW_KIND_BYTES:
 			return integer_from_datum(option, value);
+		case BURROW_KIND_BYTES:
+			return size_from_datum(option, value);
 		case BURROW_KIND_INTERVAL:
 			return interval_from_datum(option, value);
 		case BURROW_KIND_CHOICE:
@@ -300,12 +312,19 @@ burrow_options_set_defaults(const char **values)
 		values[i] = burrow_options[i].default_value;
 }
 
-/* The number or time that the text means. */
+/* The number, size or time that the text means. */
 static int64
 value_of(const char *const *values, BurrowOptionId id)
 {
-	return burrow_options[id].kind == BURROW_KIND_INTERVAL ?
-		burrow_interval_text_parse(values[id]) : strtoll(values[id], NULL, 10);
+	switch (burrow_options[id].kind)
+	{
+		case BURROW_KIND_INTERVAL:
+			return burrow_interval_text_parse(values[id]);
+		case BURROW_KIND_BYTES:
+			return burrow_size_text_parse(values[id]);
+		default:
+			return strtoll(values[id], NULL, 10);
+	}
 }
 
 /* a must not be greater than b, where both have a value */
