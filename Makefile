@@ -25,6 +25,7 @@ CORE_OBJS = \
 	src/core/session_budget.o \
 	src/core/sizer.o \
 	src/core/start_position.o \
+	src/core/topic_id.o \
 	src/core/topic_pattern.o \
 	src/core/tracker.o
 
@@ -64,6 +65,7 @@ OBJS = $(CORE_OBJS) \
 	src/consumer/commit_answer.o \
 	src/consumer/connection.o \
 	src/consumer/consumer.o \
+	src/offsets/topic_watch.o \
 	src/offsets/topic_identity.o \
 	src/launcher/database_hooks.o \
 	src/launcher/discovery.o \
@@ -133,7 +135,13 @@ KAFKA_OBJS = \
 	src/kafka/peek.o \
 	src/kafka/producer.o \
 	src/kafka/query.o \
-	src/kafka/text.o
+	src/kafka/text.o \
+	src/kafka/topic_id.o
+
+# What the second library needs of the core: it must not look for it in the first.
+KAFKA_CORE_OBJS = \
+	src/core/topic_id.o \
+	src/core/topic_pattern.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
 REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs
@@ -165,8 +173,8 @@ include $(PGXS)
 
 all: burrow_kafka.so
 
-burrow_kafka.so: $(KAFKA_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka
+burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka
 
 install: install-kafka
 install-kafka: burrow_kafka.so

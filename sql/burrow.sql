@@ -112,6 +112,17 @@ COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyo
 COMMENT ON COLUMN burrow.progress.seen_offset IS 'a message that was read';
 COMMENT ON COLUMN burrow.progress.seen_time IS 'and its timestamp: another one tells that the topic was made anew';
 
+-- Not columns of burrow.progress, whose rows are written with each transaction.
+CREATE TABLE burrow.topic_identity (
+	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
+	topic text NOT NULL,
+	partition int NOT NULL,
+	topic_id text NOT NULL,
+	PRIMARY KEY (subid, topic, partition)
+);
+COMMENT ON TABLE burrow.topic_identity IS 'which topic the positions in burrow.progress are of: the id changes when a topic is made anew';
+COMMENT ON COLUMN burrow.topic_identity.topic_id IS 'Kafka''s id of the topic, as kafka-topics --describe shows it';
+
 CREATE TABLE burrow.pending_seek (
 	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
 	topic text NOT NULL,
@@ -169,6 +180,7 @@ COMMENT ON COLUMN burrow.dead_letter.produced_at IS 'when it was known to be in 
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.progress', '');
+SELECT pg_catalog.pg_extension_config_dump('burrow.topic_identity', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.pending_seek', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.dead_letter', '');
 
@@ -937,6 +949,7 @@ COMMENT ON FUNCTION burrow._guard IS 'for internal use: keeps everybody but Burr
 
 ALTER TABLE burrow.subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE burrow.progress ENABLE ROW LEVEL SECURITY;
+ALTER TABLE burrow.topic_identity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE burrow.pending_seek ENABLE ROW LEVEL SECURITY;
 ALTER TABLE burrow.dead_letter ENABLE ROW LEVEL SECURITY;
 
@@ -946,6 +959,9 @@ ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER guard;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.progress
 	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
 ALTER TABLE burrow.progress ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.topic_identity
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
+ALTER TABLE burrow.topic_identity ENABLE ALWAYS TRIGGER guard;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.pending_seek
 	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
 ALTER TABLE burrow.pending_seek ENABLE ALWAYS TRIGGER guard;

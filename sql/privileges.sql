@@ -25,6 +25,7 @@ SELECT burrow.dry_run('a');
 SELECT * FROM burrow.subscription;
 SELECT * FROM burrow.progress;
 SELECT * FROM burrow.pending_seek;
+SELECT * FROM burrow.topic_identity;
 SELECT nextval('burrow.subscription_subid_seq');
 RESET ROLE;
 

@@ -99,7 +99,7 @@ burrow_access_type(const char *name)
 
 /* Every table that our statements name: whose owner they run as may touch no other. */
 static const char *const tables[] = {
-	"subscription", "progress", "pending_seek", "dead_letter"
+	"subscription", "progress", "topic_identity", "pending_seek", "dead_letter"
 };
 
 /* Who owns burrow.subscription?  InvalidOid if the extension is not here. */

@@ -76,7 +76,29 @@ seen_arrays(const BurrowPosition *positions, int n, Datum *offsets, Datum *times
 												sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* One row of burrow.progress: lane, low, done, seen_offset, seen_time. */
+/* And one, whose elements may be NULL: ids of topics.  False: all are. */
+static bool
+topic_id_array(const BurrowPosition *positions, int n, Datum *topic_ids)
+{
+	Datum	   *elements = palloc0(sizeof(Datum) * n);
+	bool	   *nulls = palloc(sizeof(bool) * n);
+	int			lower_bound = 1;
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = !burrow_topic_id_is_known(&positions[i].topic_id);
+		if (nulls[i])
+			continue;
+		elements[i] = CStringGetTextDatum(positions[i].topic_id.text);
+		any = true;
+	}
+	*topic_ids = PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower_bound, TEXTOID,
+													-1, false, TYPALIGN_INT));
+	return any;
+}
+
+/* One row of burrow.progress: lane, low, done, seen_offset, seen_time, and the topic's id. */
 static void
 take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
 {
@@ -85,7 +107,9 @@ take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
 	int64		low = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull));
 
 	Datum		seen;
+	char	   *topic_id = SPI_getvalue(tuple, desc, 7);
 
+	position->topic_id = burrow_topic_id_read(topic_id);
 	position->alone = position->low < 0 && lane < 0;
 	position->low = Max(position->low, low);
 	burrow_done_set_read(&position->done, low, SPI_getbinval(tuple, desc, 4, &isnull));
@@ -113,6 +137,7 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 		positions[i].low = -1;
 		positions[i].seen_offset = -1;
 		positions[i].seen_ms = BURROW_KAFKA_NO_TIME;
+		positions[i].topic_id = (BurrowTopicId) {""};
 		positions[i].alone = false;
 		burrow_done_set_init(&positions[i].done);
 	}
@@ -121,13 +146,17 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 
 	values[0] = Int32GetDatum(subid);
 	name_arrays(positions, n, &values[1], &values[2]);
-	nrows = burrow_access_execute("SELECT w.n, p.lane, p.low, p.done, p.seen_offset, p.seen_time"
+	nrows = burrow_access_execute("SELECT w.n, p.lane, p.low, p.done, p.seen_offset, p.seen_time, t.topic_id"
 								  " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3))"
 								  " WITH ORDINALITY AS w (topic, partition, n)"
 								  " JOIN burrow.progress p"
 								  " ON p.subid OPERATOR(pg_catalog.=) $1"
 								  " AND p.topic OPERATOR(pg_catalog.=) w.topic"
-								  " AND p.partition OPERATOR(pg_catalog.=) w.partition",
+								  " AND p.partition OPERATOR(pg_catalog.=) w.partition"
+								  " LEFT JOIN burrow.topic_identity t"
+								  " ON t.subid OPERATOR(pg_catalog.=) $1"
+								  " AND t.topic OPERATOR(pg_catalog.=) w.topic"
+								  " AND t.partition OPERATOR(pg_catalog.=) w.partition",
 								  3, types, values, NULL, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(caller);
 	for (uint64 row = 0; row < nrows; row++)
@@ -160,6 +189,40 @@ burrow_position_exists(int32 subid, const char *topic)
 	return exists;
 }
 
+/* Of each position what it has, or nothing. */
+static void
+store_topic_ids(int32 subid, Datum uuid, const BurrowPosition *positions, int n)
+{
+	Oid			types[] = {INT4OID, UUIDOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID};
+	Datum		values[lengthof(types)];
+	bool		any;
+
+	values[0] = Int32GetDatum(subid);
+	values[1] = uuid;
+	name_arrays(positions, n, &values[2], &values[3]);
+	any = topic_id_array(positions, n, &values[4]);
+	burrow_access_execute("DELETE FROM burrow.topic_identity t"
+						  " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))"
+						  " AS w (topic, partition, topic_id), burrow.subscription s"
+						  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+						  " AND s.uuid OPERATOR(pg_catalog.=) $2"
+						  " AND t.subid OPERATOR(pg_catalog.=) $1"
+						  " AND t.topic OPERATOR(pg_catalog.=) w.topic"
+						  " AND t.partition OPERATOR(pg_catalog.=) w.partition"
+						  " AND t.topic_id IS DISTINCT FROM w.topic_id",
+						  lengthof(types), types, values, NULL, SPI_OK_DELETE);
+	if (any)
+		burrow_access_execute("INSERT INTO burrow.topic_identity (subid, topic, partition, topic_id)"
+							  " SELECT $1, w.topic, w.partition, w.topic_id"
+							  " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))"
+							  " AS w (topic, partition, topic_id)"
+							  " WHERE w.topic_id IS NOT NULL AND EXISTS (SELECT FROM burrow.subscription s"
+							  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
+							  " AND s.uuid OPERATOR(pg_catalog.=) $2)"
+							  " ON CONFLICT DO NOTHING",
+							  lengthof(types), types, values, NULL, SPI_OK_INSERT);
+}
+
 static void
 store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, bool settle)
 {
@@ -189,6 +252,8 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 							  " AND p.partition OPERATOR(pg_catalog.=) w.partition"
 							  " AND p.lane OPERATOR(pg_catalog.>=) 0",
 							  4, types, values, NULL, SPI_OK_DELETE);
+	if (settle)
+		store_topic_ids(subid, values[1], positions, n);
 	burrow_access_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done, seen_offset, seen_time)"
 						  " SELECT $1, w.topic, w.partition, -1, w.low, w.done, w.seen_offset, w.seen_time"
 						  " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4),"

@@ -16,6 +16,7 @@
 #define BURROW_CATALOG_POSITION_H
 
 #include "core/offset_set.h"
+#include "core/topic_id.h"
 
 typedef struct BurrowPosition
 {
@@ -25,6 +26,8 @@ typedef struct BurrowPosition
 	BurrowOffsetSet done;		/* done beyond it */
 	int64		seen_offset;	/* a message that was read; -1: none */
 	int64		seen_ms;		/* and its timestamp; BURROW_KAFKA_NO_TIME: none */
+	BurrowTopicId topic_id;		/* of the topic that it is a position in; from load, and for
+								 * settle */
 	bool		alone;			/* from load: there is the consumer's row and no other */
 } BurrowPosition;
 
@@ -41,7 +44,8 @@ extern bool burrow_position_exists(int32 subid, const char *topic);
 extern void burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
 /*
  * The same, and the workers' rows of these partitions are deleted: what they said is in
- * these positions.  No worker may have a message of theirs.
+ * these positions.  No worker may have a message of theirs.  Here alone the topics' ids are
+ * stored, too (burrow.topic_identity): a position moves on within the topic in which it began.
  */
 extern void burrow_position_settle(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
 

@@ -27,6 +27,7 @@
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
+#include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/status.h"
@@ -327,6 +328,7 @@ serve_client(BurrowConsumer *c)
 			case BURROW_KAFKA_LOG:
 				serve_log(c, &event);
 				break;
+			case BURROW_KAFKA_DESCRIBED:	/* the metadata client's */
 			case BURROW_KAFKA_DELIVERED:	/* a producer's */
 			case BURROW_KAFKA_NOTHING:
 				break;
@@ -392,7 +394,7 @@ check_cluster(BurrowConsumer *c)
 
 /* ---- the clients ---- */
 
-/* What the metadata client has to say: only interesting while there is no other client. */
+/* What the metadata client has to say: but for answers only interesting while there is no other client. */
 static void
 serve_metadata_client(BurrowConsumer *c)
 {
@@ -400,7 +402,9 @@ serve_metadata_client(BurrowConsumer *c)
 
 	while (c->metadata_client != NULL && c->kafka->poll(c->metadata_client, &event))
 	{
-		if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
+		if (event.type == BURROW_KAFKA_DESCRIBED)
+			burrow_topic_watch_take(c, &event);
+		else if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
 			serve_error(c, &event);
 		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
 			serve_log(c, &event);

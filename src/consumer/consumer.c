@@ -57,6 +57,7 @@
 #include "offsets/lag.h"
 #include "offsets/offset_commit.h"
 #include "offsets/seek.h"
+#include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/status.h"
@@ -258,6 +259,7 @@ sleep_ms(BurrowConsumer *c)
 
 	next = burrow_earlier(next, burrow_assignment_next(c));
 	next = burrow_earlier(next, burrow_lag_next(c));
+	next = burrow_earlier(next, burrow_topic_watch_next(c));
 	next = burrow_earlier(next, burrow_intake_next(c));
 	next = burrow_earlier(next, burrow_offset_commit_next(c));
 	next = burrow_earlier(next, burrow_dispatch_next(c));
@@ -354,6 +356,7 @@ run(BurrowConsumer *c)
 		again = burrow_intake_run(c);
 		burrow_dispatch_run(c);
 		burrow_lag_refresh(c);
+		burrow_topic_watch_run(c);
 		burrow_offset_commit_run(c);
 		again |= burrow_intake_pass_obstacles(c);
 		burrow_intake_look(c);

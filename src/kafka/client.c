@@ -333,6 +333,11 @@ burrow_kafka_destroy(BurrowKafkaClient *c)
 		closed = burrow_kafka_closed(c) || finish_closing(c);
 	rd_kafka_queue_io_event_enable(c->main, -1, NULL, 0);
 	rd_kafka_queue_io_event_enable(c->logs, -1, NULL, 0);
+	if (c->descriptions != NULL)
+	{
+		rd_kafka_queue_io_event_enable(c->descriptions, -1, NULL, 0);
+		rd_kafka_queue_destroy(c->descriptions);
+	}
 	rd_kafka_queue_destroy(c->main);
 	rd_kafka_queue_destroy(c->logs);
 	if (closed)

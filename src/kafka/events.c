@@ -28,15 +28,8 @@ fill_list(BurrowKafkaClient *c, BurrowKafkaEvent *event,
 {
 	int			n = rd == NULL ? 0 : rd->cnt;
 
-	if (n > c->items_room)
-	{
-		BurrowKafkaTopicPartition *items = realloc(c->items, n * sizeof(*items));
-
-		if (items == NULL)
-			return false;
-		c->items = items;
-		c->items_room = n;
-	}
+	if (!burrow_kafka_make_room(c, n))
+		return false;
 	for (int i = 0; i < n; i++)
 		burrow_kafka_item_from_rd(&c->items[i], &rd->elems[i]);
 	event->list.n = n;
@@ -237,6 +230,8 @@ translate(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd, b
 	bool		ok = true;
 
 	*taken = false;
+	if (burrow_kafka_is_description(rd))
+		return burrow_kafka_fill_description(c, event, rd);
 	switch (rd_kafka_event_type(rd))
 	{
 		case RD_KAFKA_EVENT_FETCH:
@@ -357,6 +352,8 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		rd = read_main(c);
 		if (rd == NULL && owed(c, event))
 			return true;
+		if (rd == NULL && c->descriptions != NULL)
+			rd = rd_kafka_queue_poll(c->descriptions, 0);
 		if (rd == NULL)
 			rd = rd_kafka_queue_poll(c->logs, 0);
 		if (rd == NULL)

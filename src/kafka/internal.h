@@ -83,6 +83,7 @@ struct BurrowKafkaClient
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages; or a producer's */
 	rd_kafka_queue_t *logs;		/* our own, see open() */
+	rd_kafka_queue_t *descriptions; /* see topic_id.c; NULL: nothing was asked */
 	BurrowKafkaConf *conf;		/* for its secrets */
 	char	   *group;			/* NULL: a producer */
 	int			wake_fd;
@@ -162,6 +163,7 @@ extern bool burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topi
 								  const char *metadata, size_t metadata_len);
 extern void burrow_kafka_list_free(BurrowKafkaList *list);
 extern rd_kafka_topic_partition_list_t *burrow_kafka_list_to_rd(const BurrowKafkaList *list);
+extern bool burrow_kafka_make_room(BurrowKafkaClient *c, int n);
 extern void burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item,
 									  const rd_kafka_topic_partition_t *rd);
 
@@ -208,6 +210,13 @@ extern BurrowKafkaPartition *burrow_kafka_find_partition(const BurrowKafkaClient
 														 const char *topic, int32_t partition);
 extern bool burrow_kafka_add_stray(BurrowKafkaPartition *p, rd_kafka_event_t *event,
 								   const rd_kafka_message_t *message);
+
+/* topic_id.c */
+extern bool burrow_kafka_tells_topic_ids(void);
+extern bool burrow_kafka_describe_topics(BurrowKafkaClient *c, const char **topics, int n, int timeout_ms,
+										 uint64_t tag, char *error);
+extern bool burrow_kafka_is_description(rd_kafka_event_t *rd);
+extern bool burrow_kafka_fill_description(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd);
 
 /* events.c */
 extern bool burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event);

@@ -52,10 +52,7 @@ typedef struct BurrowKafkaFunctions
 	 * without it: combinations such as session.timeout.ms > max.poll.interval.ms.
 	 */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
-	/*
-	 * the effective value, "" if it has none, "***" for a secret; false if there is no such
-	 * property
-	 */
+	/* the effective value, "" if it has none, "***" for a secret; false: no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
 
 	/* If topic is a pattern: has the client leave out Kafka's own topics, after all that is set. */
@@ -100,10 +97,7 @@ typedef struct BurrowKafkaFunctions
 	/* let go of the message taken last (poll_queue() does it too) */
 	void		(*discard) (BurrowKafkaPartition *p);
 
-	/*
-	 * Stops fetching it, or goes on.  An answer that is too large ends the connection, and with
-	 * it the fetches of all partitions that the broker has.  close_queue() goes on.
-	 */
+	/* Stops fetching it (an answer too large ends the fetches of others, too), or goes on. */
 	bool		(*pause) (BurrowKafkaPartition *p, bool on);
 
 	/*
@@ -148,7 +142,7 @@ typedef struct BurrowKafkaFunctions
 	bool		(*list_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 
 	/*
-	 * Asked from the broker, waits up to timeout_ms; under read_committed end is the last stable
+	 * Asked from the broker, waits up to timeout_ms; read_committed: end is the last stable
 	 * offset.
 	 */
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
@@ -176,11 +170,17 @@ typedef struct BurrowKafkaFunctions
 	BurrowKafkaTake (*look) (BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t offset,
 							 int timeout_ms, BurrowKafkaMessage *m);
 
-	/*
-	 * The cluster's id; waits up to timeout_ms; NULL if it has none, or has not answered.  Free
-	 * by free_text().
-	 */
+	/* Waits up to timeout_ms; NULL: it has none, or has not answered.  Free by free_text(). */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
+
+	/*
+	 * Topics' ids: does this librdkafka tell them?  If so, ask for those of n topics, none twice;
+	 * the answer is DESCRIBED, within timeout_ms, with the tag, in any order.  What is asked for
+	 * after it has come is of these topics, or of later ones.
+	 */
+	bool		(*tells_topic_ids) (void);
+	bool		(*describe_topics) (BurrowKafkaClient *c, const char **topics, int n, int timeout_ms,
+									uint64_t tag, char *error);
 
 	/*
 	 * Partitions of the topics that match topic (a name, or a regular expression beginning with

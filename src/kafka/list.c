@@ -123,6 +123,22 @@ burrow_kafka_list_to_rd(const BurrowKafkaList *list)
 	return rd;
 }
 
+/* For the list of an event; false: out of memory. */
+bool
+burrow_kafka_make_room(BurrowKafkaClient *c, int n)
+{
+	BurrowKafkaTopicPartition *items;
+
+	if (n <= c->items_room)
+		return true;
+	items = realloc(c->items, n * sizeof(*items));
+	if (items == NULL)
+		return false;
+	c->items = items;
+	c->items_room = n;
+	return true;
+}
+
 /* Fills an item that points into rd's strings and lives no longer than they do. */
 void
 burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item, const rd_kafka_topic_partition_t *rd)

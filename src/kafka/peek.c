@@ -6,8 +6,8 @@
  * for whatever is there, errors as well: where does what cannot be read end, and is a partition
  * that could not be fetched fetched again?
  *
- * Before librdkafka 2.3 nothing tells the id of a topic, so a topic that was deleted and
- * made anew under the same name is known by what is at an offset that was read before.
+ * Before librdkafka 2.3 nothing tells the id of a topic (topic_id.c), so a topic that was deleted
+ * and made anew under the same name is known by what is at an offset that was read before.
  * The partitions are assigned to a client that is no member of the group, at these
  * offsets, and the first thing that comes of each says what is there; then they are let
  * go.  All are fetched at the same time.

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/topic_id.h"
+
 /* Special offsets, as in Kafka's ListOffsets request. */
 #define BURROW_KAFKA_LATEST		INT64_C(-1)
 #define BURROW_KAFKA_EARLIEST	INT64_C(-2)
@@ -26,6 +28,7 @@ typedef struct BurrowKafkaTopicPartition
 	int			error;			/* 0, or librdkafka's code */
 	const char *error_text;		/* static text; NULL if error is 0 */
 	bool		beyond;			/* from list_offsets(): no message was found at or after the time */
+	BurrowTopicId topic_id;		/* of DESCRIBED */
 } BurrowKafkaTopicPartition;
 
 typedef struct BurrowKafkaList

@@ -30,6 +30,7 @@
 #include "offsets/start.h"
 #include "offsets/start_choice.h"
 #include "offsets/topic_identity.h"
+#include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/status.h"
@@ -71,7 +72,7 @@ set_all_back(BurrowConsumer *c, BurrowStartStep step, const char *what, const ch
 static bool
 wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) &&
+	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && part->identified &&
 		!burrow_partition_has_straggler((BurrowConsumer *) c, part);
 }
 
@@ -140,9 +141,12 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 		part->start != BURROW_KAFKA_EARLIEST;
 	part->last_read_offset = row->seen_offset;
 	part->last_read_timestamp = row->seen_ms;
+	if (part->resumed)
+		part->kept_topic_id = row->topic_id;
 
 	/* Kafka and the database say so already? */
-	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0;
+	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0 &&
+		burrow_topic_identity_is_kept(part, &row->topic_id);
 	part->told = Max(item->offset, 0);
 	part->rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
 	if (part->located && item->offset <= part->start &&
@@ -446,6 +450,7 @@ store_known(BurrowConsumer *c)
 void
 burrow_start_advance(BurrowConsumer *c)
 {
+	burrow_topic_watch_identify(c);
 	ask(c);
 	look_up(c);
 	check(c);

@@ -6,11 +6,13 @@
  *
  * A position is a number, and says nothing about the log that it belongs to.  A topic
  * that was deleted and made anew under its name, or a log that lost its end, would have
- * messages skipped or read again without anybody knowing.  What shows it: a position
- * beyond the log's end, and a message that we know, with another timestamp than it had.
- * So the offset and timestamp of the last message that was taken are kept with the
- * position (burrow.progress, seen_offset and seen_time).  Where that message is gone, by
- * retention or compaction, nothing can be said, and the position is believed.
+ * messages skipped or read again without anybody knowing.  What shows it: the topic's id,
+ * where Kafka tells it; a position beyond the log's end; and a message that we know, with another
+ * timestamp than it had.  So the id is kept with the position (burrow.topic_identity), and the
+ * offset and timestamp of the last message that was taken (burrow.progress, seen_offset and
+ * seen_time).  The second and the third are also about a log that has lost its end, whose
+ * topic has the same id.  Where that message is gone, by retention or compaction, and no id is
+ * told, nothing can be said, and the position is believed.
  *
  * A position below the log's start is a gap: retention was faster.  With on_gap => skip it
  * goes on where the log begins.
@@ -148,6 +150,17 @@ compare(BurrowConsumer *c, char *text)
 	return ok;
 }
 
+/* The position is of another topic. */
+static void
+check_id(BurrowConsumer *c, BurrowPartition *part)
+{
+	if (burrow_topic_id_differs(&part->topic_id, &part->kept_topic_id))
+		halt(c, part, part->start,
+			 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
+			 psprintf("The topic's id is %s, and was %s when it was read.",
+					  part->topic_id.text, part->kept_topic_id.text));
+}
+
 /* The log ends before what we know of it. */
 static void
 check_end(BurrowConsumer *c, BurrowPartition *part)
@@ -244,6 +257,7 @@ burrow_topic_identity_check(BurrowConsumer *c, char *text)
 	if (!ask_bounds(c, earliest, text) || !ask_bounds(c, latest, text))
 		return false;
 	check_each(c, is_given, burrow_seek_check_bounds);
+	check_each(c, is_old, check_id);
 	check_each(c, is_old, check_end);
 	if (c->ending == BURROW_STOP_NONE && !compare(c, text))
 		return false;
@@ -251,11 +265,27 @@ burrow_topic_identity_check(BurrowConsumer *c, char *text)
 	return true;
 }
 
+/* A position that does not go on from one that was kept has the id of now, or none. */
+static BurrowTopicId
+id_to_keep(const BurrowPartition *part)
+{
+	return burrow_topic_id_to_keep(&part->topic_id, &part->kept_topic_id);
+}
+
+bool
+burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId * kept)
+{
+	BurrowTopicId id = id_to_keep(part);
+
+	return strcmp(id.text, kept->text) == 0;
+}
+
 void
 burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position)
 {
 	position->seen_offset = part->last_read_offset;
 	position->seen_ms = part->last_read_timestamp;
+	position->topic_id = id_to_keep(part);
 }
 
 bool

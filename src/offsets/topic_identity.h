@@ -29,6 +29,9 @@ burrow_topic_identity_note_message(BurrowPartition *part, int64 offset, int64 ti
 	part->last_read_timestamp = timestamp_ms;
 }
 
+/* Is this what burrow_topic_identity_fill() would keep of the topic's id? */
+extern bool burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId * kept);
+
 /* What is to be kept of it with the position. */
 extern void burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position);
 /* It is not kept for long enough: retention would take it before it is looked at. */

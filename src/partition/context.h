@@ -149,6 +149,11 @@ struct BurrowConsumer
 	TimestampTz ends_look_at;	/* when to see next whose end is to be asked for */
 	TimestampTz watermarks_at;	/* when to look next at the high watermarks */
 
+	/* ids of topics: see topic_watch.c */
+	uint64		watch_tag;		/* of the last question */
+	uint64		watch_asked;	/* of that for those that run, not answered yet; 0: none */
+	TimestampTz watch_at;		/* when to ask for these next; 0: at once */
+
 	/* commits */
 	bool		committing;		/* one is under way */
 	uint64		stored_tag;		/* it has failed, and Kafka was asked what it has; 0: it was not */

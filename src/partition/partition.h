@@ -177,6 +177,10 @@ struct BurrowPartition
 	/* The last message that was taken, in this epoch or before; see topic_identity.c. */
 	int64		last_read_offset;	/* -1: none */
 	int64		last_read_timestamp;	/* its timestamp; BURROW_KAFKA_NO_TIME: none */
+	uint64		identify_tag;	/* of the question for its topic's id, not answered yet; 0: none */
+	bool		identified;		/* it was, or cannot be asked: the rest may be asked */
+	BurrowTopicId topic_id;		/* as it was then */
+	BurrowTopicId kept_topic_id;	/* kept with the position that it goes on from */
 	TimestampTz seen_stored_at; /* when the consumer's row was written last */
 
 	TimestampTz newest_done_at; /* Kafka's timestamp of the newest message done; DT_NOBEGIN: none */

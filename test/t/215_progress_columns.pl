@@ -33,7 +33,7 @@ sub handled
 }
 
 handled('with the columns that the extension has made');
-my @tables = qw(subscription progress dead_letter pending_seek);
+my @tables = qw(subscription progress dead_letter pending_seek topic_identity);
 $node->sql(join ';', map { "ALTER TABLE burrow.$_ ADD COLUMN note text NOT NULL DEFAULT 'somebody''s', ADD COLUMN changed_at timestamptz DEFAULT now()" } @tables);
 handled('after columns were added');
 $node->sql('VACUUM FULL burrow.progress');

@@ -436,3 +436,15 @@ progress_row_committed = declare(None, "burrow_progress_row_committed", c.POINTE
 
 kafka_time_to_us = declare(c.c_bool, "burrow_kafka_time_to_us", c.c_int64, c.POINTER(c.c_int64))
 kafka_time_from_us = declare(c.c_int64, "burrow_kafka_time_from_us", c.c_int64)
+
+# ---- topic_id
+
+
+class TopicId(c.Structure):
+    _fields_ = [("text", c.c_char * 23)]
+
+
+topic_id_make = declare(TopicId, "burrow_topic_id_make", c.c_uint64, c.c_uint64)
+topic_id_read = declare(TopicId, "burrow_topic_id_read", c.c_char_p)
+topic_id_differs = declare(c.c_bool, "burrow_topic_id_differs", c.POINTER(TopicId), c.POINTER(TopicId))
+topic_id_to_keep = declare(TopicId, "burrow_topic_id_to_keep", c.POINTER(TopicId), c.POINTER(TopicId))

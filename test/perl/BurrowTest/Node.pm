@@ -40,12 +40,26 @@ sub prepare
 	return $self;
 }
 
+# With the libraries that the server is to take.
+sub _environment
+{
+	my ($self) = @_;
+	return (%ENV, defined $self->{libraries} ? (LD_LIBRARY_PATH => $self->{libraries}) : (),
+		defined $self->{gate} ? (LD_PRELOAD => $self->{gate}) : ());
+}
+
 sub start
 {
 	my ($self, @arguments) = @_;
-	local %ENV = (%ENV, defined $self->{libraries} ? (LD_LIBRARY_PATH => $self->{libraries}) : (),
-		defined $self->{gate} ? (LD_PRELOAD => $self->{gate}) : ());
+	local %ENV = $self->_environment;
 	return $self->SUPER::start(@arguments);
+}
+
+sub restart
+{
+	my ($self, @arguments) = @_;
+	local %ENV = $self->_environment;
+	return $self->SUPER::restart(@arguments);
 }
 
 # Settings that every server here gets.  Kill -9 takes nothing that was written

@@ -1,0 +1,233 @@
+/*
+ * topic_watch.c
+ *	  The ids of the topics that are consumed.
+ *
+ * Runs in: the consumer.
+ *
+ * A topic that was deleted and made anew has another id, and that is the only thing which tells
+ * it for sure: the new one may be there a moment later, be longer than the old one was, and hold
+ * messages with the same timestamps.  What follows from an id that has changed is decided where
+ * a partition starts (topic_identity.c), because there it is known what the log holds.
+ *
+ * - Before a partition starts its topic's id is asked for, and only when that is answered the
+ *	 rest: the group's offset, the log's bounds, times.  So a position is never kept with the
+ *	 id of a topic that came before or after the one that it was found in: at worst with
+ *	 that of an older one, which the next look finds out.  The id is stored with the position, in
+ *	 one transaction.
+ * - While partitions run, their topics are asked for every 10 s.  One that has changed makes the
+ *	 consumer start anew.
+ *
+ * Nothing waits for an answer: it is an event.  Where ids are not told (librdkafka before 2.3,
+ * Kafka before 2.8) nothing is asked, or nothing follows from it.
+ */
+#include "postgres.h"
+
+#include "offsets/lookup.h"
+#include "offsets/topic_watch.h"
+#include "partition/partition.h"
+#include "partition/status.h"
+
+/* librdkafka gives up then. */
+#define ANSWER_TIMEOUT_MS	3000
+
+/* How often topics that are consumed are asked for. */
+#define WATCH_US			INT64CONST(10000000)
+
+typedef bool (*Filter) (const BurrowConsumer *c, const BurrowPartition *part);
+
+static int
+compare_topics(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Asks for the topics of the partitions that are wanted.  The question's tag; 0: there are none, or it
+ * could not be asked (text). */
+static uint64
+ask(BurrowConsumer *c, Filter is_wanted, char *text)
+{
+	const char **topics;
+	dlist_iter	iter;
+	int			n = 0;
+	int			distinct = 0;
+
+	text[0] = '\0';
+	dlist_foreach(iter, &c->parts)
+		n += is_wanted(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
+	if (n == 0)
+		return 0;
+	topics = palloc(sizeof(char *) * n);
+	n = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_wanted(c, part))
+			topics[n++] = part->topic;
+	}
+	qsort(topics, n, sizeof(char *), compare_topics);
+	for (int i = 0; i < n; i++)
+		if (distinct == 0 || strcmp(topics[distinct - 1], topics[i]) != 0)
+			topics[distinct++] = topics[i];
+	if (!c->kafka->describe_topics(c->metadata_client, topics, distinct, ANSWER_TIMEOUT_MS, ++c->watch_tag, text))
+		return 0;
+	return c->watch_tag;
+}
+
+/* What the answer says of a topic; NULL: nothing. */
+static const BurrowKafkaTopicPartition *
+find(const BurrowKafkaList *list, const char *topic)
+{
+	for (int i = 0; i < list->n; i++)
+		if (strcmp(list->items[i].topic, topic) == 0)
+			return &list->items[i];
+	return NULL;
+}
+
+/* ---- before they start ---- */
+
+static bool
+wants_id(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && !part->identified && part->identify_tag == 0;
+}
+
+/* All that are to be asked for again after a failure of all. */
+static void
+put_off(BurrowConsumer *c, const char *reason)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (wants_id(c, part))
+			part->again_at = c->now + BURROW_LOOKUP_AGAIN_US;
+	}
+	burrow_status_fail(c, "08006", psprintf("could not ask for the ids of topics: %s", reason));
+}
+
+void
+burrow_topic_watch_identify(BurrowConsumer *c)
+{
+	bool		told = c->kafka->tells_topic_ids();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	uint64		tag = told ? ask(c, wants_id, text) : 0;
+	dlist_iter	iter;
+
+	if (told && tag == 0)
+	{
+		if (text[0] != '\0')
+			put_off(c, text);
+		return;
+	}
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (!wants_id(c, part))
+			continue;
+		part->identify_tag = tag;
+		part->identified = !told;
+	}
+}
+
+/* One that waits for this answer has it; item NULL: it is not in it. */
+static void
+identify(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+{
+	part->identify_tag = 0;
+	if (item == NULL || item->error != 0)
+	{
+		burrow_lookup_stick(c, part, "could not get the topic's id", item != NULL ? item->error_text : "no answer");
+		return;
+	}
+	part->topic_id = item->topic_id;
+	part->identified = true;
+}
+
+static void
+take_ids(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_RESOLVING_START || part->identify_tag != event->tag)
+			continue;
+		any = true;
+		if (event->error == 0)
+			identify(c, part, find(&event->list, part->topic));
+		else
+			part->identify_tag = 0;
+	}
+	if (any && event->error != 0)
+		put_off(c, event->text);
+}
+
+/* ---- while they run ---- */
+
+static bool
+runs(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery &&
+		burrow_topic_id_is_known(&part->topic_id);
+}
+
+static bool
+may_look(const BurrowConsumer *c)
+{
+	return c->client != NULL && c->ending == BURROW_STOP_NONE && c->watch_asked == 0 &&
+		c->kafka->tells_topic_ids();
+}
+
+void
+burrow_topic_watch_run(BurrowConsumer *c)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (!may_look(c) || c->watch_at > c->now)
+		return;
+	c->watch_at = c->now + WATCH_US;
+	c->watch_asked = ask(c, runs, text);
+}
+
+TimestampTz
+burrow_topic_watch_next(const BurrowConsumer *c)
+{
+	return may_look(c) ? c->watch_at : 0;
+}
+
+static void
+look(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	dlist_iter	iter;
+
+	c->watch_asked = 0;
+	dlist_foreach(iter, &c->parts)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+		const BurrowKafkaTopicPartition *item = runs(c, part) ? find(&event->list, part->topic) : NULL;
+
+		if (item == NULL || !burrow_topic_id_differs(&part->topic_id, &item->topic_id))
+			continue;
+		ereport(LOG,
+				(errmsg("subscription \"%s\" starts anew: topic \"%s\" was made anew", c->sub->name, part->topic),
+				 errdetail("Its id is %s, and was %s.", item->topic_id.text, part->topic_id.text)));
+		burrow_status_stop(c, BURROW_STOP_RESTART);
+		return;
+	}
+}
+
+void
+burrow_topic_watch_take(BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->tag == c->watch_asked)
+		look(c, event);
+	else
+		take_ids(c, event);
+}

@@ -1,0 +1,20 @@
+/*
+ * topic_watch.h
+ *	  The ids of the topics that are consumed: asked for before a partition starts, and while it runs.
+ */
+#ifndef BURROW_OFFSETS_TOPIC_WATCH_H
+#define BURROW_OFFSETS_TOPIC_WATCH_H
+
+#include "kafka/kafka.h"
+#include "partition/context.h"
+
+/* Asks for those of partitions that are about to start; nothing else is asked of one before part->identified. */
+extern void burrow_topic_watch_identify(BurrowConsumer *c);
+/* Asks, now and then, whether those that run are still the same. */
+extern void burrow_topic_watch_run(BurrowConsumer *c);
+/* When that is due; 0: never. */
+extern TimestampTz burrow_topic_watch_next(const BurrowConsumer *c);
+/* An answer has come. */
+extern void burrow_topic_watch_take(BurrowConsumer *c, const BurrowKafkaEvent *event);
+
+#endif							/* BURROW_OFFSETS_TOPIC_WATCH_H */

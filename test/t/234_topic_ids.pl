@@ -1,0 +1,197 @@
+# A topic that was deleted and made anew is known by its id, where librdkafka tells it: made anew a moment
+# later while it is consumed, with more messages; or while the server is down, with messages that have the very
+# timestamps of the old ones.  The position is then of another topic: halt, and burrow.seek() takes the new
+# one over.  On the system's librdkafka, where it tells no ids, everything goes on as without them.
+
+use BurrowTest;
+
+my $kafka = BurrowTest::Kafka->create('kafka');
+my $recent = recent_librdkafka();
+my $node = BurrowTest::Node->create('main', kafka => $kafka, libraries => $recent);
+$node->sql(<<'SQL');
+CREATE TABLE got (topic text, partition int, "offset" bigint, value text);
+CREATE FUNCTION keep(topic text, partition int, "offset" bigint, value text) RETURNS void LANGUAGE sql
+	AS 'INSERT INTO got VALUES ($1, $2, $3, $4)';
+SQL
+
+sub rows { my ($topic, $value) = @_; return $node->sql("SELECT count(*) FROM got WHERE topic = '$topic' AND value LIKE '$value%'") }
+sub halt_text { my ($topic) = @_; return $node->sql("SELECT concat_ws(' | ', error_message, error_detail, error_hint) FROM burrow.subscriptions WHERE subscription = '$topic'") }
+sub kept { my ($topic) = @_; return $node->sql("SELECT string_agg(DISTINCT topic_id, ' ') FROM burrow.topic_identity WHERE topic = '$topic'") }
+
+# Always the same timestamps.
+sub fill
+{
+	my ($topic, $n, $value) = @_;
+	$kafka->produce($topic, map { { key => 'k', value => "$value $_", timestamp => 1_700_000_000_000 + $_, partition => 0 } } 0 .. $n - 1);
+	return;
+}
+
+# Kafka deletes in the background, and refuses the name meanwhile
+sub made_anew
+{
+	my ($topic, $n, $partitions) = @_;
+	$kafka->delete_topic($topic);
+	wait_until("topic $topic to be made anew", sub { return eval { $kafka->create_topic($topic, $partitions // 1); 1 } });
+	fill($topic, $n, 'new');
+	return;
+}
+
+sub caught_up
+{
+	my ($topic) = @_;
+	is($node->sql("SELECT burrow.wait_until_caught_up('$topic')"), 't', "$topic: caught up");
+	return;
+}
+
+sub subscribed
+{
+	my ($topic, $options) = @_;
+	$kafka->create_topic($topic, 1);
+	fill($topic, 20, 'old');
+	$node->sql("SELECT burrow.subscribe('$topic', 'keep', commit_interval => '100 ms'" . ($options // '') . ')');
+	$node->wait_for_state($topic, 'running');
+	caught_up($topic);
+	return;
+}
+
+sub halts
+{
+	my ($topic, $was, $what) = @_;
+	$node->wait_for_state($topic, 'halted', timeout => 60 * slow_by());
+	like(halt_text($topic), qr/^topic "$topic" partition 0 was made anew \| The topic's id is (\S{22}), and was \Q$was\E when it was read\. \| Use burrow\.seek/, "$what: halt");
+	is(kept($topic), $was, 'the position keeps the id of its topic');
+	return;
+}
+
+# What why_stuck() says ends it.
+sub taken_over
+{
+	my ($topic, $n, $what) = @_;
+	my $statement = $node->sql("SELECT next_statement FROM burrow.why_stuck('$topic') WHERE next_statement IS NOT NULL LIMIT 1");
+	my $was = kept($topic);
+	like($statement, qr/burrow\.seek/, "$what: a seek is what to do");
+	$node->sql($statement);
+	$node->wait_for('all of the new topic', "SELECT count(DISTINCT value) = $n FROM got WHERE topic = '$topic' AND value LIKE 'new%'");
+	caught_up($topic);
+	isnt(kept($topic), $was, 'the new id is kept');
+	return;
+}
+
+# ---- ids are there, as Kafka shows them
+subscribed('at-once');
+my $id = kept('at-once');
+like($kafka->tool('org.apache.kafka.tools.TopicCommand', '--bootstrap-server', $kafka->bootstrap, '--describe', '--topic', 'at-once'), qr/TopicId: \Q$id\E\s/, 'the id that is kept is the one that Kafka shows');
+
+# ---- made anew at once, while it is consumed, and longer
+made_anew('at-once', 40);
+halts('at-once', $id, 'made anew at once');
+taken_over('at-once', 40, 'made anew at once');
+
+# ---- and shorter
+$id = kept('at-once');
+made_anew('at-once', 5);
+$node->wait_for_state('at-once', 'halted', timeout => 60 * slow_by());
+# a fetch that finds no such offset may come first
+$node->sql("SELECT burrow.resume('at-once')") if halt_text('at-once') !~ /made anew/;
+$node->wait_for('the halt', "SELECT state = 'halted' AND error_message LIKE '%made anew' FROM burrow.subscriptions WHERE subscription = 'at-once'");
+halts('at-once', $id, 'shorter');
+$node->sql("SELECT burrow.unsubscribe('at-once')");
+is(kept('at-once'), '', 'a subscription that is gone has no ids');
+
+# ---- while nothing is fetched: no answer to a fetch can tell, and the client believes for minutes that it knows
+$node->sql(<<'SQL');
+CREATE FUNCTION wait_and_keep(topic text, partition int, "offset" bigint, value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(1);
+	INSERT INTO got VALUES (topic, partition, "offset", value);
+END $$;
+SQL
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$kafka->create_topic('full', 1);
+fill('full', 20, 'old');
+my $position = $node->log_position;
+$node->sql(q{SELECT burrow.subscribe('full', 'wait_and_keep', commit_interval => '100 ms', max_inflight => 1, batch_size => 1, workers => 1,
+	kafka => '{"queued.min.messages": 1}')});
+$node->wait_for('a message in hand', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'});
+made_anew('full', 40);
+$node->wait_for_log_line(qr/subscription "full" starts anew: topic "full" was made anew/, $position, timeout => 60 * slow_by());
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+$node->wait_for_state('full', 'halted');
+like(halt_text('full'), qr/^topic "full" partition 0 was made anew/, 'made anew while nothing is fetched: halt');
+is(rows('full', 'new'), 0, 'and nothing of the new topic was read');
+$holder->quit;
+$node->sql(q{SELECT burrow.unsubscribe('full')});
+
+# ---- while the server is down, with the same timestamps and more messages
+for my $delivery (qw(exactly_once at_least_once))
+{
+	my $topic = "down-$delivery";
+	subscribed($topic, ", delivery => '$delivery'");
+	$id = kept($topic);
+	$node->stop;
+	made_anew($topic, 40);
+	$node->start;
+	halts($topic, $id, "$delivery, while the server was down");
+	is(rows($topic, 'new'), 0, 'nothing of the new topic was read');
+	$node->crash;
+	$node->start;
+	halts($topic, $id, "$delivery, after a crash");
+	taken_over($topic, 40, "$delivery, while the server was down");
+	is(rows($topic, ''), 60, 'each message of either topic, once');
+	$node->restart;
+	$node->wait_for_state($topic, 'running');
+	caught_up($topic);
+	is(rows($topic, ''), 60, 'and the new topic is known at the next start');
+	$node->sql("SELECT burrow.unsubscribe('$topic')");
+}
+
+# ---- one partition is moved, the other's position is still of the old topic
+$kafka->create_topic('two', 2);
+$kafka->produce('two', map { { key => 'k', value => "old $_", partition => $_ % 2 } } 0 .. 19);
+$node->sql(q{SELECT burrow.subscribe('two', 'keep', commit_interval => '100 ms')});
+caught_up('two');
+$id = kept('two');
+$node->sql(q{SELECT burrow.pause('two')});
+$node->wait_for_state('two', 'paused');
+made_anew('two', 40, 2);
+$node->sql(q{SELECT burrow.seek('two', 'two', 0, 0), burrow.resume('two')});
+$node->wait_for_state('two', 'halted');
+like(halt_text('two'), qr/^topic "two" partition 1 was made anew/, 'what was not moved halts');
+is($node->sql(q{SELECT count(*) FROM burrow.topic_identity WHERE topic = 'two' AND partition = 1 AND topic_id = '} . $id . q{'}), 1, 'its position is of the old topic');
+$node->sql(q{SELECT burrow.seek('two', '-infinity'::timestamptz), burrow.resume('two')});
+caught_up('two');
+is(rows('two', 'new'), 40, 'a seek of all ends it');
+$node->sql(q{SELECT burrow.unsubscribe('two')});
+
+# ---- an older librdkafka, then one that tells ids, and back
+sub runs_on
+{
+	my ($libraries) = @_;
+	$node->stop;
+	$node->{libraries} = $libraries;
+	$node->start;
+	return;
+}
+
+runs_on(undef);
+my $before = $node->log_position;
+subscribed('moves');
+my ($version) = $node->log_since($before) =~ /, librdkafka (\d+\.\d+)\./;
+is(kept('moves') eq '', $version =~ /^(1\.|2\.[0-2]$)/ ? 1 : '', "librdkafka $version: an id is kept where it is told");
+runs_on($recent);
+$node->wait_for('the id', q{SELECT count(*) = 1 FROM burrow.topic_identity WHERE topic = 'moves'});
+caught_up('moves');
+is(rows('moves', ''), 20, 'a position that was kept without an id is gone on from');
+$id = kept('moves');
+runs_on(undef);
+caught_up('moves');
+is(kept('moves'), $id, 'and the id is not forgotten where it is not told');
+$node->stop;
+made_anew('moves', 40);
+$node->{libraries} = $recent;
+$node->start;
+halts('moves', $id, 'after both');
+
+$node->stop;
+done_testing();
