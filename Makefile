@@ -42,6 +42,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/access.o \
 	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \
+	src/catalog/identity.o \
 	src/catalog/names.o \
 	src/catalog/nearest.o \
 	src/catalog/interval_text.o \

@@ -152,7 +152,7 @@ SELECT count(*) FROM pg_prepared_xacts;
 -- the extension is of another version than the library
 BEGIN;
 UPDATE pg_extension SET extversion = '0.0.1' WHERE extname = 'burrow';
-SELECT burrow.pause('orders');
+SELECT burrow.resume('orders');
 ROLLBACK;
 
 -- the owner is gone

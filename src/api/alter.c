@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
+#include "catalog/access.h"
 #include "catalog/seek_request.h"
 #include "handler/handler.h"
 #include "shmem/registry.h"
@@ -32,6 +33,35 @@ PG_FUNCTION_INFO_V1(burrow_sql_alter);
 PG_FUNCTION_INFO_V1(burrow_sql_pause);
 PG_FUNCTION_INFO_V1(burrow_sql_resume);
 PG_FUNCTION_INFO_V1(burrow_sql_unsubscribe);
+
+/* Changes nothing but the status. */
+static void
+set_status(const BurrowIdentity * sub, BurrowStatus status)
+{
+	Oid			types[] = {INT4OID, TEXTOID};
+	Datum		values[] = {Int32GetDatum(sub->subid), CStringGetTextDatum(burrow_status_names[status])};
+
+	burrow_call_change_row("UPDATE burrow.subscription SET status = $2 WHERE subid OPERATOR(pg_catalog.=) $1",
+						   lengthof(types), types, values);
+}
+
+/* Is enabled => false all that is asked for?  Then nothing stands in the way of it: no version, no role
+ * that may not connect any more, no broker. */
+static bool
+only_disables(const BurrowCall *call)
+{
+	bool		disables = false;
+
+	for (int i = 0; i < call->nargs; i++)
+	{
+		if (call->fcinfo->args[i].isnull || strcmp(call->names[i], "subscription") == 0)
+			continue;
+		if (strcmp(call->names[i], "enabled") != 0 || DatumGetBool(call->fcinfo->args[i].value))
+			return false;
+		disables = true;
+	}
+	return disables;
+}
 
 /* enabled => true ends a halt or a pause as little as anything else does but resume(). */
 static BurrowStatus
@@ -81,8 +111,14 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	const char *group;
 	bool		new_group;
 
-	burrow_call_begin(&call, fcinfo, "burrow.alter()");
+	burrow_call_begin_any_version(&call, fcinfo, "burrow.alter()");
 	name = burrow_call_required_text(&call, "subscription");
+	if (only_disables(&call))
+	{
+		set_status(burrow_call_identity(name), BURROW_STATUS_DISABLED);
+		PG_RETURN_VOID();
+	}
+	burrow_access_check_version();
 	sub = burrow_call_subscription(name, true);
 
 	topic = burrow_call_text(&call, "topic");
@@ -119,21 +155,17 @@ Datum
 burrow_sql_pause(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
-	BurrowSubscription *sub;
-	Oid			types[] = {INT4OID};
-	Datum		values[1];
+	BurrowIdentity *sub;
 
-	burrow_call_begin(&call, fcinfo, "burrow.pause()");
-	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
+	burrow_call_begin_any_version(&call, fcinfo, "burrow.pause()");
+	sub = burrow_call_identity(burrow_call_text(&call, "subscription"));
 	if (sub->status != BURROW_STATUS_ENABLED)
 	{
 		ereport(NOTICE,
 				(errmsg("subscription \"%s\" is %s already", sub->name, burrow_status_names[sub->status])));
 		PG_RETURN_VOID();
 	}
-	values[0] = Int32GetDatum(sub->subid);
-	burrow_call_change_row("UPDATE burrow.subscription SET status = 'paused' WHERE subid OPERATOR(pg_catalog.=) $1",
-						   1, types, values);
+	set_status(sub, BURROW_STATUS_PAUSED);
 	PG_RETURN_VOID();
 }
 
@@ -172,12 +204,12 @@ Datum
 burrow_sql_unsubscribe(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
-	BurrowSubscription *sub;
+	BurrowIdentity *sub;
 	Oid			types[] = {INT4OID};
 	Datum		values[1];
 
-	burrow_call_begin(&call, fcinfo, "burrow.unsubscribe()");
-	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
+	burrow_call_begin_any_version(&call, fcinfo, "burrow.unsubscribe()");
+	sub = burrow_call_identity(burrow_call_text(&call, "subscription"));
 	values[0] = Int32GetDatum(sub->subid);
 	burrow_call_change_row("DELETE FROM burrow.subscription WHERE subid OPERATOR(pg_catalog.=) $1", 1, types, values);
 	PG_RETURN_VOID();

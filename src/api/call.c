@@ -30,19 +30,15 @@
 #include "guc.h"
 #include "shmem/registry.h"
 
-static void
-check_version(void)
+void
+burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
 {
-	BurrowCatalogAccess access;
-
-	if (!burrow_access_begin(&access))
-		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	burrow_call_begin_any_version(call, fcinfo, function);
 	burrow_access_check_version();
-	burrow_access_end(&access);
 }
 
 void
-burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
+burrow_call_begin_any_version(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
 {
 	HeapTuple	tuple;
 	Oid		   *types;
@@ -50,7 +46,6 @@ burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *functio
 
 	burrow_registry_require();
 	PreventCommandIfReadOnly(function);
-	check_version();
 
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
 	if (!HeapTupleIsValid(tuple))
@@ -145,9 +140,9 @@ burrow_call_subscription_missing(const char *name)
 	ListCell   *cell;
 
 	burrow_nearest_init(&nearest, name);
-	foreach(cell, burrow_subscription_list())
+	foreach(cell, burrow_identity_list())
 	{
-		BurrowSubscription *sub = lfirst(cell);
+		const		BurrowIdentity *sub = lfirst(cell);
 
 		if (has_privs_of_role(GetUserId(), sub->owner))
 			burrow_nearest_offer(&nearest, sub->name);
@@ -161,6 +156,15 @@ burrow_call_subscription_missing(const char *name)
 	pg_unreachable();
 }
 
+static void
+check_owner(const char *name, Oid owner)
+{
+	if (!has_privs_of_role(GetUserId(), owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of subscription \"%s\"", name)));
+}
+
 BurrowSubscription *
 burrow_call_subscription(const char *name, bool lock)
 {
@@ -168,10 +172,18 @@ burrow_call_subscription(const char *name, bool lock)
 
 	if (sub == NULL)
 		burrow_call_subscription_missing(name);
-	if (!has_privs_of_role(GetUserId(), sub->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of subscription \"%s\"", name)));
+	check_owner(name, sub->owner);
+	return sub;
+}
+
+BurrowIdentity *
+burrow_call_identity(const char *name)
+{
+	BurrowIdentity *sub = burrow_identity_find(name, true);
+
+	if (sub == NULL)
+		burrow_call_subscription_missing(name);
+	check_owner(name, sub->owner);
 	return sub;
 }
 

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 
+#include "catalog/identity.h"
 #include "catalog/subscription.h"
 #include "compat.h"
 
@@ -26,6 +27,9 @@ typedef struct BurrowCall
  * the extension's version is the library's.
  */
 extern void burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function);
+/* For what stops a subscription, which is wanted most when the versions differ: all of it but the last.  Such a
+ * function asks for nothing of the catalog but what burrow_call_identity() gives. */
+extern void burrow_call_begin_any_version(BurrowCall *call, FunctionCallInfo fcinfo, const char *function);
 
 /* False: it is NULL. */
 extern bool burrow_call_argument(const BurrowCall *call, const char *name, Datum *value);
@@ -41,6 +45,8 @@ extern void burrow_call_options(const BurrowCall *call, const char **values);
 /* The subscription, locked against other changes.  Errors: UNDEFINED_OBJECT, and
  * INSUFFICIENT_PRIVILEGE if the caller does not own it. */
 extern BurrowSubscription *burrow_call_subscription(const char *name, bool lock);
+/* The same of what is known whatever the extension's version is; always locked. */
+extern BurrowIdentity * burrow_call_identity(const char *name);
 extern void burrow_call_subscription_missing(const char *name) pg_attribute_noreturn();
 
 extern void burrow_call_check_topic(const char *topic);

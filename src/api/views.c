@@ -24,6 +24,7 @@
 
 #include "guc.h"
 #include "api/views.h"
+#include "catalog/access.h"
 #include "shmem/partitions.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);
@@ -117,6 +118,8 @@ static void
 end_row(Row *row)
 {
 	/* burrow.sql has other columns than this file */
+	if (row->n != row->rsinfo->setDesc->natts)
+		burrow_access_check_version();
 	if (row->n != row->rsinfo->setDesc->natts)
 		elog(ERROR, "row has %d columns instead of %d", row->n, row->rsinfo->setDesc->natts);
 	tuplestore_putvalues(row->rsinfo->setResult, row->rsinfo->setDesc, row->values, row->nulls);
@@ -512,7 +515,7 @@ burrow_views_state(BurrowStatus status, bool at_home, bool has_slot, BurrowState
 	}
 	if (!at_home || !burrow_enabled)
 		return BURROW_DISABLED;
-	if (burrow_registry_start_trouble(&since) != BURROW_START_FREE)
+	if (burrow_registry_start_trouble(&since) != BURROW_START_FREE || burrow_access_other_version() != NULL)
 		return BURROW_RETRYING;
 	if (!has_slot || state == BURROW_PAUSED || state == BURROW_HALTED || state == BURROW_DISABLED)
 		return BURROW_STARTING;

@@ -30,6 +30,7 @@
 #include "api/call.h"
 #include "api/views.h"
 #include "burrow.h"
+#include "catalog/access.h"
 #include "catalog/interval_text.h"
 #include "guc.h"
 #include "shmem/partitions.h"
@@ -226,6 +227,7 @@ burrow_sql_wait_until_caught_up(PG_FUNCTION_ARGS)
 	Wait		wait = {0};
 
 	burrow_registry_require();
+	burrow_access_check_version();
 	if (burrow_am_worker)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

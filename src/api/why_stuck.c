@@ -15,6 +15,8 @@
 #include "utils/timestamp.h"
 
 #include "api/call.h"
+#include "burrow.h"
+#include "catalog/access.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_visible_subid);
@@ -25,10 +27,10 @@ Datum
 burrow_sql_visible_subid(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	BurrowSubscription *sub;
+	BurrowIdentity *sub;
 
 	burrow_registry_require();
-	sub = burrow_subscription_find(name, false);
+	sub = burrow_identity_find(name, false);
 	if (sub == NULL ||
 		(!has_privs_of_role(GetUserId(), sub->owner) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
 		burrow_call_subscription_missing(name);
@@ -57,6 +59,39 @@ static const struct
 	},
 };
 
+/*
+ * What ends it: the files on disk are newer than the server's library, which was loaded when it
+ * started, or newer than the SQL objects.
+ */
+static char *
+version_statement(const char *version)
+{
+	char	   *on_disk = NULL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute("SELECT default_version FROM pg_catalog.pg_available_extensions"
+					" WHERE name OPERATOR(pg_catalog.=) '" BURROW_EXTENSION "'", true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+		on_disk = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (on_disk != NULL && strcmp(on_disk, version) == 0)
+		version = "SELECT pg_postmaster_start_time(); -- and restart the server, whose library is of another version";
+	else
+		version = "ALTER EXTENSION " BURROW_EXTENSION " UPDATE;";
+	SPI_finish();
+	return pstrdup(version);
+}
+
+static void
+set_trouble(Datum *values, bool *nulls, const char *cause, TimestampTz since, const char *next_statement)
+{
+	values[0] = CStringGetTextDatum(cause);
+	values[1] = TimestampTzGetDatum(since);
+	values[2] = CStringGetTextDatum(next_statement);
+	nulls[0] = nulls[2] = false;
+	nulls[1] = since == 0;
+}
+
 /* _start_trouble(): why consumers are not started, or NULLs. */
 Datum
 burrow_sql_start_trouble(PG_FUNCTION_ARGS)
@@ -66,19 +101,17 @@ burrow_sql_start_trouble(PG_FUNCTION_ARGS)
 	bool		nulls[3] = {true, true, true};
 	TimestampTz since;
 	BurrowStartTrouble trouble;
+	const char *version;
 
 	burrow_registry_require();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	version = burrow_access_other_version();
 	trouble = burrow_registry_start_trouble(&since);
-	if (trouble != BURROW_START_FREE)
-	{
-		values[0] = CStringGetTextDatum(start_troubles[trouble].cause);
-		values[1] = TimestampTzGetDatum(since);
-		values[2] = CStringGetTextDatum(psprintf(start_troubles[trouble].next_statement,
-												 Max(8, 2 * max_worker_processes)));
-		nulls[0] = nulls[2] = false;
-		nulls[1] = since == 0;
-	}
+	if (version != NULL)
+		set_trouble(values, nulls, psprintf(BURROW_OTHER_VERSION, version), 0, version_statement(version));
+	else if (trouble != BURROW_START_FREE)
+		set_trouble(values, nulls, start_troubles[trouble].cause, since,
+					psprintf(start_troubles[trouble].next_statement, Max(8, 2 * max_worker_processes)));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -7,6 +7,8 @@
 
 #include "executor/spi.h"
 
+#include "burrow.h"
+
 /* What burrow_access_end() puts back. */
 typedef struct BurrowCatalogAccess
 {
@@ -39,8 +41,14 @@ extern void burrow_access_end(BurrowCatalogAccess *access);
 extern uint64 burrow_access_execute(const char *sql, int nargs, Oid *types, Datum *values,
 									const char *nulls, int expected);
 
-/* Error OBJECT_NOT_IN_PREREQUISITE_STATE, with a hint, if the extension's SQL objects are of another
- * version than the library.  Between begin and end. */
+/* A primary message; %s: the other version. */
+#define BURROW_OTHER_VERSION \
+	"version \"%s\" of extension \"" BURROW_EXTENSION "\" does not fit the library's version \"" BURROW_VERSION "\""
+
+/* The version of the extension's SQL objects, if it is another than the library's; NULL: it is not, or the
+ * extension is not here.  Needs a transaction. */
+extern char *burrow_access_other_version(void);
+/* Error OBJECT_NOT_IN_PREREQUISITE_STATE, with a hint, if it is another one. */
 extern void burrow_access_check_version(void);
 
 #endif							/* BURROW_CATALOG_ACCESS_H */

@@ -63,8 +63,8 @@ column_text(uint64 row, int number)
 	return TextDatumGetCString(column(row, number));
 }
 
-static BurrowStatus
-status_from_text(const char *text)
+BurrowStatus
+burrow_subscription_status(const char *text)
 {
 	for (int i = 0; i < lengthof(burrow_status_names); i++)
 	{
@@ -107,7 +107,7 @@ read_row(uint64 row, MemoryContext cxt)
 	sub->commits_untagged = DatumGetBool(column(row, COLUMN_COMMITS_UNTAGGED));
 	sub->system_identifier = (uint64) DatumGetInt64(column(row, COLUMN_SYSTEM_IDENTIFIER));
 	sub->dboid = DatumGetObjectId(column(row, COLUMN_DBOID));
-	sub->status = status_from_text(column_text(row, COLUMN_STATUS));
+	sub->status = burrow_subscription_status(column_text(row, COLUMN_STATUS));
 	sub->changed_here =
 		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(column(row, COLUMN_XMIN)));
 

@@ -44,6 +44,7 @@ typedef struct BurrowSubscription
 } BurrowSubscription;
 
 extern const char *const burrow_status_names[];
+extern BurrowStatus burrow_subscription_status(const char *text);
 
 /*
  * What ends a halt.  Whoever halts knows the cause, and so says it here; the statements are in

@@ -39,6 +39,7 @@
 #include "utils/timeout.h"
 #include "utils/wait_event.h"
 
+#include "catalog/access.h"
 #include "compat.h"
 #include "guc.h"
 #include "consumer/assignment.h"
@@ -135,7 +136,8 @@ load(BurrowConsumer *c, MemoryContext *cxt)
 	*cxt = AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES);
 	burrow_transaction_begin();
 	old = MemoryContextSwitchTo(*cxt);
-	sub = burrow_subscription_load(c->subid);
+	/* whatever that version says, this library cannot read it */
+	sub = burrow_access_other_version() != NULL ? NULL : burrow_subscription_load(c->subid);
 	MemoryContextSwitchTo(old);
 	burrow_transaction_commit(c->turn_cxt);
 	return sub;

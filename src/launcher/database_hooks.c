@@ -22,8 +22,11 @@
  * nothing, which is repaired by the end of the lockout.
  *
  * DROP EXTENSION is noticed through the same object_access_hook, also when it comes
- * by CASCADE or DROP OWNED, and takes effect with the commit.  So are ALTER ROLE ... SET and
- * ALTER DATABASE ... SET (shmem/session_settings.c).
+ * by CASCADE or DROP OWNED, and takes effect with the commit.  So are ALTER EXTENSION UPDATE, ALTER ROLE ... SET
+ * and ALTER DATABASE ... SET (shmem/session_settings.c).
+ *
+ * ALTER SCHEMA ... RENAME of the extension's schema, which core allows, is refused: every name in the library
+ * and in the functions' bodies has the schema in it.
  */
 #include "postgres.h"
 
@@ -44,6 +47,7 @@
 #include "utils/syscache.h"
 
 #include "burrow.h"
+#include "catalog/access.h"
 #include "compat.h"
 #include "launcher/database_hooks.h"
 #include "shmem/database_lockout.h"
@@ -145,6 +149,10 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 
 	if (access == OAT_POST_ALTER && class_id == DbRoleSettingRelationId)
 		burrow_session_settings_change(object_id, ((ObjectAccessPostAlter *) arg)->auxiliary_id);
+	/* ALTER EXTENSION UPDATE: it may fit the library now, or not any more */
+	if (access == OAT_POST_ALTER && class_id == ExtensionRelationId &&
+		object_id == get_extension_oid(BURROW_EXTENSION, true))
+		burrow_registry_wake_at_commit();
 	if (access != OAT_DROP)
 		return;
 	if (class_id == DatabaseRelationId)
@@ -266,6 +274,17 @@ note_changed_database(Node *parsetree)
 }
 
 static void
+refuse_rename(const RenameStmt *stmt)
+{
+	if (stmt->renameType == OBJECT_SCHEMA && strcmp(stmt->subname, BURROW_SCHEMA) == 0 &&
+		burrow_access_extension_exists())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot rename schema \"%s\"", BURROW_SCHEMA),
+				 errdetail("Extension \"%s\" is in it, and finds its objects by this name.", BURROW_EXTENSION)));
+}
+
+static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
@@ -283,6 +302,9 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 		return;
 	}
+
+	if (IsA(parsetree, RenameStmt))
+		refuse_rename((RenameStmt *) parsetree);
 
 	command_depth++;
 	PG_TRY();

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "catalog/access.h"
+#include "catalog/identity.h"
 #include "catalog/subscription.h"
 #include "guc.h"
 #include "runtime/bgw.h"
@@ -34,6 +35,24 @@
 /* So that a table that somebody has locked does not keep a place for discovery
  * workers from other databases for long. */
 #define DISCOVERY_LOCK_TIMEOUT "30s"
+
+/* What the catalog says of a subscription. */
+typedef struct Found
+{
+	int32		subid;
+	const char *name;
+	Oid			owner;
+	BurrowState state;			/* STARTING: it should run; otherwise how it is shown */
+}			Found;
+
+static Found *
+make_found(int32 subid, const char *name, Oid owner, BurrowState state)
+{
+	Found	   *found = palloc(sizeof(Found));
+
+	*found = (Found) {subid, name, owner, state};
+	return found;
+}
 
 /* How a subscription that does not run is shown. */
 static BurrowState
@@ -57,11 +76,11 @@ resting_state(const BurrowSubscription *sub)
 
 /* Locks: caller holds burrow->lock exclusively.  False: no slot is free. */
 static bool
-reconcile_one(const BurrowSubscription *sub, BurrowState state)
+reconcile_one(const Found * sub)
 {
 	int			number = burrow_registry_reserve(MyDatabaseId, sub->subid);
 	BurrowSubscriptionSlot *slot;
-	bool		wanted = state == BURROW_STARTING;
+	bool		wanted = sub->state == BURROW_STARTING;
 
 	if (number < 0)
 		return false;
@@ -79,7 +98,7 @@ reconcile_one(const BurrowSubscription *sub, BurrowState state)
 	/* The consumer shows its state itself, and the launcher that of one that died. */
 	if (slot->consumer_pid == 0 && !slot->starting &&
 		!(wanted && slot->state == BURROW_RETRYING))
-		slot->state = state;
+		slot->state = sub->state;
 	return true;
 }
 
@@ -96,7 +115,7 @@ mark_dropped(const List *subs)
 		if (!slot->in_use || slot->dboid != MyDatabaseId)
 			continue;
 		foreach(lc, subs)
-			found |= ((BurrowSubscription *) lfirst(lc))->subid == slot->subid;
+			found |= ((const Found *) lfirst(lc))->subid == slot->subid;
 		if (!found)
 		{
 			slot->dropped = true;
@@ -113,12 +132,8 @@ static const char *
 reconcile(const List *subs)
 {
 	const char *left_out = NULL;
-	BurrowState *states = palloc(sizeof(BurrowState) * (list_length(subs) + 1));
 	BurrowProbe *probe;
 	ListCell   *lc;
-
-	foreach(lc, subs)
-		states[foreach_current_index(lc)] = resting_state(lfirst(lc));
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	probe = burrow_registry_my_probe();
@@ -129,9 +144,9 @@ reconcile(const List *subs)
 		mark_dropped(subs);
 		foreach(lc, subs)
 		{
-			const BurrowSubscription *sub = lfirst(lc);
+			const		Found *sub = lfirst(lc);
 
-			if (reconcile_one(sub, states[foreach_current_index(lc)]))
+			if (reconcile_one(sub))
 				continue;
 			burrow->short_of_slots = true;
 			if (!told)
@@ -165,6 +180,55 @@ tell_unwanted(void)
 	}
 }
 
+/*
+ * The extension's version is not the library's: nothing is started, what runs is told to end, and
+ * burrow.why_stuck() says why.  The end of ALTER EXTENSION UPDATE has this database looked at again.
+ */
+static List *
+find_unfit(const char *version)
+{
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	foreach(lc, burrow_identity_list())
+	{
+		const		BurrowIdentity *sub = lfirst(lc);
+		BurrowState state = sub->status == BURROW_STATUS_PAUSED ? BURROW_PAUSED :
+		sub->status == BURROW_STATUS_HALTED ? BURROW_HALTED :
+		sub->status == BURROW_STATUS_ENABLED && burrow_enabled ? BURROW_RETRYING : BURROW_DISABLED;
+
+		found = lappend(found, make_found(sub->subid, sub->name, sub->owner, state));
+	}
+	if (found != NIL)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg(BURROW_OTHER_VERSION, version),
+				 errdetail("The %d subscriptions of this database do not run until it does.", list_length(found)),
+				 errhint("Use ALTER EXTENSION %s UPDATE, and restart the server if it still runs the old library.",
+						 BURROW_EXTENSION)));
+	return found;
+}
+
+static List *
+find_all(void)
+{
+	const char *version = burrow_access_other_version();
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	if (version != NULL)
+		return find_unfit(version);
+	if (!burrow_access_extension_exists())
+		return NIL;
+	foreach(lc, burrow_subscription_list())
+	{
+		const BurrowSubscription *sub = lfirst(lc);
+
+		found = lappend(found, make_found(sub->subid, sub->name, sub->owner, resting_state(sub)));
+	}
+	return found;
+}
+
 void
 burrow_discovery_main(Datum arg)
 {
@@ -186,7 +250,7 @@ burrow_discovery_main(Datum arg)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "reading burrow subscriptions");
-	left_out = reconcile(burrow_access_extension_exists() ? burrow_subscription_list() : NIL);
+	left_out = reconcile(find_all());
 	if (left_out != NULL)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
