@@ -9,8 +9,6 @@
 #ifndef BURROW_KAFKA_INTERNAL_H
 #define BURROW_KAFKA_INTERNAL_H
 
-#include <regex.h>
-
 #include <librdkafka/rdkafka.h>
 
 #include "kafka/kafka.h"
@@ -43,8 +41,9 @@ struct BurrowKafkaConf
 /* The topics that a client's pattern does not match. */
 typedef struct LeftOut
 {
+	char	   *text;			/* of all */
 	int			n;
-	regex_t    *regexes;
+	char	  **patterns;		/* within it */
 } LeftOut;
 
 /* A message that came through the main queue although its partition is split off. */

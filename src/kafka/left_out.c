@@ -14,11 +14,11 @@
  *
  * Runs in: the consumer, and that of a dry run.
  */
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/topic_pattern.h"
 #include "kafka/internal.h"
 
 #define PROPERTY	"topic.blacklist"
@@ -87,25 +87,23 @@ cut_first(char *list)
 	return to;
 }
 
-/* False: out of memory.  What is not valid librdkafka has refused. */
+/* False: out of memory. */
 bool
 burrow_kafka_left_out_read(const BurrowKafkaClient *c, LeftOut *out)
 {
-	char	   *list = read_list(rd_kafka_conf(c->rk), 0);
 	size_t		room = 1;
 
 	memset(out, 0, sizeof(*out));
-	for (char *p = list; p != NULL && *p != '\0'; p++)
+	out->text = read_list(rd_kafka_conf(c->rk), 0);
+	for (char *p = out->text; p != NULL && *p != '\0'; p++)
 		room += *p == ',' ? 1 : 0;
-	out->regexes = calloc(room, sizeof(regex_t));
-	for (char *p = list, *rest; out->regexes != NULL && p != NULL && *p != '\0'; p = rest)
+	out->patterns = calloc(room, sizeof(char *));
+	for (char *p = out->text; out->patterns != NULL && p != NULL && *p != '\0';)
 	{
-		rest = cut_first(p);
-		if (regcomp(&out->regexes[out->n], p, REG_EXTENDED | REG_NOSUB) == 0)
-			out->n++;
+		out->patterns[out->n++] = p;
+		p = cut_first(p);
 	}
-	free(list);
-	return list != NULL && out->regexes != NULL;
+	return out->text != NULL && out->patterns != NULL;
 }
 
 bool
@@ -113,7 +111,7 @@ burrow_kafka_left_out_has(const LeftOut *out, const char *topic)
 {
 	for (int i = 0; i < out->n; i++)
 	{
-		if (regexec(&out->regexes[i], topic, 0, NULL, 0) == 0)
+		if (burrow_topic_pattern_matches(out->patterns[i], strlen(out->patterns[i]), topic))
 			return true;
 	}
 	return false;
@@ -122,7 +120,6 @@ burrow_kafka_left_out_has(const LeftOut *out, const char *topic)
 void
 burrow_kafka_left_out_free(LeftOut *out)
 {
-	for (int i = 0; i < out->n; i++)
-		regfree(&out->regexes[i]);
-	free(out->regexes);
+	free(out->patterns);
+	free(out->text);
 }

@@ -10,12 +10,12 @@
  *
  * Runs in: the consumer.
  */
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "core/topic_pattern.h"
 #include "kafka/internal.h"
 
 /* From any point of time, but never backwards. */
@@ -339,14 +339,13 @@ burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
 typedef struct Pattern
 {
 	const char *text;			/* NULL: none, all topics are wanted */
-	regex_t		compiled;
 	LeftOut		left_out;
 } Pattern;
 
 static bool
 is_wanted(const rd_kafka_metadata_topic_t *topic, const Pattern *pattern)
 {
-	return pattern->text == NULL || (regexec(&pattern->compiled, topic->topic, 0, NULL, 0) == 0 &&
+	return pattern->text == NULL || (burrow_topic_pattern_matches(pattern->text, strlen(pattern->text), topic->topic) &&
 									 !burrow_kafka_left_out_has(&pattern->left_out, topic->topic));
 }
 
@@ -393,17 +392,17 @@ burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic, int timeou
 
 	if (is_pattern)
 	{
-		/* as librdkafka reads it */
-		int			why = regcomp(&pattern.compiled, topic, REG_EXTENDED | REG_NOSUB);
+		/* what it matches is the same for librdkafka, but its time is bounded */
+		size_t		position;
+		const char *why = burrow_topic_pattern_check(topic, strlen(topic), &position);
 
-		if (why != 0)
+		if (why != NULL)
 		{
-			regerror(why, &pattern.compiled, error, BURROW_KAFKA_TEXT_MAX);
+			snprintf(error, BURROW_KAFKA_TEXT_MAX, "invalid regular expression: at character %zu: %s", position + 1, why);
 			return NULL;
 		}
 		if (!burrow_kafka_left_out_read(c, &pattern.left_out))
 		{
-			regfree(&pattern.compiled);
 			burrow_kafka_left_out_free(&pattern.left_out);
 			snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
 			return NULL;
@@ -429,10 +428,7 @@ burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic, int timeou
 		(void) burrow_kafka_fail(code, error);
 
 	if (is_pattern)
-	{
-		regfree(&pattern.compiled);
 		burrow_kafka_left_out_free(&pattern.left_out);
-	}
 	else
 		rd_kafka_topic_destroy(only);
 	return list;

@@ -167,6 +167,14 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 					memcpy(c->fetched_metadata, item->metadata, item->metadata_len);
 			}
 			break;
+		case BURROW_KAFKA_DESCRIBED:
+			c->described++;
+			c->described_tag = event->tag;
+			c->described_n = event->list.n;
+			c->error = event->error;
+			if (event->list.n > 0)
+				c->topic_id = event->list.items[0].topic_id;
+			break;
 		case BURROW_KAFKA_ERROR:
 			c->errors++;
 			c->down += event->all_brokers_down;

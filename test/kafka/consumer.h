@@ -49,6 +49,10 @@ typedef struct Consumer
 	size_t		fetched_len;
 	int64_t		fetched_offset;
 	uint64_t	fetched_tag;
+	int			described;
+	uint64_t	described_tag;
+	int			described_n;
+	BurrowTopicId topic_id;		/* of the first */
 	int			errors;
 	int			down;
 	int			refused;
