@@ -48,6 +48,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/interval_text.o \
 	src/catalog/kafka_properties.o \
 	src/catalog/option.o \
+	src/catalog/owner.o \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/progress.o \
@@ -115,6 +116,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/dead_letters.o \
 	src/api/offset_runs.o \
 	src/api/option_views.o \
+	src/api/role.o \
 	src/api/seek.o \
 	src/api/subscribe.o \
 	src/api/views.o \

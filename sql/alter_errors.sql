@@ -156,7 +156,7 @@ SELECT burrow.resume('orders');
 ROLLBACK;
 
 -- the owner is gone
-UPDATE burrow.subscription SET owner = 1::regrole;
+UPDATE burrow.subscription SET owner = burrow._role_of(1);
 SELECT refusal($$SELECT burrow.resume('orders')$$);
 SELECT burrow.unsubscribe('orders');
 

@@ -45,17 +45,42 @@ COMMENT ON TYPE burrow.message IS 'a Kafka message, as a handler gets it';
 CREATE SEQUENCE burrow.subscription_subid_seq AS int;
 COMMENT ON SEQUENCE burrow.subscription_subid_seq IS 'numbers of subscriptions';
 
+-- A role, by OID and by name: each row of a dump arrives in a cluster that lacks the role, with the name alone.
+CREATE TYPE burrow._role;
+CREATE FUNCTION burrow._role_in(cstring) RETURNS burrow._role
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_role_in';
+CREATE FUNCTION burrow._role_out(burrow._role) RETURNS cstring
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_role_out';
+CREATE TYPE burrow._role (INPUT = burrow._role_in, OUTPUT = burrow._role_out, INTERNALLENGTH = 68, ALIGNMENT = int4);
+CREATE FUNCTION burrow._role_of(role oid) RETURNS burrow._role
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_role_of';
+CREATE FUNCTION burrow._role_oid(role burrow._role) RETURNS oid
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_role_oid';
+CREATE FUNCTION burrow._role_missing(role burrow._role) RETURNS text
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_role_missing';
+COMMENT ON TYPE burrow._role IS 'for internal use: a role, also one that this cluster lacks';
+COMMENT ON FUNCTION burrow._role_in IS 'for internal use: a role by its name';
+COMMENT ON FUNCTION burrow._role_out IS 'for internal use: the name of a role, as it is now';
+COMMENT ON FUNCTION burrow._role_of IS 'for internal use: a role by its OID';
+COMMENT ON FUNCTION burrow._role_oid IS 'for internal use: OID of a role; 0: this cluster had none of that name';
+COMMENT ON FUNCTION burrow._role_missing IS 'for internal use: says that an owner does not exist; NULL: it does';
+
 -- No foreign keys to system catalogs: a role or function may be dropped while a
 -- subscription names it, and the subscription then says so in its state.
 CREATE TABLE burrow.subscription (
 	subid int PRIMARY KEY DEFAULT pg_catalog.nextval('burrow.subscription_subid_seq'),
 	name text NOT NULL UNIQUE,
-	owner regrole NOT NULL,
+	owner burrow._role NOT NULL,
 	system_identifier bigint NOT NULL,
 	dboid oid NOT NULL,
 	topic text NOT NULL,
 	handler text NOT NULL,
-	handler_owner regrole NOT NULL,
+	handler_owner burrow._role NOT NULL,
 	consumer_group text NOT NULL,
 	uuid uuid NOT NULL,
 	cluster_id text,
@@ -246,6 +271,7 @@ CREATE FUNCTION burrow.subscribe(
 	handler_timeout interval DEFAULT NULL,
 	shutdown_timeout interval DEFAULT '30 s',
 	synchronous_commit text DEFAULT 'off',
+	run_as_owner boolean DEFAULT false,
 	enabled boolean DEFAULT true,
 	kafka jsonb DEFAULT '{}'
 ) RETURNS text
@@ -257,6 +283,7 @@ CREATE FUNCTION burrow.alter(
 	subscription text,
 	topic text DEFAULT NULL,
 	handler text DEFAULT NULL,
+	owner name DEFAULT NULL,
 	server name DEFAULT NULL,
 	consumer_group text DEFAULT NULL,
 	start_from text DEFAULT NULL,
@@ -285,6 +312,7 @@ CREATE FUNCTION burrow.alter(
 	handler_timeout interval DEFAULT NULL,
 	shutdown_timeout interval DEFAULT NULL,
 	synchronous_commit text DEFAULT NULL,
+	run_as_owner boolean DEFAULT NULL,
 	enabled boolean DEFAULT NULL,
 	kafka jsonb DEFAULT NULL
 ) RETURNS void
@@ -537,6 +565,7 @@ CREATE FUNCTION burrow._options(
 	OUT handler_timeout interval,
 	OUT shutdown_timeout interval,
 	OUT synchronous_commit text,
+	OUT run_as_owner boolean,
 	OUT kafka jsonb
 ) RETURNS record
 LANGUAGE C STABLE STRICT PARALLEL SAFE
@@ -549,6 +578,12 @@ LANGUAGE C STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_start_trouble';
 COMMENT ON FUNCTION burrow._start_trouble IS 'for internal use: why no consumer can be started';
 
+-- A row of NULLs: it may, or it is not for the caller to see.
+CREATE FUNCTION burrow._owner_trouble(subid int, OUT cause text, OUT next_statement text) RETURNS record
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_owner_trouble';
+COMMENT ON FUNCTION burrow._owner_trouble IS 'for internal use: why a subscription may not run with its owner''s rights';
+
 -- ---------------------------------------------------------------- views
 
 CREATE VIEW burrow.subscriptions WITH (security_barrier) AS
@@ -557,10 +592,11 @@ SELECT s.name AS subscription,
 	s.topic,
 	s.handler,
 	s.consumer_group,
-	s.owner,
+	burrow._role_oid(s.owner)::regrole AS owner,
 	r.consumer_pid,
-	coalesce(e.message, w.start_trouble, r.last_error) AS last_error,
+	coalesce(e.no_owner, e.message, w.start_trouble, r.last_error) AS last_error,
 	CASE
+		WHEN e.no_owner IS NOT NULL THEN NULL
 		WHEN s.error_message IS NOT NULL THEN s.error_at
 		WHEN w.start_trouble IS NOT NULL THEN w.since
 		ELSE r.last_error_at
@@ -582,18 +618,19 @@ FROM burrow.subscription s
 	CROSS JOIN burrow._start_trouble() t
 	CROSS JOIN LATERAL (
 		-- an error of the handler's may quote the message
-		SELECT m.is_all, CASE WHEN m.is_all THEN s.error_message ELSE coalesce(s.error_public_message, s.error_message) END AS message
-		FROM pg_catalog.pg_has_role(s.owner, 'USAGE') m (is_all)
+		SELECT m.is_all, CASE WHEN m.is_all THEN s.error_message ELSE coalesce(s.error_public_message, s.error_message) END AS message,
+			burrow._role_missing(s.owner) AS no_owner
+		FROM pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') m (is_all)
 	) e
 	CROSS JOIN LATERAL (
 		SELECT q.state,
 			CASE WHEN q.state = 'retrying' AND r.consumer_pid IS NULL THEN t.cause END AS start_trouble,
 			t.since
-		FROM burrow._state(s.status, s.system_identifier, s.dboid, r.state, r.consumer_pid) q (state)
+		FROM burrow._state(CASE WHEN e.no_owner IS NULL THEN s.status ELSE 'disabled' END, s.system_identifier, s.dboid, r.state, r.consumer_pid) q (state)
 	) w
 	CROSS JOIN LATERAL burrow._options(s.options) o
 WHERE burrow._is_loaded()
-	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.subscriptions IS 'subscriptions of this database: state, last error and options';
 
 CREATE VIEW burrow.partitions WITH (security_barrier) AS
@@ -618,7 +655,7 @@ SELECT s.name AS subscription,
 FROM burrow.subscription s
 	JOIN burrow._partition_slots() p ON p.subid = s.subid
 WHERE burrow._is_loaded()
-	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.partitions IS 'partitions that this server consumes now; offsets are those of the next message to read';
 
 CREATE VIEW burrow.workers WITH (security_barrier) AS
@@ -635,7 +672,7 @@ SELECT s.name AS subscription,
 FROM burrow.subscription s
 	JOIN burrow._worker_slots() w ON w.subid = s.subid
 WHERE burrow._is_loaded()
-	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.workers IS 'worker processes and the messages in their hands';
 
 CREATE VIEW burrow.stats WITH (security_barrier) AS
@@ -696,7 +733,7 @@ FROM burrow.subscription s
 		GROUP BY v.subid
 	) w ON w.subid = s.subid
 WHERE burrow._is_loaded()
-	AND (pg_catalog.pg_has_role(s.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.stats IS 'what each subscription did since its statistics were reset, and what it does now';
 
 -- Contents of messages are for the owner alone.
@@ -730,7 +767,7 @@ SELECT s.name AS subscription,
 	) END AS parked_behind
 FROM burrow.subscription s
 	JOIN burrow.dead_letter d ON d.subid = s.subid
-WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
+WHERE pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE');
 COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error, and those parked behind them';
 
 -- ---------------------------------------------------------------- why does it not move?
@@ -829,13 +866,19 @@ AS $$
 	), unfetched AS MATERIALIZED (
 		SELECT p.* FROM asked JOIN burrow._partition_slots() p ON p.subid = asked.subid AND p.trouble_since IS NOT NULL
 	)
-	SELECT format('the subscription is %s', s.state) || CASE WHEN s.state = 'disabled' AND NOT current_setting('burrow.enabled')::boolean THEN ': burrow.enabled is off' ELSE '' END,
+	SELECT format('the subscription is %s', s.state) || CASE
+			WHEN s.state <> 'disabled' THEN ''
+			WHEN NOT current_setting('burrow.enabled')::boolean THEN ': burrow.enabled is off'
+			ELSE coalesce(': ' || o.cause, '')
+		END,
 		CASE WHEN s.error_message IS NOT NULL THEN s.last_error_at END, s.error_topic, s.error_partition, s.error_offset,
 		NULL::int, s.error_message, CASE
 			WHEN s.state = 'disabled' AND NOT current_setting('burrow.enabled')::boolean THEN 'ALTER SYSTEM SET burrow.enabled = on; SELECT pg_reload_conf();'
+			WHEN s.state = 'disabled' AND o.cause IS NOT NULL THEN o.next_statement
 			ELSE coalesce(s.error_next_statement, format('SELECT burrow.resume(%L);', s.subscription))
 		END
-	FROM sub s WHERE s.state IN ('halted', 'paused', 'disabled')
+	FROM sub s CROSS JOIN asked CROSS JOIN LATERAL burrow._owner_trouble(asked.subid) o
+	WHERE s.state IN ('halted', 'paused', 'disabled')
 	UNION ALL
 	-- whatever the plan is, this asks whether there is such a subscription
 	SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked a WHERE a.subid IS NULL AND $1 IS NOT NULL

@@ -24,6 +24,13 @@
 #define burrow_database_ownercheck(dboid, role) pg_database_ownercheck((dboid), (role))
 #endif
 
+/* 16: a member of a role need not be one that may become it. */
+#if PG_VERSION_NUM >= 160000
+#define burrow_check_can_become(member, role) check_can_set_role((member), (role))
+#else
+#define burrow_check_can_become(member, role) check_is_member_of_role((member), (role))
+#endif
+
 /* 17: one more timeout that Burrow's own processes must be spared. */
 #define BURROW_HAVE_TRANSACTION_TIMEOUT (PG_VERSION_NUM >= 170000)
 #if PG_VERSION_NUM >= 170000
@@ -35,7 +42,11 @@
 /* 16: one function checks the privileges on all kinds of objects. */
 #if PG_VERSION_NUM >= 160000
 #define burrow_function_aclcheck(funcoid, role, mode) object_aclcheck(ProcedureRelationId, (funcoid), (role), (mode))
+#define burrow_database_aclcheck(dboid, role, mode) object_aclcheck(DatabaseRelationId, (dboid), (role), (mode))
+#define burrow_namespace_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, (oid), (role), (mode))
 #else
+#define burrow_database_aclcheck(dboid, role, mode) pg_database_aclcheck((dboid), (role), (mode))
+#define burrow_namespace_aclcheck(oid, role, mode) pg_namespace_aclcheck((oid), (role), (mode))
 #define burrow_function_aclcheck(funcoid, role, mode) pg_proc_aclcheck((funcoid), (role), (mode))
 #endif
 
@@ -44,13 +55,6 @@
 #define burrow_qualified_name_list(name) stringToQualifiedNameList((name), NULL)
 #else
 #define burrow_qualified_name_list(name) stringToQualifiedNameList(name)
-#endif
-
-/* 17: a role that may not log in can still own a background worker. */
-#if PG_VERSION_NUM >= 170000
-#define BURROW_WORKER_CONNECTION_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
-#else
-#define BURROW_WORKER_CONNECTION_FLAGS 0
 #endif
 
 /* 16: where a relation's files are. */

@@ -18,12 +18,17 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "api/call.h"
+#include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/seek_request.h"
 #include "handler/handler.h"
@@ -78,7 +83,7 @@ static void
 update_row(const BurrowSubscription *sub, BurrowStatus status, bool new_uuid)
 {
 	Oid			types[] = {
-		INT4OID, TEXTOID, TEXTOID, REGROLEOID, TEXTOID, TEXTOID, TEXTARRAYOID, BOOLOID
+		INT4OID, TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, BOOLOID, OIDOID
 	};
 	Datum		row[] = {
 		Int32GetDatum(sub->subid),
@@ -89,14 +94,59 @@ update_row(const BurrowSubscription *sub, BurrowStatus status, bool new_uuid)
 		CStringGetTextDatum(burrow_status_names[status]),
 		PointerGetDatum(burrow_options_to_array(sub->values)),
 		BoolGetDatum(new_uuid),
+		ObjectIdGetDatum(sub->owner),
 	};
 
-	burrow_call_change_row(psprintf("UPDATE burrow.subscription SET topic = $2, handler = $3, handler_owner = $4,"
+	burrow_call_change_row(psprintf("UPDATE burrow.subscription SET topic = $2, handler = $3, handler_owner = burrow._role_of($4),"
+									" owner = CASE WHEN burrow._role_oid(owner) OPERATOR(pg_catalog.=) $9 THEN owner ELSE burrow._role_of($9) END,"
 									" consumer_group = $5, status = $6, options = $7,"
 									" uuid = CASE WHEN $8 THEN pg_catalog.gen_random_uuid() ELSE uuid END%s"
 									" WHERE subid OPERATOR(pg_catalog.=) $1",
 									status == BURROW_STATUS_ENABLED ? "," BURROW_CALL_CLEAR_ERROR : ""),
 						   lengthof(types), types, row);
+}
+
+/* Whoever gets a subscription must be one who may make it. */
+static void
+check_may_subscribe(Oid role)
+{
+	List	   *name = list_make2(makeString(BURROW_SCHEMA), makeString("subscribe"));
+
+	if (burrow_function_aclcheck(LookupFuncName(name, -1, NULL, false), role, ACL_EXECUTE) == ACLCHECK_OK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("role \"%s\" may not own subscriptions", GetUserNameFromId(role, false)),
+			 errdetail("It may not execute burrow.subscribe()."),
+			 errhint("This mends it: %s",
+					 psprintf("GRANT EXECUTE ON FUNCTION %s.subscribe TO %s;", BURROW_SCHEMA,
+							  quote_identifier(GetUserNameFromId(role, false))))));
+}
+
+/*
+ * By the rules of ALTER ... OWNER TO: the caller owns it, and may become the new owner, who must be
+ * able to make such a thing; a superuser is asked for neither.
+ */
+static void
+change_owner(const BurrowCall *call, BurrowSubscription *sub)
+{
+	Datum		value;
+	Oid			role;
+
+	if (!burrow_call_argument(call, "owner", &value))
+		return;
+	role = get_role_oid(NameStr(*DatumGetName(value)), false);
+	if (role == sub->owner)
+		return;
+	if (!superuser())
+	{
+		burrow_check_can_become(GetUserId(), role);
+		check_may_subscribe(role);
+	}
+	sub->owner = role;
+	/* what somebody else has said about his own rights is not said about this role's */
+	if (!burrow_call_argument(call, "run_as_owner", &value))
+		sub->values[BURROW_OPTION_RUN_AS_OWNER] = "false";
 }
 
 Datum
@@ -144,7 +194,8 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 		sub->handler = handler.signature;
 		sub->handler_owner = handler.owner;
 	}
-	burrow_call_check_role(sub->owner, name);
+	change_owner(&call, sub);
+	burrow_call_check_owner(sub);
 
 	update_row(sub, altered_status(sub->status, sub->values[BURROW_OPTION_ENABLED]), new_group);
 	PG_RETURN_VOID();
@@ -180,7 +231,7 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 	burrow_call_begin(&call, fcinfo, "burrow.resume()");
 	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
 	burrow_call_check_brokers();
-	burrow_call_check_role(sub->owner, sub->name);
+	burrow_call_check_owner(sub);
 	burrow_call_check_slot(sub->subid);
 	burrow_call_warn_not_started(sub->name);
 	if (!burrow_subscription_at_home(sub))

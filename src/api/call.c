@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "funcapi.h"
@@ -26,6 +25,7 @@
 #include "catalog/access.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
+#include "catalog/owner.h"
 #include "compat.h"
 #include "guc.h"
 #include "shmem/registry.h"
@@ -109,6 +109,19 @@ check_workers(const char *value)
 			 errhint("Raise burrow.max_workers, and restart the server.")));
 }
 
+/* Said by somebody else, it could be waiting for a superuser to become the owner. */
+static void
+check_run_as_owner(const char *value)
+{
+	if (strcmp(value, "true") != 0 || superuser())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to set option \"%s\"", burrow_options[BURROW_OPTION_RUN_AS_OWNER].name),
+			 errdetail("Only superusers may set it: it is about what runs with their rights."),
+			 errhint("Leave it out: a handler runs as the subscription's owner anyway.")));
+}
+
 void
 burrow_call_options(const BurrowCall *call, const char **values)
 {
@@ -127,6 +140,8 @@ burrow_call_options(const BurrowCall *call, const char **values)
 	/* What depends on this server is asked of new values only. */
 	if (given[BURROW_OPTION_WORKERS])
 		check_workers(values[BURROW_OPTION_WORKERS]);
+	if (given[BURROW_OPTION_RUN_AS_OWNER])
+		check_run_as_owner(values[BURROW_OPTION_RUN_AS_OWNER]);
 	if (given[BURROW_OPTION_KAFKA])
 		burrow_kafka_properties_check(values[BURROW_OPTION_KAFKA]);
 }
@@ -255,36 +270,20 @@ burrow_call_check_member(int32 subid, const char *group, const char *kafka)
 /* ---------------------------------------------------------------- surroundings */
 
 void
-burrow_call_check_role(Oid role, const char *subscription)
+burrow_call_check_owner(const BurrowSubscription *sub)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
-	bool		can_login;
-	char	   *name;
+	BurrowSubscription asked = *sub;
+	BurrowOwnerTrouble trouble;
+	const char *said = sub->values[BURROW_OPTION_RUN_AS_OWNER];
 
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("owner of subscription \"%s\" does not exist any more", subscription),
-				 errhint("Use burrow.unsubscribe() and burrow.subscribe().")));
-	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
-	name = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
-	ReleaseSysCache(tuple);
-
-	if (!DatumGetBool(DirectFunctionCall3(has_database_privilege_id_id, ObjectIdGetDatum(role),
-										  ObjectIdGetDatum(MyDatabaseId),
-										  CStringGetTextDatum("CONNECT"))))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" may not connect to database \"%s\"",
-						name, get_database_name(MyDatabaseId)),
-				 errdetail("The workers of subscription \"%s\" connect as this role.", subscription),
-				 errhint("Use GRANT CONNECT ON DATABASE.")));
-	if (!can_login && BURROW_WORKER_CONNECTION_FLAGS == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" is not permitted to log in", name),
-				 errdetail("The workers of subscription \"%s\" connect as this role.", subscription),
-				 errhint("Use ALTER ROLE ... LOGIN; a role without a password can still not log in from outside where one is asked for.")));
+	asked.options.run_as_owner = said != NULL && strcmp(said, "true") == 0;
+	if (burrow_owner_may_run(&asked, &trouble))
+		return;
+	ereport(ERROR,
+			(errcode(trouble.sqlerrcode),
+			 errmsg_internal("%s", trouble.message),
+			 trouble.detail != NULL ? errdetail_internal("%s", trouble.detail) : 0,
+			 errhint("This mends it: %s", trouble.statement)));
 }
 
 void

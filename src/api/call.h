@@ -55,8 +55,9 @@ extern void burrow_call_check_dead_letter_topic(const char *topic, const char *d
 /* Error if another subscription of this database is the same member of the group; subid: of the one that
  * is changed, or -1. */
 extern void burrow_call_check_member(int32 subid, const char *group, const char *kafka);
-/* May workers connect as this role? */
-extern void burrow_call_check_role(Oid role, const char *subscription);
+/* May its handler run with its owner's rights: can workers connect as this role, and so on?  Error if not.  Of sub it
+ * looks at owner, owner_name, name, handler and values. */
+extern void burrow_call_check_owner(const BurrowSubscription *sub);
 extern void burrow_call_check_brokers(void);
 /* Is there a slot in shared memory for it, whose row has been written? */
 extern void burrow_call_check_slot(int32 subid);

@@ -238,7 +238,7 @@ find_subscription(const BurrowCall *call)
 				 errmsg("cannot try subscription \"%s\" in the transaction that changed it", sub->name),
 				 errdetail("The change takes effect when the transaction commits.")));
 	burrow_call_check_brokers();
-	burrow_call_check_role(sub->owner, sub->name);
+	burrow_call_check_owner(sub);
 	return sub;
 }
 

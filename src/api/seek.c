@@ -37,7 +37,7 @@ begin(BurrowCall *call, FunctionCallInfo fcinfo)
 	if (sub->status == BURROW_STATUS_HALTED)
 	{
 		burrow_call_check_brokers();
-		burrow_call_check_role(sub->owner, sub->name);
+		burrow_call_check_owner(sub);
 		burrow_call_check_slot(sub->subid);
 	}
 	return sub;

@@ -48,8 +48,8 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 		   const char *const *values)
 {
 	Oid			types[] = {
-		TEXTOID, REGROLEOID, INT8OID, OIDOID, TEXTOID,
-		TEXTOID, REGROLEOID, TEXTOID, TEXTOID, TEXTARRAYOID
+		TEXTOID, OIDOID, INT8OID, OIDOID, TEXTOID,
+		TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID
 	};
 	Datum		row[] = {
 		CStringGetTextDatum(name),
@@ -68,7 +68,8 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 	if (burrow_access_execute("INSERT INTO burrow.subscription"
 							  " (name, owner, system_identifier, dboid, topic,"
 							  " handler, handler_owner, consumer_group, status, options, uuid)"
-							  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.gen_random_uuid())"
+							  " VALUES ($1, burrow._role_of($2), $3, $4, $5, $6, burrow._role_of($7), $8, $9, $10,"
+							  " pg_catalog.gen_random_uuid())"
 							  " ON CONFLICT (name) DO NOTHING RETURNING subid",
 							  lengthof(types), types, row, NULL, SPI_OK_INSERT_RETURNING) != 1)
 		ereport(ERROR,
@@ -98,6 +99,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
 	BurrowCatalogAccess access;
+	BurrowSubscription asked = {0};
 	BurrowHandlerInfo handler;
 	Oid			owner = GetUserId();
 	const char *values[BURROW_NOPTIONS];
@@ -120,7 +122,11 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	burrow_call_check_member(-1, values[BURROW_OPTION_CONSUMER_GROUP], values[BURROW_OPTION_KAFKA]);
 	burrow_call_check_brokers();
 	burrow_handler_lookup(handler_name, &handler);
-	burrow_call_check_role(owner, name);
+	asked.name = name;
+	asked.owner = owner;
+	asked.handler = handler.signature;
+	memcpy(asked.values, values, sizeof(values));
+	burrow_call_check_owner(&asked);
 
 	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);

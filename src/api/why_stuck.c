@@ -17,10 +17,18 @@
 #include "api/call.h"
 #include "burrow.h"
 #include "catalog/access.h"
+#include "catalog/owner.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_visible_subid);
 PG_FUNCTION_INFO_V1(burrow_sql_start_trouble);
+PG_FUNCTION_INFO_V1(burrow_sql_owner_trouble);
+
+static bool
+may_see(Oid owner)
+{
+	return has_privs_of_role(GetUserId(), owner) || has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+}
 
 /* _visible_subid(subscription): a name that is misspelt must not look as if all were well. */
 Datum
@@ -31,10 +39,32 @@ burrow_sql_visible_subid(PG_FUNCTION_ARGS)
 
 	burrow_registry_require();
 	sub = burrow_identity_find(name, false);
-	if (sub == NULL ||
-		(!has_privs_of_role(GetUserId(), sub->owner) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
+	if (sub == NULL || !may_see(sub->owner))
 		burrow_call_subscription_missing(name);
 	PG_RETURN_INT32(sub->subid);
+}
+
+/* _owner_trouble(subid): why the handler may not run with the owner's rights, or NULLs. */
+Datum
+burrow_sql_owner_trouble(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, true};
+	BurrowSubscription *sub;
+	BurrowOwnerTrouble trouble;
+
+	burrow_registry_require();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	sub = burrow_subscription_load(PG_GETARG_INT32(0));
+	if (sub != NULL && may_see(sub->owner) && !burrow_owner_may_run(sub, &trouble))
+	{
+		values[0] = CStringGetTextDatum(trouble.message);
+		values[1] = CStringGetTextDatum(trouble.statement);
+		nulls[0] = nulls[1] = false;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /* In the order of BurrowStartTrouble.  %d: a number of processes with which there would be room. */

@@ -13,7 +13,7 @@
 #include "catalog/access.h"
 #include "catalog/identity.h"
 
-#define SELECT_IDENTITY "SELECT s.subid, s.name, s.owner::oid, s.status FROM burrow.subscription s"
+#define SELECT_IDENTITY "SELECT s.subid, s.name, burrow._role_oid(s.owner), s.status FROM burrow.subscription s"
 
 static Datum
 column(uint64 row, int number)

@@ -189,6 +189,11 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 		"synchronous_commit of the transactions that handlers run in; no message is lost either way",
 		.choices = commit_levels, FIELD(synchronous_commit)
 	},
+	[BURROW_OPTION_RUN_AS_OWNER] = {
+		"run_as_owner", BURROW_KIND_BOOLEAN, "false",
+		"whether a superuser's subscription calls a function that somebody else owns who is not one",
+		FIELD(run_as_owner)
+	},
 	[BURROW_OPTION_ENABLED] = {
 		"enabled", BURROW_KIND_BOOLEAN, "true",
 		"whether the subscription runs", .own_column = true

@@ -54,6 +54,7 @@ typedef struct BurrowOptions
 	int64		handler_timeout_us; /* 0: none */
 	int64		shutdown_timeout_us;
 	int			synchronous_commit; /* SyncCommitLevel */
+	bool		run_as_owner;	/* a superuser, who means it */
 	int			nkafka;
 	BurrowKafkaProperty *kafka;
 } BurrowOptions;
@@ -89,6 +90,7 @@ typedef enum BurrowOptionId
 	BURROW_OPTION_HANDLER_TIMEOUT,
 	BURROW_OPTION_SHUTDOWN_TIMEOUT,
 	BURROW_OPTION_SYNCHRONOUS_COMMIT,
+	BURROW_OPTION_RUN_AS_OWNER,
 	BURROW_OPTION_ENABLED,
 	BURROW_OPTION_KAFKA,
 	BURROW_NOPTIONS

@@ -26,7 +26,7 @@ const char *const burrow_status_names[] = {
 
 /* In the order that read_row() expects. */
 #define COLUMNS \
-	"s.subid, s.name, s.owner::oid, s.topic, s.handler, s.handler_owner::oid," \
+	"s.subid, s.name, burrow._role_oid(s.owner), s.owner::text, s.topic, s.handler, burrow._role_oid(s.handler_owner)," \
 	" s.consumer_group, s.uuid::text, coalesce(s.cluster_id, ''), s.commits_untagged, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
 
 enum
@@ -34,6 +34,7 @@ enum
 	COLUMN_SUBID = 1,
 	COLUMN_NAME,
 	COLUMN_OWNER,
+	COLUMN_OWNER_NAME,
 	COLUMN_TOPIC,
 	COLUMN_HANDLER,
 	COLUMN_HANDLER_OWNER,
@@ -98,6 +99,7 @@ read_row(uint64 row, MemoryContext cxt)
 	sub->subid = DatumGetInt32(column(row, COLUMN_SUBID));
 	sub->name = column_text(row, COLUMN_NAME);
 	sub->owner = DatumGetObjectId(column(row, COLUMN_OWNER));
+	sub->owner_name = column_text(row, COLUMN_OWNER_NAME);
 	sub->topic = column_text(row, COLUMN_TOPIC);
 	sub->handler = column_text(row, COLUMN_HANDLER);
 	sub->handler_owner = DatumGetObjectId(column(row, COLUMN_HANDLER_OWNER));

@@ -26,7 +26,9 @@ typedef struct BurrowSubscription
 {
 	int32		subid;
 	char	   *name;
-	Oid			owner;
+	Oid			owner;			/* InvalidOid: this cluster lacked the role when a dump was
+								 * restored */
+	char	   *owner_name;		/* as it is now; or of the one that is lacking */
 	char	   *topic;			/* or a regular expression beginning with ^ */
 	char	   *handler;		/* schema-qualified signature, as regprocedure prints it */
 	Oid			handler_owner;

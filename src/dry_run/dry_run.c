@@ -277,7 +277,7 @@ burrow_dry_run_main(Datum arg)
 
 	if (!attach(&d.args))
 		proc_exit(0);
-	BackgroundWorkerInitializeConnectionByOid(d.args.dboid, d.args.owner, BURROW_WORKER_CONNECTION_FLAGS);
+	BackgroundWorkerInitializeConnectionByOid(d.args.dboid, d.args.owner, 0);
 	/* what is sent to the backend is read there as it is */
 	SetClientEncoding(GetDatabaseEncoding());
 	burrow_bgw_load_session_libraries();

@@ -24,6 +24,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "catalog/access.h"
 #include "catalog/identity.h"
@@ -58,7 +59,8 @@ make_found(int32 subid, const char *name, Oid owner, BurrowState state)
 static BurrowState
 resting_state(const BurrowSubscription *sub)
 {
-	if (!burrow_enabled || !burrow_subscription_at_home(sub))
+	if (!burrow_enabled || !burrow_subscription_at_home(sub) ||
+		!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(sub->owner)))
 		return BURROW_DISABLED;
 	switch (sub->status)
 	{

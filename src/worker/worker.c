@@ -219,7 +219,7 @@ burrow_worker_main(Datum arg)
 	pqsignal(SIGINT, burrow_cancel_signal);
 	BackgroundWorkerUnblockSignals();
 
-	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, BURROW_WORKER_CONNECTION_FLAGS);
+	BackgroundWorkerInitializeConnectionByOid(w->args.dboid, w->args.owner, 0);
 	/* before the slot is taken: who fails here has failed to start */
 	burrow_bgw_load_session_libraries();
 	if (!attach(w))
