@@ -68,7 +68,9 @@ OBJS = $(CORE_OBJS) \
 	src/consumer/connection.o \
 	src/consumer/consumer.o \
 	src/offsets/topic_watch.o \
+	src/consumer/fetch_trouble.o \
 	src/offsets/topic_identity.o \
+	src/offsets/durability.o \
 	src/launcher/database_hooks.o \
 	src/launcher/discovery.o \
 	src/dry_run/fetch.o \
@@ -91,10 +93,12 @@ OBJS = $(CORE_OBJS) \
 	src/launcher/launcher.o \
 	src/offsets/start.o \
 	src/offsets/start_choice.o \
+	src/partition/end.o \
 	src/partition/message.o \
 	src/dead_letter/publisher.o \
 	src/dead_letter/key_parking.o \
 	src/partition/obstacle.o \
+	src/partition/old_worker.o \
 	src/partition/message_error.o \
 	src/partition/partition.o \
 	src/partition/segment.o \

@@ -44,6 +44,7 @@
 #include "offsets/offset_commit.h"
 #include "offsets/start.h"
 #include "partition/context.h"
+#include "partition/old_worker.h"
 #include "partition/partition.h"
 #include "partition/status.h"
 #include "shmem/worker_slots.h"
@@ -54,11 +55,32 @@
 /* The final commit of what is given up has as long as this at least. */
 #define REVOKE_COMMIT_US	INT64CONST(5000000)
 
+/* librdkafka waits for assign(). */
+static bool unanswered;
+
+/* Partitions that are given up, to be answered; NULL: none. */
+static BurrowKafkaList *revoked;
+
+/* The last commit of them was begun. */
+static bool revoked_flushed;
+
+/* Cancel what is in hand of them after it. */
+static TimestampTz revoke_deadline;
+
+/* Cancel what older epochs have in hand after it; 0: nobody waits. */
+static TimestampTz straggler_deadline;
+
+/* Terminate the workers of what was cancelled after it; 0: not cancelled yet. */
+static TimestampTz kill_deadline;
+
+/* max.poll.interval.ms. */
+static int64 max_poll_us;
+
 /* ---- partitions stop ---- */
 
 /* What a worker has not begun of it is taken back, and no message of it waits for its retry. */
 static void
-before_stop(BurrowConsumer *c, BurrowPartition *part)
+before_stop(const BurrowConsumer *c, BurrowPartition *part)
 {
 	if (part->state == BURROW_PARTITION_CLOSING)
 		burrow_reclaim_part(c, part);
@@ -67,9 +89,9 @@ before_stop(BurrowConsumer *c, BurrowPartition *part)
 
 /* Dead letters of it would not keep their order with the messages of its next epoch. */
 static void
-after_stop(BurrowConsumer *c, BurrowPartition *part)
+after_stop(const BurrowConsumer *c, BurrowPartition *part)
 {
-	BurrowPartition *letters = part->is_redelivery ? NULL : burrow_partition_find_letters(c, part->topic, part->partition);
+	BurrowPartition *letters = part->is_redelivery ? NULL : burrow_partition_find_letters(part->topic, part->partition);
 
 	/* it is not freed here: the caller may be on its way through the list */
 	if (letters != NULL && letters->shares_queue)
@@ -79,54 +101,58 @@ after_stop(BurrowConsumer *c, BurrowPartition *part)
 /* ---- what older epochs have in hand ---- */
 
 void
-burrow_assignment_init(BurrowConsumer *c)
+burrow_assignment_init(const BurrowConsumer *c)
 {
 	burrow_partition_on_stop(before_stop, after_stop);
-	c->old_workers = true;
-	c->old_hands = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * burrow->nworkers);
+	burrow_old_worker_init();
 }
 
-/*
- * A consumer that ends without draining (pg_terminate_backend, an error) leaves its workers with what
- * they have begun, which they may still commit, and nothing more.
- */
 static void
-look_at_old_workers(BurrowConsumer *c)
+look_at_old_workers(const BurrowConsumer *c)
 {
-	if (!c->old_workers)
-		return;
-	c->old_workers = burrow_worker_slot_find_old(c->slot, c->generation, c->old_hands, &c->nold_hands);
-	if (c->old_workers)
+	if (!burrow_old_worker_look(c))
 		return;
 	/* a dead letter may have been among it */
-	c->redeliver = true;
-	c->park_stale = c->sub->options.park_key;
+	burrow_redelivery_wake();
+	burrow_key_parking_outdate(c);
 }
 
 /* Is there a message that an assignment waits for, or one of an older consumer's worker? */
 static bool
-has_stragglers(BurrowConsumer *c)
+has_stragglers(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	if (c->nold_hands > 0)
+	if (burrow_old_worker_has_any())
 		return true;
-	if (c->nresolving == 0)
+	if (burrow_partition_count_resolving() == 0)
 		return false;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state == BURROW_PARTITION_RESOLVING_START && burrow_partition_has_straggler(c, part))
+		if (part->state == BURROW_PARTITION_RESOLVING_START && burrow_partition_has_straggler(part))
 			return true;
 	}
 	return false;
 }
 
+void
+burrow_assignment_set_max_poll(int64 us)
+{
+	max_poll_us = us;
+}
+
+bool
+burrow_assignment_is_unanswered(void)
+{
+	return unanswered;
+}
+
 static int64
 patience_us(const BurrowConsumer *c)
 {
-	return Min(c->sub->options.shutdown_timeout_us, c->max_poll_us / 2);
+	return Min(c->sub->options.shutdown_timeout_us, max_poll_us / 2);
 }
 
 /*
@@ -134,17 +160,17 @@ patience_us(const BurrowConsumer *c)
  * Meanwhile other partitions are consumed.
  */
 static void
-mind_stragglers(BurrowConsumer *c)
+mind_stragglers(const BurrowConsumer *c)
 {
 	if (!has_stragglers(c))
-		c->straggler_deadline = 0;
-	else if (c->straggler_deadline == 0)
+		straggler_deadline = 0;
+	else if (straggler_deadline == 0)
 	{
-		c->straggler_deadline = c->now + patience_us(c);
-		c->kill_deadline = 0;
+		straggler_deadline = c->now + patience_us(c);
+		kill_deadline = 0;
 	}
 	else
-		burrow_assignment_enforce(c, c->straggler_deadline);
+		burrow_assignment_enforce(c, straggler_deadline);
 }
 
 /* ---- partitions come ---- */
@@ -152,20 +178,20 @@ mind_stragglers(BurrowConsumer *c)
 static int64
 next_to_read(const BurrowPartition *part)
 {
-	return part->state == BURROW_PARTITION_ACTIVE ? part->tracker.last_offset + 1 : part->start;
+	return part->state == BURROW_PARTITION_ACTIVE ? part->tracker.last_offset + 1 : part->start.offset;
 }
 
 static bool
 is_stored(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return part->state == BURROW_PARTITION_RESOLVING_START && part->step == BURROW_STEP_STORED;
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == BURROW_STEP_STORED;
 }
 
 /* May it be assigned?  Not while a worker has a dead letter of it. */
 static bool
 is_ready(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return is_stored(c, part) && !burrow_partition_has_straggler((BurrowConsumer *) c, part);
+	return is_stored(c, part) && !burrow_partition_has_straggler(part);
 }
 
 static bool
@@ -179,9 +205,9 @@ is_ready_or_active(const BurrowConsumer *c, const BurrowPartition *part)
  * Frees their part, perhaps: not while somebody goes through the list.
  */
 static void
-give_up_letters(BurrowConsumer *c, const char *topic, int32 partition)
+give_up_letters(const BurrowConsumer *c, const char *topic, int32 partition)
 {
-	BurrowPartition *letters = burrow_partition_find_letters(c, topic, partition);
+	BurrowPartition *letters = burrow_partition_find_letters(topic, partition);
 
 	if (letters == NULL)
 		return;
@@ -191,11 +217,11 @@ give_up_letters(BurrowConsumer *c, const char *topic, int32 partition)
 
 /* Letters of those that are about to come. */
 static void
-give_up_all_letters(BurrowConsumer *c)
+give_up_all_letters(const BurrowConsumer *c)
 {
 	BurrowKafkaList *coming;
 
-	if (c->nletter_parts == 0)
+	if (!burrow_partition_any_redelivery())
 		return;
 	coming = burrow_lookup_list(c, is_stored, next_to_read);
 	for (int i = 0; i < coming->n; i++)
@@ -205,45 +231,44 @@ give_up_all_letters(BurrowConsumer *c)
 
 /* Is there something to be taken over, and nothing that the answer has to wait for? */
 static bool
-may_take_over(BurrowConsumer *c)
+may_take_over(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 	bool		any = false;
 
 	give_up_all_letters(c);
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (is_ready(c, part))
 			any = true;
-		else if (c->assign_unanswered && part->state == BURROW_PARTITION_RESOLVING_START &&
-				 part->step != BURROW_STEP_STORED && !burrow_start_is_put_off(c, part))
+		else if (unanswered && part->state == BURROW_PARTITION_RESOLVING_START &&
+				 part->start.step != BURROW_STEP_STORED && !burrow_start_is_put_off(c, part))
 			return false;
 	}
 	/* while that is lost, its revocation is on its way */
-	return c->assign_unanswered || (any && !c->kafka->is_lost(c->client));
+	return unanswered || (any && !c->kafka->is_lost(c->client));
 }
 
 /* Its messages may come. */
 static void
-activate(BurrowConsumer *c, BurrowPartition *part)
+activate(const BurrowConsumer *c, BurrowPartition *part)
 {
-	part->state = BURROW_PARTITION_ACTIVE;
-	c->nresolving--;
+	burrow_partition_set_state(part, BURROW_PARTITION_ACTIVE);
 	/* stored here before its first message; and in Kafka, where it is new to the group */
-	if (part->committed != part->start)
+	if (part->commit.acknowledged != part->start.offset)
 	{
-		c->commit_now = true;
-		burrow_partition_moved(c, part);
+		burrow_offset_commit_ask();
+		burrow_partition_moved(part);
 	}
-	burrow_partition_readable(c, part);
+	burrow_partition_readable(part);
 	burrow_partition_publish(c, part);
 }
 
 /* Those that are ready become ours: as the answer, or in addition to it. */
 static void
-take_over(BurrowConsumer *c)
+take_over(const BurrowConsumer *c)
 {
 	BurrowKafkaList *ready = burrow_lookup_list(c, is_ready, next_to_read);
 	BurrowKafkaList *all = burrow_lookup_list(c, is_ready_or_active, next_to_read);
@@ -252,27 +277,27 @@ take_over(BurrowConsumer *c)
 	bool		ok;
 
 	for (int i = 0; i < ready->n; i++)
-		burrow_partition_open(c, burrow_partition_find(c, ready->items[i].topic, ready->items[i].partition));
-	ok = c->assign_unanswered ? c->kafka->assign(c->client, ready, text) :
+		burrow_partition_open(c, burrow_partition_find(ready->items[i].topic, ready->items[i].partition));
+	ok = unanswered ? c->kafka->assign(c->client, ready, text) :
 		c->kafka->assign_more(c->client, all, ready, text);
 	/* nothing would be read until the next rebalance */
 	if (!ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not take over the assignment of subscription \"%s\": %s", c->sub->name, text)));
-	c->assign_unanswered = false;
+	unanswered = false;
 	for (int i = 0; i < ready->n; i++)
-		activate(c, burrow_partition_find(c, ready->items[i].topic, ready->items[i].partition));
+		activate(c, burrow_partition_find(ready->items[i].topic, ready->items[i].partition));
 	c->kafka->list_free(ready);
 	c->kafka->list_free(all);
 
 	/* what was in their queues may be outdated, so that the pipe does not tell of what comes now */
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery)
-			burrow_partition_readable(c, part);
+			burrow_partition_readable(part);
 	}
 	burrow_status_set_joined(c);
 	burrow_status_clear(c);
@@ -283,17 +308,18 @@ take_over(BurrowConsumer *c)
  * what is in hand counts as lost.  Otherwise it stays, be it answered or not.
  */
 static void
-drop_older(BurrowConsumer *c)
+drop_older(const BurrowConsumer *c)
 {
 	dlist_mutable_iter iter;
 
 	if (c->kafka->is_incremental(c->client))
 		return;
-	if (c->revoked != NULL)
-		c->kafka->list_free(c->revoked);
-	c->revoked = NULL;
-	c->revoke_lost = c->finishing = false;
-	dlist_foreach_modify(iter, &c->parts)
+	if (revoked != NULL)
+		c->kafka->list_free(revoked);
+	revoked = NULL;
+	burrow_offset_commit_forbid(false);
+	burrow_offset_commit_end_final();
+	dlist_foreach_modify(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -303,24 +329,22 @@ drop_older(BurrowConsumer *c)
 }
 
 void
-burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
+burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
 	BURROW_COUNT(c->slot, rebalances, 1);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
-	c->epoch++;
+	burrow_partition_begin_epoch();
 	drop_older(c);
-	c->assign_unanswered = true;
+	unanswered = true;
 	for (int i = 0; i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
 
-		if (burrow_partition_find(c, item->topic, item->partition) != NULL)
+		if (burrow_partition_find(item->topic, item->partition) != NULL)
 			continue;
 		give_up_letters(c, item->topic, item->partition);
-		burrow_partition_new(c, item->topic, item->partition)->place =
-			burrow_key_parking_place(c, item->topic, item->partition);
-		c->nresolving++;
+		burrow_key_parking_join(c, burrow_partition_new(item->topic, item->partition, false));
 	}
 
 	/*
@@ -334,11 +358,11 @@ burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list)
 /* ---- partitions go ---- */
 
 void
-burrow_assignment_stop(BurrowConsumer *c)
+burrow_assignment_stop(const BurrowConsumer *c)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->parts)
+	dlist_foreach_modify(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -351,48 +375,48 @@ burrow_assignment_stop(BurrowConsumer *c)
 
 /* Answers the revocation; the partitions are not ours from here on. */
 static void
-answer_revoke(BurrowConsumer *c)
+answer_revoke(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->parts)
+	dlist_foreach_modify(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (part->state == BURROW_PARTITION_CLOSING && part->revoked)
 			burrow_partition_close(c, part);
 	}
-	if (!c->kafka->unassign(c->client, c->revoked, text))
+	if (!c->kafka->unassign(c->client, revoked, text))
 		burrow_status_fail(c, "08006", psprintf("could not give up the assignment: %s", text));
-	c->kafka->list_free(c->revoked);
-	c->revoked = NULL;
-	c->revoke_lost = false;
-	c->finishing = false;
+	c->kafka->list_free(revoked);
+	revoked = NULL;
+	burrow_offset_commit_forbid(false);
+	burrow_offset_commit_end_final();
 }
 
 /* Lets go of everything, and answers what was not answered yet. */
 void
-burrow_assignment_close(BurrowConsumer *c)
+burrow_assignment_close(const BurrowConsumer *c)
 {
 	dlist_mutable_iter iter;
 
-	if (c->revoked != NULL)
+	if (revoked != NULL)
 		answer_revoke(c);
-	if (c->assign_unanswered)
+	if (unanswered)
 	{
 		BurrowKafkaList none = {0};
 		char		text[BURROW_KAFKA_TEXT_MAX];
 
 		(void) c->kafka->assign(c->client, &none, text);
-		c->assign_unanswered = false;
+		unanswered = false;
 	}
-	dlist_foreach_modify(iter, &c->parts)
+	dlist_foreach_modify(iter, burrow_partition_all())
 		burrow_partition_close(c, dlist_container(BurrowPartition, node, iter.cur));
 }
 
 void
-burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost)
+burrow_assignment_revoke(const BurrowConsumer *c, const BurrowKafkaList *list, bool lost)
 {
 	BURROW_COUNT(c->slot, rebalances, 1);
 	ereport(LOG,
@@ -400,17 +424,17 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 			 lost ? errdetail("The assignment was lost: messages in hand may be handled again by another member.") : 0));
 
 	/* our own copy: the event's does not live until the answer */
-	if (c->revoked != NULL)
-		c->kafka->list_free(c->revoked);
-	c->revoked = c->kafka->list_new(list->n);
-	for (int i = 0; c->revoked != NULL && i < list->n; i++)
-		if (!c->kafka->list_set(c->revoked, i, list->items[i].topic, list->items[i].partition,
+	if (revoked != NULL)
+		c->kafka->list_free(revoked);
+	revoked = c->kafka->list_new(list->n);
+	for (int i = 0; revoked != NULL && i < list->n; i++)
+		if (!c->kafka->list_set(revoked, i, list->items[i].topic, list->items[i].partition,
 								BURROW_KAFKA_NONE_OFFSET, NULL, 0))
 		{
-			c->kafka->list_free(c->revoked);
-			c->revoked = NULL;
+			c->kafka->list_free(revoked);
+			revoked = NULL;
 		}
-	if (c->revoked == NULL)
+	if (revoked == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
@@ -419,7 +443,7 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 	/* an assignment that was not answered yet has nothing to give up */
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
 		if (part == NULL)
 			continue;
@@ -431,24 +455,24 @@ burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lo
 		burrow_partition_stop(c, part);
 		part->revoked = true;
 	}
-	c->assign_unanswered = false;
-	c->revoke_lost = lost;
-	c->revoke_deadline = c->now + patience_us(c);
-	c->kill_deadline = 0;
-	c->straggler_deadline = 0;
-	c->revoke_flushed = false;
+	unanswered = false;
+	burrow_offset_commit_forbid(lost);
+	revoke_deadline = c->now + patience_us(c);
+	kill_deadline = 0;
+	straggler_deadline = 0;
+	revoked_flushed = false;
 	if (lost)
 		answer_revoke(c);
 }
 
 /* Messages of the revoked partitions in workers' hands. */
 static uint64
-revoked_in_hand(BurrowConsumer *c)
+revoked_in_hand(const BurrowConsumer *c)
 {
 	uint64		n = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -458,85 +482,97 @@ revoked_in_hand(BurrowConsumer *c)
 	return n;
 }
 
+void
+burrow_assignment_begin_enforcing(void)
+{
+	kill_deadline = 0;
+}
+
+TimestampTz
+burrow_assignment_kill_deadline(void)
+{
+	return kill_deadline;
+}
+
 /*
  * Cancels what is still in hand after the deadline, then terminates its workers.
  * Waits for their answer or exit in any case.
  */
 void
-burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline)
+burrow_assignment_enforce(const BurrowConsumer *c, TimestampTz deadline)
 {
 	if (c->now < deadline)
 		return;
-	if (c->kill_deadline == 0)
+	if (kill_deadline == 0)
 	{
 		ereport(LOG,
 				(errmsg("subscription \"%s\": cancelling messages that are still being handled", c->sub->name)));
-		c->kill_deadline = c->now + KILL_AFTER_US;
+		kill_deadline = c->now + KILL_AFTER_US;
 		burrow_pool_cancel(c);
-		if (c->old_workers)
+		if (burrow_old_worker_exists())
 			burrow_worker_slot_signal_old(c->slot, c->generation, SIGINT);
 	}
-	else if (c->now >= c->kill_deadline)
+	else if (c->now >= kill_deadline)
 	{
-		c->kill_deadline = c->now + KILL_AFTER_US;
+		kill_deadline = c->now + KILL_AFTER_US;
 		burrow_pool_terminate(c);
-		if (c->old_workers)
+		if (burrow_old_worker_exists())
 			burrow_worker_slot_signal_old(c->slot, c->generation, SIGTERM);
 	}
 }
 
 /* One step of a revocation. */
 static void
-advance_revoke(BurrowConsumer *c)
+advance_revoke(const BurrowConsumer *c)
 {
 	if (revoked_in_hand(c) > 0)
 	{
-		burrow_assignment_enforce(c, c->revoke_deadline);
+		burrow_assignment_enforce(c, revoke_deadline);
 		return;
 	}
-	if (!c->revoke_flushed)
+	if (!revoked_flushed)
 	{
 		/* what had to be cancelled has used up its time, not that of the commit */
-		c->revoke_deadline = Max(c->revoke_deadline, c->now + REVOKE_COMMIT_US);
-		c->kill_deadline = 0;
-		c->revoke_flushed = true;
+		revoke_deadline = Max(revoke_deadline, c->now + REVOKE_COMMIT_US);
+		kill_deadline = 0;
+		revoked_flushed = true;
 		burrow_offset_commit_begin_final(c);
 	}
-	if (burrow_offset_commit_settled(c, true) || c->now >= c->revoke_deadline)
+	if (burrow_offset_commit_settled(c, true) || c->now >= revoke_deadline)
 		answer_revoke(c);
 }
 
 void
-burrow_assignment_advance(BurrowConsumer *c)
+burrow_assignment_advance(const BurrowConsumer *c)
 {
-	uint32		nstuck = c->start_told.nstuck;
+	bool		any_stuck = burrow_lookup_any_stuck();
 
-	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
+	if (c->client == NULL || burrow_status_is_stopping())
 		return;
 	look_at_old_workers(c);
-	if (c->revoked != NULL)
+	if (revoked != NULL)
 		advance_revoke(c);
 	else
 		mind_stragglers(c);
-	if (c->revoked == NULL && (c->nresolving > 0 || c->assign_unanswered))
+	if (revoked == NULL && (burrow_partition_count_resolving() > 0 || unanswered))
 	{
 		burrow_start_advance(c);
-		if (c->ending == BURROW_STOP_NONE && may_take_over(c))
+		if (!burrow_status_is_stopping() && may_take_over(c))
 			take_over(c);
 	}
-	burrow_start_publish(c);
+	burrow_lookup_publish(c);
 	/* it may be that the topic is gone, which is looked at while something is in doubt */
-	if (nstuck == 0 && c->start_told.nstuck > 0 && c->probe_at < c->now)
-		c->probe_at = c->now + BURROW_PROBE_US;
+	if (!any_stuck && burrow_lookup_any_stuck() && burrow_status_probe_at() < c->now)
+		burrow_status_set_probe(c->now + BURROW_PROBE_US);
 }
 
 /* When burrow_assignment_advance() has something to do; 0: not by time. */
 TimestampTz
-burrow_assignment_next(BurrowConsumer *c)
+burrow_assignment_next(const BurrowConsumer *c)
 {
-	TimestampTz deadline = c->revoked != NULL ? c->revoke_deadline : c->straggler_deadline;
+	TimestampTz deadline = revoked != NULL ? revoke_deadline : straggler_deadline;
 
-	if (deadline != 0 && c->kill_deadline != 0)
-		deadline = c->kill_deadline;
-	return c->revoked != NULL ? deadline : burrow_earlier(deadline, burrow_start_next(c));
+	if (deadline != 0 && kill_deadline != 0)
+		deadline = kill_deadline;
+	return revoked != NULL ? deadline : burrow_earlier(deadline, burrow_start_next(c));
 }

@@ -8,17 +8,25 @@
 #include "kafka/kafka.h"
 #include "partition/context.h"
 
-extern void burrow_assignment_init(BurrowConsumer *c);
-extern void burrow_assignment_assign(BurrowConsumer *c, const BurrowKafkaList *list);
-extern void burrow_assignment_revoke(BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
+extern void burrow_assignment_init(const BurrowConsumer *c);
+extern void burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list);
+extern void burrow_assignment_revoke(const BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
 /* Moves on what waits for time or for workers; called each turn. */
-extern void burrow_assignment_advance(BurrowConsumer *c);
-extern TimestampTz burrow_assignment_next(BurrowConsumer *c);
+extern void burrow_assignment_advance(const BurrowConsumer *c);
+extern TimestampTz burrow_assignment_next(const BurrowConsumer *c);
+/* max.poll.interval.ms of the client, in microseconds. */
+extern void burrow_assignment_set_max_poll(int64 us);
+/* Does librdkafka wait for the answer to an assignment? */
+extern bool burrow_assignment_is_unanswered(void);
+/* There is a new deadline to be enforced: nothing was cancelled for it yet. */
+extern void burrow_assignment_begin_enforcing(void);
+/* When the workers of what was cancelled are terminated; 0: nothing was cancelled. */
+extern TimestampTz burrow_assignment_kill_deadline(void);
 /* Cancels, then terminates, what is in hand of closing partitions after the deadline. */
-extern void burrow_assignment_enforce(BurrowConsumer *c, TimestampTz deadline);
+extern void burrow_assignment_enforce(const BurrowConsumer *c, TimestampTz deadline);
 /* Takes no more messages of any partition; drops what no worker has. */
-extern void burrow_assignment_stop(BurrowConsumer *c);
+extern void burrow_assignment_stop(const BurrowConsumer *c);
 /* Lets go of all partitions and their queues. */
-extern void burrow_assignment_close(BurrowConsumer *c);
+extern void burrow_assignment_close(const BurrowConsumer *c);
 
 #endif							/* BURROW_CONSUMER_ASSIGNMENT_H */

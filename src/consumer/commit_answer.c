@@ -12,6 +12,7 @@
 
 #include "consumer/commit_answer.h"
 #include "core/offset_metadata.h"
+#include "offsets/lookup.h"
 #include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
 #include "partition/context.h"
@@ -23,48 +24,11 @@
 #define UNKNOWN_TOPIC		3	/* UNKNOWN_TOPIC_OR_PARTITION */
 #define METADATA_TOO_LARGE	12	/* OFFSET_METADATA_TOO_LARGE */
 
-/* Takes over what Kafka acknowledged for one partition. */
-static void
-acknowledge(BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
-{
-	BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+/* The commit has failed, and Kafka was asked what it has; 0: it was not. */
+static uint64 stored_tag;
 
-	if (part == NULL || part->sent != item->offset)
-		return;					/* of an older epoch */
-	if (part->committed >= 0 && part->sent > part->committed)
-		BURROW_COUNT(c->slot, offsets_committed, part->sent - part->committed);
-	part->committed = part->sent;
-	part->sent = -1;
-	part->start_acked = true;
-	if (part->seek_pending)
-		c->seek_acked = true;
-	burrow_partition_publish(c, part);
-	/* it may have waited for its starting position to be acknowledged */
-	burrow_partition_readable(c, part);
-}
-
-/* The commit was too large for the broker.  True: the next one carries less. */
-static bool
-carry_less(BurrowConsumer *c)
-{
-	if (!c->without_runs && c->sent_runs)
-	{
-		c->without_runs = true;
-		ereport(LOG,
-				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
-				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
-		return true;
-	}
-	if (c->without_tag)
-		return false;
-	c->without_runs = c->without_tag = true;
-	ereport(LOG,
-			(errmsg("subscription \"%s\" commits without metadata from now on", c->sub->name),
-			 errdetail("The broker's limit offset.metadata.max.bytes has no room for the %zu bytes that tell whose commits they are.",
-					   BURROW_OFFSET_METADATA_MIN),
-			 errhint("Move the subscription by burrow.seek() only: offsets that Kafka's own tools have set are not told from its own.")));
-	return true;
-}
+/* Why it has. */
+static char failed_text[BURROW_KAFKA_TEXT_MAX];
 
 static bool
 is_too_large(const BurrowKafkaEvent *event)
@@ -81,17 +45,16 @@ is_too_large(const BurrowKafkaEvent *event)
  * told of elsewhere.
  */
 static void
-finish_failed(BurrowConsumer *c, const char *reason)
+finish_failed(const BurrowConsumer *c, const char *reason)
 {
 	bool		owed = false;
 	dlist_iter	iter;
 
-	c->committing = false;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		owed |= part->sent >= 0 && !part->unknown_to_broker && part->state != BURROW_PARTITION_CLOSED;
+		owed |= part->commit.sent >= 0 && !part->identity.unknown_to_broker && part->state != BURROW_PARTITION_CLOSED;
 	}
 	burrow_offset_commit_retry(c);
 	if (owed && reason != NULL)
@@ -100,22 +63,22 @@ finish_failed(BurrowConsumer *c, const char *reason)
 
 /* Takes over what the answer says of each partition; returns why one was refused, NULL: none was. */
 static const char *
-take_results(BurrowConsumer *c, const BurrowKafkaList *list)
+take_results(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
 	const char *reason = NULL;
 
 	for (int i = 0; i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
 
 		if (item->error == 0)
 		{
-			acknowledge(c, item);
+			burrow_offset_commit_acknowledge(c, item);
 			continue;
 		}
 		reason = item->error_text;
-		if (item->error == UNKNOWN_TOPIC && part != NULL && part->sent >= 0)
+		if (item->error == UNKNOWN_TOPIC && part != NULL && part->commit.sent >= 0)
 			burrow_topic_identity_lose(c, part);
 	}
 	return reason;
@@ -127,7 +90,7 @@ take_results(BurrowConsumer *c, const BurrowKafkaList *list)
  * has just answered, is asked what it has.  When it does not answer it is not asked: the commit is sent again.
  */
 static bool
-ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
+ask_for_stored(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	BurrowKafkaList *list = c->kafka->list_new(event->list.n);
 	char		text[BURROW_KAFKA_TEXT_MAX];
@@ -136,13 +99,12 @@ ask_for_stored(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	for (int i = 0; ok && i < event->list.n; i++)
 		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
 								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	ok = ok && c->kafka->fetch_committed(c->client, list, ++c->start_tag, text);
+	if (ok)
+		stored_tag = burrow_lookup_ask_committed(c, list, text);
+	ok = ok && stored_tag != 0;
 	c->kafka->list_free(list);
 	if (ok)
-	{
-		c->stored_tag = c->start_tag;
-		strlcpy(c->failed_text, event->text, sizeof(c->failed_text));
-	}
+		strlcpy(failed_text, event->text, sizeof(failed_text));
 	return ok;
 }
 
@@ -152,9 +114,9 @@ is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const Bur
 {
 	BurrowOffsetMetadata metadata;
 
-	if (item->error != 0 || item->offset != part->sent)
+	if (item->error != 0 || item->offset != part->commit.sent)
 		return false;
-	if (c->without_tag)
+	if (!burrow_offset_commit_has_tag())
 		return true;
 	return item->metadata != NULL &&
 		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, NULL) &&
@@ -162,58 +124,55 @@ is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const Bur
 }
 
 bool
-burrow_commit_answer_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
+burrow_commit_answer_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	if (c->stored_tag == 0 || event->tag != c->stored_tag)
+	if (stored_tag == 0 || event->tag != stored_tag)
 		return false;
-	c->stored_tag = 0;
+	stored_tag = 0;
 	for (int i = 0; i < event->list.n && event->error == 0; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &event->list.items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
 
-		if (part == NULL || part->sent < 0)
+		if (part == NULL || part->commit.sent < 0)
 			continue;
 		if (is_what_was_sent(c, part, item))
 		{
-			bool		moved = part->sent != part->committed;
+			bool		moved = part->commit.sent != part->commit.acknowledged;
 
-			acknowledge(c, item);
+			burrow_offset_commit_acknowledge(c, item);
 			/* an older commit of the same offset would look the same, with other runs */
 			if (!moved)
-				part->ndone_sent = PG_UINT64_MAX;
+				burrow_offset_commit_tell_again(part);
 		}
 		else
 			burrow_topic_identity_lose(c, part);
 	}
-	finish_failed(c, c->failed_text);
+	finish_failed(c, failed_text);
 	return true;
 }
 
 /* Kafka has answered. */
 void
-burrow_commit_answer_take(BurrowConsumer *c, const BurrowKafkaEvent *event)
+burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const char *reason;
 
 	BURROW_CRASH_POINT("before acknowledgement");
-	c->commit_answered_at = c->now;
+	burrow_offset_commit_answered(c);
 	reason = event->error != 0 ? event->text : take_results(c, &event->list);
 	if (reason == NULL)
 	{
-		c->committing = false;
-		/* commits by count may take a tenth of the time */
-		c->commit_not_before = c->now + 9 * (c->now - c->commit_sent_at);
-		c->commit_not_before = Min(c->commit_not_before, c->now + c->sub->options.commit_interval_us);
+		burrow_offset_commit_succeeded(c);
 		BURROW_COUNT(c->slot, commits, 1);
 		burrow_status_clear(c);
 		return;
 	}
 	BURROW_COUNT(c->slot, commits_failed, 1);
-	if (is_too_large(event) && carry_less(c))
+	if (is_too_large(event) && burrow_offset_commit_carry_less(c))
 	{
 		finish_failed(c, NULL);
-		c->commit_not_before = c->now;
+		burrow_offset_commit_retry_at_once(c);
 		return;
 	}
 	/* a rebalance is no trouble: the commit is sent again after it */

@@ -23,7 +23,11 @@
 #include "consumer/assignment.h"
 #include "consumer/commit_answer.h"
 #include "consumer/connection.h"
+#include "consumer/fetch_trouble.h"
 #include "consumer/shutdown.h"
+#include "offsets/lookup.h"
+#include "offsets/offset_commit.h"
+#include "offsets/positions.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
 #include "offsets/topic_identity.h"
@@ -39,86 +43,77 @@
 /* Bytes read from the pipe at once; a full buffer means that ids may be missing. */
 #define WAKE_BUFFER			4096
 
-/* Lines of librdkafka's in the log between two changes of state. */
-#define LOG_LINES			5
-
 /* Longest wait for an answer of the metadata client's. */
 #define CONNECT_TIMEOUT_MS	1000
 
 /* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
 #define NO_TOPIC			"42704"
 
+/* Of what the client was started for: see kafka_client.h. */
+static uint32 fingerprint;
+
+/* Keeps the membership; until there is a member, a long time. */
+static int64 poll_interval_us = 60 * USECS_PER_SEC;
+
+/* The read end of the pipe; clients are given the other one. */
+static int	wake_read = -1;
+static int	wake_write = -1;
+
+/* An assignment was lost, and none has come since. */
+static bool assignment_lost;
+
+/* One has come: look whether it is for what there is now. */
+static bool came_back;
+
 /* ---- is Kafka there? ---- */
+
+/* Of trouble with Kafka, until it answers. */
+typedef struct Trouble
+{
+	uint64		clears;			/* of the state, when this was new */
+	bool		auth_failed;	/* by authentication or authorization */
+	bool		connection_suspect; /* a connection was lost: is that all? */
+	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
+	bool		transport_auth_failed;	/* it seems by authentication */
+	bool		refusal_told;	/* the state says that it is */
+	bool		missing_told;	/* the state says that the topic is not there */
+} Trouble;
+
+/* What is known of it now. */
+static Trouble *
+trouble(void)
+{
+	static Trouble known;
+
+	if (known.clears != burrow_status_clears())
+		known = (Trouble) {.clears = burrow_status_clears()};
+	return &known;
+}
 
 bool
 burrow_connection_is_in_doubt(const BurrowConsumer *c)
 {
-	return c->degraded || c->connection_suspect || c->topic_missing_since != 0 || c->start_told.nstuck > 0 ||
-		c->came_back;
-}
-
-/*
- * The partition cannot be fetched.  That says nothing of Kafka, and metadata say nothing of it: it
- * is over when something of this partition has come, be it its end, or when the metadata client finds it.
- */
-void
-burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
-{
-	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
-	km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
-	int64		position = part->tracker.last_offset + 1;
-	bool		first = part->unfetched_since == 0;
-
-	if (first)
-		part->unfetched_since = c->now;
-	if (part->behind_since == 0)
-		part->behind_since = c->now;
-	part->suspected = false;
-	part->look_at = c->now + BURROW_PROBE_US;
-	c->unfetched = true;
-	c->fetch_look_at = burrow_earlier(c->fetch_look_at, part->look_at);
-	burrow_partitions_set_trouble(part->slot, part->unfetched_since, position, sqlstate, km->text);
-	burrow_registry_set_error(c->slot, sqlstate, km->text, NULL);
-	if (!first)
-		return;
-	burrow_status_show(c);
-	ereport(WARNING,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
-			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
-					c->sub->name, (long long) position, part->topic, part->partition, km->text),
-			 errdetail("Other partitions go on, and this one does when the cause is gone.")));
-}
-
-void
-burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part)
-{
-	part->unfetched_since = 0;
-	burrow_partitions_set_trouble(part->slot, 0, -1, "", "");
-	if (part->paused)
-		part->paused = !c->kafka->pause(part->queue, false);
-	burrow_status_show(c);
-	ereport(LOG,
-			(errmsg("subscription \"%s\" fetches topic \"%s\" partition %d again",
-					c->sub->name, part->topic, part->partition)));
+	return burrow_status_is_failing() || trouble()->connection_suspect || burrow_topic_identity_is_missing() || burrow_lookup_any_stuck() ||
+		came_back;
 }
 
 /* It is not; why a connection was lost last says more than that nothing answers. */
 static void
-tell_unreachable(BurrowConsumer *c, const char *text)
+tell_unreachable(const BurrowConsumer *c, const char *text)
 {
-	c->refusal_told = c->transport_auth_failed;
-	c->missing_told = false;
-	burrow_status_fail(c, c->transport_auth_failed ? "28000" : "08006",
-					   c->transport_text[0] != '\0' ? psprintf("%s (%s)", text, c->transport_text) : text);
+	trouble()->refusal_told = trouble()->transport_auth_failed;
+	trouble()->missing_told = false;
+	burrow_status_fail(c, trouble()->transport_auth_failed ? "28000" : "08006",
+					   trouble()->transport_text[0] != '\0' ? psprintf("%s (%s)", text, trouble()->transport_text) : text);
 }
 
 /* It is there, and has no such topic. */
 static void
-tell_missing(BurrowConsumer *c)
+tell_missing(const BurrowConsumer *c)
 {
 	const char *topic = burrow_topic_identity_wanted_topic(c);
 
-	c->missing_told = true;
+	trouble()->missing_told = true;
 	burrow_status_fail(c, NO_TOPIC,
 					   psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic));
 }
@@ -129,13 +124,13 @@ tell_missing(BurrowConsumer *c)
  * something else to consume now, it has to go and come as another.
  */
 static void
-check_place(BurrowConsumer *c, const BurrowKafkaList *list)
+check_place(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
-	c->came_back = false;
-	if (burrow_kafka_client_fingerprint(c->sub, list) == c->fingerprint)
+	came_back = false;
+	if (burrow_kafka_client_fingerprint(c->sub, list) == fingerprint)
 		return;
-	c->gives_up_place = true;
-	burrow_status_stop(c, BURROW_STOP_RESTART);
+	burrow_shutdown_give_up_place();
+	burrow_status_stop(BURROW_STOP_RESTART);
 }
 
 /*
@@ -144,19 +139,19 @@ check_place(BurrowConsumer *c, const BurrowKafkaList *list)
  * answer waits for nothing else.
  */
 void
-burrow_connection_probe(BurrowConsumer *c)
+burrow_connection_probe(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	const char *topic = burrow_topic_identity_wanted_topic(c);
 	BurrowKafkaList *list;
 	int			partitions;
 
-	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < c->probe_at)
+	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < burrow_status_probe_at())
 		return;
-	c->probe_at = c->now + BURROW_PROBE_US;
+	burrow_status_set_probe(c->now + BURROW_PROBE_US);
 	list = c->kafka->list_partitions(c->metadata_client, topic, CONNECT_TIMEOUT_MS, text);
 	partitions = list != NULL ? list->n : -1;
-	if (partitions > 0 && c->came_back && strcmp(topic, c->sub->topic) == 0)
+	if (partitions > 0 && came_back && strcmp(topic, c->sub->topic) == 0)
 		check_place(c, list);
 	c->kafka->list_free(list);
 	if (partitions >= 0)
@@ -164,15 +159,15 @@ burrow_connection_probe(BurrowConsumer *c)
 	if (partitions > 0)
 	{
 		/* that does not end trouble with our own database */
-		if (c->store_delay_us == 0)
+		if (burrow_positions_delay_us() == 0)
 			burrow_status_clear(c);
 	}
 	else if (partitions == 0)
 	{
-		if (!c->degraded || !c->missing_told)
+		if (!burrow_status_is_failing() || !trouble()->missing_told)
 			tell_missing(c);
 	}
-	else if (!c->degraded || (!c->auth_failed && c->refusal_told != c->transport_auth_failed))
+	else if (!burrow_status_is_failing() || (!trouble()->auth_failed && trouble()->refusal_told != trouble()->transport_auth_failed))
 		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
 }
 
@@ -184,34 +179,8 @@ is_missing_topic(const char *error_name)
 	return strcmp(error_name, "UNKNOWN_TOPIC_OR_PART") == 0 || strcmp(error_name, "_UNKNOWN_TOPIC") == 0;
 }
 
-/* Some partition's next answer is too large for the client; which one, intake.c finds out.  False: there
- * is no partition. */
-static bool
-suspect(BurrowConsumer *c, const char *text)
-{
-	bool		any = false;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->paused)
-			continue;
-		any = part->suspected = true;
-		part->look_at = c->now;
-	}
-	if (any)
-	{
-		c->unfetched = true;
-		c->fetch_look_at = c->now;
-		ereport(LOG, (errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
-	}
-	return any;
-}
-
 static void
-serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
+serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	if (event->fatal)
 		ereport(ERROR,
@@ -222,7 +191,7 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 						   c->sub->consumer_group) : 0));
 
 	/* the partition's trouble, and not Kafka's */
-	if (event->too_large && c->client != NULL && suspect(c, event->text))
+	if (event->too_large && c->client != NULL && burrow_fetch_trouble_suspect(c, event->text))
 		return;
 
 	/*
@@ -231,26 +200,26 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 	 */
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
-		strlcpy(c->transport_text, event->text, sizeof(c->transport_text));
-		c->transport_auth_failed = event->authentication;
-		if (!c->degraded && !c->connection_suspect)
+		strlcpy(trouble()->transport_text, event->text, sizeof(trouble()->transport_text));
+		trouble()->transport_auth_failed = event->authentication;
+		if (!burrow_status_is_failing() && !trouble()->connection_suspect)
 		{
-			c->connection_suspect = true;
-			c->probe_at = c->now + BURROW_SUSPECT_US;
+			trouble()->connection_suspect = true;
+			burrow_status_set_probe(c->now + BURROW_SUSPECT_US);
 		}
 		return;
 	}
-	if (event->all_brokers_down && c->auth_failed)
+	if (event->all_brokers_down && trouble()->auth_failed)
 		return;					/* the refusal, told before, is the reason */
-	c->auth_failed = event->authentication;
-	if (event->all_brokers_down && c->transport_text[0] != '\0')
+	trouble()->auth_failed = event->authentication;
+	if (event->all_brokers_down && trouble()->transport_text[0] != '\0')
 		tell_unreachable(c, event->text);
 	else if (event->authentication)
 		burrow_status_fail(c, "28000", event->text);
 	else if (is_missing_topic(event->error_name))
 	{
 		/* librdkafka's text names it */
-		c->missing_told = true;
+		trouble()->missing_told = true;
 		burrow_status_fail(c, NO_TOPIC, event->text);
 	}
 	else if (event->topic[0] != '\0')
@@ -261,15 +230,12 @@ serve_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 /* A line of librdkafka's log.  It repeats itself with every attempt to connect. */
 static void
-serve_log(BurrowConsumer *c, const BurrowKafkaEvent *event)
+serve_log(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	int			elevel = DEBUG1;
 
-	if (event->log_level <= 4 && c->log_lines < LOG_LINES)
-	{
-		c->log_lines++;
+	if (event->log_level <= 4 && burrow_status_takes_log_line())
 		elevel = LOG;
-	}
 	ereport(elevel,
 			(errmsg_internal("subscription \"%s\": librdkafka: %s", c->sub->name, event->text)));
 }
@@ -286,7 +252,7 @@ leave_if_timed_out(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 }
 
 static void
-serve_client(BurrowConsumer *c)
+serve_client(const BurrowConsumer *c)
 {
 	BurrowKafkaEvent event;
 
@@ -298,20 +264,20 @@ serve_client(BurrowConsumer *c)
 		{
 			case BURROW_KAFKA_ASSIGN:
 			case BURROW_KAFKA_REVOKE:
-				if (c->end_phase >= BURROW_SHUTDOWN_LEAVING)
+				if (burrow_shutdown_is_leaving())
 					burrow_shutdown_answer_rebalance(c, &event);
 				else if (event.type == BURROW_KAFKA_ASSIGN)
 				{
 					burrow_assignment_assign(c, &event.list);
-					if (c->lost)
-						c->probe_at = c->now;
-					c->came_back = c->came_back || c->lost;
-					c->lost = false;
+					if (assignment_lost)
+						burrow_status_set_probe(c->now);
+					came_back = came_back || assignment_lost;
+					assignment_lost = false;
 				}
 				else
 				{
 					burrow_assignment_revoke(c, &event.list, event.lost);
-					c->lost = c->lost || event.lost;
+					assignment_lost = assignment_lost || event.lost;
 				}
 				break;
 			case BURROW_KAFKA_COMMITTED:
@@ -338,39 +304,38 @@ serve_client(BurrowConsumer *c)
 
 /* Reads the ids of the queues that are no longer empty. */
 void
-burrow_connection_read_pipe(BurrowConsumer *c)
+burrow_connection_read_pipe(const BurrowConsumer *c)
 {
 	uint32		ids[WAKE_BUFFER / sizeof(uint32)];
-	ssize_t		n = read(c->wake_read, ids, sizeof(ids));
+	ssize_t		n = read(wake_read, ids, sizeof(ids));
 	dlist_iter	iter;
 
 	if (n == sizeof(ids))
 	{
 		/* the pipe may have been full, and ids lost */
-		dlist_foreach(iter, &c->parts)
+		dlist_foreach(iter, burrow_partition_all())
 		{
 			BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 			if (part->state == BURROW_PARTITION_ACTIVE)
-				burrow_partition_readable(c, part);
+				burrow_partition_readable(part);
 		}
 		return;
 	}
 	for (ssize_t i = 0; i < n / (ssize_t) sizeof(uint32); i++)
 	{
-		uint32		id = ids[i];
+		BurrowPartition *part = burrow_partition_with_id(ids[i]);
 
 		/* 0 is the main queue, which is polled each turn */
-		if (id > 0 && id <= c->nids && c->part_by_id[id - 1] != NULL &&
-			c->part_by_id[id - 1]->state == BURROW_PARTITION_ACTIVE)
-			burrow_partition_readable(c, c->part_by_id[id - 1]);
+		if (part != NULL && part->state == BURROW_PARTITION_ACTIVE)
+			burrow_partition_readable(part);
 	}
 }
 
 /* ---- the cluster ---- */
 
 static void
-keep_cluster(BurrowConsumer *c, void *arg)
+keep_cluster(const BurrowConsumer *c, void *arg)
 {
 	burrow_subscription_keep_cluster(c->subid, c->sub->uuid, arg);
 }
@@ -380,7 +345,7 @@ keep_cluster(BurrowConsumer *c, void *arg)
  * kept, and another one halts.  False: it could not be kept now.
  */
 static bool
-check_cluster(BurrowConsumer *c)
+check_cluster(const BurrowConsumer *c)
 {
 	BurrowHalt	halt;
 	const char *id = burrow_kafka_client_cluster(c->kafka, c->metadata_client, c->sub, &halt);
@@ -388,15 +353,28 @@ check_cluster(BurrowConsumer *c)
 	if (id != NULL && c->sub->cluster_id[0] == '\0')
 		return burrow_status_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
 	if (halt.message != NULL)
-		burrow_status_halt(c, &halt);
+		burrow_status_halt(&halt);
 	return true;
 }
 
 /* ---- the clients ---- */
 
+void
+burrow_connection_init(int read_end, int write_end)
+{
+	wake_read = read_end;
+	wake_write = write_end;
+}
+
+int64
+burrow_connection_poll_interval_us(void)
+{
+	return poll_interval_us;
+}
+
 /* What the metadata client has to say: but for answers only interesting while there is no other client. */
 static void
-serve_metadata_client(BurrowConsumer *c)
+serve_metadata_client(const BurrowConsumer *c)
 {
 	BurrowKafkaEvent event;
 
@@ -420,43 +398,45 @@ burrow_connection_open(BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	BurrowKafkaList *list;
+	int64		max_poll_us;
 	int			partitions;
 
 	if (c->metadata_client == NULL)
-		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, c->wake_write, 1);
+		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, wake_write, 1);
 	list = c->kafka->list_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (list == NULL)
 	{
 		serve_metadata_client(c);	/* its events say why */
-		if (!c->auth_failed)
+		if (!trouble()->auth_failed)
 			tell_unreachable(c, text);
 		return false;
 	}
 	partitions = list->n;
-	c->fingerprint = burrow_kafka_client_fingerprint(c->sub, list);
+	fingerprint = burrow_kafka_client_fingerprint(c->sub, list);
 	c->kafka->list_free(list);
 	if (!check_cluster(c))
 		return false;
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 		return true;
 	burrow_topic_identity_note_topic(c, partitions);
 	if (!burrow_seek_check(c))
 		return false;
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 		return true;
-	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, c->wake_write, Max(partitions, 1),
-												c->fingerprint, &c->max_poll_us);
-	c->poll_interval_us = Min(c->max_poll_us / 3, 60 * USECS_PER_SEC);
+	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, wake_write, Max(partitions, 1),
+												fingerprint, &max_poll_us);
+	burrow_assignment_set_max_poll(max_poll_us);
+	poll_interval_us = Min(max_poll_us / 3, 60 * USECS_PER_SEC);
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not subscribe to topic \"%s\": %s", c->sub->topic, text)));
-	c->commit_answered_at = c->now;
+	burrow_offset_commit_answered(c);
 	return true;
 }
 
 void
-burrow_connection_serve(BurrowConsumer *c)
+burrow_connection_serve(const BurrowConsumer *c)
 {
 	serve_client(c);
 	serve_metadata_client(c);

@@ -10,18 +10,19 @@
 #include "partition/partition.h"
 #include "shmem/registry.h"
 
+/* The ends of the pipe into which clients write the numbers of queues that hold something. */
+extern void burrow_connection_init(int read_end, int write_end);
+/* Events are served at least so often, which keeps the membership. */
+extern int64 burrow_connection_poll_interval_us(void);
 /* One attempt to make the clients; false: Kafka does not answer.  May end the consumer. */
 extern bool burrow_connection_open(BurrowConsumer *c);
 /* Serves the events of both clients. */
-extern void burrow_connection_serve(BurrowConsumer *c);
+extern void burrow_connection_serve(const BurrowConsumer *c);
 /* Takes the numbers of readable queues out of the pipe. */
-extern void burrow_connection_read_pipe(BurrowConsumer *c);
+extern void burrow_connection_read_pipe(const BurrowConsumer *c);
 /* Is it in doubt whether Kafka, or the topic, is there? */
 extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
-/* The partition cannot be fetched; it can again. */
-extern void burrow_connection_unfetched(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km);
-extern void burrow_connection_fetched(BurrowConsumer *c, BurrowPartition *part);
 /* Finds out, if that is due. */
-extern void burrow_connection_probe(BurrowConsumer *c);
+extern void burrow_connection_probe(const BurrowConsumer *c);
 
 #endif							/* BURROW_CONSUMER_CONNECTION_H */

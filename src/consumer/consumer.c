@@ -44,6 +44,7 @@
 #include "guc.h"
 #include "consumer/assignment.h"
 #include "consumer/connection.h"
+#include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
 #include "dead_letter/key_parking.h"
@@ -55,10 +56,12 @@
 #include "delivery/pool.h"
 #include "delivery/results.h"
 #include "delivery/retry.h"
+#include "offsets/durability.h"
 #include "offsets/lag.h"
 #include "offsets/offset_commit.h"
 #include "offsets/seek.h"
 #include "offsets/topic_watch.h"
+#include "offsets/start.h"
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/status.h"
@@ -71,6 +74,15 @@
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
 
 static BurrowConsumer *consumer;	/* this process's */
+
+/* Owns consumer->sub. */
+static MemoryContext sub_cxt;
+
+/* That the client was made with. */
+static char *bootstrap_servers;
+
+/* No attempt to make the clients before; 0: at once. */
+static TimestampTz connect_again_at;
 
 /* ---- process ---- */
 
@@ -112,15 +124,8 @@ consumer_new(int slot, const BurrowConsumerArgs *args)
 	c->generation = args->generation;
 	c->subid = args->subid;
 	c->dboid = args->dboid;
-	c->wake_read = -1;
-	c->wake_write = -1;
-	c->poll_interval_us = 60 * USECS_PER_SEC;	/* until there is a member to be kept */
 	c->message_cxt = AllocSetContextCreate(TopMemoryContext, "burrow messages", ALLOCSET_DEFAULT_SIZES);
 	c->turn_cxt = AllocSetContextCreate(TopMemoryContext, "burrow turn", ALLOCSET_DEFAULT_SIZES);
-	c->halt_cxt = AllocSetContextCreate(TopMemoryContext, "burrow halt", ALLOCSET_SMALL_SIZES);
-	dlist_init(&c->parts);
-	dlist_init(&c->readable);
-	dlist_init(&c->moving);
 	c->now = GetCurrentTimestamp();
 	return c;
 }
@@ -183,19 +188,19 @@ reload(BurrowConsumer *c)
 	BurrowSubscription *sub = load(c, &cxt);
 	dlist_iter	iter;
 
-	c->redeliver = true;
-	c->park_stale = c->sub->options.park_key;
-	burrow_publisher_wake(c);
+	burrow_redelivery_wake();
+	burrow_key_parking_outdate(c);
+	burrow_publisher_wake();
 	if (!may_run(sub))
 	{
-		burrow_status_stop(c, BURROW_STOP_CATALOG);
+		burrow_status_stop(BURROW_STOP_CATALOG);
 		return;
 	}
 	if (!can_stay(c->sub, sub) || burrow_seek_is_new(c))
 	{
-		c->gives_up_place = strcmp(c->sub->topic, sub->topic) != 0 ||
-			strcmp(c->sub->consumer_group, sub->consumer_group) != 0;
-		burrow_status_stop(c, BURROW_STOP_RESTART);
+		if (strcmp(c->sub->topic, sub->topic) != 0 || strcmp(c->sub->consumer_group, sub->consumer_group) != 0)
+			burrow_shutdown_give_up_place();
+		burrow_status_stop(BURROW_STOP_RESTART);
 		return;
 	}
 	if (strcmp(c->sub->options_text, sub->options_text) == 0 &&
@@ -205,10 +210,10 @@ reload(BurrowConsumer *c)
 		return;
 	}
 
-	MemoryContextDelete(c->sub_cxt);
-	c->sub_cxt = cxt;
+	MemoryContextDelete(sub_cxt);
+	sub_cxt = cxt;
 	c->sub = sub;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		dlist_container(BurrowPartition, node, iter.cur)->tracker.window = sub->options.window;
 	burrow_pool_replace(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on with new options", sub->name)));
@@ -226,17 +231,16 @@ serve_requests(BurrowConsumer *c)
 	c->now = GetCurrentTimestamp();
 	bits = pg_atomic_exchange_u32(requests, 0);
 	if (bits & BURROW_REQUEST_LEAVE)
-		burrow_status_stop(c, BURROW_STOP_LEAVE);
-	if ((bits & BURROW_REQUEST_RELOAD) && c->ending == BURROW_STOP_NONE)
+		burrow_status_stop(BURROW_STOP_LEAVE);
+	if ((bits & BURROW_REQUEST_RELOAD) && !burrow_status_is_stopping())
 		reload(c);
 	if (bits & BURROW_REQUEST_RENEW)
-		burrow_pool_renew(c);
+		burrow_pool_renew();
 	if (bits & BURROW_REQUEST_REFRESH)
 	{
 		/* somebody waits for it to catch up */
-		c->refresh_ends = true;
-		c->refreshed_at = c->now;
-		c->commit_now = true;
+		burrow_lag_ask(c);
+		burrow_offset_commit_ask();
 	}
 }
 
@@ -248,32 +252,33 @@ publish(BurrowConsumer *c)
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 
 	pg_atomic_write_u64(&slot->jobs_queued, burrow_scheduler_ready(c->sched) + burrow_scheduler_blocked(c->sched));
-	pg_atomic_write_u64(&slot->inflight, burrow_scheduler_in_hand(c->sched) - c->nwaiting);
-	pg_atomic_write_u64(&slot->inflight_bytes, c->bytes);
-	pg_atomic_write_u64(&slot->unconfirmed_since, (uint64) c->unconfirmed_since);
-	burrow_retry_publish(c);
+	pg_atomic_write_u64(&slot->inflight, burrow_scheduler_in_hand(c->sched) - burrow_retry_count());
+	pg_atomic_write_u64(&slot->inflight_bytes, burrow_partition_bytes());
+	pg_atomic_write_u64(&slot->unconfirmed_since, (uint64) burrow_durability_unconfirmed_since());
+	burrow_retry_publish(c, burrow_failure_wait_until());
 }
 
 static long
 sleep_ms(BurrowConsumer *c)
 {
-	TimestampTz next = c->now + c->poll_interval_us;
+	TimestampTz next = c->now + burrow_connection_poll_interval_us();
 
 	next = burrow_earlier(next, burrow_assignment_next(c));
 	next = burrow_earlier(next, burrow_lag_next(c));
 	next = burrow_earlier(next, burrow_topic_watch_next(c));
 	next = burrow_earlier(next, burrow_intake_next(c));
+	next = burrow_earlier(next, burrow_fetch_trouble_next());
 	next = burrow_earlier(next, burrow_offset_commit_next(c));
 	next = burrow_earlier(next, burrow_dispatch_next(c));
-	next = burrow_earlier(next, burrow_retry_next(c));
+	next = burrow_earlier(next, burrow_retry_next(c, burrow_failure_wait_until()));
 	next = burrow_earlier(next, burrow_failure_next(c));
 	next = burrow_earlier(next, burrow_writer_next(c));
-	next = burrow_earlier(next, burrow_redelivery_next(c));
+	next = burrow_earlier(next, burrow_redelivery_next(c, burrow_assignment_is_unanswered()));
 	next = burrow_earlier(next, burrow_seek_next(c));
 	next = burrow_earlier(next, burrow_publisher_next(c));
 	next = burrow_earlier(next, burrow_shutdown_next(c));
 	if (burrow_connection_is_in_doubt(c))
-		next = burrow_earlier(next, c->probe_at);
+		next = burrow_earlier(next, burrow_status_probe_at());
 	return burrow_ms_until(next, c->now);
 }
 
@@ -282,13 +287,13 @@ serve_signals(BurrowConsumer *c)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (ShutdownRequestPending)
-		burrow_status_stop(c, BURROW_STOP_SHUTDOWN);
+		burrow_status_stop(BURROW_STOP_SHUTDOWN);
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		if (c->bootstrap_servers != NULL && strcmp(c->bootstrap_servers, burrow_bootstrap_servers) != 0)
-			burrow_status_stop(c, BURROW_STOP_RESTART);
+		if (bootstrap_servers != NULL && strcmp(bootstrap_servers, burrow_bootstrap_servers) != 0)
+			burrow_status_stop(BURROW_STOP_RESTART);
 	}
 	/* invalidations pile up in a process that seldom starts a transaction */
 	if (catchupInterruptPending)
@@ -318,24 +323,24 @@ wait(BurrowConsumer *c, WaitEventSet *events, long timeout_ms)
 static bool
 connect_to_kafka(BurrowConsumer *c)
 {
-	if (c->connect_again_at > c->now)
+	if (connect_again_at > c->now)
 		return false;
 	if (burrow_connection_open(c))
 		return true;
-	c->connect_again_at = GetCurrentTimestamp() + CONNECT_AGAIN_US;
+	connect_again_at = GetCurrentTimestamp() + CONNECT_AGAIN_US;
 	return false;
 }
 
 static void
-run(BurrowConsumer *c)
+run(BurrowConsumer *c, int wake_read)
 {
 	WaitEventSet *events = burrow_create_wait_event_set(3);
 
 	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	AddWaitEventToSet(events, WL_SOCKET_READABLE, c->wake_read, NULL, NULL);
+	AddWaitEventToSet(events, WL_SOCKET_READABLE, wake_read, NULL, NULL);
 
-	while (c->end_phase != BURROW_SHUTDOWN_OVER)
+	while (!burrow_shutdown_is_over())
 	{
 		bool		again;
 
@@ -345,28 +350,28 @@ run(BurrowConsumer *c)
 
 		serve_signals(c);
 		serve_requests(c);
-		if (c->client == NULL && c->ending == BURROW_STOP_NONE && !connect_to_kafka(c))
+		if (c->client == NULL && !burrow_status_is_stopping() && !connect_to_kafka(c))
 		{
-			wait(c, events, burrow_ms_until(c->connect_again_at, c->now));
+			wait(c, events, burrow_ms_until(connect_again_at, c->now));
 			continue;
 		}
 		burrow_connection_serve(c);
 		burrow_results_collect(c);
 		burrow_assignment_advance(c);
 		burrow_seek_run(c);
-		burrow_redelivery_run(c);
+		burrow_redelivery_run(c, burrow_assignment_is_unanswered());
 		again = burrow_intake_run(c);
 		burrow_dispatch_run(c);
 		burrow_lag_refresh(c);
 		burrow_topic_watch_run(c);
 		burrow_offset_commit_run(c);
 		again |= burrow_intake_pass_obstacles(c);
-		burrow_intake_look(c);
+		burrow_fetch_trouble_run(c);
 		burrow_publisher_run(c);
 		burrow_shutdown_advance(c);
 		burrow_connection_probe(c);
 		publish(c);
-		if (c->end_phase != BURROW_SHUTDOWN_OVER)
+		if (!burrow_shutdown_is_over())
 			wait(c, events, again ? 0 : sleep_ms(c));
 	}
 	burrow_shutdown_tell(c);
@@ -375,7 +380,10 @@ run(BurrowConsumer *c)
 static void
 consume(BurrowConsumer *c)
 {
-	c->sub = load(c, &c->sub_cxt);
+	int			wake_read;
+	int			wake_write;
+
+	c->sub = load(c, &sub_cxt);
 	if (!may_run(c->sub))
 	{
 		burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
@@ -383,24 +391,24 @@ consume(BurrowConsumer *c)
 	}
 	burrow_transaction_begin();
 	MemoryContextSwitchTo(TopMemoryContext);
-	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], c->sub->options.start_from, &c->start);
+	burrow_start_init(c);
 	burrow_transaction_commit(c->turn_cxt);
 
 	/* what is made here lives as long as the process */
 	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
-	c->bootstrap_servers = pstrdup(burrow_bootstrap_servers);
-	burrow_kafka_client_make_pipe(&c->wake_read, &c->wake_write);
+	bootstrap_servers = pstrdup(burrow_bootstrap_servers);
+	burrow_kafka_client_make_pipe(&wake_read, &wake_write);
+	burrow_connection_init(wake_read, wake_write);
 	c->area = dsa_create(burrow->tracker_tranche);
 	dsa_pin_mapping(c->area);
 	c->sched = burrow_scheduler_create(sched_allocate, sched_release);
 	burrow_assignment_init(c);
 	burrow_pool_init(c);
 	burrow_failure_init(c);
-	burrow_writer_init(c);
 	burrow_seek_init(c);
 	burrow_key_parking_init(c);
-	burrow_publisher_init(c);
+	burrow_publisher_init(wake_write);
 	MemoryContextSwitchTo(c->turn_cxt);
 
 	ereport(LOG,
@@ -408,7 +416,7 @@ consume(BurrowConsumer *c)
 			 errdetail("Topic \"%s\", consumer group \"%s\", librdkafka %s.",
 					   c->sub->topic, c->sub->consumer_group, c->kafka->version())));
 	pgstat_report_activity(STATE_RUNNING, psprintf("consuming topic \"%s\"", c->sub->topic));
-	run(c);
+	run(c, wake_read);
 }
 
 void
@@ -440,7 +448,7 @@ burrow_consumer_main(Datum arg)
 	{
 		ErrorData  *error;
 
-		MemoryContextSwitchTo(c->halt_cxt);
+		MemoryContextSwitchTo(TopMemoryContext);
 		error = CopyErrorData();
 		burrow_status_note(c, unpack_sql_state(error->sqlerrcode), error->message, "the consumer ended with an error");
 		PG_RE_THROW();

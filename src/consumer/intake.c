@@ -26,12 +26,14 @@
 
 #include "catalog/dead_letter.h"
 #include "catalog/seek_request.h"
-#include "consumer/connection.h"
+#include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
 #include "dead_letter/key_parking.h"
+#include "delivery/retry.h"
 #include "offsets/lag.h"
 #include "offsets/topic_identity.h"
 #include "partition/context.h"
+#include "partition/end.h"
 #include "partition/message.h"
 #include "partition/partition.h"
 #include "partition/segment.h"
@@ -44,8 +46,11 @@
 #define GOALS_AGAIN_US		INT64CONST(1000000)
 #define GOALS_WAIT_US		INT64CONST(5000000)
 
-/* Longest look of the metadata client's at a partition that cannot be fetched: all others wait for it. */
-#define LOOK_MS				200
+/* Some partition has an obstacle since; 0: none has. */
+static TimestampTz obstructed_since;
+
+/* When to ask next where the others end. */
+static TimestampTz goals_ask_at;
 
 static bool
 has_room(const BurrowConsumer *c)
@@ -57,15 +62,8 @@ has_room(const BurrowConsumer *c)
 	 * counted, or those that wait for their retry, they would fill the pool's place with messages
 	 * that cannot run.  They count in bytes and in the window.
 	 */
-	return burrow_scheduler_ready(c->sched) + burrow_scheduler_in_hand(c->sched) - c->nwaiting < (uint64) o->max_inflight &&
-		c->bytes < (uint64) o->max_inflight_bytes;
-}
-
-static void
-set_unreadable(BurrowPartition *part)
-{
-	part->readable = false;
-	dlist_delete(&part->readable_node);
+	return burrow_scheduler_ready(c->sched) + burrow_scheduler_in_hand(c->sched) - burrow_retry_count() < (uint64) o->max_inflight &&
+		burrow_partition_bytes() < (uint64) o->max_inflight_bytes;
 }
 
 /* Which messages it has to keep its order with. */
@@ -92,7 +90,7 @@ set_order(const BurrowConsumer *c, const BurrowKafkaMessage *km, BurrowScheduler
 
 /* Our copy of the message; size, hsize: of its frame, and of the headers in it. */
 static BurrowMessage *
-copy_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref,
+copy_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km, BurrowTrackerRef ref,
 			 size_t size, size_t hsize)
 {
 	size_t		total = offsetof(BurrowMessage, frame) + size;
@@ -119,31 +117,29 @@ copy_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 
 /* Where do the other partitions end? */
 static void
-ask_goals(BurrowConsumer *c)
+ask_goals(const BurrowConsumer *c)
 {
-	c->refresh_ends = true;
-	c->refreshed_at = c->now;
-	c->goals_ask_at = c->now + GOALS_AGAIN_US;
+	burrow_lag_ask(c);
+	goals_ask_at = c->now + GOALS_AGAIN_US;
 }
 
 /* Nothing behind it is taken; what follows from it, follows when its turn has come. */
 static void
-set_obstacle(BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
+set_obstacle(const BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
 {
 	const char *sqlstate = burrow_obstacle_sqlstate(o);
 	dlist_iter	iter;
 
-	Assert(part->obstacle == NULL);
-	part->obstacle = o;
+	Assert(part->intake.obstacle == NULL);
+	part->intake.obstacle = o;
 	o->noticed_at = c->now;
-	if (part->behind_since == 0)
-		part->behind_since = c->now;
-	if (c->obstructed_since == 0)
+	burrow_end_behind(c, &part->end);
+	if (obstructed_since == 0)
 	{
-		c->obstructed_since = c->now;
+		obstructed_since = c->now;
 		ask_goals(c);
-		dlist_foreach(iter, &c->parts)
-			dlist_container(BurrowPartition, node, iter.cur)->goal = -1;
+		dlist_foreach(iter, burrow_partition_all())
+			dlist_container(BurrowPartition, node, iter.cur)->intake.goal = -1;
 	}
 	burrow_registry_set_error(c->slot, sqlstate, o->message, NULL);
 	ereport(LOG,
@@ -159,7 +155,7 @@ set_obstacle(BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
  * goes on trying to overcome.
  */
 static void
-take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+take_error(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
 	int64		position = part->tracker.last_offset + 1;
 	MemoryContext old = MemoryContextSwitchTo(c->message_cxt);
@@ -169,11 +165,11 @@ take_error(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *k
 	else if (km->fault == BURROW_KAFKA_FAULT_DATA)
 		set_obstacle(c, part, burrow_obstacle_data(part->topic, part->partition, position, km));
 	MemoryContextSwitchTo(old);
-	if (part->obstacle != NULL)
+	if (part->intake.obstacle != NULL)
 		return;
 	if (km->fault != BURROW_KAFKA_FAULT_GONE)
 	{
-		burrow_connection_unfetched(c, part, km);
+		burrow_fetch_trouble_note(c, part, km);
 		return;
 	}
 	burrow_status_fail(c, "08006",
@@ -192,7 +188,7 @@ is_too_large(const BurrowPartition *part, const BurrowKafkaMessage *km, size_t s
 
 /* Enters a message in the tracker and the scheduler, if it is no obstacle. */
 static void
-take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
 	BurrowTrackerRef ref;
 	BurrowMessage *m;
@@ -226,12 +222,12 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
 	{
 		/* done before the last restart, say the rows or the commit's metadata */
 		burrow_tracker_found_done(&part->tracker, ref);
-		burrow_partition_moved(c, part);
+		burrow_partition_moved(part);
 		return;
 	}
 
 	m = copy_message(c, part, km, ref, size, hsize);
-	c->bytes += m->item.bytes;
+	burrow_partition_count_message(m);
 	BURROW_COUNT(c->slot, bytes_received, km->key_len + km->value_len + m->frame.headers_len);
 	burrow_scheduler_add(c->sched, part->sched, &m->item);
 }
@@ -241,7 +237,7 @@ take_message(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage 
  * that Kafka was mistaken: the next start finds out.
  */
 static void
-look_at_lost(BurrowConsumer *c, BurrowPartition *part)
+look_at_lost(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowKafkaMessage km;
 	BurrowKafkaTake found;
@@ -250,9 +246,9 @@ look_at_lost(BurrowConsumer *c, BurrowPartition *part)
 		;
 	c->kafka->discard(part->queue);
 	if (found == BURROW_KAFKA_EMPTY)
-		set_unreadable(part);
+		burrow_partition_set_unreadable(part);
 	else
-		burrow_status_stop(c, BURROW_STOP_RESTART);
+		burrow_status_stop(BURROW_STOP_RESTART);
 }
 
 /* Whole chunks: they are made of one partition's messages. */
@@ -273,61 +269,59 @@ static bool
 part_has_room(const BurrowPartition *part)
 {
 	return burrow_tracker_has_room(&part->tracker) &&
-		(!part->runs_full || burrow_tracker_depth(&part->tracker) == 0);
+		(!part->merge.no_room || burrow_tracker_depth(&part->tracker) == 0);
 }
 
 /* Takes up to a turn of messages from one partition. */
 static void
-run_part(BurrowConsumer *c, BurrowPartition *part)
+run_part(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowKafkaMessage km;
 
-	if (part->turn == 0)
-		part->turn = turn_size(c);
-	for (; part->turn > 0 && c->ending == BURROW_STOP_NONE && !part->unknown_to_broker && part->obstacle == NULL && has_room(c); part->turn--)
+	if (part->intake.turn == 0)
+		part->intake.turn = turn_size(c);
+	for (; part->intake.turn > 0 && !burrow_status_is_stopping() && !part->identity.unknown_to_broker && part->intake.obstacle == NULL && has_room(c); part->intake.turn--)
 	{
 		bool		room = part_has_room(part);
 
 		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_segment_add(c, part)))
 		{
-			part->window_full = !room;
-			part->starved = room;
+			part->intake.window_full = !room;
+			part->intake.starved = room;
 			break;
 		}
-		part->window_full = part->starved = false;
+		part->intake.window_full = part->intake.starved = false;
 		switch (c->kafka->poll_queue(part->queue, &km))
 		{
 			case BURROW_KAFKA_EMPTY:
-				set_unreadable(part);
-				burrow_lag_queue_empty(part);
+				burrow_partition_set_unreadable(part);
+				if (burrow_end_queue_empty(&part->end))
+					burrow_partition_set_dirty(part);
 				goto done;
 			case BURROW_KAFKA_MESSAGE:
-				part->last_eof_offset = -1;
-				if (part->unfetched_since != 0)
-					burrow_connection_fetched(c, part);
-				if (part->behind_since == 0)
-					part->behind_since = c->now;
+				burrow_end_message(c, &part->end);
+				if (part->fetch.failing_since != 0)
+					burrow_fetch_trouble_over(c, part);
 				take_message(c, part, &km);
 				break;
 			case BURROW_KAFKA_END:
-				if (part->unfetched_since != 0)
-					burrow_connection_fetched(c, part);
+				if (part->fetch.failing_since != 0)
+					burrow_fetch_trouble_over(c, part);
 				burrow_tracker_note_end(&part->tracker, km.offset);
-				part->last_eof_offset = km.offset;
-				part->last_eof_at = c->now;
-				burrow_partition_moved(c, part);
+				burrow_end_reached(c, &part->end, km.offset);
+				burrow_partition_moved(part);
 				break;
 			case BURROW_KAFKA_BROKEN:
 				take_error(c, part, &km);
 				break;
 		}
-		part->dirty = true;
+		burrow_partition_set_dirty(part);
 	}
 done:
 	/* lets go of the last message, and with it of its fetch response */
 	c->kafka->discard(part->queue);
 	if (part->dirty)
-		burrow_partition_moved(c, part);
+		burrow_partition_moved(part);
 }
 
 /*
@@ -336,40 +330,37 @@ done:
  * partitions, and make as many small chunks.
  */
 bool
-burrow_intake_run(BurrowConsumer *c)
+burrow_intake_run(const BurrowConsumer *c)
 {
+	dlist_head *readables = burrow_partition_readables();
 	int			turns = 0;
 	dlist_node *stop;
 
-	if (!burrow_key_parking_is_known(c))
+	if (!burrow_key_parking_is_known())
 		return false;
-	if (c->segments_again_at <= c->now)
-		c->segments_again_at = 0;
-	stop = dlist_is_empty(&c->readable) ? NULL : dlist_tail_node(&c->readable);
+	burrow_segment_look(c);
+	stop = dlist_is_empty(readables) ? NULL : dlist_tail_node(readables);
 
-	while (stop != NULL && c->ending == BURROW_STOP_NONE && has_room(c))
+	while (stop != NULL && !burrow_status_is_stopping() && has_room(c))
 	{
-		BurrowPartition *part = dlist_head_element(BurrowPartition, readable_node, &c->readable);
+		BurrowPartition *part = dlist_head_element(BurrowPartition, readable_node, readables);
 		bool		last = &part->readable_node == stop;
 
-		if (part->state == BURROW_PARTITION_ACTIVE && part->start_acked && !part->seek_pending && !part->unknown_to_broker &&
-			part->obstacle == NULL)
+		if (part->state == BURROW_PARTITION_ACTIVE && part->commit.start_acked && !part->seek.pending && !part->identity.unknown_to_broker &&
+			part->intake.obstacle == NULL)
 		{
 			run_part(c, part);
-			if (part->readable && part->turn > 0 && !has_room(c))
+			if (part->readable && part->intake.turn > 0 && !has_room(c))
 				break;
-			part->turn = 0;
-			if (part->readable && !part->window_full && !part->starved)
+			part->intake.turn = 0;
+			if (part->readable && !part->intake.window_full && !part->intake.starved)
 				turns++;
 		}
-		else if (part->state == BURROW_PARTITION_ACTIVE && part->unknown_to_broker)
+		else if (part->state == BURROW_PARTITION_ACTIVE && part->identity.unknown_to_broker)
 			look_at_lost(c, part);
 		/* to the end of the list, so that the others have their turn next time too */
 		if (part->readable)
-		{
-			dlist_delete(&part->readable_node);
-			dlist_push_tail(&c->readable, &part->readable_node);
-		}
+			burrow_partition_end_turn(part);
 		if (last)
 			break;
 	}
@@ -380,21 +371,21 @@ burrow_intake_run(BurrowConsumer *c)
 
 /* That which was met first, of those whose turn has come; *any: there are others, too. */
 static BurrowPartition *
-first_obstructed(BurrowConsumer *c, bool *any)
+first_obstructed(const BurrowConsumer *c, bool *any)
 {
 	BurrowPartition *first = NULL;
 	dlist_iter	iter;
 
 	*any = false;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->obstacle == NULL || part->state != BURROW_PARTITION_ACTIVE)
+		if (part->intake.obstacle == NULL || part->state != BURROW_PARTITION_ACTIVE)
 			continue;
 		*any = true;
 		if (burrow_tracker_depth(&part->tracker) == 0 &&
-			(first == NULL || part->obstacle->noticed_at < first->obstacle->noticed_at))
+			(first == NULL || part->intake.obstacle->noticed_at < first->intake.obstacle->noticed_at))
 			first = part;
 	}
 	return first;
@@ -402,54 +393,54 @@ first_obstructed(BurrowConsumer *c, bool *any)
 
 /* Is there something to be handled that was there when the obstacle was met? */
 static bool
-is_behind_goal(BurrowConsumer *c, BurrowPartition *part)
+is_behind_goal(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->goal < 0 && part->asked_at >= c->obstructed_since)
-		part->goal = part->end_offset;
-	if (part->goal >= 0)
-		return burrow_tracker_head(&part->tracker) < part->goal;
+	if (part->intake.goal < 0 && part->end.asked_at >= obstructed_since)
+		part->intake.goal = part->end.offset;
+	if (part->intake.goal >= 0)
+		return burrow_tracker_head(&part->tracker) < part->intake.goal;
 	/* that nobody tells its end must not keep others waiting */
-	return c->now < c->obstructed_since + GOALS_WAIT_US || burrow_tracker_depth(&part->tracker) > 0;
+	return c->now < obstructed_since + GOALS_WAIT_US || burrow_tracker_depth(&part->tracker) > 0;
 }
 
 /* Have all partitions done what they held? */
 static bool
-others_are_done(BurrowConsumer *c)
+others_are_done(const BurrowConsumer *c)
 {
 	bool		done = true;
 	bool		unknown = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->unknown_to_broker)
+		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->identity.unknown_to_broker)
 			continue;
-		if (part->obstacle != NULL || part->unfetched_since != 0)
+		if (part->intake.obstacle != NULL || part->fetch.failing_since != 0)
 			done &= burrow_tracker_depth(&part->tracker) == 0;
 		else
 		{
 			done &= !is_behind_goal(c, part);
-			unknown |= part->goal < 0;
+			unknown |= part->intake.goal < 0;
 		}
 	}
-	if (unknown && !done && c->goals_ask_at <= c->now)
+	if (unknown && !done && goals_ask_at <= c->now)
 		ask_goals(c);
 	return done;
 }
 
 static void
-store_skip(BurrowConsumer *c, void *arg)
+store_skip(const BurrowConsumer *c, void *arg)
 {
 	burrow_seek_request_skip(c->subid, c->sub->uuid, arg);
 }
 
 /* The option on_gap says so: goes on behind it.  What is lost of a gap is found out at the next start. */
 static void
-skip_obstacle(BurrowConsumer *c, BurrowPartition *part)
+skip_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 {
-	BurrowObstacle *o = part->obstacle;
+	BurrowObstacle *o = part->intake.obstacle;
 	BurrowSeek	seek = {part->topic, part->partition, burrow_obstacle_end(o)};
 
 	if (o->kind == BURROW_OBSTACLE_DATA)
@@ -466,155 +457,66 @@ skip_obstacle(BurrowConsumer *c, BurrowPartition *part)
 				 errdetail("%s", o->message)));
 		BURROW_COUNT(c->slot, offsets_skipped, seek.offset - o->offset);
 	}
-	burrow_status_stop(c, BURROW_STOP_RESTART);
+	burrow_status_stop(BURROW_STOP_RESTART);
 }
 
 static void
-halt_at_obstacle(BurrowConsumer *c, BurrowPartition *part)
+halt_at_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowHalt	halt;
 	int64		low = -1;
 	int64		end = -1;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	if (part->obstacle->kind == BURROW_OBSTACLE_GAP)
+	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP)
 	{
 		if (!c->kafka->query_bounds(c->metadata_client, part->topic, part->partition, 1000, &low, &end, text))
 			low = end = -1;
-		burrow_topic_identity_halt_gap(c, part, part->obstacle->offset, low, end);
+		burrow_topic_identity_halt_gap(c, part, part->intake.obstacle->offset, low, end);
 		return;
 	}
-	halt = burrow_obstacle_halt(part->obstacle, c->sub->name, part->topic, part->partition);
-	burrow_status_halt(c, &halt);
+	halt = burrow_obstacle_halt(part->intake.obstacle, c->sub->name, part->topic, part->partition);
+	burrow_status_halt(&halt);
 }
 
 bool
-burrow_intake_pass_obstacles(BurrowConsumer *c)
+burrow_intake_pass_obstacles(const BurrowConsumer *c)
 {
 	BurrowPartition *part;
 	bool		any;
 	bool		done;
 	bool		skips;
 
-	if (c->obstructed_since == 0 || c->ending != BURROW_STOP_NONE)
+	if (obstructed_since == 0 || burrow_status_is_stopping())
 		return false;
 	done = others_are_done(c);
 	part = first_obstructed(c, &any);
 	if (!any)
-		c->obstructed_since = 0;
-	if (part == NULL || part->obstacle->again_at > c->now)
+		obstructed_since = 0;
+	if (part == NULL || part->intake.obstacle->again_at > c->now)
 		return false;
-	skips = c->sub->options.skip_gaps && part->obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
+	skips = c->sub->options.skip_gaps && part->intake.obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)
 		return false;
-	if (!burrow_obstacle_look(part->obstacle, c->kafka, c->metadata_client, part->topic, part->partition))
+	if (!burrow_obstacle_look(part->intake.obstacle, c->kafka, c->metadata_client, part->topic, part->partition))
 		return true;
-	if (skips && (part->obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->obstacle) >= 0))
+	if (skips && (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->intake.obstacle) >= 0))
 		skip_obstacle(c, part);
 	else
 		halt_at_obstacle(c, part);
 	return false;
 }
 
-/* ---- trouble with fetching ---- */
-
-/* May what the metadata client sees be what the client sees?  Not, while something is left in its queue. */
-static bool
-is_to_be_looked_at(const BurrowPartition *part)
-{
-	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery && part->obstacle == NULL &&
-		(part->unfetched_since != 0 || (part->suspected && !part->readable));
-}
-
-/* The one whose turn it is; sees to when the next one's is. */
-static BurrowPartition *
-next_to_look_at(BurrowConsumer *c)
-{
-	BurrowPartition *first = NULL;
-	bool		any = false;
-	dlist_iter	iter;
-
-	c->fetch_look_at = 0;
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		any |= part->unfetched_since != 0 || part->suspected;
-		if (!is_to_be_looked_at(part))
-			continue;
-		if (part->look_at > c->now || first != NULL)
-			c->fetch_look_at = burrow_earlier(c->fetch_look_at, Max(part->look_at, c->now));
-		else
-			first = part;
-	}
-	if (!any)
-	{
-		/* those that could not be fetched may have been given up */
-		c->unfetched = false;
-		burrow_status_show(c);
-	}
-	else if (first == NULL && c->fetch_look_at == 0)
-		c->fetch_look_at = c->now + BURROW_PROBE_US;
-	return first;
-}
-
-/*
- * The answer that is too large would break each connection anew, and all partitions that the broker
- * has would wait for it: so the client leaves that one out until the metadata client gets it.
- */
-static void
-look_at(BurrowConsumer *c, BurrowPartition *part)
-{
-	BurrowKafkaMessage m;
-
-	part->look_at = c->now + BURROW_PROBE_US;
-	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
-	{
-		case BURROW_KAFKA_EMPTY:
-			break;
-		case BURROW_KAFKA_BROKEN:
-			if (m.fault == BURROW_KAFKA_FAULT_SIZE && !part->paused)
-				part->paused = c->kafka->pause(part->queue, true);
-			if (m.fault == BURROW_KAFKA_FAULT_SIZE || (part->unfetched_since != 0 &&
-													   (m.fault == BURROW_KAFKA_FAULT_PASSING || m.fault == BURROW_KAFKA_FAULT_REFUSED)))
-			{
-				burrow_connection_unfetched(c, part, &m);
-				break;
-			}
-			/* the client will find it, too */
-			/* FALLTHROUGH */
-		case BURROW_KAFKA_MESSAGE:
-		case BURROW_KAFKA_END:
-			part->suspected = false;
-			if (part->unfetched_since != 0)
-				burrow_connection_fetched(c, part);
-			break;
-	}
-	c->fetch_look_at = burrow_earlier(c->fetch_look_at, part->look_at);
-}
-
-void
-burrow_intake_look(BurrowConsumer *c)
-{
-	BurrowPartition *part;
-
-	if (!c->unfetched || c->ending != BURROW_STOP_NONE || c->fetch_look_at > c->now)
-		return;
-	part = next_to_look_at(c);
-	if (part != NULL)
-		look_at(c, part);
-}
+/* ---- */
 
 TimestampTz
 burrow_intake_next(const BurrowConsumer *c)
 {
-	TimestampTz next = c->segments_again_at;
+	TimestampTz next = burrow_segment_next();
 
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 		return 0;
-	if (c->obstructed_since != 0)
+	if (obstructed_since != 0)
 		next = burrow_earlier(next, c->now + GOALS_AGAIN_US);
-	if (c->unfetched)
-		next = burrow_earlier(next, c->fetch_look_at);
 	return next;
 }

@@ -8,12 +8,10 @@
 #include "partition/partition.h"
 
 /* Takes what there is room for; true if it stopped early and should be called again soon. */
-extern bool burrow_intake_run(BurrowConsumer *c);
+extern bool burrow_intake_run(const BurrowConsumer *c);
 /* Obstacles whose turn has come, after the heads have moved: halts, or goes on behind them.  True: to be
  * called again soon. */
-extern bool burrow_intake_pass_obstacles(BurrowConsumer *c);
-/* Looks whether a partition that could not be fetched can be again, or which one it is. */
-extern void burrow_intake_look(BurrowConsumer *c);
+extern bool burrow_intake_pass_obstacles(const BurrowConsumer *c);
 /* When there is something to do here; 0: not by time. */
 extern TimestampTz burrow_intake_next(const BurrowConsumer *c);
 

@@ -18,7 +18,9 @@
 #include "dead_letter/publisher.h"
 #include "delivery/pool.h"
 #include "offsets/offset_commit.h"
+#include "offsets/seek.h"
 #include "partition/context.h"
+#include "partition/status.h"
 #include "runtime/transaction.h"
 
 /*
@@ -34,17 +36,37 @@
 /* Between two looks whether the group was left. */
 #define LEAVE_LOOK_US		INT64CONST(10000)
 
+/* How far the end has come. */
+typedef enum BurrowShutdownPhase
+{
+	BURROW_SHUTDOWN_NOT,		/* -> DRAINING */
+	BURROW_SHUTDOWN_DRAINING,	/* messages in hand are waited for -> COMMITTING */
+	BURROW_SHUTDOWN_COMMITTING, /* the final commit is waited for, and dead letters that are being
+								 * produced -> LEAVING, CLOSING, OVER */
+	BURROW_SHUTDOWN_LEAVING,	/* out of the group for good -> CLOSING, OVER */
+	BURROW_SHUTDOWN_CLOSING,	/* the client is being closed -> OVER */
+	BURROW_SHUTDOWN_OVER
+} BurrowShutdownPhase;
+
+static BurrowShutdownPhase phase;
+
+/* Of this phase. */
+static TimestampTz deadline;
+
+/* Its place in the group: the next start is for other partitions, or another group. */
+static bool gives_up_place;
+
 static void
-begin_closing(BurrowConsumer *c)
+begin_closing(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	c->end_phase = c->kafka->close_begin(c->client, text) ? BURROW_SHUTDOWN_CLOSING : BURROW_SHUTDOWN_OVER;
+	phase = c->kafka->close_begin(c->client, text) ? BURROW_SHUTDOWN_CLOSING : BURROW_SHUTDOWN_OVER;
 }
 
 /* The group is being left: rebalances only need their answer. */
 void
-burrow_shutdown_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *event)
+burrow_shutdown_answer_rebalance(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	BurrowKafkaList none = {0};
@@ -55,54 +77,74 @@ burrow_shutdown_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *even
 		(void) c->kafka->assign(c->client, &none, text);
 }
 
+void
+burrow_shutdown_give_up_place(void)
+{
+	gives_up_place = true;
+}
+
+bool
+burrow_shutdown_is_leaving(void)
+{
+	return phase >= BURROW_SHUTDOWN_LEAVING;
+}
+
+bool
+burrow_shutdown_is_over(void)
+{
+	return phase == BURROW_SHUTDOWN_OVER;
+}
+
 /* The error goes into the catalog, where it survives a restart. */
 static void
-record_halt(BurrowConsumer *c)
+record_halt(const BurrowConsumer *c)
 {
+	const BurrowHalt *halt = burrow_status_halt_reason();
+
 	/* the log gets what may be shown to others than the owner */
-	bool		ours = c->halt.public_message == NULL;
-	const char *text = ours ? c->halt.message : c->halt.public_message;
+	bool		ours = halt->public_message == NULL;
+	const char *text = ours ? halt->message : halt->public_message;
 
 	burrow_transaction_begin();
-	if (c->rejected_seek != NULL)
-		burrow_seek_request_remove(c->subid, c->rejected_seek, 1);
-	burrow_subscription_halt(c->subid, &c->halt);
+	if (burrow_seek_rejected() != NULL)
+		burrow_seek_request_remove(c->subid, burrow_seek_rejected(), 1);
+	burrow_subscription_halt(c->subid, halt);
 	burrow_transaction_commit(c->turn_cxt);
-	burrow_registry_set_error(c->slot, c->halt.sqlstate, c->halt.message, c->halt.public_message);
+	burrow_registry_set_error(c->slot, halt->sqlstate, halt->message, halt->public_message);
 	ereport(LOG,
-			(c->halt.partition < 0 ? errmsg("subscription \"%s\" is halted", c->sub->name) :
+			(halt->partition < 0 ? errmsg("subscription \"%s\" is halted", c->sub->name) :
 			 errmsg("subscription \"%s\" is halted at topic \"%s\" partition %d offset %lld",
-					c->sub->name, c->halt.topic, c->halt.partition, (long long) c->halt.offset),
-			 ours && c->halt.detail != NULL ?
-			 errdetail("%s: %s\n%s", c->halt.sqlstate, text, c->halt.detail) :
-			 errdetail("%s: %s", c->halt.sqlstate, text),
-			 ours && c->halt.hint != NULL ?
-			 errhint("%s", c->halt.hint) :
+					c->sub->name, halt->topic, halt->partition, (long long) halt->offset),
+			 ours && halt->detail != NULL ?
+			 errdetail("%s: %s\n%s", halt->sqlstate, text, halt->detail) :
+			 errdetail("%s: %s", halt->sqlstate, text),
+			 ours && halt->hint != NULL ?
+			 errhint("%s", halt->hint) :
 			 errhint("Correct the cause, then call burrow.resume().")));
 }
 
 /* Nothing is waited for but what is in hand. */
 static void
-begin_end(BurrowConsumer *c)
+begin_end(const BurrowConsumer *c)
 {
 	burrow_assignment_stop(c);
-	c->end_deadline = c->now + c->sub->options.shutdown_timeout_us;
-	c->kill_deadline = 0;
-	c->finishing = false;
-	c->end_phase = BURROW_SHUTDOWN_DRAINING;
+	deadline = c->now + c->sub->options.shutdown_timeout_us;
+	burrow_assignment_begin_enforcing();
+	burrow_offset_commit_end_final();
+	phase = BURROW_SHUTDOWN_DRAINING;
 }
 
 /* Workers have nothing more in hand: the last commit. */
 static void
-begin_final_commit(BurrowConsumer *c)
+begin_final_commit(const BurrowConsumer *c)
 {
-	bool		shutdown = c->ending == BURROW_STOP_SHUTDOWN;
+	bool		shutdown = burrow_status_stop_reason() == BURROW_STOP_SHUTDOWN;
 
-	if (c->ending == BURROW_STOP_HALT)
+	if (burrow_status_stop_reason() == BURROW_STOP_HALT)
 		record_halt(c);
 	burrow_offset_commit_begin_final(c);
-	c->end_deadline = c->now + (shutdown ? SHUTDOWN_COMMIT_US : END_COMMIT_US);
-	c->end_phase = BURROW_SHUTDOWN_COMMITTING;
+	deadline = c->now + (shutdown ? SHUTDOWN_COMMIT_US : END_COMMIT_US);
+	phase = BURROW_SHUTDOWN_COMMITTING;
 }
 
 /*
@@ -111,78 +153,79 @@ begin_final_commit(BurrowConsumer *c)
  * where somebody else should have them.
  */
 static void
-begin_leave(BurrowConsumer *c)
+begin_leave(const BurrowConsumer *c)
 {
-	bool		back_soon = c->ending == BURROW_STOP_SHUTDOWN ||
-	(c->ending == BURROW_STOP_RESTART && !c->gives_up_place);
+	bool		back_soon = burrow_status_stop_reason() == BURROW_STOP_SHUTDOWN ||
+	(burrow_status_stop_reason() == BURROW_STOP_RESTART && !gives_up_place);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	burrow_pool_detach_all(c);
 	burrow_assignment_close(c);
-	c->end_deadline = c->now +
-		(c->ending == BURROW_STOP_SHUTDOWN ? SHUTDOWN_CLOSE_US : END_CLOSE_US);
+	deadline = c->now +
+		(burrow_status_stop_reason() == BURROW_STOP_SHUTDOWN ? SHUTDOWN_CLOSE_US : END_CLOSE_US);
 	if (c->client == NULL)
-		c->end_phase = BURROW_SHUTDOWN_OVER;
+		phase = BURROW_SHUTDOWN_OVER;
 	else if (!back_soon && c->kafka->leave(c->client, text))
-		c->end_phase = BURROW_SHUTDOWN_LEAVING;
+		phase = BURROW_SHUTDOWN_LEAVING;
 	else
 		begin_closing(c);
 }
 
 /* One step of the end. */
 void
-burrow_shutdown_advance(BurrowConsumer *c)
+burrow_shutdown_advance(const BurrowConsumer *c)
 {
-	if (c->ending == BURROW_STOP_NONE)
+	if (!burrow_status_is_stopping())
 		return;
-	if (c->end_phase == BURROW_SHUTDOWN_NOT)
+	if (phase == BURROW_SHUTDOWN_NOT)
 		begin_end(c);
-	if (c->end_phase == BURROW_SHUTDOWN_DRAINING)
+	if (phase == BURROW_SHUTDOWN_DRAINING)
 	{
 		if (burrow_scheduler_in_hand(c->sched) > 0)
 		{
-			if (c->ending != BURROW_STOP_SHUTDOWN)
+			if (burrow_status_stop_reason() != BURROW_STOP_SHUTDOWN)
 			{
-				burrow_assignment_enforce(c, c->end_deadline);
+				burrow_assignment_enforce(c, deadline);
 				return;
 			}
-			c->end_deadline = Min(c->end_deadline, c->now + SHUTDOWN_DRAIN_US);
-			if (c->now < c->end_deadline)
+			deadline = Min(deadline, c->now + SHUTDOWN_DRAIN_US);
+			if (c->now < deadline)
 				return;
 		}
 		begin_final_commit(c);
 	}
-	if (c->end_phase == BURROW_SHUTDOWN_COMMITTING &&
-		((burrow_offset_commit_settled(c, false) && burrow_publisher_settled(c)) || c->now >= c->end_deadline))
+	if (phase == BURROW_SHUTDOWN_COMMITTING &&
+		((burrow_offset_commit_settled(c, false) && burrow_publisher_settled(c)) || c->now >= deadline))
 		begin_leave(c);
-	if (c->end_phase == BURROW_SHUTDOWN_LEAVING && c->kafka->left(c->client))
+	if (phase == BURROW_SHUTDOWN_LEAVING && c->kafka->left(c->client))
 		begin_closing(c);
-	if (c->end_phase >= BURROW_SHUTDOWN_LEAVING && c->end_phase < BURROW_SHUTDOWN_OVER &&
-		(c->now >= c->end_deadline ||
-		 (c->end_phase == BURROW_SHUTDOWN_CLOSING && c->kafka->closed(c->client))))
-		c->end_phase = BURROW_SHUTDOWN_OVER;
+	if (phase >= BURROW_SHUTDOWN_LEAVING && phase < BURROW_SHUTDOWN_OVER &&
+		(c->now >= deadline ||
+		 (phase == BURROW_SHUTDOWN_CLOSING && c->kafka->closed(c->client))))
+		phase = BURROW_SHUTDOWN_OVER;
 }
 
 TimestampTz
 burrow_shutdown_next(const BurrowConsumer *c)
 {
-	if (c->ending == BURROW_STOP_NONE)
+	if (!burrow_status_is_stopping())
 		return 0;
-	if (c->end_phase == BURROW_SHUTDOWN_NOT)
+	if (phase == BURROW_SHUTDOWN_NOT)
 		return c->now;
-	if (c->end_phase == BURROW_SHUTDOWN_DRAINING && c->kill_deadline != 0 && c->ending != BURROW_STOP_SHUTDOWN)
-		return c->kill_deadline;
+	if (phase == BURROW_SHUTDOWN_DRAINING && burrow_assignment_kill_deadline() != 0 &&
+		burrow_status_stop_reason() != BURROW_STOP_SHUTDOWN)
+		return burrow_assignment_kill_deadline();
 	/* librdkafka does not tell when it has left */
-	if (c->end_phase == BURROW_SHUTDOWN_LEAVING)
+	if (phase == BURROW_SHUTDOWN_LEAVING)
 		return c->now + LEAVE_LOOK_US;
-	return c->end_deadline;
+	return deadline;
 }
 
 /* How it leaves, for the launcher. */
 void
-burrow_shutdown_tell(BurrowConsumer *c)
+burrow_shutdown_tell(const BurrowConsumer *c)
 {
-	switch (c->ending)
+	switch (burrow_status_stop_reason())
 	{
 		case BURROW_STOP_RESTART:
 			burrow_registry_leave(c->slot, BURROW_LEAVE_RESTART);

@@ -9,11 +9,16 @@
 #include "partition/context.h"
 #include "shmem/registry.h"
 
-extern void burrow_shutdown_advance(BurrowConsumer *c);
+extern void burrow_shutdown_advance(const BurrowConsumer *c);
 extern TimestampTz burrow_shutdown_next(const BurrowConsumer *c);
+/* The next start is for other partitions, or another group: nobody keeps the member's place. */
+extern void burrow_shutdown_give_up_place(void);
+/* Is the group being left, or the client closed? */
+extern bool burrow_shutdown_is_leaving(void);
+extern bool burrow_shutdown_is_over(void);
 /* A rebalance while the group is being left. */
-extern void burrow_shutdown_answer_rebalance(BurrowConsumer *c, const BurrowKafkaEvent *event);
+extern void burrow_shutdown_answer_rebalance(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 /* Tells the launcher how the end is meant. */
-extern void burrow_shutdown_tell(BurrowConsumer *c);
+extern void burrow_shutdown_tell(const BurrowConsumer *c);
 
 #endif							/* BURROW_CONSUMER_SHUTDOWN_H */

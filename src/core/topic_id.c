@@ -48,19 +48,19 @@ burrow_topic_id_read(const char *text)
 }
 
 bool
-burrow_topic_id_is_known(const BurrowTopicId * id)
+burrow_topic_id_is_known(const BurrowTopicId *id)
 {
 	return id->text[0] != '\0';
 }
 
 bool
-burrow_topic_id_differs(const BurrowTopicId * a, const BurrowTopicId * b)
+burrow_topic_id_differs(const BurrowTopicId *a, const BurrowTopicId *b)
 {
 	return burrow_topic_id_is_known(a) && burrow_topic_id_is_known(b) && strcmp(a->text, b->text) != 0;
 }
 
 BurrowTopicId
-burrow_topic_id_to_keep(const BurrowTopicId * now, const BurrowTopicId * kept)
+burrow_topic_id_to_keep(const BurrowTopicId *now, const BurrowTopicId *kept)
 {
 	return burrow_topic_id_is_known(now) ? *now : *kept;
 }

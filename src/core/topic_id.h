@@ -17,22 +17,22 @@
 typedef struct BurrowTopicId
 {
 	char		text[BURROW_TOPIC_ID_SIZE]; /* "": not known */
-}			BurrowTopicId;
+} BurrowTopicId;
 
 /* Of the two halves of its 128 bits; all zero means that there is none. */
 extern BurrowTopicId burrow_topic_id_make(uint64_t high, uint64_t low);
 /* Of its text, as it was kept; what is no id becomes "not known". */
 extern BurrowTopicId burrow_topic_id_read(const char *text);
 
-extern bool burrow_topic_id_is_known(const BurrowTopicId * id);
+extern bool burrow_topic_id_is_known(const BurrowTopicId *id);
 
 /* Are both known, and different?  Where one is not known nothing is said. */
-extern bool burrow_topic_id_differs(const BurrowTopicId * a, const BurrowTopicId * b);
+extern bool burrow_topic_id_differs(const BurrowTopicId *a, const BurrowTopicId *b);
 
 /*
  * What is to be kept with a position.  now: the topic's id as it was told before the position was
  * found; kept: what was kept with the position that this one goes on from, not known if it does not.
  */
-extern BurrowTopicId burrow_topic_id_to_keep(const BurrowTopicId * now, const BurrowTopicId * kept);
+extern BurrowTopicId burrow_topic_id_to_keep(const BurrowTopicId *now, const BurrowTopicId *kept);
 
 #endif							/* BURROW_CORE_TOPIC_ID_H */

@@ -29,12 +29,19 @@
 /* A partition with its parked keys; kept when the partition goes, as its letters are. */
 struct BurrowKeyParking
 {
-	dlist_node	node;			/* in consumer->places */
+	dlist_node	node;			/* in places */
 	char		topic[BURROW_TOPIC_MAX + 1];
 	int32		partition;
 	BurrowParking keys;
 	BurrowParking found;		/* while the table is read */
 };
+
+/* Partitions that have, or had, parked keys. */
+static dlist_head places = DLIST_STATIC_INIT(places);
+
+/* The table is to be read for them again; it was read once. */
+static bool stale;
+static bool known;
 
 static void *
 park_allocate(size_t size)
@@ -49,21 +56,32 @@ park_release(void *pointer)
 }
 
 void
-burrow_key_parking_init(BurrowConsumer *c)
+burrow_key_parking_init(const BurrowConsumer *c)
 {
-	dlist_init(&c->places);
-	c->park_stale = c->sub->options.park_key;
+	burrow_key_parking_outdate(c);
+}
+
+void
+burrow_key_parking_outdate(const BurrowConsumer *c)
+{
+	stale = c->sub->options.park_key;
+}
+
+bool
+burrow_key_parking_is_stale(void)
+{
+	return stale;
 }
 
 BurrowKeyParking *
-burrow_key_parking_place(BurrowConsumer *c, const char *topic, int32 partition)
+burrow_key_parking_place(const BurrowConsumer *c, const char *topic, int32 partition)
 {
 	BurrowKeyParking *place;
 	dlist_iter	iter;
 
 	if (!c->sub->options.park_key)
 		return NULL;
-	dlist_foreach(iter, &c->places)
+	dlist_foreach(iter, &places)
 	{
 		place = dlist_container(BurrowKeyParking, node, iter.cur);
 		if (place->partition == partition && strcmp(place->topic, topic) == 0)
@@ -74,14 +92,20 @@ burrow_key_parking_place(BurrowConsumer *c, const char *topic, int32 partition)
 	place->partition = partition;
 	burrow_parking_init(&place->keys, park_allocate, park_release);
 	burrow_parking_init(&place->found, park_allocate, park_release);
-	dlist_push_tail(&c->places, &place->node);
+	dlist_push_tail(&places, &place->node);
 	return place;
 }
 
-bool
-burrow_key_parking_is_known(const BurrowConsumer *c)
+void
+burrow_key_parking_join(const BurrowConsumer *c, BurrowPartition *part)
 {
-	return !c->park_stale || c->park_known;
+	part->place = burrow_key_parking_place(c, part->topic, part->partition);
+}
+
+bool
+burrow_key_parking_is_known(void)
+{
+	return !stale || known;
 }
 
 /* ---- what the table says ---- */
@@ -103,15 +127,15 @@ found_asked_key(void *arg, const char *topic, int32 partition, uint64 order)
  * tried again may be wrong, and is read again; until then their keys stay parked.
  */
 void
-burrow_key_parking_read(BurrowConsumer *c)
+burrow_key_parking_read(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->places)
+	dlist_foreach(iter, &places)
 		burrow_parking_reset(&dlist_container(BurrowKeyParking, node, iter.cur)->found);
-	burrow_dead_letter_each_key(c->subid, found_key, c);
-	burrow_dead_letter_ask_keys(c->subid, found_asked_key, c);
-	dlist_foreach(iter, &c->places)
+	burrow_dead_letter_each_key(c->subid, found_key, (void *) c);
+	burrow_dead_letter_ask_keys(c->subid, found_asked_key, (void *) c);
+	dlist_foreach(iter, &places)
 	{
 		BurrowKeyParking *place = dlist_container(BurrowKeyParking, node, iter.cur);
 
@@ -119,15 +143,16 @@ burrow_key_parking_read(BurrowConsumer *c)
 		place->keys = place->found;
 		burrow_parking_init(&place->found, park_allocate, park_release);
 	}
-	c->park_known = true;
+	known = true;
+	stale = false;
 }
 
 void
-burrow_key_parking_each(BurrowConsumer *c, void (*change) (BurrowParking *keys))
+burrow_key_parking_each(void (*change) (BurrowParking *keys))
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->places)
+	dlist_foreach(iter, &places)
 		change(&dlist_container(BurrowKeyParking, node, iter.cur)->keys);
 }
 

@@ -8,15 +8,20 @@
 #include "core/parking.h"
 #include "partition/partition.h"
 
-extern void burrow_key_parking_init(BurrowConsumer *c);
+extern void burrow_key_parking_init(const BurrowConsumer *c);
 /* The partition's place; made if there is none; NULL: park_key is off. */
-extern BurrowKeyParking *burrow_key_parking_place(BurrowConsumer *c, const char *topic, int32 partition);
+extern BurrowKeyParking *burrow_key_parking_place(const BurrowConsumer *c, const char *topic, int32 partition);
+/* The partition has come: it has that place. */
+extern void burrow_key_parking_join(const BurrowConsumer *c, BurrowPartition *part);
 /* Was the table read, or need not be?  Before that no message may come. */
-extern bool burrow_key_parking_is_known(const BurrowConsumer *c);
+extern bool burrow_key_parking_is_known(void);
+/* The table may have changed, by others: it is to be read again, if keys are parked at all. */
+extern void burrow_key_parking_outdate(const BurrowConsumer *c);
+extern bool burrow_key_parking_is_stale(void);
 /* Reads which keys are parked and which of them are to be tried again; in a transaction,
  * while no letter is in hand or waits to be written. */
-extern void burrow_key_parking_read(BurrowConsumer *c);
-extern void burrow_key_parking_each(BurrowConsumer *c, void (*change) (BurrowParking *keys));
+extern void burrow_key_parking_read(const BurrowConsumer *c);
+extern void burrow_key_parking_each(void (*change) (BurrowParking *keys));
 /* May a letter of this key be read, to be tried again? */
 extern bool burrow_key_parking_is_retried(const BurrowKeyParking *place, uint64 order);
 /* Is a message that is parked now to be tried again at once? */

@@ -30,7 +30,7 @@
 #include "catalog/dead_letter.h"
 #include "core/letter_headers.h"
 #include "dead_letter/publisher.h"
-#include "offsets/offset_commit.h"
+#include "offsets/durability.h"
 #include "partition/context.h"
 #include "partition/status.h"
 #include "runtime/crash_point.h"
@@ -62,8 +62,9 @@ typedef struct Letter
 	bool		delivered;
 } Letter;
 
-struct BurrowPublisher
+typedef struct BurrowPublisher
 {
+	int			wake_write;		/* the pipe that its producer writes to */
 	BurrowKafkaClient *producer;	/* NULL: none was needed yet */
 	bool		wanted;			/* there may be rows */
 	TimestampTz again_at;		/* nothing before; 0: at once */
@@ -81,23 +82,25 @@ struct BurrowPublisher
 	int			refused;		/* the first that is refused for good; -1: none */
 	int			undelivered;	/* the others that Kafka does not have */
 	BurrowKafkaEvent why;		/* the answer to the refused one, or else to the last of those */
-};
+} BurrowPublisher;
+
+static BurrowPublisher publisher;
 
 void
-burrow_publisher_init(BurrowConsumer *c)
+burrow_publisher_init(int wake_write)
 {
-	BurrowPublisher *o = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPublisher));
+	BurrowPublisher *o = &publisher;
 
 	o->wanted = true;
+	o->wake_write = wake_write;
 	o->batch_cxt = AllocSetContextCreate(TopMemoryContext, "burrow outbox", ALLOCSET_DEFAULT_SIZES);
 	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow outbox records", ALLOCSET_DEFAULT_SIZES);
-	c->outbox = o;
 }
 
 void
-burrow_publisher_wake(BurrowConsumer *c)
+burrow_publisher_wake(void)
 {
-	c->outbox->wanted = true;
+	publisher.wanted = true;
 }
 
 /* ---- reading ---- */
@@ -142,7 +145,7 @@ copy_bytes(const bytea *bytes, size_t *len)
 /* The message's own, and after them those that say what became of it: who looks for a
  * name takes the last. */
 static void
-set_headers(BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafkaRecord *record)
+set_headers(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafkaRecord *record)
 {
 	BurrowLetterOrigin origin = {
 		.topic = row->topic,
@@ -180,8 +183,8 @@ set_headers(BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafkaRecord
 static void
 take_row(void *arg, const BurrowDeadLetterRow *row)
 {
-	BurrowConsumer *c = arg;
-	BurrowPublisher *o = c->outbox;
+	const BurrowConsumer *c = arg;
+	BurrowPublisher *o = &publisher;
 	Letter	   *letter = &o->letters[o->n];
 	BurrowDeadLetterRow copy = *row;
 	MemoryContext old = MemoryContextSwitchTo(o->batch_cxt);
@@ -216,29 +219,29 @@ drop_batch(BurrowPublisher *o)
  * that it has seen: when that is durable, they are.
  */
 static void
-read_rows(BurrowConsumer *c, void *arg)
+read_rows(const BurrowConsumer *c, void *arg)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 
 	o->letters = MemoryContextAllocZero(o->batch_cxt, sizeof(Letter) * BATCH_LETTERS);
 	o->topic = MemoryContextStrdup(o->batch_cxt, c->sub->options.dead_letter_topic);
-	if (burrow_dead_letter_each(c->subid, BURROW_LETTERS_UNPRODUCED, BATCH_LETTERS, BATCH_BYTES, take_row, c) > 0)
+	if (burrow_dead_letter_each(c->subid, BURROW_LETTERS_UNPRODUCED, BATCH_LETTERS, BATCH_BYTES, take_row, (void *) c) > 0)
 		(void) GetCurrentTransactionId();
 }
 
 static bool
 wants_to_read(const BurrowConsumer *c)
 {
-	const BurrowPublisher *o = c->outbox;
+	const BurrowPublisher *o = &publisher;
 
 	return o->step == OUTBOX_IDLE && o->wanted && c->sub->options.dead_letter_topic != NULL &&
-		c->ending == BURROW_STOP_NONE;
+		!burrow_status_is_stopping();
 }
 
 static void
-read_batch(BurrowConsumer *c)
+read_batch(const BurrowConsumer *c)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 
 	drop_batch(o);
 	if (!burrow_status_try(c, read_rows, NULL, "read dead letters"))
@@ -270,13 +273,13 @@ note_failure(BurrowPublisher *o, int i, const BurrowKafkaEvent *why)
 }
 
 static void
-send_batch(BurrowConsumer *c)
+send_batch(const BurrowConsumer *c)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 
 	BURROW_CRASH_POINT("dead letter durable");
 	if (o->producer == NULL)
-		o->producer = burrow_kafka_client_open_producer(c->kafka, c->sub, c->wake_write);
+		o->producer = burrow_kafka_client_open_producer(c->kafka, c->sub, o->wake_write);
 	for (int i = 0; i < o->n; i++)
 	{
 		BurrowKafkaEvent event = {0};
@@ -295,9 +298,9 @@ send_batch(BurrowConsumer *c)
  * again after a while.  If we are not allowed to produce, that would not help.
  */
 static void
-serve_fatal_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
+serve_fatal_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 	BurrowKafkaEvent why = *event;
 
 	if (!event->authentication || o->step != OUTBOX_SENT)
@@ -317,9 +320,9 @@ serve_fatal_error(BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 /* Trouble with a connection is told by the group's member, or by records that are late. */
 static void
-serve_producer(BurrowConsumer *c)
+serve_producer(const BurrowConsumer *c)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 	BurrowKafkaEvent event;
 
 	while (o->producer != NULL && c->kafka->poll(o->producer, &event))
@@ -343,9 +346,9 @@ serve_producer(BurrowConsumer *c)
 /* ---- marking ---- */
 
 static void
-mark_rows(BurrowConsumer *c, void *arg)
+mark_rows(const BurrowConsumer *c, void *arg)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 	uint64	   *left = arg;
 	BurrowDeadLetterId *keys = palloc(sizeof(BurrowDeadLetterId) * o->n);
 	int			n = 0;
@@ -360,9 +363,9 @@ mark_rows(BurrowConsumer *c, void *arg)
 
 /* Kafka will not have it: the message that is a dead letter is named, as when it failed. */
 static void
-halt(BurrowConsumer *c)
+halt(const BurrowConsumer *c)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 	const BurrowDeadLetterId *key = &o->letters[o->refused].key;
 	const char *name = o->why.error_name;
 	BurrowHalt	halt = {
@@ -390,13 +393,13 @@ halt(BurrowConsumer *c)
 		halt.sqlstate = "42704";
 		halt.hint = "Create the topic, or name another one as dead_letter_topic by burrow.alter(); then call burrow.resume().";
 	}
-	burrow_status_halt(c, &halt);
+	burrow_status_halt(&halt);
 }
 
 static void
-set_failing(BurrowConsumer *c, bool failing)
+set_failing(const BurrowConsumer *c, bool failing)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 
 	if (failing)
 	{
@@ -417,9 +420,9 @@ set_failing(BurrowConsumer *c, bool failing)
 }
 
 static void
-mark_batch(BurrowConsumer *c)
+mark_batch(const BurrowConsumer *c)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 	uint64		left = 0;
 
 	BURROW_CRASH_POINT("dead letter delivered");
@@ -442,9 +445,9 @@ mark_batch(BurrowConsumer *c)
 /* ---- the steps ---- */
 
 void
-burrow_publisher_run(BurrowConsumer *c)
+burrow_publisher_run(const BurrowConsumer *c)
 {
-	BurrowPublisher *o = c->outbox;
+	BurrowPublisher *o = &publisher;
 
 	serve_producer(c);
 	if (o->again_at > c->now)
@@ -452,11 +455,11 @@ burrow_publisher_run(BurrowConsumer *c)
 	o->again_at = 0;
 	if (wants_to_read(c))
 		read_batch(c);
-	if (o->step == OUTBOX_READ && c->ending != BURROW_STOP_NONE)
+	if (o->step == OUTBOX_READ && burrow_status_is_stopping())
 		drop_batch(o);
 	if (o->step == OUTBOX_READ)
 	{
-		if (burrow_offset_commit_durable_lsn(c) >= o->lsn)
+		if (burrow_durability_lsn(c) >= o->lsn)
 			send_batch(c);
 		else
 			o->again_at = c->now + DURABLE_AGAIN_US;
@@ -471,14 +474,14 @@ burrow_publisher_run(BurrowConsumer *c)
 bool
 burrow_publisher_settled(const BurrowConsumer *c)
 {
-	return c->outbox->step == OUTBOX_IDLE || c->outbox->step == OUTBOX_READ;
+	return publisher.step == OUTBOX_IDLE || publisher.step == OUTBOX_READ;
 }
 
 /* When there is something to do here; 0: not by time. */
 TimestampTz
 burrow_publisher_next(const BurrowConsumer *c)
 {
-	const BurrowPublisher *o = c->outbox;
+	const BurrowPublisher *o = &publisher;
 
 	/* the pipe tells of answers */
 	if (o->step == OUTBOX_SENT && o->answered < o->n)

@@ -7,10 +7,10 @@
 
 #include "partition/context.h"
 
-extern void burrow_publisher_init(BurrowConsumer *c);
+extern void burrow_publisher_init(int wake_write);
 /* There may be rows that are not produced. */
-extern void burrow_publisher_wake(BurrowConsumer *c);
-extern void burrow_publisher_run(BurrowConsumer *c);
+extern void burrow_publisher_wake(void);
+extern void burrow_publisher_run(const BurrowConsumer *c);
 extern TimestampTz burrow_publisher_next(const BurrowConsumer *c);
 /* Does Kafka have, and the rows say so, all that was handed over? */
 extern bool burrow_publisher_settled(const BurrowConsumer *c);

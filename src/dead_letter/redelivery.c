@@ -27,7 +27,9 @@
 #include "catalog/dead_letter.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
+#include "dead_letter/writer.h"
 #include "partition/context.h"
+#include "partition/old_worker.h"
 #include "partition/partition.h"
 #include "partition/segment.h"
 #include "partition/status.h"
@@ -39,10 +41,16 @@
 /* When they could not be read. */
 #define READ_AGAIN_US		INT64CONST(1000000)
 
+/* There may be dead letters that are to be tried again. */
+static bool wanted = true;
+
+/* They could not be read: not before; 0: at once. */
+static TimestampTz again_at;
+
 /* While the rows of one part come. */
 typedef struct Reading
 {
-	BurrowConsumer *c;
+	const BurrowConsumer *c;
 	BurrowPartition *part;		/* NULL: none yet */
 	int			n;
 	BurrowMessage **messages;
@@ -50,18 +58,13 @@ typedef struct Reading
 } Reading;
 
 static BurrowPartition *
-new_part(BurrowConsumer *c, const BurrowDeadLetterRow *row)
+new_part(const BurrowConsumer *c, const BurrowDeadLetterRow *row)
 {
-	BurrowPartition *host = burrow_partition_find(c, row->topic, row->partition);
-	BurrowPartition *part = burrow_partition_new(c, row->topic, row->partition);
+	BurrowPartition *host = burrow_partition_find(row->topic, row->partition);
+	BurrowPartition *part = burrow_partition_new(row->topic, row->partition, true);
 
-	part->place = burrow_key_parking_place(c, row->topic, row->partition);
-	part->is_redelivery = true;
-	part->shares_queue = host != NULL && host->sched != NULL;
-	c->nletter_parts++;
-	part->state = BURROW_PARTITION_ACTIVE;
-	burrow_tracker_init(&part->tracker, row->offset, LETTERS_AT_ONCE);
-	part->sched = part->shares_queue ? host->sched : burrow_scheduler_add_partition(c->sched);
+	burrow_key_parking_join(c, part);
+	burrow_partition_open_letters(c, part, host, row->offset, LETTERS_AT_ONCE);
 	return part;
 }
 
@@ -114,7 +117,7 @@ set_order(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowSchedul
 
 /* The message as it was when it came from Kafka, with one attempt more. */
 static BurrowMessage *
-make_message(BurrowConsumer *c, BurrowPartition *part, const BurrowDeadLetterRow *row, BurrowTrackerRef ref)
+make_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowDeadLetterRow *row, BurrowTrackerRef ref)
 {
 	size_t		hsize = headers_size(row);
 	size_t		size = burrow_frame_message_size(bytes_len(row->key), bytes_len(row->value), hsize);
@@ -156,7 +159,7 @@ static void
 take_row(void *arg, const BurrowDeadLetterRow *row)
 {
 	Reading    *reading = arg;
-	BurrowConsumer *c = reading->c;
+	const BurrowConsumer *c = reading->c;
 	BurrowPartition *part = reading->part;
 	BurrowTrackerRef ref;
 	BurrowMessage *m;
@@ -166,7 +169,7 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 		!burrow_key_parking_is_retried(burrow_key_parking_place(c, row->topic, row->partition),
 									   burrow_key_order(VARDATA_ANY(row->key), bytes_len(row->key))))
 	{
-		c->park_stale = true;
+		burrow_key_parking_outdate(c);
 		return;
 	}
 	if (part == NULL || part->partition != row->partition || strcmp(part->topic, row->topic) != 0)
@@ -176,8 +179,7 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 	if (burrow_tracker_begin(&part->tracker, row->offset, &ref) != BURROW_TRACKER_TAKEN)
 		return;
 	m = make_message(c, part, row, ref);
-	part->unresolved++;
-	c->bytes += m->item.bytes;
+	burrow_partition_count_message(m);
 	reading->messages[reading->n++] = m;
 }
 
@@ -195,11 +197,11 @@ schedule(Reading *reading)
 
 /* Parts for which there was no room hold nothing that would close them. */
 static void
-close_empty_parts(BurrowConsumer *c)
+close_empty_parts(const BurrowConsumer *c)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->parts)
+	dlist_foreach_modify(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -209,48 +211,51 @@ close_empty_parts(BurrowConsumer *c)
 }
 
 void
-burrow_redelivery_give_up(BurrowConsumer *c, BurrowPartition *letters)
+burrow_redelivery_wake(void)
+{
+	wanted = true;
+}
+
+void
+burrow_redelivery_give_up(const BurrowConsumer *c, BurrowPartition *letters)
 {
 	burrow_partition_stop(c, letters);
-	burrow_key_parking_each(c, burrow_parking_given_up);
-	c->redeliver = true;
+	burrow_key_parking_each(burrow_parking_given_up);
+	wanted = true;
 }
 
 static void
-read_rows(BurrowConsumer *c, void *arg)
+read_rows(const BurrowConsumer *c, void *arg)
 {
 	Reading    *reading = arg;
 
-	if (c->park_stale)
-	{
+	if (burrow_key_parking_is_stale())
 		burrow_key_parking_read(c);
-		c->park_stale = false;
-	}
 	else
-		burrow_key_parking_each(c, burrow_parking_all_done);
+		burrow_key_parking_each(burrow_parking_all_done);
 	reading->total = burrow_dead_letter_each(c->subid, BURROW_LETTERS_ASKED, LETTERS_AT_ONCE, LETTER_BYTES,
 											 take_row, reading);
 }
 
 /* What was read before an error goes to the scheduler, and is not read again. */
 static void
-read_some(BurrowConsumer *c)
+read_some(const BurrowConsumer *c)
 {
 	Reading		reading = {.c = c, .messages = palloc(sizeof(BurrowMessage *) * LETTERS_AT_ONCE)};
 
-	c->redeliver_at = 0;
+	again_at = 0;
 	if (burrow_status_try(c, read_rows, &reading, "read dead letters"))
 	{
-		c->redeliver = reading.total > 0;
+		wanted = reading.total > 0;
 		if (reading.total == (uint64) reading.n)
-			burrow_key_parking_each(c, burrow_parking_all_read);
+			burrow_key_parking_each(burrow_parking_all_read);
 		if (reading.total == 0)
-			burrow_key_parking_each(c, burrow_parking_all_done);
+			burrow_key_parking_each(burrow_parking_all_done);
 	}
 	else
 	{
-		c->park_stale = c->sub->options.park_key;
-		c->redeliver_at = c->now + READ_AGAIN_US;
+		burrow_key_parking_outdate(c);
+		again_at = c->now + READ_AGAIN_US;
 	}
 	schedule(&reading);
 }
@@ -261,18 +266,18 @@ read_some(BurrowConsumer *c)
  * letter, too.
  */
 static bool
-wants_to_read(const BurrowConsumer *c)
+wants_to_read(bool assignment_unanswered)
 {
-	return c->redeliver && c->nletter_parts == 0 && dlist_is_empty((dlist_head *) &c->letters) &&
-		!c->assign_unanswered && !c->old_workers && c->ending == BURROW_STOP_NONE &&
-		!burrow_status_is_waiting(c);
+	return wanted && !burrow_partition_any_redelivery() && burrow_writer_is_empty() &&
+		!assignment_unanswered && !burrow_old_worker_exists() && !burrow_status_is_stopping() &&
+		!burrow_status_is_waiting();
 }
 
 void
-burrow_redelivery_run(BurrowConsumer *c)
+burrow_redelivery_run(const BurrowConsumer *c, bool assignment_unanswered)
 {
 	close_empty_parts(c);
-	if (!wants_to_read(c) || c->redeliver_at > c->now)
+	if (!wants_to_read(assignment_unanswered) || again_at > c->now)
 		return;
 	read_some(c);
 	close_empty_parts(c);
@@ -280,7 +285,7 @@ burrow_redelivery_run(BurrowConsumer *c)
 
 /* When there is something to do here; 0: not by time. */
 TimestampTz
-burrow_redelivery_next(const BurrowConsumer *c)
+burrow_redelivery_next(const BurrowConsumer *c, bool assignment_unanswered)
 {
-	return wants_to_read(c) ? Max(c->redeliver_at, c->now) : 0;
+	return wants_to_read(assignment_unanswered) ? Max(again_at, c->now) : 0;
 }

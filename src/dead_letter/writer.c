@@ -25,6 +25,7 @@
 #include "dead_letter/key_parking.h"
 #include "dead_letter/publisher.h"
 #include "dead_letter/writer.h"
+#include "offsets/offset_commit.h"
 #include "offsets/progress_merge.h"
 #include "partition/message_error.h"
 #include "partition/partition.h"
@@ -37,47 +38,45 @@
 /* When they could not be written. */
 #define LETTERS_AGAIN_US	INT64CONST(1000000)
 
-void
-burrow_writer_init(BurrowConsumer *c)
+/* Those to be written, as they came. */
+static dlist_head letters = DLIST_STATIC_INIT(letters);
+
+/* They could not be written: not before; 0: at once. */
+static TimestampTz again_at;
+
+bool
+burrow_writer_is_empty(void)
 {
-	dlist_init(&c->letters);
-	c->redeliver = true;
+	return dlist_is_empty(&letters);
 }
 
 void
-burrow_writer_give(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
+burrow_writer_give(const BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 {
 	/* held as if a worker still had it, until that is in the database */
 	m->retry->failure = failure;
-	dlist_push_tail(&c->letters, &m->retry->node);
+	dlist_push_tail(&letters, &m->retry->node);
 }
 
 /* ---- messages of a parked key ---- */
 
 /* As if a worker had it: it is resolved like one that has failed. */
-static void
-hold(BurrowMessage *m)
+void
+burrow_writer_park(const BurrowConsumer *c, BurrowMessage *m)
 {
-	burrow_tracker_hold(&m->part->tracker, m->ref);
-	m->part->held++;
+	burrow_partition_hold_message(m);
+	dlist_push_tail(&letters, &burrow_message_error_record(c, m)->node);
 }
 
 void
-burrow_writer_park(BurrowConsumer *c, BurrowMessage *m)
+burrow_writer_leave(const BurrowConsumer *c, BurrowMessage *m)
 {
-	hold(m);
-	dlist_push_tail(&c->letters, &burrow_message_error_record(c, m)->node);
-}
-
-void
-burrow_writer_leave(BurrowConsumer *c, BurrowMessage *m)
-{
-	hold(m);
+	burrow_partition_hold_message(m);
 	burrow_partition_forget_message(c, m);
 }
 
 BurrowSchedulerItem *
-burrow_writer_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
+burrow_writer_sort(const BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
 {
 	const BurrowKeyParking *place = ((const BurrowMessage *) items)->part->place;
 	BurrowSchedulerItem *first = NULL;
@@ -113,7 +112,7 @@ burrow_writer_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
 /* ---- dead letters, and what is skipped ---- */
 
 static void
-note_skipped(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
+note_skipped(const BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
 {
 	const char *public_text = burrow_message_error_public_text(failure);
 
@@ -132,7 +131,7 @@ exactly_once(const BurrowConsumer *c)
 }
 
 static void
-store_letter(BurrowConsumer *c, const BurrowRetry *retry)
+store_letter(const BurrowConsumer *c, const BurrowRetry *retry)
 {
 	BurrowMessage *m = retry->m;
 	const BurrowFailure *failure = retry->failure;
@@ -168,7 +167,7 @@ typedef struct Writing
 } Writing;
 
 static void
-save_progress(BurrowConsumer *c, const BurrowPartition *part, const Writing *writing)
+save_progress(const BurrowConsumer *c, const BurrowPartition *part, const Writing *writing)
 {
 	BurrowProgress progress = {
 		.subid = c->subid,
@@ -178,7 +177,7 @@ save_progress(BurrowConsumer *c, const BurrowPartition *part, const Writing *wri
 		.lane = BURROW_RESOLVED_LANE,
 		.place = (uint32) part->slot,
 		.head = burrow_tracker_head(&part->tracker),
-		.chunk = ++c->chunk,
+		.chunk = burrow_progress_merge_begin_chunk(BURROW_RESOLVED_LANE),
 		.folded = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
 		.offsets = writing->offsets,
 		.noffsets = writing->n
@@ -204,14 +203,14 @@ becomes_letter(const BurrowRetry *retry)
 
 /* What has to be in the database of them. */
 static void
-store_letters(BurrowConsumer *c, void *arg)
+store_letters(const BurrowConsumer *c, void *arg)
 {
 	Writing    *writing = arg;
-	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&letters))->m->part;
 	int			i = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->letters)
+	dlist_foreach(iter, &letters)
 	{
 		const BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
 
@@ -230,7 +229,7 @@ store_letters(BurrowConsumer *c, void *arg)
 
 /* The failed message is skipped, or a dead letter, and that is in the database. */
 static void
-note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+note_given_up(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
 	burrow_message_error_show(c, failure);
 	if (failure->verdict.action == BURROW_ACTION_SKIP)
@@ -240,11 +239,11 @@ note_given_up(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 	}
 	BURROW_COUNT(c->slot, messages_dead_lettered, 1);
 	burrow_key_parking_key(m);
-	burrow_publisher_wake(c);
+	burrow_publisher_wake();
 }
 
 static void
-take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
+take_letter(const BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 {
 	BurrowMessage *m = retry->m;
 
@@ -256,8 +255,7 @@ take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 			BURROW_COUNT(c->slot, messages_parked, 1);
 		else
 			note_given_up(c, m, retry->failure);
-		m->part->ndone++;
-		c->done_since_commit++;
+		burrow_offset_commit_count_done(m->part);
 	}
 	if (retry->failure != NULL)
 		pfree(retry->failure);
@@ -266,25 +264,25 @@ take_letter(BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 
 /* The row that the first letter's progress is in holds so much now. */
 static void
-note_row(BurrowConsumer *c, size_t bytes)
+note_row(const BurrowConsumer *c, size_t bytes)
 {
-	BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&letters))->m->part;
 
 	burrow_progress_merge_note(part, BURROW_RESOLVED_LANE, burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE), bytes);
 }
 
 /* Writes as many as fit into one transaction.  False: not now. */
 static bool
-write_some(BurrowConsumer *c)
+write_some(const BurrowConsumer *c)
 {
-	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&c->letters))->m->part;
+	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&letters))->m->part;
 	int64		offsets[LETTERS_AT_ONCE];
 	Writing		writing = {0, offsets};
 	uint64		bytes = 0;
 	dlist_iter	iter;
 
 	/* a transaction can carry the progress of one partition only */
-	dlist_foreach(iter, &c->letters)
+	dlist_foreach(iter, &letters)
 	{
 		const BurrowMessage *m = dlist_container(BurrowRetry, node, iter.cur)->m;
 
@@ -298,7 +296,7 @@ write_some(BurrowConsumer *c)
 	note_row(c, burrow_progress_committed());
 	/* where nothing was written (skipped, at least once), an older commit's will do */
 	for (int n = writing.n; n > 0; n--)
-		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&c->letters)),
+		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&letters)),
 					Max(XactLastCommitEnd, BURROW_SLOT_DONE));
 	return true;
 }
@@ -308,36 +306,36 @@ write_some(BurrowConsumer *c)
  * cannot wait: they will be read, and fail, again.
  */
 static void
-give_up_letters(BurrowConsumer *c, bool going)
+give_up_letters(const BurrowConsumer *c, bool going)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->letters)
+	dlist_foreach_modify(iter, &letters)
 	{
 		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
 
 		if (retry->m->part->state == BURROW_PARTITION_CLOSED ||
-			(going && (retry->m->part->state != BURROW_PARTITION_ACTIVE || c->ending != BURROW_STOP_NONE)))
+			(going && (retry->m->part->state != BURROW_PARTITION_ACTIVE || burrow_status_is_stopping())))
 			take_letter(c, retry, 0);
 	}
 }
 
 bool
-burrow_writer_run(BurrowConsumer *c)
+burrow_writer_run(const BurrowConsumer *c)
 {
 	bool		written = false;
 
-	if (dlist_is_empty(&c->letters))
+	if (dlist_is_empty(&letters))
 		return false;
-	give_up_letters(c, c->letters_again_at > c->now);
-	if (c->letters_again_at > c->now)
+	give_up_letters(c, again_at > c->now);
+	if (again_at > c->now)
 		return false;
-	c->letters_again_at = 0;
-	while (!dlist_is_empty(&c->letters))
+	again_at = 0;
+	while (!dlist_is_empty(&letters))
 	{
 		if (!write_some(c))
 		{
-			c->letters_again_at = c->now + LETTERS_AGAIN_US;
+			again_at = c->now + LETTERS_AGAIN_US;
 			give_up_letters(c, true);
 			return written;
 		}
@@ -349,5 +347,5 @@ burrow_writer_run(BurrowConsumer *c)
 TimestampTz
 burrow_writer_next(const BurrowConsumer *c)
 {
-	return dlist_is_empty((dlist_head *) &c->letters) ? 0 : c->letters_again_at;
+	return dlist_is_empty(&letters) ? 0 : again_at;
 }

@@ -5,19 +5,21 @@
 #ifndef BURROW_DEAD_LETTER_WRITER_H
 #define BURROW_DEAD_LETTER_WRITER_H
 
+#include "partition/message_error.h"
 #include "partition/partition.h"
 
-extern void burrow_writer_init(BurrowConsumer *c);
 /* The message, which nobody holds any more, has failed for good; frees failure in the end. */
-extern void burrow_writer_give(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
+extern void burrow_writer_give(const BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure);
 /* A message just picked is to be written as a dead letter, without having failed. */
-extern void burrow_writer_park(BurrowConsumer *c, BurrowMessage *m);
+extern void burrow_writer_park(const BurrowConsumer *c, BurrowMessage *m);
 /* A dead letter just picked is not to be tried: its row stays as it is. */
-extern void burrow_writer_leave(BurrowConsumer *c, BurrowMessage *m);
+extern void burrow_writer_leave(const BurrowConsumer *c, BurrowMessage *m);
+/* Waits none to be written? */
+extern bool burrow_writer_is_empty(void);
 /* Writes dead letters.  True: some were written. */
-extern bool burrow_writer_run(BurrowConsumer *c);
+extern bool burrow_writer_run(const BurrowConsumer *c);
 /* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
-extern BurrowSchedulerItem *burrow_writer_sort(BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n);
+extern BurrowSchedulerItem *burrow_writer_sort(const BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n);
 /* When letters that could not be written are tried again; 0: not by time. */
 extern TimestampTz burrow_writer_next(const BurrowConsumer *c);
 

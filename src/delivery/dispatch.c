@@ -33,37 +33,37 @@
 /* Sessions are replaced because of new settings, but not more often. */
 #define RENEW_US			INT64CONST(1000000)
 
+/* The last chunk was a retry. */
+static bool gave_retry;
+
 static inline bool
 is_full(const BurrowConsumer *c)
 {
-	return c->pool->nlanes - c->pool->nleaving >= c->sub->options.workers;
+	return burrow_pool()->nlanes - burrow_pool()->nleaving >= c->sub->options.workers;
 }
 
 /* All sessions are replaced when their settings have changed, one when a fresh one finds no room. */
 static void
-make_room(BurrowConsumer *c)
+make_room(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
+	const BurrowPool *pool = burrow_pool();
 
 	/* those that start were perhaps too early to see it, but are to come before they go */
 	if (pool->renew && pool->nstarting == 0 && pool->renewed_at + RENEW_US <= c->now)
 	{
-		pool->renew = false;
-		pool->renewed_at = c->now;
-		pool->start_again_at = pool->start_delay_us = 0;
-		burrow_pool_replace(c);
+		burrow_pool_renew_now(c);
 		burrow_failure_try_now(c);
 	}
 	else if (burrow_retry_lacks_session(c) && is_full(c) && pool->nidle > 0 &&
-			 burrow_session_budget_take(&pool->budget, c->sub->options.workers, c->now))
-		burrow_pool_let_go(c, dlist_container(BurrowLane, idle_node, dlist_tail_node(&pool->idle)));
+			 burrow_pool_spend(c))
+		burrow_pool_let_go(c, dlist_container(BurrowLane, idle_node, dlist_tail_node((dlist_head *) &pool->idle)));
 }
 
 /* Workers that are missing: at least min_workers, and as many as there is work for. */
 static void
-start_missing(BurrowConsumer *c)
+start_missing(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
+	const BurrowPool *pool = burrow_pool();
 	const BurrowOptions *o = &c->sub->options;
 	uint64		ready = burrow_scheduler_ready(c->sched) + (burrow_retry_is_due(c) ? 1 : 0);
 	int			present = pool->nlanes - pool->nleaving;
@@ -73,32 +73,19 @@ start_missing(BurrowConsumer *c)
 		wanted = Max(wanted, (int) Min((uint64) o->workers, present + ready - pool->nstarting));
 	if (burrow_retry_lacks_session(c))
 		wanted = Max(wanted, present + 1);
-	wanted = Min(wanted, o->workers);
-	burrow->subscriptions[c->slot].workers_wanted = wanted;
-
-	if (present >= wanted || (pool->start_again_at != 0 && pool->start_again_at > c->now))
-		return;
-	pool->start_again_at = 0;
-	for (; present < wanted; present++)
-		if (!burrow_pool_start_worker(c))
-			return;
-	if (pool->told_short)
-	{
-		pool->told_short = false;
-		burrow->subscriptions[c->slot].shortage = BURROW_SHORT_OF_NOTHING;
-	}
+	burrow_pool_start_workers(c, Min(wanted, o->workers));
 }
 
 /* Idle workers that nobody needs leave, the one idle for longest first. */
 static void
-end_idle(BurrowConsumer *c)
+end_idle(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
+	const BurrowPool *pool = burrow_pool();
 
 	while (pool->nidle > 0 &&
 		   pool->nlanes - pool->nleaving > c->sub->options.min_workers)
 	{
-		BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_tail_node(&pool->idle));
+		BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_tail_node((dlist_head *) &pool->idle));
 
 		if (lane->idle_since + IDLE_LEAVE_US > c->now)
 			break;
@@ -110,22 +97,18 @@ end_idle(BurrowConsumer *c)
 
 /* Sends the chunk, or as much of it as fits into the queue now. */
 static void
-lane_send(BurrowConsumer *c, BurrowLane *lane)
+lane_send(const BurrowConsumer *c, BurrowLane *lane)
 {
 	shm_mq_result r = burrow_transport_send(lane->transport->chunks, lane->iov, lane->iovcnt, true);
 
-	if (lane->sending)
-		c->pool->nsending--;
-	lane->sending = (r == SHM_MQ_WOULD_BLOCK);
-	if (lane->sending)
-		c->pool->nsending++;
+	burrow_pool_set_sending(lane, r == SHM_MQ_WOULD_BLOCK);
 	if (r == SHM_MQ_DETACHED)
 		burrow_results_lane_gone(c, lane);
 }
 
 /* Room for a chunk of the size that the options allow now. */
 static void
-fit_lane(BurrowConsumer *c, BurrowLane *lane)
+fit_lane(const BurrowConsumer *c, BurrowLane *lane)
 {
 	int			size = Max(c->sub->options.batch_size, PREFETCHED_MESSAGES);
 
@@ -145,18 +128,15 @@ fit_lane(BurrowConsumer *c, BurrowLane *lane)
 
 /* Gives a chunk to an idle worker. */
 static void
-give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint32 n)
+give_chunk(const BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint32 n)
 {
 	BurrowMessage *first = (BurrowMessage *) items;
 	BurrowPartition *part = first->part;
 	size_t		topic_len = strlen(part->topic);
 	uint32		i = 0;
 
-	burrow_pool_set_not_idle(c, lane);
-	lane->state = BURROW_LANE_BUSY;
-	c->pool->nbusy++;
-	lane->chunk = ++c->chunk;
-	c->lane_chunks[lane->lane] = lane->chunk;
+	burrow_pool_set_busy(lane);
+	lane->chunk = burrow_progress_merge_begin_chunk(lane->lane);
 	lane->part = part;
 	lane->header.magic = BURROW_CHUNK_MAGIC;
 	lane->header.nmessages = n;
@@ -169,7 +149,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint
 	lane->header.flags = part->is_redelivery ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
 	lane->header.batch_size = part->is_redelivery || first->frame.attempt > 1 ? 1 :
-		burrow_sizer_batch(&c->pool->sizer, c->sub->options.batch_time_us, c->sub->options.batch_size);
+		burrow_sizer_batch(burrow_results_sizer(), c->sub->options.batch_time_us, c->sub->options.batch_size);
 	memset(lane->topic, 0, BURROW_FRAME_ALIGN(topic_len));
 	memcpy(lane->topic, part->topic, topic_len);
 	lane->iov[0].data = (char *) &lane->header;
@@ -184,8 +164,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint
 		i++;
 		lane->iov[i].data = (char *) &m->frame;
 		lane->iov[i].len = m->frame.total;
-		burrow_tracker_hold(&part->tracker, m->ref);
-		part->held++;
+		burrow_partition_hold_message(m);
 	}
 	Assert(i == n);
 	lane->nmessages = n;
@@ -203,7 +182,7 @@ give_chunk(BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items, uint
 static uint32
 chunk_size(const BurrowConsumer *c, uint64 ready)
 {
-	const BurrowPool *pool = c->pool;
+	const BurrowPool *pool = burrow_pool();
 	const BurrowOptions *o = &c->sub->options;
 	uint32		carried = Min(PREFETCHED_MESSAGES, o->max_inflight / (2 * o->workers));
 	int			present = pool->nlanes - pool->nleaving;
@@ -214,15 +193,15 @@ chunk_size(const BurrowConsumer *c, uint64 ready)
 		.workers = pool->told_short ? present : Max(present, o->workers),
 	};
 
-	if (burrow_status_is_waiting(c))
+	if (burrow_status_is_waiting())
 		return 1;
-	return burrow_sizer_size(&pool->sizer, load, o->batch_time_us,
-							 burrow_sizer_batch(&pool->sizer, o->batch_time_us, o->batch_size), carried);
+	return burrow_sizer_size(burrow_results_sizer(), load, o->batch_time_us,
+							 burrow_sizer_batch(burrow_results_sizer(), o->batch_time_us, o->batch_size), carried);
 }
 
 /* A message whose retry is due, in a chunk of its own.  False: there is none. */
 static bool
-give_retry(BurrowConsumer *c, BurrowLane *lane)
+give_retry(const BurrowConsumer *c, BurrowLane *lane)
 {
 	bool		due = burrow_retry_is_due(c);
 	BurrowLane *fresh = burrow_retry_fresh_lane(c);
@@ -238,7 +217,7 @@ give_retry(BurrowConsumer *c, BurrowLane *lane)
 	else
 		return false;
 	m->item.next = NULL;
-	c->pool->gave_retry = true;
+	gave_retry = true;
 	if (m->frame.attempt > 1)
 		BURROW_COUNT(c->slot, messages_retried, 1);
 	fit_lane(c, lane);
@@ -252,16 +231,16 @@ give_retry(BurrowConsumer *c, BurrowLane *lane)
  * succeed, nor look like so many errors in a row.
  */
 static bool
-give_next(BurrowConsumer *c)
+give_next(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
-	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node(&pool->idle));
+	const BurrowPool *pool = burrow_pool();
+	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node((dlist_head *) &pool->idle));
 	uint64		ready = burrow_scheduler_ready(c->sched);
 	BurrowSchedulerLimits limits;
 	BurrowSchedulerItem *items;
 	uint32		n;
 
-	if ((ready == 0 || !pool->gave_retry) && give_retry(c, lane))
+	if ((ready == 0 || !gave_retry) && give_retry(c, lane))
 		return true;
 	if (ready == 0)
 		return false;
@@ -275,15 +254,15 @@ give_next(BurrowConsumer *c)
 	items = burrow_writer_sort(c, items, &n);
 	if (items == NULL)
 		return true;
-	pool->gave_retry = false;
+	gave_retry = false;
 	give_chunk(c, lane, items, n);
 	return true;
 }
 
 void
-burrow_dispatch_run(BurrowConsumer *c)
+burrow_dispatch_run(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
+	const BurrowPool *pool = burrow_pool();
 	bool		more;
 
 	if (pool->nsending > 0)
@@ -293,7 +272,7 @@ burrow_dispatch_run(BurrowConsumer *c)
 				lane_send(c, pool->lanes[i]);
 	}
 
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 	{
 		(void) burrow_reclaim_run(c);
 		return;
@@ -307,7 +286,7 @@ burrow_dispatch_run(BurrowConsumer *c)
 		/* what was parked lets others of its key go on, to be parked too */
 		more |= burrow_writer_run(c);
 		/* a failure that halts may have been among what came to light */
-	} while (more && pool->nidle > 0 && c->ending == BURROW_STOP_NONE);
+	} while (more && pool->nidle > 0 && !burrow_status_is_stopping());
 	start_missing(c);
 	end_idle(c);
 }
@@ -316,10 +295,10 @@ burrow_dispatch_run(BurrowConsumer *c)
 TimestampTz
 burrow_dispatch_next(const BurrowConsumer *c)
 {
-	const BurrowPool *pool = c->pool;
+	const BurrowPool *pool = burrow_pool();
 	TimestampTz next = 0;
 
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 		return 0;
 	if (pool->start_again_at != 0 &&
 		pool->nlanes - pool->nleaving < burrow->subscriptions[c->slot].workers_wanted)

@@ -35,10 +35,18 @@
 #define MOST_DOUBTS			3
 #define DOUBT_US			INT64CONST(1000000)
 
+static BurrowBreaker breaker;
+
+/* The environment is at fault: nothing is given out before; 0: it is not. */
+static TimestampTz wait_until;
+
+/* It is Burrow's own rows that could not be written. */
+static bool wait_is_ours;
+
 void
-burrow_failure_init(BurrowConsumer *c)
+burrow_failure_init(const BurrowConsumer *c)
 {
-	burrow_retry_init(c);
+	burrow_retry_init();
 }
 
 /* ---- the environment ---- */
@@ -46,30 +54,47 @@ burrow_failure_init(BurrowConsumer *c)
 bool
 burrow_failure_may_dispatch(const BurrowConsumer *c)
 {
-	return !burrow_status_is_waiting(c) || (c->wait_until <= c->now && c->pool->nbusy == 0);
+	return !burrow_status_is_waiting() || (wait_until <= c->now && burrow_pool()->nbusy == 0);
+}
+
+TimestampTz
+burrow_failure_wait_until(void)
+{
+	return wait_until;
+}
+
+/* What is known of the message; made at its first failure. */
+static BurrowRetry *
+record_of(const BurrowConsumer *c, BurrowMessage *m)
+{
+	bool		first = m->retry == NULL;
+	BurrowRetry *retry = burrow_message_error_record(c, m);
+
+	if (first)
+		retry->successes_before = breaker.successes;
+	return retry;
 }
 
 /* Nobody's fault: attempts that were counted since nothing has succeeded any more. */
 static void
-take_back_attempts(BurrowConsumer *c, BurrowRetry *retry)
+take_back_attempts(BurrowRetry *retry)
 {
-	if (retry->successes_before != c->breaker.successes)
+	if (retry->successes_before != breaker.successes)
 		return;
 	retry->m->frame.attempt -= retry->environment_failures;
 	retry->environment_failures = 0;
 }
 
 static void
-begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
+begin_wait(const BurrowConsumer *c, const BurrowFailure *failure)
 {
 	const char *sqlstate = failure->sqlstate;
 	const char *public_text = burrow_message_error_public_text(failure);
-	bool		first = c->wait_until == 0;
-	dlist_iter	iter;
+	bool		first = wait_until == 0;
 
-	c->wait_until = c->now + c->breaker.wait_us;
-	dlist_foreach(iter, &c->waiting)
-		take_back_attempts(c, dlist_container(BurrowRetry, node, iter.cur));
+	wait_until = c->now + breaker.wait_us;
+	burrow_status_set_waiting(true);
+	burrow_retry_each(take_back_attempts);
 	burrow_message_error_show(c, failure);
 	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, true);
 	ereport(first ? WARNING : DEBUG1,
@@ -80,48 +105,49 @@ begin_wait(BurrowConsumer *c, const BurrowFailure *failure)
 }
 
 void
-burrow_failure_success(BurrowConsumer *c)
+burrow_failure_success(const BurrowConsumer *c)
 {
-	int64		wait_us = c->breaker.wait_us;
+	int64		wait_us = breaker.wait_us;
 
-	if (!burrow_breaker_success(&c->breaker))
+	if (!burrow_breaker_success(&breaker))
 		return;
 	/* what was in hand when the wait began says nothing about other lanes' rows */
-	c->breaker.wait_us = c->wait_is_ours && c->wait_until > c->now ? wait_us : 0;
-	if (burrow_status_is_waiting(c))
+	breaker.wait_us = wait_is_ours && wait_until > c->now ? wait_us : 0;
+	burrow_status_set_waiting(breaker.wait_us > 0);
+	if (burrow_status_is_waiting())
 		return;
-	c->wait_until = 0;
-	c->wait_is_ours = false;
+	wait_until = 0;
+	wait_is_ours = false;
 	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, false);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
 /* True: the failure is the environment's, and does not count. */
 static bool
-blame_environment(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+blame_environment(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
-	BurrowRetry *retry = burrow_message_error_record(c, m);
+	BurrowRetry *retry = record_of(c, m);
 	bool		used_up = m->frame.attempt > (uint32) c->sub->options.max_retries;
 
 	/* what was still in hand when the wait began does not make it longer */
-	if (burrow_status_is_waiting(c) && c->wait_until > c->now)
+	if (burrow_status_is_waiting() && wait_until > c->now)
 		return true;
-	if (!burrow_breaker_environment(&c->breaker, failure->sqlstate, m->part->id, m->frame.offset,
+	if (!burrow_breaker_environment(&breaker, failure->sqlstate, m->part->id, m->frame.offset,
 									used_up, retry->successes_before))
 	{
 		retry->environment_failures++;
 		return false;
 	}
-	take_back_attempts(c, retry);
+	take_back_attempts(retry);
 	begin_wait(c, failure);
 	return true;
 }
 
 void
-burrow_failure_try_now(BurrowConsumer *c)
+burrow_failure_try_now(const BurrowConsumer *c)
 {
-	if (burrow_status_is_waiting(c) && c->wait_until > c->now)
-		c->wait_until = c->now;
+	if (burrow_status_is_waiting() && wait_until > c->now)
+		wait_until = c->now;
 }
 
 /* ---- the session ---- */
@@ -145,17 +171,17 @@ burrow_failure_doubts_session(const BurrowFailure *failure)
  * succeeds.
  */
 static bool
-blame_session(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure, BurrowErrorKind kind)
+blame_session(const BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure, BurrowErrorKind kind)
 {
-	BurrowRetry *retry = burrow_message_error_record(c, m);
+	BurrowRetry *retry = record_of(c, m);
 	bool		read_only = kind == BURROW_ERROR_SESSION;
 
 	if (!read_only && (retry->doubts >= MOST_DOUBTS || failure->origin == BURROW_ORIGIN_SESSION ||
 					   !burrow_failure_doubts_session(failure)))
 		return false;
-	if (read_only && (burrow_status_is_waiting(c) ? c->wait_until <= c->now : retry->doubts > 0))
+	if (read_only && (burrow_status_is_waiting() ? wait_until <= c->now : retry->doubts > 0))
 	{
-		burrow_breaker_wait(&c->breaker);
+		burrow_breaker_wait(&breaker);
 		begin_wait(c, failure);
 	}
 	failure->verdict = (BurrowVerdict) {BURROW_ACTION_RETRY, read_only ? 0 : retry->doubts * DOUBT_US};
@@ -182,7 +208,7 @@ policy_of(const BurrowOptions *o)
 }
 
 static void
-halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowFailure *failure,
+halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowFailure *failure,
 	 const char *message, const char *public_message, BurrowRemedy remedy)
 {
 	BurrowHalt	halt = {
@@ -191,7 +217,7 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowF
 		.detail = failure->detail, .hint = failure->hint, .context = failure->context, .remedy = remedy
 	};
 
-	burrow_status_halt(c, &halt);
+	burrow_status_halt(&halt);
 }
 
 static const char *
@@ -203,7 +229,7 @@ in_a_row_text(uint32 in_a_row, const char *text)
 }
 
 static void
-begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
+begin_halt(const BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
 {
 	/* the next message would fail, too, where the handler cannot be called or others have failed */
 	bool		its_own = in_a_row == 0 && failure->origin != BURROW_ORIGIN_LOOKUP;
@@ -214,7 +240,7 @@ begin_halt(BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failu
 }
 
 void
-burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
+burrow_failure_judge(const BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 {
 	const BurrowOptions *o = &c->sub->options;
 	BurrowPolicy policy = policy_of(o);
@@ -234,17 +260,17 @@ burrow_failure_judge(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure
 
 	failure->verdict = burrow_policy_decide(&policy, kind, m->frame.attempt, pg_prng_uint64(&pg_global_prng_state));
 	if ((kind == BURROW_ERROR_RETRIABLE || kind == BURROW_ERROR_PERMANENT) && !m->part->is_redelivery)
-		in_a_row = burrow_breaker_error(&c->breaker, o->max_consecutive_errors);
+		in_a_row = burrow_breaker_error(&breaker, o->max_consecutive_errors);
 	if (in_a_row)
 		failure->verdict.action = BURROW_ACTION_HALT;
 	if (failure->verdict.action == BURROW_ACTION_HALT)
-		begin_halt(c, m, failure, in_a_row ? c->breaker.errors : 0);
+		begin_halt(c, m, failure, in_a_row ? breaker.errors : 0);
 	else if (failure->verdict.action == BURROW_ACTION_RETRY)
 		m->frame.attempt++;
 }
 
 void
-burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64 offset, BurrowFailure *failure)
+burrow_failure_of_progress(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, BurrowFailure *failure)
 {
 	BurrowPolicy policy = policy_of(&c->sub->options);
 
@@ -253,10 +279,10 @@ burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64
 	if (burrow_policy_classify(&policy, failure->sqlstate, failure->origin) == BURROW_ERROR_CORRUPT)
 		halt(c, part, offset, failure, failure->message, burrow_message_error_public_text(failure), BURROW_REMEDY_RESUME);
 	/* what was still in hand when the wait began does not make it longer */
-	else if (!burrow_status_is_waiting(c) || c->wait_until <= c->now)
+	else if (!burrow_status_is_waiting() || wait_until <= c->now)
 	{
-		burrow_breaker_wait(&c->breaker);
-		c->wait_is_ours = true;
+		burrow_breaker_wait(&breaker);
+		wait_is_ours = true;
 		begin_wait(c, failure);
 	}
 	pfree(failure);
@@ -265,17 +291,17 @@ burrow_failure_of_progress(BurrowConsumer *c, const BurrowPartition *part, int64
 /* ---- consequences ---- */
 
 static void
-retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+retry_later(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
 	BurrowPartition *part = m->part;
 
 	/* its partition is going: whoever gets it next will read it again */
-	if (part->state != BURROW_PARTITION_ACTIVE || c->ending != BURROW_STOP_NONE)
+	if (part->state != BURROW_PARTITION_ACTIVE || burrow_status_is_stopping())
 	{
 		burrow_partition_forget_message(c, m);
 		return;
 	}
-	if (!burrow_status_is_waiting(c))
+	if (!burrow_status_is_waiting())
 		burrow_message_error_show(c, failure);
 	burrow_tracker_release(&part->tracker, m->ref);
 	burrow_retry_add(c, m, c->now + failure->verdict.delay_us);
@@ -283,7 +309,7 @@ retry_later(BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 }
 
 void
-burrow_failure_act(BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
+burrow_failure_act(const BurrowConsumer *c, BurrowMessage *m, BurrowFailure *failure)
 {
 	/* an epoch that was lost is somebody else's to resolve */
 	bool		lost = m->part->state == BURROW_PARTITION_CLOSED;
@@ -315,7 +341,7 @@ TimestampTz
 burrow_failure_next(const BurrowConsumer *c)
 {
 	/* the next message is tried, a fresh one too */
-	if (burrow_status_is_waiting(c) && c->ending == BURROW_STOP_NONE && c->wait_until > c->now)
-		return c->wait_until;
+	if (burrow_status_is_waiting() && !burrow_status_is_stopping() && wait_until > c->now)
+		return wait_until;
 	return 0;
 }

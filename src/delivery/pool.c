@@ -20,8 +20,10 @@
 
 #include "guc.h"
 #include "delivery/pool.h"
+#include "offsets/progress_merge.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "runtime/bgw.h"
 #include "shmem/worker_slots.h"
 
@@ -31,9 +33,11 @@
 #define START_AGAIN_MIN_US	INT64CONST(1000000)
 #define START_AGAIN_MAX_US	INT64CONST(60000000)
 
+static BurrowPool pool;
+
 /* What a worker must know.  Made anew when options change. */
 static void
-make_setup(BurrowConsumer *c)
+make_setup(const BurrowConsumer *c)
 {
 	const BurrowSubscription *sub = c->sub;
 	BurrowWorkerSetup *setup = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowWorkerSetup));
@@ -46,19 +50,23 @@ make_setup(BurrowConsumer *c)
 	setup->handler_owner = sub->handler_owner;
 	strlcpy(setup->subscription, sub->name, sizeof(setup->subscription));
 	strlcpy(setup->handler, sub->handler, sizeof(setup->handler));
-	if (c->pool->setup != NULL)
-		pfree(c->pool->setup);
-	c->pool->setup = setup;
+	if (pool.setup != NULL)
+		pfree(pool.setup);
+	pool.setup = setup;
 }
 
 void
-burrow_pool_init(BurrowConsumer *c)
+burrow_pool_init(const BurrowConsumer *c)
 {
-	c->pool = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPool));
-	c->lane_chunks = MemoryContextAllocZero(TopMemoryContext, sizeof(uint64) * BURROW_MAX_WORKERS);
-	dlist_init(&c->pool->idle);
-	dlist_init(&c->pool->prefetching);
+	dlist_init(&pool.idle);
+	dlist_init(&pool.prefetching);
 	make_setup(c);
+}
+
+const BurrowPool *
+burrow_pool(void)
+{
+	return &pool;
 }
 
 /* Has the lane's worker taken its slot, and not left it yet? */
@@ -71,20 +79,43 @@ burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane)
 /* ---- coming and going ---- */
 
 void
-burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane)
+burrow_pool_set_idle(const BurrowConsumer *c, BurrowLane *lane)
 {
 	lane->state = BURROW_LANE_IDLE;
-	c->lane_chunks[lane->lane] = 0;
+	burrow_progress_merge_end_chunk(lane->lane);
 	lane->idle_since = c->now;
-	dlist_push_head(&c->pool->idle, &lane->idle_node);
-	c->pool->nidle++;
+	dlist_push_head(&pool.idle, &lane->idle_node);
+	pool.nidle++;
+}
+
+static void
+set_not_idle(BurrowLane *lane)
+{
+	dlist_delete(&lane->idle_node);
+	pool.nidle--;
 }
 
 void
-burrow_pool_set_not_idle(BurrowConsumer *c, BurrowLane *lane)
+burrow_pool_set_busy(BurrowLane *lane)
 {
-	dlist_delete(&lane->idle_node);
-	c->pool->nidle--;
+	set_not_idle(lane);
+	lane->state = BURROW_LANE_BUSY;
+	pool.nbusy++;
+}
+
+void
+burrow_pool_set_sending(BurrowLane *lane, bool sending)
+{
+	if (sending != lane->sending)
+		pool.nsending += sending ? 1 : -1;
+	lane->sending = sending;
+}
+
+void
+burrow_pool_start_prefetching(BurrowLane *lane)
+{
+	lane->prefetching = true;
+	dlist_push_tail(&pool.prefetching, &lane->prefetching_node);
 }
 
 void
@@ -97,10 +128,9 @@ burrow_pool_stop_prefetching(BurrowLane *lane)
 
 /* The lane has no chunk any more. */
 void
-burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
+burrow_pool_forget_chunk(BurrowLane *lane)
 {
-	if (lane->sending)
-		c->pool->nsending--;
+	burrow_pool_set_sending(lane, false);
 	burrow_pool_stop_prefetching(lane);
 	for (int i = 0; i < lane->nmessages; i++)
 	{
@@ -111,40 +141,39 @@ burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane)
 		pfree(lane->unsaved);
 	lane->unsaved = NULL;
 	lane->nmessages = 0;
-	lane->sending = false;
 	lane->cancelled = false;
-	c->pool->nbusy--;
+	pool.nbusy--;
 }
 
 /* Our end of its queues is closed: an idle worker exits, and a running one when it has
  * ended its message. */
 void
-burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane)
+burrow_pool_let_go(const BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->state == BURROW_LANE_IDLE)
-		burrow_pool_set_not_idle(c, lane);
+		set_not_idle(lane);
 	else if (lane->state == BURROW_LANE_STARTING)
-		c->pool->nstarting--;
+		pool.nstarting--;
 	burrow_transport_detach(lane->transport);
 	lane->transport = NULL;
 	lane->state = BURROW_LANE_LEAVING;
-	c->lane_chunks[lane->lane] = 0;
-	c->pool->nleaving++;
+	burrow_progress_merge_end_chunk(lane->lane);
+	pool.nleaving++;
 }
 
 /* A lane that nobody has. */
 static BurrowLane *
-free_lane(BurrowConsumer *c)
+free_lane(const BurrowConsumer *c)
 {
 	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
 	{
-		BurrowLane *lane = c->pool->lanes[i];
+		BurrowLane *lane = pool.lanes[i];
 
 		if (lane == NULL)
 		{
 			lane = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowLane));
 			lane->lane = i;
-			c->pool->lanes[i] = lane;
+			pool.lanes[i] = lane;
 		}
 		if (lane->state == BURROW_LANE_FREE)
 			return lane;
@@ -154,27 +183,27 @@ free_lane(BurrowConsumer *c)
 
 /* The pool is smaller than it should be: said once, with what to do. */
 static void
-tell_short(BurrowConsumer *c, BurrowShortage shortage, const char *hint)
+tell_short(const BurrowConsumer *c, BurrowShortage shortage, const char *hint)
 {
 	/* the end of one that leaves wakes us, and gives its place back */
-	if (c->pool->nleaving > 0)
+	if (pool.nleaving > 0)
 		return;
-	c->pool->start_again_at = c->now + START_AGAIN_US;
+	pool.start_again_at = c->now + START_AGAIN_US;
 	burrow->subscriptions[c->slot].shortage = shortage;
-	if (c->pool->told_short)
+	if (pool.told_short)
 		return;
-	c->pool->told_short = true;
+	pool.told_short = true;
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("could not start worker %d of %d for subscription \"%s\"",
-					c->pool->nlanes + 1, c->sub->options.workers, c->sub->name),
-			 errdetail("The subscription goes on with %d workers.", c->pool->nlanes - c->pool->nleaving),
+					pool.nlanes + 1, c->sub->options.workers, c->sub->name),
+			 errdetail("The subscription goes on with %d workers.", pool.nlanes - pool.nleaving),
 			 errhint("%s", hint)));
 }
 
 /* Starts one worker; false: not now. */
-bool
-burrow_pool_start_worker(BurrowConsumer *c)
+static bool
+start_worker(const BurrowConsumer *c)
 {
 	BurrowLane *lane = free_lane(c);
 	BurrowWorkerArgs args;
@@ -191,11 +220,11 @@ burrow_pool_start_worker(BurrowConsumer *c)
 		return false;
 	}
 
-	lane->transport = burrow_transport_create(c->pool->setup, (Size) burrow_worker_queue_size * 1024, &why);
+	lane->transport = burrow_transport_create(pool.setup, (Size) burrow_worker_queue_size * 1024, &why);
 	if (lane->transport == NULL)
 	{
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
-		if (!c->pool->told_short)
+		if (!pool.told_short)
 			burrow_registry_set_error(c->slot, "53000", why, NULL);
 		tell_short(c, BURROW_SHORT_OF_MEMORY,
 				   psprintf("The server gives no dynamic shared memory: %s.", why));
@@ -225,37 +254,71 @@ burrow_pool_start_worker(BurrowConsumer *c)
 		return false;
 	}
 	lane->state = BURROW_LANE_STARTING;
-	lane->session = ++c->pool->sessions;
+	lane->session = ++pool.sessions;
 	lane->retire = false;
 	lane->cancelled = false;
-	c->pool->nlanes++;
-	c->pool->nstarting++;
+	pool.nlanes++;
+	pool.nstarting++;
 	return true;
+}
+
+void
+burrow_pool_start_workers(const BurrowConsumer *c, int wanted)
+{
+	int			present = pool.nlanes - pool.nleaving;
+
+	burrow->subscriptions[c->slot].workers_wanted = wanted;
+	if (present >= wanted || (pool.start_again_at != 0 && pool.start_again_at > c->now))
+		return;
+	pool.start_again_at = 0;
+	for (; present < wanted; present++)
+		if (!start_worker(c))
+			return;
+	if (pool.told_short)
+	{
+		pool.told_short = false;
+		burrow->subscriptions[c->slot].shortage = BURROW_SHORT_OF_NOTHING;
+	}
 }
 
 /* ---- fresh sessions ---- */
 
 void
-burrow_pool_doubt(BurrowConsumer *c, BurrowLane *lane)
+burrow_pool_doubt(const BurrowConsumer *c, BurrowLane *lane)
 {
 	/* if it has to be used on: its messages have other sessions to be tried in */
 	if (!lane->retire)
-		lane->retire = burrow_session_budget_take(&c->pool->budget, c->sub->options.workers, c->now);
+		lane->retire = burrow_pool_spend(c);
 }
 
-void
-burrow_pool_renew(BurrowConsumer *c)
+bool
+burrow_pool_spend(const BurrowConsumer *c)
 {
-	c->pool->renew = true;
+	return burrow_session_budget_take(&pool.budget, c->sub->options.workers, c->now);
 }
 
 void
-burrow_pool_replace(BurrowConsumer *c)
+burrow_pool_renew(void)
+{
+	pool.renew = true;
+}
+
+void
+burrow_pool_renew_now(const BurrowConsumer *c)
+{
+	pool.renew = false;
+	pool.renewed_at = c->now;
+	pool.start_again_at = pool.start_delay_us = 0;
+	burrow_pool_replace(c);
+}
+
+void
+burrow_pool_replace(const BurrowConsumer *c)
 {
 	make_setup(c);
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool.lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = c->pool->lanes[i];
+		BurrowLane *lane = pool.lanes[i];
 
 		if (lane->state == BURROW_LANE_IDLE || lane->state == BURROW_LANE_STARTING)
 			burrow_pool_let_go(c, lane);
@@ -269,14 +332,14 @@ burrow_pool_replace(BurrowConsumer *c)
  * not waited for: it rolls back, or is marked, and the next consumer will see which.
  */
 void
-burrow_pool_detach_all(BurrowConsumer *c)
+burrow_pool_detach_all(const BurrowConsumer *c)
 {
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool.lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = c->pool->lanes[i];
+		BurrowLane *lane = pool.lanes[i];
 
 		if (lane->state == BURROW_LANE_BUSY)
-			burrow_pool_forget_chunk(c, lane);
+			burrow_pool_forget_chunk(lane);
 		if (lane->transport != NULL)
 			burrow_pool_let_go(c, lane);
 	}
@@ -284,35 +347,31 @@ burrow_pool_detach_all(BurrowConsumer *c)
 
 /* A worker has ended before it could work: the next one waits, longer each time. */
 static void
-start_failed(BurrowConsumer *c)
+start_failed(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
-
-	pool->start_delay_us = Min(Max(pool->start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
-	pool->start_again_at = c->now + pool->start_delay_us;
+	pool.start_delay_us = Min(Max(pool.start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
+	pool.start_again_at = c->now + pool.start_delay_us;
 	burrow_registry_set_error(c->slot, "58000",
 							  "a worker ended before it could work; the server log says why", NULL);
 }
 
 /* Workers that came, workers whose start failed, workers that are gone for good. */
 void
-burrow_pool_look_at_processes(BurrowConsumer *c)
+burrow_pool_look_at_processes(const BurrowConsumer *c)
 {
-	BurrowPool *pool = c->pool;
-
-	if (pool->nstarting == 0 && pool->nleaving == 0)
+	if (pool.nstarting == 0 && pool.nleaving == 0)
 		return;
-	for (int i = 0; i < BURROW_MAX_WORKERS && pool->lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool.lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = pool->lanes[i];
+		BurrowLane *lane = pool.lanes[i];
 		pid_t		pid;
 
 		if (lane->state == BURROW_LANE_STARTING)
 		{
 			if (burrow_pool_is_attached(c, lane))
 			{
-				pool->nstarting--;
-				pool->start_delay_us = 0;
+				pool.nstarting--;
+				pool.start_delay_us = 0;
 				burrow_pool_set_idle(c, lane);
 			}
 			else if (GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)
@@ -328,8 +387,8 @@ burrow_pool_look_at_processes(BurrowConsumer *c)
 			pfree(lane->handle);
 			lane->handle = NULL;
 			lane->state = BURROW_LANE_FREE;
-			pool->nlanes--;
-			pool->nleaving--;
+			pool.nlanes--;
+			pool.nleaving--;
 		}
 	}
 }
@@ -341,15 +400,15 @@ static bool
 must_end(const BurrowConsumer *c, const BurrowLane *lane)
 {
 	return lane->state == BURROW_LANE_BUSY && lane->nmessages > 0 &&
-		(c->ending != BURROW_STOP_NONE || lane->part->state != BURROW_PARTITION_ACTIVE);
+		(burrow_status_is_stopping() || lane->part->state != BURROW_PARTITION_ACTIVE);
 }
 
 static void
-signal_workers(BurrowConsumer *c, int signo)
+signal_workers(const BurrowConsumer *c, int signo)
 {
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool.lanes[i] != NULL; i++)
 	{
-		BurrowLane *lane = c->pool->lanes[i];
+		BurrowLane *lane = pool.lanes[i];
 
 		if (!must_end(c, lane))
 			continue;
@@ -359,13 +418,13 @@ signal_workers(BurrowConsumer *c, int signo)
 }
 
 void
-burrow_pool_cancel(BurrowConsumer *c)
+burrow_pool_cancel(const BurrowConsumer *c)
 {
 	signal_workers(c, SIGINT);
 }
 
 void
-burrow_pool_terminate(BurrowConsumer *c)
+burrow_pool_terminate(const BurrowConsumer *c)
 {
 	signal_workers(c, SIGTERM);
 }

@@ -8,7 +8,7 @@
 #include "postmaster/bgworker.h"
 
 #include "core/session_budget.h"
-#include "core/sizer.h"
+#include "partition/message_error.h"
 #include "partition/partition.h"
 #include "shmem/transport.h"
 
@@ -55,6 +55,7 @@ typedef struct BurrowLane
 	char		topic[BURROW_FRAME_ALIGN(BURROW_TOPIC_MAX)];
 } BurrowLane;
 
+/* Written by pool.c alone. */
 typedef struct BurrowPool
 {
 	BurrowWorkerSetup *setup;
@@ -64,7 +65,6 @@ typedef struct BurrowPool
 	int			nbusy;
 	int			nleaving;
 	int			nsending;
-	BurrowSizer sizer;
 	dlist_head	idle;			/* used last first, so that the rest can leave */
 	dlist_head	prefetching;	/* lanes; the oldest chunk first: see reclaim.c */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
@@ -74,35 +74,44 @@ typedef struct BurrowPool
 	BurrowSessionBudget budget; /* for workers that errors cost */
 	bool		renew;			/* settings of sessions have changed */
 	TimestampTz renewed_at;		/* when all were replaced because of that; 0: never */
-	bool		gave_retry;		/* the last chunk was a retry */
 	BurrowLane *lanes[BURROW_MAX_WORKERS];	/* NULL: never used */
 } BurrowPool;
 
-extern void burrow_pool_init(BurrowConsumer *c);
+extern void burrow_pool_init(const BurrowConsumer *c);
+extern const BurrowPool *burrow_pool(void);
 /* New setup: workers leave after what they have in hand, and others start. */
-extern void burrow_pool_replace(BurrowConsumer *c);
+extern void burrow_pool_replace(const BurrowConsumer *c);
 /* The same, soon: the settings that a session begins with have changed. */
-extern void burrow_pool_renew(BurrowConsumer *c);
+extern void burrow_pool_renew(void);
+/* The time for that has come. */
+extern void burrow_pool_renew_now(const BurrowConsumer *c);
+/* May a session be replaced because of an error?  Not too many of them. */
+extern bool burrow_pool_spend(const BurrowConsumer *c);
 /* An error of the lane's may be its session's: that one is not used on. */
-extern void burrow_pool_doubt(BurrowConsumer *c, BurrowLane *lane);
+extern void burrow_pool_doubt(const BurrowConsumer *c, BurrowLane *lane);
 /* Cancels (SIGINT) or terminates (SIGTERM) the workers that hold a message of a
  * closing partition. */
-extern void burrow_pool_cancel(BurrowConsumer *c);
-extern void burrow_pool_terminate(BurrowConsumer *c);
-extern void burrow_pool_detach_all(BurrowConsumer *c);
+extern void burrow_pool_cancel(const BurrowConsumer *c);
+extern void burrow_pool_terminate(const BurrowConsumer *c);
+extern void burrow_pool_detach_all(const BurrowConsumer *c);
 /* Workers that came, workers whose start failed, workers that are gone for good. */
-extern void burrow_pool_look_at_processes(BurrowConsumer *c);
+extern void burrow_pool_look_at_processes(const BurrowConsumer *c);
 /* Has the lane's worker taken its slot, and not left it yet? */
 extern bool burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane);
-/* Starts one worker; false: not now. */
-extern bool burrow_pool_start_worker(BurrowConsumer *c);
-extern void burrow_pool_set_idle(BurrowConsumer *c, BurrowLane *lane);
-extern void burrow_pool_set_not_idle(BurrowConsumer *c, BurrowLane *lane);
+/* So many workers are wanted: starts those that are missing, if it is not too soon to try again. */
+extern void burrow_pool_start_workers(const BurrowConsumer *c, int wanted);
+extern void burrow_pool_set_idle(const BurrowConsumer *c, BurrowLane *lane);
+/* The lane, which is idle, is given a chunk. */
+extern void burrow_pool_set_busy(BurrowLane *lane);
+/* Not all of its chunk is in its queue. */
+extern void burrow_pool_set_sending(BurrowLane *lane, bool sending);
+/* Its chunk has messages that it may not have begun. */
+extern void burrow_pool_start_prefetching(BurrowLane *lane);
 /* All of its messages are begun, or taken back. */
 extern void burrow_pool_stop_prefetching(BurrowLane *lane);
 /* The lane has no chunk any more. */
-extern void burrow_pool_forget_chunk(BurrowConsumer *c, BurrowLane *lane);
+extern void burrow_pool_forget_chunk(BurrowLane *lane);
 /* Our end of its queues is closed: its process will exit. */
-extern void burrow_pool_let_go(BurrowConsumer *c, BurrowLane *lane);
+extern void burrow_pool_let_go(const BurrowConsumer *c, BurrowLane *lane);
 
 #endif							/* BURROW_DELIVERY_POOL_H */

@@ -3,7 +3,6 @@
  *	  Messages that a busy worker has not begun, taken back.
  *
  * Runs in: the consumer.
- * Owns: pool->prefetching, the busy lanes whose chunks may have such messages.
  * Locking: none; whose a message is says the chunk's claim (core/claim.h).
  *
  * A chunk of several messages is given on the belief that these will take as long as
@@ -23,15 +22,15 @@
 #include "delivery/results.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 
 void
-burrow_reclaim_given(BurrowConsumer *c, BurrowLane *lane)
+burrow_reclaim_given(const BurrowConsumer *c, BurrowLane *lane)
 {
 	burrow_claim_give(lane->transport->claim);
 	lane->given_at = c->now;
-	lane->prefetching = lane->nmessages > 1;
-	if (lane->prefetching)
-		dlist_push_tail(&c->pool->prefetching, &lane->prefetching_node);
+	if (lane->nmessages > 1)
+		burrow_pool_start_prefetching(lane);
 }
 
 /* How old a chunk must be to be recalled now, in microseconds. */
@@ -40,14 +39,14 @@ age_wanted(const BurrowConsumer *c)
 {
 	int64		batch_time_us = c->sub->options.batch_time_us;
 
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 		return 0;
 
 	/*
 	 * One that is about to be done is not worth the trouble; nor is it if nobody could run what
 	 * comes back.
 	 */
-	if (c->pool->nidle > 0 && burrow_scheduler_ready(c->sched) == 0 &&
+	if (burrow_pool()->nidle > 0 && burrow_scheduler_ready(c->sched) == 0 &&
 		c->sub->options.ordering != BURROW_ORDER_PARTITION)
 		return batch_time_us;
 	return burrow_sizer_patience_us(batch_time_us);
@@ -55,7 +54,7 @@ age_wanted(const BurrowConsumer *c)
 
 /* Newest first, so that those put back end up in their order.  False: there was nothing. */
 static bool
-recall(BurrowConsumer *c, BurrowLane *lane)
+recall(const BurrowConsumer *c, BurrowLane *lane)
 {
 	int			begun = (int) burrow_claim_recall(lane->transport->claim);
 	bool		some = begun < lane->nmessages;
@@ -67,11 +66,11 @@ recall(BurrowConsumer *c, BurrowLane *lane)
 }
 
 void
-burrow_reclaim_part(BurrowConsumer *c, const BurrowPartition *part)
+burrow_reclaim_part(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->pool->prefetching)
+	dlist_foreach_modify(iter, (dlist_head *) &burrow_pool()->prefetching)
 	{
 		BurrowLane *lane = dlist_container(BurrowLane, prefetching_node, iter.cur);
 
@@ -81,13 +80,13 @@ burrow_reclaim_part(BurrowConsumer *c, const BurrowPartition *part)
 }
 
 bool
-burrow_reclaim_run(BurrowConsumer *c)
+burrow_reclaim_run(const BurrowConsumer *c)
 {
 	int64		age = age_wanted(c);
 	bool		some = false;
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->pool->prefetching)
+	dlist_foreach_modify(iter, (dlist_head *) &burrow_pool()->prefetching)
 	{
 		BurrowLane *lane = dlist_container(BurrowLane, prefetching_node, iter.cur);
 
@@ -108,8 +107,8 @@ burrow_reclaim_next(const BurrowConsumer *c)
 {
 	const BurrowLane *oldest;
 
-	if (dlist_is_empty((dlist_head *) &c->pool->prefetching))
+	if (dlist_is_empty((dlist_head *) &burrow_pool()->prefetching))
 		return 0;
-	oldest = dlist_container(BurrowLane, prefetching_node, dlist_head_node((dlist_head *) &c->pool->prefetching));
+	oldest = dlist_container(BurrowLane, prefetching_node, dlist_head_node((dlist_head *) &burrow_pool()->prefetching));
 	return oldest->sending ? 0 : oldest->given_at + age_wanted(c);
 }

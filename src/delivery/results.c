@@ -28,21 +28,32 @@
 #include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/results.h"
+#include "offsets/offset_commit.h"
 #include "offsets/progress_merge.h"
 #include "partition/context.h"
 #include "partition/message_error.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "shmem/worker_slots.h"
+
+/* What messages and their transactions take. */
+static BurrowSizer sizer;
+
+const BurrowSizer *
+burrow_results_sizer(void)
+{
+	return &sizer;
+}
 
 /* The worker has let go of this message. */
 static void
-release_message(BurrowConsumer *c, BurrowMessage *m)
+release_message(const BurrowConsumer *c, BurrowMessage *m)
 {
 	burrow_tracker_release(&m->part->tracker, m->ref);
 }
 
 static void
-count_done(BurrowConsumer *c, BurrowMessage *m, TimestampTz committed_at)
+count_done(const BurrowConsumer *c, BurrowMessage *m, TimestampTz committed_at)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 	TimestampTz produced_at;
@@ -54,24 +65,23 @@ count_done(BurrowConsumer *c, BurrowMessage *m, TimestampTz committed_at)
 		burrow_histogram_add(&slot->end_to_end_time, committed_at > produced_at ? committed_at - produced_at : 0);
 		m->part->newest_done_at = Max(m->part->newest_done_at, produced_at);
 	}
-	m->part->ndone++;
-	c->done_since_commit++;
+	burrow_offset_commit_count_done(m->part);
 }
 
 /* The message took effect. */
 static void
-message_done(BurrowConsumer *c, BurrowMessage *m)
+message_done(const BurrowConsumer *c, BurrowMessage *m)
 {
 	BurrowPartition *part = m->part;
 
 	release_message(c, m);
 	burrow_scheduler_finish(c->sched, &m->item);
-	burrow_partition_free_message(c, m);
+	burrow_partition_free_message(m);
 	burrow_partition_release(c, part);
 }
 
 void
-burrow_results_returned(BurrowConsumer *c, BurrowMessage *m)
+burrow_results_returned(const BurrowConsumer *c, BurrowMessage *m)
 {
 	BurrowPartition *part = m->part;
 
@@ -82,7 +92,7 @@ burrow_results_returned(BurrowConsumer *c, BurrowMessage *m)
 	{
 		/* its partition is closing: whoever gets it next will read it again */
 		burrow_scheduler_finish(c->sched, &m->item);
-		burrow_partition_free_message(c, m);
+		burrow_partition_free_message(m);
 	}
 	burrow_partition_release(c, part);
 }
@@ -122,7 +132,7 @@ is_behind(const BurrowLane *lane, int index, bool failed)
  * scheduler, which knows that order; of two that wait for their time, either might be first.
  */
 static void
-resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, TimestampTz committed_at)
+resolve_known(const BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, TimestampTz committed_at)
 {
 	uint32		ndone = 0;
 
@@ -170,7 +180,7 @@ resolve_known(BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, Timestamp
  * chunk's end then.  The lane keeps the last message that was begun, and with it its part.
  */
 void
-burrow_results_resolve_known(BurrowConsumer *c, BurrowLane *lane)
+burrow_results_resolve_known(const BurrowConsumer *c, BurrowLane *lane)
 {
 	int			begun = (int) burrow_claim_begun(lane->transport->claim);
 
@@ -179,7 +189,7 @@ burrow_results_resolve_known(BurrowConsumer *c, BurrowLane *lane)
 
 /* All of the lane's messages: what is neither done nor at fault is run again. */
 static void
-resolve_all(BurrowConsumer *c, BurrowLane *lane, TimestampTz committed_at)
+resolve_all(const BurrowConsumer *c, BurrowLane *lane, TimestampTz committed_at)
 {
 	resolve_known(c, lane, lane->nmessages, true, committed_at);
 	/* what was done of the chunk came before it; its message, which goes back, keeps the part */
@@ -194,7 +204,7 @@ resolve_all(BurrowConsumer *c, BurrowLane *lane, TimestampTz committed_at)
 }
 
 static void
-take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
+take_outcomes(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *result)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 	uint32		slow_us = 0;
@@ -218,20 +228,20 @@ take_outcomes(BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk *resu
 	burrow_progress_merge_note(lane->part, lane->lane, lane->header.folded, result->row_bytes);
 	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
-		burrow_sizer_took(&c->pool->sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,
+		burrow_sizer_took(&sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,
 						  lane->header.batch_size);
 	if (slow_us > 0)
-		burrow_sizer_took(&c->pool->sizer, slow_us, 1, 1);
+		burrow_sizer_took(&sizer, slow_us, 1, 1);
 	if (result->lost_us > 0)
-		burrow_sizer_rolled_back(&c->pool->sizer, Min(lane->header.batch_size, (uint32) lane->nmessages),
+		burrow_sizer_rolled_back(&sizer, Min(lane->header.batch_size, (uint32) lane->nmessages),
 								 result->lost_us, result->conflict != 0);
 	else if (ndone == (uint32) lane->nmessages)
-		burrow_sizer_went_well(&c->pool->sizer, result->busy_us, c->sub->options.batch_size);
+		burrow_sizer_went_well(&sizer, result->busy_us, c->sub->options.batch_size);
 }
 
 /* A message's error, or one of its progress, which comes before the chunk's end; what follows is decided then. */
 static void
-take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
+take_failure(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
 {
 	if (f->chunk != lane->chunk || f->index >= (uint32) lane->nmessages)
 		elog(ERROR, "worker %d sent a failure for a message that it does not have", lane->lane);
@@ -261,11 +271,11 @@ take_failure(BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailure *f)
  * so when the process was told to go.
  */
 static void
-charge_killer(BurrowConsumer *c, BurrowLane *lane)
+charge_killer(const BurrowConsumer *c, BurrowLane *lane)
 {
 	int64		offset;
 
-	if (lane->cancelled || c->ending != BURROW_STOP_NONE || ShutdownRequestPending ||
+	if (lane->cancelled || burrow_status_is_stopping() || ShutdownRequestPending ||
 		!burrow_worker_slot_message_in_hand(lane->worker, c->slot, c->generation, lane->lane, &offset))
 		return;
 	for (int i = 0; i < lane->nmessages; i++)
@@ -284,13 +294,13 @@ charge_killer(BurrowConsumer *c, BurrowLane *lane)
 
 /* The process is gone, or on its way out with its transaction aborted. */
 void
-burrow_results_lane_gone(BurrowConsumer *c, BurrowLane *lane)
+burrow_results_lane_gone(const BurrowConsumer *c, BurrowLane *lane)
 {
 	if (lane->state == BURROW_LANE_BUSY)
 	{
 		charge_killer(c, lane);
 		resolve_all(c, lane, c->now);
-		burrow_pool_forget_chunk(c, lane);
+		burrow_pool_forget_chunk(lane);
 	}
 	burrow_pool_let_go(c, lane);
 }
@@ -300,7 +310,7 @@ burrow_results_lane_gone(BurrowConsumer *c, BurrowLane *lane)
  * given another; to look again would tell it that its queue was read, a wake-up for nothing.
  */
 static void
-lane_receive(BurrowConsumer *c, BurrowLane *lane)
+lane_receive(const BurrowConsumer *c, BurrowLane *lane)
 {
 	while (lane->transport != NULL)
 	{
@@ -343,7 +353,7 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 						result->chunk != lane->chunk || result->nmessages != lane->header.nmessages)
 						elog(ERROR, "worker %d sent a malformed result", lane->lane);
 					take_outcomes(c, lane, result);
-					burrow_pool_forget_chunk(c, lane);
+					burrow_pool_forget_chunk(lane);
 					if (lane->retire)
 						burrow_pool_let_go(c, lane);
 					else
@@ -359,7 +369,7 @@ lane_receive(BurrowConsumer *c, BurrowLane *lane)
 }
 
 void
-burrow_results_collect(BurrowConsumer *c)
+burrow_results_collect(const BurrowConsumer *c)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 
@@ -375,8 +385,8 @@ burrow_results_collect(BurrowConsumer *c)
 			int			lane = w * 64 + pg_rightmost_one_pos64(bits);
 
 			bits &= bits - 1;
-			if (c->pool->lanes[lane] != NULL && c->pool->lanes[lane]->transport != NULL)
-				lane_receive(c, c->pool->lanes[lane]);
+			if (burrow_pool()->lanes[lane] != NULL && burrow_pool()->lanes[lane]->transport != NULL)
+				lane_receive(c, burrow_pool()->lanes[lane]);
 		}
 	}
 	burrow_pool_look_at_processes(c);

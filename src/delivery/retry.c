@@ -23,6 +23,17 @@
 #include "partition/partition.h"
 #include "partition/status.h"
 
+/* By time. */
+static pairingheap *by_time;
+
+/* The same, as they came; and of these, those whose time has come, but not their session. */
+static dlist_head waiting = DLIST_STATIC_INIT(waiting);
+static dlist_head wanting_fresh = DLIST_STATIC_INIT(wanting_fresh);
+static uint64 nwaiting;
+
+/* What the views have. */
+static BurrowRetryInfo told;
+
 /* The root of a pairing heap is its largest: the earliest. */
 static int
 compare_times(const pairingheap_node *a, const pairingheap_node *b, void *arg)
@@ -34,60 +45,73 @@ compare_times(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 }
 
 void
-burrow_retry_init(BurrowConsumer *c)
+burrow_retry_init(void)
 {
-	c->retries = pairingheap_allocate(compare_times, NULL);
-	dlist_init(&c->waiting);
-	dlist_init(&c->wanting_fresh);
+	by_time = pairingheap_allocate(compare_times, NULL);
+}
+
+uint64
+burrow_retry_count(void)
+{
+	return nwaiting;
 }
 
 void
-burrow_retry_add(BurrowConsumer *c, BurrowMessage *m, TimestampTz at)
+burrow_retry_each(void (*change) (BurrowRetry *retry))
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &waiting)
+		change(dlist_container(BurrowRetry, node, iter.cur));
+}
+
+void
+burrow_retry_add(const BurrowConsumer *c, BurrowMessage *m, TimestampTz at)
 {
 	BurrowRetry *retry = burrow_message_error_record(c, m);
 
 	retry->at = at;
-	pairingheap_add(c->retries, &retry->heap_node);
-	dlist_push_tail(&c->waiting, &retry->node);
-	c->nwaiting++;
+	pairingheap_add(by_time, &retry->heap_node);
+	dlist_push_tail(&waiting, &retry->node);
+	nwaiting++;
 }
 
 static void
-take_out(BurrowConsumer *c, BurrowRetry *retry)
+take_out(const BurrowConsumer *c, BurrowRetry *retry)
 {
 	if (retry->after_session != 0)
 		dlist_delete(&retry->fresh_node);
 	else
-		pairingheap_remove(c->retries, &retry->heap_node);
+		pairingheap_remove(by_time, &retry->heap_node);
 	retry->after_session = 0;
 	dlist_delete(&retry->node);
-	c->nwaiting--;
+	nwaiting--;
 }
 
 static BurrowRetry *
 first(const BurrowConsumer *c)
 {
-	return pairingheap_is_empty(c->retries) ? NULL :
-		pairingheap_container(BurrowRetry, heap_node, pairingheap_first(c->retries));
+	return pairingheap_is_empty(by_time) ? NULL :
+		pairingheap_container(BurrowRetry, heap_node, pairingheap_first(by_time));
 }
 
 /* The time of some has come, but they wait for a session that is younger than their failure. */
 static void
-set_aside(BurrowConsumer *c)
+set_aside(const BurrowConsumer *c)
 {
 	BurrowRetry *retry;
 
 	while ((retry = first(c)) != NULL && retry->at <= c->now && retry->wants_fresh)
 	{
-		Assert(c->pool->sessions > 0);
-		pairingheap_remove(c->retries, &retry->heap_node);
-		retry->after_session = c->pool->sessions;
-		dlist_push_tail(&c->wanting_fresh, &retry->fresh_node);
+		Assert(burrow_pool()->sessions > 0);
+		pairingheap_remove(by_time, &retry->heap_node);
+		retry->after_session = burrow_pool()->sessions;
+		dlist_push_tail(&wanting_fresh, &retry->fresh_node);
 	}
 }
 
 bool
-burrow_retry_is_due(BurrowConsumer *c)
+burrow_retry_is_due(const BurrowConsumer *c)
 {
 	const BurrowRetry *retry;
 
@@ -97,7 +121,7 @@ burrow_retry_is_due(BurrowConsumer *c)
 }
 
 BurrowMessage *
-burrow_retry_take(BurrowConsumer *c)
+burrow_retry_take(const BurrowConsumer *c)
 {
 	BurrowRetry *retry = first(c);
 
@@ -109,9 +133,9 @@ burrow_retry_take(BurrowConsumer *c)
 static uint64
 wanted_after(const BurrowConsumer *c)
 {
-	if (dlist_is_empty((dlist_head *) &c->wanting_fresh))
+	if (dlist_is_empty(&wanting_fresh))
 		return 0;
-	return dlist_head_element(BurrowRetry, fresh_node, (dlist_head *) &c->wanting_fresh)->after_session;
+	return dlist_head_element(BurrowRetry, fresh_node, &wanting_fresh)->after_session;
 }
 
 BurrowLane *
@@ -122,7 +146,7 @@ burrow_retry_fresh_lane(const BurrowConsumer *c)
 
 	if (after == 0)
 		return NULL;
-	dlist_foreach(iter, (dlist_head *) &c->pool->idle)
+	dlist_foreach(iter, (dlist_head *) &burrow_pool()->idle)
 	{
 		BurrowLane *lane = dlist_container(BurrowLane, idle_node, iter.cur);
 
@@ -139,9 +163,9 @@ burrow_retry_lacks_session(const BurrowConsumer *c)
 
 	if (after == 0)
 		return false;
-	for (int i = 0; i < BURROW_MAX_WORKERS && c->pool->lanes[i] != NULL; i++)
+	for (int i = 0; i < BURROW_MAX_WORKERS && burrow_pool()->lanes[i] != NULL; i++)
 	{
-		const BurrowLane *lane = c->pool->lanes[i];
+		const BurrowLane *lane = burrow_pool()->lanes[i];
 
 		if (lane->session > after && lane->state != BURROW_LANE_FREE && lane->state != BURROW_LANE_LEAVING &&
 			!lane->retire)
@@ -151,9 +175,9 @@ burrow_retry_lacks_session(const BurrowConsumer *c)
 }
 
 BurrowMessage *
-burrow_retry_take_fresh(BurrowConsumer *c)
+burrow_retry_take_fresh(const BurrowConsumer *c)
 {
-	BurrowRetry *retry = dlist_head_element(BurrowRetry, fresh_node, &c->wanting_fresh);
+	BurrowRetry *retry = dlist_head_element(BurrowRetry, fresh_node, &wanting_fresh);
 
 	take_out(c, retry);
 	retry->wants_fresh = false;
@@ -161,11 +185,11 @@ burrow_retry_take_fresh(BurrowConsumer *c)
 }
 
 void
-burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part)
+burrow_retry_drop(const BurrowConsumer *c, BurrowPartition *part)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &c->waiting)
+	dlist_foreach_modify(iter, &waiting)
 	{
 		BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
 		BurrowMessage *m = retry->m;
@@ -174,34 +198,34 @@ burrow_retry_drop(BurrowConsumer *c, BurrowPartition *part)
 			continue;
 		take_out(c, retry);
 		burrow_scheduler_finish(c->sched, &m->item);
-		burrow_partition_free_message(c, m);
+		burrow_partition_free_message(m);
 	}
 }
 
 /* When burrow_dispatch_run() has a retry to give out; 0: not by time. */
 TimestampTz
-burrow_retry_next(const BurrowConsumer *c)
+burrow_retry_next(const BurrowConsumer *c, TimestampTz wait_until)
 {
 	const BurrowRetry *retry = first(c);
 
 	/* a worker that becomes idle wakes us anyway */
-	if (retry == NULL || c->ending != BURROW_STOP_NONE || (c->pool->nidle == 0 && retry->at <= c->now))
+	if (retry == NULL || burrow_status_is_stopping() || (burrow_pool()->nidle == 0 && retry->at <= c->now))
 		return 0;
 	/* after an error of the environment one message at a time is tried */
-	if (burrow_status_is_waiting(c) && c->wait_until <= c->now && c->pool->nbusy > 0)
+	if (burrow_status_is_waiting() && wait_until <= c->now && burrow_pool()->nbusy > 0)
 		return 0;
-	return Max(retry->at, c->wait_until);
+	return Max(retry->at, wait_until);
 }
 
 /* Tells others of what waits; the one that came first stands for all. */
 void
-burrow_retry_publish(BurrowConsumer *c)
+burrow_retry_publish(const BurrowConsumer *c, TimestampTz wait_until)
 {
-	BurrowRetryInfo info = {.n = c->nwaiting, .wait_until = c->wait_until};
+	BurrowRetryInfo info = {.n = nwaiting, .wait_until = wait_until};
 
-	if (!dlist_is_empty(&c->waiting))
+	if (!dlist_is_empty(&waiting))
 	{
-		const BurrowRetry *retry = dlist_head_element(BurrowRetry, node, &c->waiting);
+		const BurrowRetry *retry = dlist_head_element(BurrowRetry, node, &waiting);
 		const BurrowMessage *m = retry->m;
 
 		strlcpy(info.topic, m->part->topic, sizeof(info.topic));
@@ -211,10 +235,10 @@ burrow_retry_publish(BurrowConsumer *c)
 		info.since = retry->first_failed_at;
 		info.at = retry->at;
 	}
-	if (info.n == c->retries_told.n && info.offset == c->retries_told.offset &&
-		info.partition == c->retries_told.partition && info.attempt == c->retries_told.attempt &&
-		info.at == c->retries_told.at && info.wait_until == c->retries_told.wait_until)
+	if (info.n == told.n && info.offset == told.offset &&
+		info.partition == told.partition && info.attempt == told.attempt &&
+		info.at == told.at && info.wait_until == told.wait_until)
 		return;
-	c->retries_told = info;
+	told = info;
 	burrow_registry_set_retries(c->slot, &info);
 }

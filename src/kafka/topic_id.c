@@ -127,6 +127,7 @@ fill_item(BurrowKafkaTopicPartition *item, const void *topic)
 	memset(item, 0, sizeof(*item));
 	/* librdkafka's, in the event */
 	item->topic = (char *) functions.name(topic);
+
 	item->partition = -1;
 	item->offset = BURROW_KAFKA_NONE_OFFSET;
 	item->leader_epoch = -1;
@@ -148,6 +149,7 @@ burrow_kafka_fill_description(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_
 	event->tag = (uint64_t) (uintptr_t) rd_kafka_event_opaque(rd);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		topics = functions.result_topics(functions.result(rd), &n);
+
 	if (n > INT32_MAX || !burrow_kafka_make_room(c, (int) n))
 	{
 		n = 0;

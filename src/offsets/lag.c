@@ -20,7 +20,9 @@
 
 #include "offsets/lag.h"
 #include "partition/context.h"
+#include "partition/end.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 
 /* Longest wait for the broker's answer. */
 #define ASK_TIMEOUT_MS		1000
@@ -37,18 +39,27 @@
 /* How often is looked for such partitions. */
 #define LOOK_US				INT64CONST(1000000)
 
+/* Ask for all that were not since then. */
+static bool refresh;
+static TimestampTz refreshed_at;
+
+/* When to see next whose end is to be asked for. */
+static TimestampTz look_at;
+
+/* When to look next at the high watermarks. */
+static TimestampTz watermarks_at;
+
 /* What is in a queue and was not taken, though there was a turn, is held back. */
 static void
-note_held_back(BurrowConsumer *c)
+note_held_back(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->readable)
+	dlist_foreach(iter, burrow_partition_readables())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, readable_node, iter.cur);
 
-		if (part->behind_since == 0)
-			part->behind_since = c->now;
+		burrow_end_behind(c, &part->end);
 	}
 }
 
@@ -56,31 +67,31 @@ static bool
 wants_end(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	/* one that is not there would spoil the answer for all */
-	if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->unknown_to_broker)
+	if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->identity.unknown_to_broker)
 		return false;
-	if (c->refresh_ends)
-		return part->asked_at < c->refreshed_at;
-	if (part->behind_since == 0)
+	if (refresh)
+		return part->end.asked_at < refreshed_at;
+	if (part->end.behind_since == 0)
 		return false;
-	return part->bounds_at == 0 ||
-		(part->behind_since + BEHIND_US <= c->now && part->bounds_at + END_STALE_US <= c->now);
+	return part->end.known_at == 0 ||
+		(part->end.behind_since + BEHIND_US <= c->now && part->end.known_at + END_STALE_US <= c->now);
 }
 
 /* NULL: there is none to be asked for, or no memory. */
 static BurrowKafkaList *
-wanted(BurrowConsumer *c)
+wanted(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list;
 	dlist_iter	iter;
 	int			n = 0;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		n += wants_end(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	if (n == 0 || (list = c->kafka->list_new(n)) == NULL)
 		return NULL;
 
 	n = 0;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -91,44 +102,26 @@ wanted(BurrowConsumer *c)
 }
 
 static void
-take_answer(BurrowConsumer *c, const BurrowKafkaList *list)
+take_answer(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
 	for (int i = 0; i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
 		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
-		part->end_offset = list->items[i].offset;
-		/* not when the answer came: what came meanwhile is not in it */
-		part->asked_at = part->bounds_at = c->now;
+		burrow_end_answered(c, &part->end, list->items[i].offset);
 		burrow_partition_publish(c, part);
 	}
 }
 
-/*
- * librdkafka tells of an end once, among the messages, and it may lie in the queue for long.
- * So it is the end only if nothing comes after it there, and if no later one is known; and
- * it is no answer to somebody who wants the end as of now.
- */
-void
-burrow_lag_queue_empty(BurrowPartition *part)
-{
-	if (part->last_eof_offset < 0 || part->last_eof_offset < part->end_offset)
-		return;
-	part->end_offset = part->last_eof_offset;
-	part->bounds_at = Max(part->bounds_at, part->last_eof_at);
-	part->behind_since = 0;
-	part->dirty = true;
-}
-
 /* Costs no question: the answers to the fetches tell it. */
 static void
-look_at_watermarks(BurrowConsumer *c)
+look_at_watermarks(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 		int64		high;
@@ -136,29 +129,36 @@ look_at_watermarks(BurrowConsumer *c)
 		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery)
 			continue;
 		high = c->kafka->high_watermark(c->client, part->topic, part->partition);
-		if (high == part->high_watermark && part->blocked_since == 0)
+		if (high == part->end.high_watermark && part->end.blocked_since == 0)
 			continue;
-		part->high_watermark = high;
+		burrow_end_set_high_watermark(&part->end, high);
 		burrow_partition_publish(c, part);
 	}
-	c->watermarks_at = c->now + WATERMARKS_US;
+	watermarks_at = c->now + WATERMARKS_US;
 }
 
 void
-burrow_lag_refresh(BurrowConsumer *c)
+burrow_lag_ask(const BurrowConsumer *c)
+{
+	refresh = true;
+	refreshed_at = c->now;
+}
+
+void
+burrow_lag_refresh(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
+	if (c->client == NULL || burrow_status_is_stopping())
 		return;
-	if (c->refresh_ends || c->now >= c->watermarks_at)
+	if (refresh || c->now >= watermarks_at)
 		look_at_watermarks(c);
-	if (!c->refresh_ends && (c->degraded || c->now < c->ends_look_at))
+	if (!refresh && (burrow_status_is_failing() || c->now < look_at))
 		return;
 
 	note_held_back(c);
-	c->ends_look_at = c->now + LOOK_US;
+	look_at = c->now + LOOK_US;
 	list = wanted(c);
 	if (list != NULL)
 	{
@@ -170,18 +170,18 @@ burrow_lag_refresh(BurrowConsumer *c)
 					 errmsg_internal("could not get the ends of %d partitions: %s", list->n, text)));
 		c->kafka->list_free(list);
 		/* also if there was none: what does not answer now does not in a second */
-		c->ends_look_at = c->now + END_STALE_US;
+		look_at = c->now + END_STALE_US;
 	}
-	c->refresh_ends = false;
+	refresh = false;
 }
 
 TimestampTz
-burrow_lag_next(BurrowConsumer *c)
+burrow_lag_next(const BurrowConsumer *c)
 {
-	if (c->client == NULL || c->ending != BURROW_STOP_NONE)
+	if (c->client == NULL || burrow_status_is_stopping())
 		return 0;
-	if (c->refresh_ends)
+	if (refresh)
 		return c->now;
-	return burrow_earlier(c->watermarks_at,
-						  dlist_is_empty(&c->readable) || c->degraded ? 0 : c->ends_look_at);
+	return burrow_earlier(watermarks_at,
+						  dlist_is_empty(burrow_partition_readables()) || burrow_status_is_failing() ? 0 : look_at);
 }

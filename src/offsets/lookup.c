@@ -12,18 +12,30 @@
 #include "partition/partition.h"
 #include "shmem/registry.h"
 
+/* What the views have of partitions that are not started yet. */
+static BurrowStartInfo told;
+
+/* Of the last question for committed offsets. */
+static uint64 last_tag;
+
+uint64
+burrow_lookup_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list, char *text)
+{
+	return c->kafka->fetch_committed(c->client, list, ++last_tag, text) ? last_tag : 0;
+}
+
 BurrowKafkaList *
-burrow_lookup_list(BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset)
+burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset)
 {
 	BurrowKafkaList *list;
 	dlist_iter	iter;
 	int			n = 0;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		n += is_wanted(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	list = c->kafka->list_new(n);
 	n = 0;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -45,35 +57,85 @@ burrow_lookup_list(BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookup
 int64
 burrow_lookup_start(const BurrowPartition *part)
 {
-	return part->start;
+	return part->start.offset;
 }
 
 bool
 burrow_lookup_is_due(const BurrowConsumer *c, const BurrowPartition *part, BurrowStartStep step)
 {
-	return part->state == BURROW_PARTITION_RESOLVING_START && part->step == step && part->again_at <= c->now;
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == step && part->lookup.again_at <= c->now;
 }
 
 void
-burrow_lookup_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason)
+burrow_lookup_wait(BurrowPartition *part, TimestampTz at)
+{
+	part->lookup.again_at = at;
+}
+
+void
+burrow_lookup_stick(const BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason)
 {
 	char	   *text = psprintf("%s: %s", what, reason);
-	bool		told = part->stuck_text != NULL && strcmp(part->stuck_text, text) == 0;
+	bool		known = part->lookup.stuck_text != NULL && strcmp(part->lookup.stuck_text, text) == 0;
 
-	part->again_us = Min(Max(part->again_us * 2, BURROW_LOOKUP_AGAIN_US), BURROW_LOOKUP_AGAIN_MAX_US);
+	part->lookup.again_us = Min(Max(part->lookup.again_us * 2, BURROW_LOOKUP_AGAIN_US), BURROW_LOOKUP_AGAIN_MAX_US);
 	/* the question may have taken a while, which the others waited */
-	part->again_at = GetCurrentTimestamp() + part->again_us;
-	if (part->stuck_since == 0)
-		part->stuck_since = c->now;
-	if (told)
+	part->lookup.again_at = GetCurrentTimestamp() + part->lookup.again_us;
+	if (part->lookup.stuck_since == 0)
+		part->lookup.stuck_since = c->now;
+	if (known)
 		return;
-	if (part->stuck_text != NULL)
-		pfree(part->stuck_text);
-	part->stuck_text = MemoryContextStrdup(TopMemoryContext, text);
+	if (part->lookup.stuck_text != NULL)
+		pfree(part->lookup.stuck_text);
+	part->lookup.stuck_text = MemoryContextStrdup(TopMemoryContext, text);
 	text = psprintf("topic \"%s\" partition %d cannot be started: %s", part->topic, part->partition, text);
 	burrow_registry_set_error(c->slot, "08006", text, NULL);
-	ereport(c->start_told.nstuck == 0 ? WARNING : DEBUG1,
+	ereport(told.nstuck == 0 ? WARNING : DEBUG1,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("subscription \"%s\": %s", c->sub->name, text),
 			 errdetail("It is asked for again; other partitions go on.")));
+}
+
+bool
+burrow_lookup_any_stuck(void)
+{
+	return told.nstuck > 0;
+}
+
+/* Tells others; what has been stuck for longest stands for all. */
+void
+burrow_lookup_publish(const BurrowConsumer *c)
+{
+	BurrowStartInfo info;
+	const BurrowPartition *first = NULL;
+	dlist_iter	iter;
+
+	if (burrow_partition_count_resolving() == 0 && told.n == 0)
+		return;
+	memset(&info, 0, sizeof(info)); /* it is compared as a whole */
+	info.n = burrow_partition_count_resolving();
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_RESOLVING_START || part->lookup.stuck_since == 0)
+			continue;
+		info.nstuck++;
+		if (first == NULL || part->lookup.stuck_since < first->lookup.stuck_since)
+			first = part;
+	}
+	if (first != NULL)
+	{
+		strlcpy(info.topic, first->topic, sizeof(info.topic));
+		info.partition = first->partition;
+		info.since = first->lookup.stuck_since;
+		strlcpy(info.message, first->lookup.stuck_text, sizeof(info.message));
+	}
+	if (memcmp(&info, &told, sizeof(info)) == 0)
+		return;
+	if (info.nstuck == 0 && told.nstuck > 0)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": all partitions are started", c->sub->name)));
+	told = info;
+	burrow_registry_set_starting(c->slot, &info);
 }

@@ -18,12 +18,21 @@ typedef bool (*BurrowLookupFilter) (const BurrowConsumer *c, const BurrowPartiti
 typedef int64 (*BurrowLookupOffset) (const BurrowPartition *part);
 
 /* A list of the partitions that are wanted, with an offset each. */
-extern BurrowKafkaList *burrow_lookup_list(BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset);
+extern BurrowKafkaList *burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset);
 /* The one where it starts. */
 extern int64 burrow_lookup_start(const BurrowPartition *part);
 /* Is it at this step, and to be asked for now? */
 extern bool burrow_lookup_is_due(const BurrowConsumer *c, const BurrowPartition *part, BurrowStartStep step);
+/* It is asked for not before; 0: at once. */
+extern void burrow_lookup_wait(BurrowPartition *part, TimestampTz at);
 /* Kafka has no answer for this partition alone; it is asked for again later. */
-extern void burrow_lookup_stick(BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason);
+extern void burrow_lookup_stick(const BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason);
+/* Is some partition stuck, as the views have it? */
+extern bool burrow_lookup_any_stuck(void);
+/* The views are told of those that are not started. */
+extern void burrow_lookup_publish(const BurrowConsumer *c);
+/* Asks for the group's committed offsets: the tag of the answer, a FETCHED event; 0: it could not be
+ * asked, and text says why. */
+extern uint64 burrow_lookup_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list, char *text);
 
 #endif							/* BURROW_OFFSETS_LOOKUP_H */

@@ -22,17 +22,16 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
-#include "replication/syncrep.h"
-#include "replication/walsender.h"
-#include "replication/walsender_private.h"
 #include "utils/memutils.h"
 
 #include "catalog/done_set.h"
 #include "catalog/position.h"
 #include "core/offset_metadata.h"
+#include "offsets/durability.h"
 #include "offsets/offset_commit.h"
 #include "offsets/positions.h"
 #include "offsets/progress_merge.h"
+#include "offsets/seek.h"
 #include "offsets/topic_identity.h"
 #include "partition/context.h"
 #include "partition/partition.h"
@@ -54,47 +53,89 @@
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
 
+/* A commit is under way, and has some runs. */
+static bool committing;
+static bool sent_runs;
 
-/* The level of synchronous replication that the subscription asks for; -1: none. */
-static int
-standby_mode(const BurrowConsumer *c)
+static TimestampTz sent_at;
+
+/* Or the start. */
+static TimestampTz answered_at;
+
+/* None before: by count, or after a failure. */
+static TimestampTz not_before;
+
+/* Messages. */
+static uint64 done_since;
+
+/* One is asked for. */
+static bool now_asked_for;
+
+/* Something is done that Kafka does not know. */
+static bool owing;
+
+/* As this turn's look found it: all that Kafka is told counts on it. */
+static uint64 durable_lsn;
+
+/* The broker does not take commits with runs; nor with any metadata. */
+static bool without_runs;
+static bool without_tag;
+
+/* What closing parts are told of now is all that will be told. */
+static bool finishing;
+
+/* The last commit waits until this is durable; 0: for nothing; but not longer. */
+static uint64 final_lsn;
+static TimestampTz final_until;
+
+/* The assignment was lost: nothing may be committed. */
+static bool forbidden;
+
+/* ---- what is asked of it ---- */
+
+void
+burrow_offset_commit_found(BurrowPartition *part, int64 offset)
 {
-	switch (c->sub->options.synchronous_commit)
-	{
-		case SYNCHRONOUS_COMMIT_LOCAL_FLUSH:
-			return -1;
-		case SYNCHRONOUS_COMMIT_REMOTE_WRITE:
-			return SYNC_REP_WAIT_WRITE;
-		case SYNCHRONOUS_COMMIT_REMOTE_APPLY:
-			return SYNC_REP_WAIT_APPLY;
-		default:
-			/* off: the workers do not wait, but Kafka's offset does */
-			return SYNC_REP_WAIT_FLUSH;
-	}
+	part->commit.start_acked = true;
+	part->commit.acknowledged = offset;
 }
 
-/*
- * The LSN up to which commits are durable.  Never waits.
- *
- * Locks: takes SyncRepLock shared for one read, if standbys are configured.
- */
-uint64
-burrow_offset_commit_durable_lsn(const BurrowConsumer *c)
+void
+burrow_offset_commit_forget(BurrowPartition *part)
 {
-	XLogRecPtr	lsn = GetFlushRecPtr(NULL);
-	int			mode = standby_mode(c);
+	part->commit.start_acked = false;
+	part->commit.acknowledged = -1;
+}
 
-	if (mode >= 0 && max_wal_senders > 0 &&
-		SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0')
-	{
-		XLogRecPtr	confirmed;
+void
+burrow_offset_commit_stored(BurrowPartition *part, int64 offset)
+{
+	part->commit.stored = offset;
+}
 
-		LWLockAcquire(SyncRepLock, LW_SHARED);
-		confirmed = WalSndCtl->lsn[mode];
-		LWLockRelease(SyncRepLock);
-		lsn = Min(lsn, confirmed);
-	}
-	return lsn;
+void
+burrow_offset_commit_ask(void)
+{
+	now_asked_for = true;
+}
+
+void
+burrow_offset_commit_count_done(BurrowPartition *part)
+{
+	part->commit.ndone++;
+	done_since++;
+}
+
+void
+burrow_offset_commit_forbid(bool is_so)
+{
+	forbidden = is_so;
+}
+
+void
+burrow_offset_commit_end_final(void)
+{
+	finishing = false;
 }
 
 /*
@@ -104,7 +145,7 @@ burrow_offset_commit_durable_lsn(const BurrowConsumer *c)
 static inline bool
 committable(const BurrowPartition *part)
 {
-	return part->queue != NULL && !part->unknown_to_broker &&
+	return part->queue != NULL && !part->identity.unknown_to_broker &&
 		(part->state == BURROW_PARTITION_ACTIVE || part->state == BURROW_PARTITION_CLOSING);
 }
 
@@ -129,10 +170,10 @@ may_tell(const BurrowConsumer *c, const BurrowPartition *part)
 	if (!committable(part))
 		return may;
 	may.offset = burrow_tracker_committable(&part->tracker);
-	if (!part->start_acked && may.offset < part->start)
+	if (!part->commit.start_acked && may.offset < part->start.offset)
 		may.offset = -1;
 	else
-		may.runs = part->rows_lsn <= c->durable_lsn;
+		may.runs = part->start.rows_lsn <= durable_lsn;
 	return may;
 }
 
@@ -144,74 +185,59 @@ owes(const BurrowConsumer *c, const BurrowPartition *part)
 
 	if (may.offset < 0)
 		return false;
-	if (!part->start_acked || may.offset > part->committed)
+	if (!part->commit.start_acked || may.offset > part->commit.acknowledged)
 		return true;
 
 	/*
 	 * What is done beyond a head that stands still: at least once, our database does not know it;
 	 * and the next owner's never does.
 	 */
-	return may.runs && part->ndone != part->ndone_sent &&
+	return may.runs && part->commit.ndone != part->commit.ndone_sent &&
 		(c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING);
-}
-
-/*
- * For the views: since when do standbys owe a confirmation?  The first LSN that waits is kept
- * until it is confirmed, so that a steady stream is not mistaken for standbys that are gone.
- */
-static void
-note_unconfirmed(BurrowConsumer *c, uint64 durable, uint64 target)
-{
-	if (c->unconfirmed_lsn > durable)
-		return;
-	c->unconfirmed_lsn = target > durable && target <= GetFlushRecPtr(NULL) ? target : 0;
-	c->unconfirmed_since = c->unconfirmed_lsn > 0 ? c->now : 0;
 }
 
 /* Moves the heads of what has changed. */
 static void
-advance_heads(BurrowConsumer *c)
+advance_heads(const BurrowConsumer *c)
 {
 	uint64		target = 0;
 	dlist_mutable_iter iter;
 
-	c->durable_lsn = burrow_offset_commit_durable_lsn(c);
-	dlist_foreach_modify(iter, &c->moving)
+	durable_lsn = burrow_durability_lsn(c);
+	dlist_foreach_modify(iter, burrow_partition_moving())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, moving_node, iter.cur);
 
-		burrow_tracker_advance(&part->tracker, c->durable_lsn);
+		burrow_tracker_advance(&part->tracker, durable_lsn);
 		burrow_partition_release_segments(c, part);
 		if (owes(c, part))
-			c->owing = true;
-		burrow_progress_merge_run(c, part);
+			owing = true;
+		if (burrow_progress_merge_run(c, part))
+			part->commit.stored = -1;
 		if (part->dirty)
 			burrow_partition_publish(c, part);
 		/* what is not durable yet is looked at again */
 		if (burrow_tracker_flush_target(&part->tracker) == 0)
-		{
-			part->moving = false;
-			dlist_delete(&part->moving_node);
-		}
+			burrow_partition_set_still(part);
 		target = Max(target, burrow_tracker_flush_target(&part->tracker));
 	}
-	note_unconfirmed(c, c->durable_lsn, target);
+	burrow_durability_note(c, durable_lsn, target);
 }
 
 static bool
-waits_for_flush(BurrowConsumer *c)
+waits_for_flush(const BurrowConsumer *c)
 {
-	return !dlist_is_empty(&c->moving);
+	return !dlist_is_empty(burrow_partition_moving());
 }
 
 /* Flushes what the heads wait for. */
 static void
-flush_heads(BurrowConsumer *c)
+flush_heads(const BurrowConsumer *c)
 {
 	uint64		target = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->moving)
+	dlist_foreach(iter, burrow_partition_moving())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, moving_node, iter.cur);
 
@@ -224,47 +250,47 @@ flush_heads(BurrowConsumer *c)
 }
 
 void
-burrow_offset_commit_begin_final(BurrowConsumer *c)
+burrow_offset_commit_begin_final(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	c->finishing = true;
-	c->final_lsn = 0;
-	dlist_foreach(iter, &c->parts)
+	finishing = true;
+	final_lsn = 0;
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (committable(part))
-			c->final_lsn = Max(c->final_lsn, burrow_tracker_highest_lsn(&part->tracker));
+			final_lsn = Max(final_lsn, burrow_tracker_highest_lsn(&part->tracker));
 	}
-	if (c->final_lsn > 0)
-		XLogFlush(c->final_lsn);
-	c->final_until = c->now + FINAL_STANDBY_US;
+	if (final_lsn > 0)
+		XLogFlush(final_lsn);
+	final_until = c->now + FINAL_STANDBY_US;
 	/* a part whose head stands still is not looked at otherwise */
-	c->owing = true;
-	c->commit_now = true;
-	c->commit_not_before = 0;
+	owing = true;
+	now_asked_for = true;
+	not_before = 0;
 	burrow_offset_commit_run(c);
 }
 
 /* Is something waited for before the last commit? */
 static bool
-waits_for_final(BurrowConsumer *c)
+waits_for_final(const BurrowConsumer *c)
 {
-	if (c->final_lsn > 0 && (burrow_offset_commit_durable_lsn(c) >= c->final_lsn || c->now >= c->final_until))
-		c->final_lsn = 0;
-	return c->final_lsn > 0;
+	if (final_lsn > 0 && (burrow_durability_lsn(c) >= final_lsn || c->now >= final_until))
+		final_lsn = 0;
+	return final_lsn > 0;
 }
 
 static TimestampTz
 due_at(const BurrowConsumer *c)
 {
 	const BurrowOptions *o = &c->sub->options;
-	TimestampTz at = c->commit_answered_at + o->commit_interval_us;
+	TimestampTz at = answered_at + o->commit_interval_us;
 
-	if (c->commit_now || (o->commit_batch_size > 0 && c->done_since_commit >= (uint64) o->commit_batch_size))
+	if (now_asked_for || (o->commit_batch_size > 0 && done_since >= (uint64) o->commit_batch_size))
 		at = c->now;
-	return Max(at, c->commit_not_before);
+	return Max(at, not_before);
 }
 
 static void
@@ -293,7 +319,7 @@ unflushed_beyond_head(BurrowPartition *part, uint64 durable)
 
 /* The commit's metadata: mode, UUID, and what is done beyond the offset. */
 static void
-put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
+put_item(const BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 {
 	char		text[BURROW_METADATA_ROOM + 1];
 	BurrowOffsetMetadata metadata;
@@ -311,32 +337,31 @@ put_item(BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition *part)
 	{
 		/* of what was done before this epoch, some may not have been met again */
 		burrow_offset_set_union(&done, &part->skip);
-		burrow_tracker_each_done(&part->tracker, c->durable_lsn, add_run, &done);
+		burrow_tracker_each_done(&part->tracker, durable_lsn, add_run, &done);
 	}
-	len = burrow_offset_metadata_encode(&metadata, c->without_runs ? NULL : &done, may.offset,
+	len = burrow_offset_metadata_encode(&metadata, without_runs ? NULL : &done, may.offset,
 										text, sizeof(text), &with_runs);
 	burrow_offset_set_reset(&done);
 	if (metadata.delivery == BURROW_AT_LEAST_ONCE)
 	{
 		/* what is not flushed yet has to fit into one of the next commits */
 		burrow_progress_merge_collect(part, &done);
-		burrow_progress_merge_check_room(part, &done);
+		burrow_progress_merge_check_room(part, &done, with_runs);
 		burrow_offset_set_reset(&done);
-		part->runs_full |= !with_runs;
 	}
-	c->sent_runs |= len > BURROW_OFFSET_METADATA_MIN;
-	part->ndone_sent = part->ndone;
+	sent_runs |= len > BURROW_OFFSET_METADATA_MIN;
+	part->commit.ndone_sent = part->commit.ndone;
 	/* what is not flushed yet is told next time, if there is one */
-	if (part->state == BURROW_PARTITION_ACTIVE || !c->finishing)
-		part->ndone_sent -= unflushed_beyond_head(part, c->durable_lsn);
+	if (part->state == BURROW_PARTITION_ACTIVE || !finishing)
+		part->commit.ndone_sent -= unflushed_beyond_head(part, durable_lsn);
 
-	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset, c->without_tag ? NULL : text,
-							c->without_tag ? 0 : len))
+	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset, without_tag ? NULL : text,
+							without_tag ? 0 : len))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("Failed while building a commit of %d partitions.", list->n)));
-	part->sent = may.offset;
+	part->commit.sent = may.offset;
 }
 
 /*
@@ -361,27 +386,27 @@ to_be_stored(const BurrowConsumer *c, const BurrowPartition *part)
  * the table; that is waited for without stopping anything else.
  */
 static bool
-store_positions(BurrowConsumer *c)
+store_positions(const BurrowConsumer *c)
 {
 	BurrowPosition *positions;
 	dlist_iter	iter;
 	int			n = 0;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		n++;
 	positions = palloc(sizeof(BurrowPosition) * n);
 	n = 0;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 		BurrowPosition *position;
 
-		if (part->sent < 0 || part->sent == part->stored || !to_be_stored(c, part))
+		if (part->commit.sent < 0 || part->commit.sent == part->commit.stored || !to_be_stored(c, part))
 			continue;
 		position = &positions[n++];
 		position->topic = part->topic;
 		position->partition = part->partition;
-		position->low = part->sent;
+		position->low = part->commit.sent;
 		position->done = part->skip;
 		burrow_topic_identity_fill(part, position);
 		if (c->sub->options.delivery == BURROW_EXACTLY_ONCE)
@@ -395,42 +420,123 @@ store_positions(BurrowConsumer *c)
 		return false;
 	for (int i = 0; i < n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, positions[i].topic, positions[i].partition);
+		BurrowPartition *part = burrow_partition_find(positions[i].topic, positions[i].partition);
 
-		part->stored = positions[i].low;
-		part->seen_stored_at = c->now;
+		part->commit.stored = positions[i].low;
+		burrow_topic_identity_stored(c, part);
 	}
 	return true;
 }
 
+/* ---- what became of it ---- */
+
+void
+burrow_offset_commit_answered(const BurrowConsumer *c)
+{
+	answered_at = c->now;
+}
+
+/* Takes over what Kafka acknowledged for one partition. */
+void
+burrow_offset_commit_acknowledge(const BurrowConsumer *c, const BurrowKafkaTopicPartition *item)
+{
+	BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
+
+	if (part == NULL || part->commit.sent != item->offset)
+		return;					/* of an older epoch */
+	if (part->commit.acknowledged >= 0 && part->commit.sent > part->commit.acknowledged)
+		BURROW_COUNT(c->slot, offsets_committed, part->commit.sent - part->commit.acknowledged);
+	part->commit.acknowledged = part->commit.sent;
+	part->commit.sent = -1;
+	part->commit.start_acked = true;
+	if (part->seek.pending)
+		burrow_seek_acknowledged();
+	burrow_partition_publish(c, part);
+	/* it may have waited for its starting position to be acknowledged */
+	burrow_partition_readable(part);
+}
+
+void
+burrow_offset_commit_tell_again(BurrowPartition *part)
+{
+	part->commit.ndone_sent = PG_UINT64_MAX;
+}
+
+void
+burrow_offset_commit_succeeded(const BurrowConsumer *c)
+{
+	committing = false;
+	/* commits by count may take a tenth of the time */
+	not_before = c->now + 9 * (c->now - sent_at);
+	not_before = Min(not_before, c->now + c->sub->options.commit_interval_us);
+}
+
+bool
+burrow_offset_commit_has_tag(void)
+{
+	return !without_tag;
+}
+
+/* The commit was too large for the broker.  True: the next one carries less. */
+bool
+burrow_offset_commit_carry_less(const BurrowConsumer *c)
+{
+	if (!without_runs && sent_runs)
+	{
+		without_runs = true;
+		ereport(LOG,
+				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
+				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
+		return true;
+	}
+	if (without_tag)
+		return false;
+	without_runs = without_tag = true;
+	ereport(LOG,
+			(errmsg("subscription \"%s\" commits without metadata from now on", c->sub->name),
+			 errdetail("The broker's limit offset.metadata.max.bytes has no room for the %zu bytes that tell whose commits they are.",
+					   BURROW_OFFSET_METADATA_MIN),
+			 errhint("Move the subscription by burrow.seek() only: offsets that Kafka's own tools have set are not told from its own.")));
+	return true;
+}
+
+void
+burrow_offset_commit_retry_at_once(const BurrowConsumer *c)
+{
+	not_before = c->now;
+}
+
 /* A commit failed: what was not acknowledged is owed again. */
 void
-burrow_offset_commit_retry(BurrowConsumer *c)
+burrow_offset_commit_retry(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	c->owing = true;
-	c->commit_not_before = c->now + COMMIT_RETRY_US;
-	dlist_foreach(iter, &c->parts)
+	committing = false;
+	owing = true;
+	not_before = c->now + COMMIT_RETRY_US;
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->sent >= 0)
-			part->ndone_sent = PG_UINT64_MAX;
+		if (part->commit.sent >= 0)
+			burrow_offset_commit_tell_again(part);
 	}
 }
 
+/* ---- sending ---- */
+
 static void
-update_untagged(BurrowConsumer *c, void *arg)
+update_untagged(const BurrowConsumer *c, void *arg)
 {
 	burrow_subscription_keep_untagged(c->subid, c->sub->uuid);
 }
 
 /* Before the first commit without metadata: the next start must know that such a one is ours.  False: not now. */
 static bool
-keep_untagged(BurrowConsumer *c)
+keep_untagged(const BurrowConsumer *c)
 {
-	if (!c->without_tag || c->sub->commits_untagged)
+	if (!without_tag || c->sub->commits_untagged)
 		return true;
 	if (!burrow_status_try(c, update_untagged, NULL, "keep that Kafka takes no metadata"))
 		return false;
@@ -440,7 +546,7 @@ keep_untagged(BurrowConsumer *c)
 
 /* Sends what is owed. */
 static void
-send_commit(BurrowConsumer *c)
+send_commit(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list;
 	dlist_iter	iter;
@@ -449,14 +555,14 @@ send_commit(BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	MemoryContext old;
 
-	c->owing = false;
-	c->sent_runs = false;
-	c->without_tag |= c->sub->commits_untagged;
-	dlist_foreach(iter, &c->parts)
+	owing = false;
+	sent_runs = false;
+	without_tag |= c->sub->commits_untagged;
+	dlist_foreach(iter, burrow_partition_all())
 		n += owes(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	if (n == 0)
 	{
-		c->commit_now = false;
+		now_asked_for = false;
 		return;
 	}
 
@@ -471,22 +577,22 @@ send_commit(BurrowConsumer *c)
 	PG_TRY();
 	{
 		n = 0;
-		dlist_foreach(iter, &c->parts)
+		dlist_foreach(iter, burrow_partition_all())
 		{
 			BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-			part->sent = -1;
+			part->commit.sent = -1;
 			if (!owes(c, part))
 				continue;
 			put_item(c, list, n++, part);
-			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->ndone_sent != part->ndone)
-				c->owing = true;
+			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->commit.ndone_sent != part->commit.ndone)
+				owing = true;
 		}
 		stored = store_positions(c) && keep_untagged(c);
 		if (stored)
 		{
 			BURROW_CRASH_POINT("before kafka commit");
-			c->committing = c->kafka->commit(c->client, list, text);
+			committing = c->kafka->commit(c->client, list, text);
 		}
 	}
 	PG_FINALLY();
@@ -496,11 +602,11 @@ send_commit(BurrowConsumer *c)
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 
-	c->commit_sent_at = c->now;
-	if (c->committing)
+	sent_at = c->now;
+	if (committing)
 	{
-		c->commit_now = false;
-		c->done_since_commit = 0;
+		now_asked_for = false;
+		done_since = 0;
 	}
 	else
 	{
@@ -510,19 +616,19 @@ send_commit(BurrowConsumer *c)
 		if (stored)
 			burrow_status_fail(c, "08006", psprintf("could not commit offsets: %s", text));
 		else
-			c->commit_not_before = Max(c->commit_not_before, c->now + c->store_delay_us);
+			not_before = Max(not_before, c->now + burrow_positions_delay_us());
 	}
 }
 
 void
-burrow_offset_commit_run(BurrowConsumer *c)
+burrow_offset_commit_run(const BurrowConsumer *c)
 {
 	TimestampTz due;
 
 	if (c->client == NULL)
 		return;
 	advance_heads(c);
-	if (c->committing || c->revoke_lost || waits_for_final(c))
+	if (committing || forbidden || waits_for_final(c))
 		return;
 
 	due = due_at(c);
@@ -533,29 +639,29 @@ burrow_offset_commit_run(BurrowConsumer *c)
 		flush_heads(c);
 		advance_heads(c);
 	}
-	if (c->owing)
+	if (owing)
 		send_commit(c);
 	else if (!waits_for_flush(c))
-		c->commit_now = false;	/* there was nothing to commit */
+		now_asked_for = false;	/* there was nothing to commit */
 }
 
 /* Nothing more can be told to Kafka of what is done. */
 bool
-burrow_offset_commit_settled(BurrowConsumer *c, bool closing_only)
+burrow_offset_commit_settled(const BurrowConsumer *c, bool closing_only)
 {
 	dlist_iter	iter;
 
-	if (c->client == NULL || c->revoke_lost)
+	if (c->client == NULL || forbidden)
 		return true;
-	if (c->final_lsn > 0)
+	if (final_lsn > 0)
 		return false;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (closing_only && part->state != BURROW_PARTITION_CLOSING)
 			continue;
-		if (owes(c, part) || (c->committing && part->sent >= 0))
+		if (owes(c, part) || (committing && part->commit.sent >= 0))
 			return false;
 	}
 	return true;
@@ -563,13 +669,13 @@ burrow_offset_commit_settled(BurrowConsumer *c, bool closing_only)
 
 /* When burrow_offset_commit_run() has something to do; 0: not by time. */
 TimestampTz
-burrow_offset_commit_next(BurrowConsumer *c)
+burrow_offset_commit_next(const BurrowConsumer *c)
 {
-	if (c->client == NULL || c->committing)
+	if (c->client == NULL || committing)
 		return 0;
-	if (c->final_lsn > 0)
+	if (final_lsn > 0)
 		return c->now + FINAL_LOOK_US;
-	if (c->owing)
+	if (owing)
 		return due_at(c);
 	if (waits_for_flush(c))
 		return c->now + FLUSH_LOOK_US;

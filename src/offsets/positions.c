@@ -13,6 +13,15 @@
 #define STORE_AGAIN_MIN_US	INT64CONST(1000000)
 #define STORE_AGAIN_MAX_US	INT64CONST(30000000)
 
+/* They cannot be stored: between two tries; 0: they can. */
+static int64 delay_us;
+
+int64
+burrow_positions_delay_us(void)
+{
+	return delay_us;
+}
+
 /* Positions to be stored. */
 typedef struct Storing
 {
@@ -22,7 +31,7 @@ typedef struct Storing
 } Storing;
 
 static void
-store(BurrowConsumer *c, void *arg)
+store(const BurrowConsumer *c, void *arg)
 {
 	const Storing *storing = arg;
 
@@ -33,15 +42,15 @@ store(BurrowConsumer *c, void *arg)
 }
 
 bool
-burrow_positions_store(BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
+burrow_positions_store(const BurrowConsumer *c, const BurrowPosition *positions, int n, bool settle)
 {
 	Storing		storing = {positions, n, settle};
 
 	if (burrow_status_try(c, store, &storing, "store positions"))
 	{
-		c->store_delay_us = 0;
+		delay_us = 0;
 		return true;
 	}
-	c->store_delay_us = Min(Max(c->store_delay_us * 2, STORE_AGAIN_MIN_US), STORE_AGAIN_MAX_US);
+	delay_us = Min(Max(delay_us * 2, STORE_AGAIN_MIN_US), STORE_AGAIN_MAX_US);
 	return false;
 }

@@ -45,6 +45,27 @@
  * no room in the metadata would be run again after a crash. */
 #define METADATA_FULL		(BURROW_METADATA_ROOM / 4 * 3)
 
+/* The number of the last chunk that was given out or written. */
+static uint64 last_chunk;
+
+/* By lane: that which its worker runs; 0: none. */
+static uint64 lane_chunks[BURROW_MAX_WORKERS];
+
+uint64
+burrow_progress_merge_begin_chunk(int lane)
+{
+	last_chunk++;
+	if (lane != BURROW_RESOLVED_LANE)
+		lane_chunks[lane] = last_chunk;
+	return last_chunk;
+}
+
+void
+burrow_progress_merge_end_chunk(int lane)
+{
+	lane_chunks[lane] = 0;
+}
+
 static void
 add_run(void *arg, int64_t first, int64_t last)
 {
@@ -62,13 +83,13 @@ burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done)
 
 /* Up to which chunk of each lane are the results here? */
 static void
-note_chunks(BurrowConsumer *c, BurrowPartition *part)
+note_chunks(BurrowPartition *part)
 {
-	if (part->folded == NULL)
-		part->folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
+	if (part->merge.folded == NULL)
+		part->merge.folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
 	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
-		part->folded[i] = c->lane_chunks[i] != 0 ? c->lane_chunks[i] - 1 : c->chunk;
-	part->folded[BURROW_RESOLVED_LANE] = c->chunk;
+		part->merge.folded[i] = lane_chunks[i] != 0 ? lane_chunks[i] - 1 : last_chunk;
+	part->merge.folded[BURROW_RESOLVED_LANE] = last_chunk;
 }
 
 /* Has enough been done beyond the head? */
@@ -77,23 +98,23 @@ is_due(const BurrowConsumer *c, BurrowPartition *part)
 {
 	if (part->state != BURROW_PARTITION_ACTIVE)
 		return false;
-	if (burrow_tracker_head(&part->tracker) >= part->fold_mark)
+	if (burrow_tracker_head(&part->tracker) >= part->merge.mark)
 	{
 		/* all that was done before has left the rows, or will at their next write */
-		part->fold_base = part->ndone;
-		part->fold_mark = part->tracker.last_offset + 1;
-		part->fold_wanted = false;
+		part->merge.base = part->commit.ndone;
+		part->merge.mark = part->tracker.last_offset + 1;
+		part->merge.wanted = false;
 		return false;
 	}
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
-		return part->ndone - part->fold_base >= ROOM_MESSAGES;
-	return part->fold_wanted && part->ndone - part->fold_base >= FOLD_MESSAGES;
+		return part->commit.ndone - part->merge.base >= ROOM_MESSAGES;
+	return part->merge.wanted && part->commit.ndone - part->merge.base >= FOLD_MESSAGES;
 }
 
 uint64
 burrow_progress_merge_chunk(const BurrowPartition *part, int lane)
 {
-	return part->folded != NULL ? part->folded[lane] : 0;
+	return part->merge.folded != NULL ? part->merge.folded[lane] : 0;
 }
 
 void
@@ -101,11 +122,11 @@ burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_
 {
 	/* of what the last fold lets go, a chunk that was sent before it tells nothing */
 	if (row_bytes >= FOLD_BYTES && folded == burrow_progress_merge_chunk(part, lane))
-		part->fold_wanted = true;
+		part->merge.wanted = true;
 }
 
-void
-burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part)
+bool
+burrow_progress_merge_run(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowPosition position = {
 		.topic = part->topic,
@@ -114,28 +135,28 @@ burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part)
 	};
 
 	if (!is_due(c, part))
-		return;
+		return false;
 	/* if it fails, the next is due when as much more was done */
-	part->fold_base = part->ndone;
-	part->fold_wanted = false;
+	part->merge.base = part->commit.ndone;
+	part->merge.wanted = false;
 	burrow_topic_identity_fill(part, &position);
 	burrow_progress_merge_collect(part, &position.done);
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
 	{
-		burrow_progress_merge_check_room(part, &position.done);
-		return;
+		burrow_progress_merge_check_room(part, &position.done, true);
+		return false;
 	}
 	if (!burrow_positions_store(c, &position, 1, false))
-		return;
-	note_chunks(c, part);
-	part->stored = -1;
-	part->fold_mark = part->tracker.last_offset + 1;
+		return false;
+	note_chunks(part);
+	part->merge.mark = part->tracker.last_offset + 1;
+	return true;
 }
 
 void
-burrow_progress_merge_check_room(BurrowPartition *part, const BurrowOffsetSet *done)
+burrow_progress_merge_check_room(BurrowPartition *part, const BurrowOffsetSet *done, bool fits)
 {
 	size_t		bytes = burrow_offset_set_encoded_size(done, burrow_tracker_committable(&part->tracker));
 
-	part->runs_full = BURROW_OFFSET_METADATA_MIN + 1 + (bytes + 2) / 3 * 4 > METADATA_FULL;
+	part->merge.no_room = !fits || BURROW_OFFSET_METADATA_MIN + 1 + (bytes + 2) / 3 * 4 > METADATA_FULL;
 }

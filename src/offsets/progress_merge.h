@@ -12,6 +12,11 @@
  * not fit. */
 #define BURROW_METADATA_ROOM		4096
 
+/* The lane is given a chunk: its number, in the order of all.  That of the resolved lane is over when
+ * it is written. */
+extern uint64 burrow_progress_merge_begin_chunk(int lane);
+/* All results of the lane's chunk are here. */
+extern void burrow_progress_merge_end_chunk(int lane);
 /* Everything of this part that is done and is not below its head; allocated in the
  * current memory context. */
 extern void burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done);
@@ -20,10 +25,11 @@ extern uint64 burrow_progress_merge_chunk(const BurrowPartition *part, int lane)
 /* So much, in bytes, does the lane's row hold beyond the head after a chunk that was sent
  * when the last fold had its chunks up to folded. */
 extern void burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes);
-/* Makes a fold of the part if one is due. */
-extern void burrow_progress_merge_run(BurrowConsumer *c, BurrowPartition *part);
+/* Makes a fold of the part if one is due.  True: the consumer's row was written. */
+extern bool burrow_progress_merge_run(const BurrowConsumer *c, BurrowPartition *part);
 
-/* At least once: may more be taken of this part, if this is done beyond its head? */
-extern void burrow_progress_merge_check_room(BurrowPartition *part, const BurrowOffsetSet *done);
+/* At least once: may more be taken of this part, if this is done beyond its head?  fits: what is flushed
+ * of it has room. */
+extern void burrow_progress_merge_check_room(BurrowPartition *part, const BurrowOffsetSet *done, bool fits);
 
 #endif							/* BURROW_OFFSETS_PROGRESS_MERGE_H */

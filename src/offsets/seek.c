@@ -40,8 +40,20 @@
 /* When they could not be removed. */
 #define REMOVE_AGAIN_US		INT64CONST(1000000)
 
+/* Not done yet. */
+static BurrowPendingSeeks pending_seeks;
+
+/* Kafka has acknowledged the position of one. */
+static bool acknowledged;
+
+/* They could not be removed: not before; 0: at once. */
+static TimestampTz again_at;
+
+/* That which cannot be done, and halts; NULL: none. */
+static const BurrowSeek *rejected;
+
 static void
-load(BurrowConsumer *c, BurrowPendingSeeks *pending)
+load(const BurrowConsumer *c, BurrowPendingSeeks *pending)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -53,9 +65,9 @@ load(BurrowConsumer *c, BurrowPendingSeeks *pending)
 }
 
 void
-burrow_seek_init(BurrowConsumer *c)
+burrow_seek_init(const BurrowConsumer *c)
 {
-	load(c, &c->seeks);
+	load(c, &pending_seeks);
 }
 
 static BurrowSeek *
@@ -68,16 +80,16 @@ find(const BurrowPendingSeeks *pending, const char *topic, int32 partition)
 }
 
 bool
-burrow_seek_is_new(BurrowConsumer *c)
+burrow_seek_is_new(const BurrowConsumer *c)
 {
 	BurrowPendingSeeks pending;
 
 	load(c, &pending);
-	if (pending.has_time && (!c->seeks.has_time || c->seeks.time != pending.time))
+	if (pending.has_time && (!pending_seeks.has_time || pending_seeks.time != pending.time))
 		return true;
 	for (int i = 0; i < pending.n; i++)
 	{
-		const BurrowSeek *known = find(&c->seeks, pending.seeks[i].topic, pending.seeks[i].partition);
+		const BurrowSeek *known = find(&pending_seeks, pending.seeks[i].topic, pending.seeks[i].partition);
 
 		if (known == NULL || known->offset != pending.seeks[i].offset)
 			return true;
@@ -88,7 +100,7 @@ burrow_seek_is_new(BurrowConsumer *c)
 /* ---- can it be done? ---- */
 
 static void
-refuse(BurrowConsumer *c, const BurrowSeek *seek, const char *detail)
+refuse(const BurrowConsumer *c, const BurrowSeek *seek, const char *detail)
 {
 	BurrowHalt	halt = {
 		.topic = seek->topic,
@@ -101,22 +113,22 @@ refuse(BurrowConsumer *c, const BurrowSeek *seek, const char *detail)
 		.hint = "The position is as it was before; use burrow.resume() to go on there, or burrow.seek() to go elsewhere.",
 	};
 
-	c->rejected_seek = seek;
-	burrow_status_halt(c, &halt);
+	rejected = seek;
+	burrow_status_halt(&halt);
 }
 
 /* False: Kafka has not answered. */
 static bool
-check_partitions_exist(BurrowConsumer *c)
+check_partitions_exist(const BurrowConsumer *c)
 {
 	const char *topic = "";
 	int			partitions = 0;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	/* they are in the order of their topics */
-	for (int i = 0; i < c->seeks.n; i++)
+	for (int i = 0; i < pending_seeks.n; i++)
 	{
-		const BurrowSeek *seek = &c->seeks.seeks[i];
+		const BurrowSeek *seek = &pending_seeks.seeks[i];
 
 		if (strcmp(topic, seek->topic) != 0)
 		{
@@ -140,14 +152,14 @@ check_partitions_exist(BurrowConsumer *c)
 
 /* The log's starts, or ends; NULL: Kafka has not answered. */
 static BurrowKafkaList *
-ask_bounds(BurrowConsumer *c, int64 which)
+ask_bounds(const BurrowConsumer *c, int64 which)
 {
-	BurrowKafkaList *list = c->kafka->list_new(c->seeks.n);
+	BurrowKafkaList *list = c->kafka->list_new(pending_seeks.n);
 	char		text[BURROW_KAFKA_TEXT_MAX] = "out of memory";
 	bool		ok = list != NULL;
 
-	for (int i = 0; ok && i < c->seeks.n; i++)
-		ok = c->kafka->list_set(list, i, c->seeks.seeks[i].topic, c->seeks.seeks[i].partition, which, NULL, 0);
+	for (int i = 0; ok && i < pending_seeks.n; i++)
+		ok = c->kafka->list_set(list, i, pending_seeks.seeks[i].topic, pending_seeks.seeks[i].partition, which, NULL, 0);
 	if (ok && c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
 		return list;
 	c->kafka->list_free(list);
@@ -156,7 +168,7 @@ ask_bounds(BurrowConsumer *c, int64 which)
 }
 
 static void
-check_bounds(BurrowConsumer *c, const BurrowSeek *seek, int64 low, int64 end)
+check_bounds(const BurrowConsumer *c, const BurrowSeek *seek, int64 low, int64 end)
 {
 	if (seek->offset < low || seek->offset > end)
 		refuse(c, seek, burrow_gap_bounds_text(low, end));
@@ -164,23 +176,23 @@ check_bounds(BurrowConsumer *c, const BurrowSeek *seek, int64 low, int64 end)
 
 /* Those of which Kafka knows nothing now are looked at when they are assigned. */
 bool
-burrow_seek_check(BurrowConsumer *c)
+burrow_seek_check(const BurrowConsumer *c)
 {
 	BurrowKafkaList *lows;
 	BurrowKafkaList *ends;
 
-	if (c->seeks.n == 0)
+	if (pending_seeks.n == 0)
 		return true;
 	if (!check_partitions_exist(c))
 		return false;
-	if (c->ending != BURROW_STOP_NONE)
+	if (burrow_status_is_stopping())
 		return true;
 
 	lows = ask_bounds(c, BURROW_KAFKA_EARLIEST);
 	ends = lows != NULL ? ask_bounds(c, BURROW_KAFKA_LATEST) : NULL;
-	for (int i = 0; ends != NULL && i < c->seeks.n && c->ending == BURROW_STOP_NONE; i++)
+	for (int i = 0; ends != NULL && i < pending_seeks.n && !burrow_status_is_stopping(); i++)
 		if (lows->items[i].error == 0 && ends->items[i].error == 0)
-			check_bounds(c, &c->seeks.seeks[i], lows->items[i].offset, ends->items[i].offset);
+			check_bounds(c, &pending_seeks.seeks[i], lows->items[i].offset, ends->items[i].offset);
 	if (lows != NULL)
 		c->kafka->list_free(lows);
 	if (ends == NULL)
@@ -190,12 +202,12 @@ burrow_seek_check(BurrowConsumer *c)
 }
 
 void
-burrow_seek_check_bounds(BurrowConsumer *c, BurrowPartition *part)
+burrow_seek_check_bounds(const BurrowConsumer *c, BurrowPartition *part)
 {
-	const BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
+	const BurrowSeek *seek = find(&pending_seeks, part->topic, part->partition);
 
 	if (seek != NULL)
-		check_bounds(c, seek, part->log_start_offset, part->end_offset);
+		check_bounds(c, seek, part->identity.log_start_offset, part->end.offset);
 }
 
 /* ---- doing it ---- */
@@ -223,19 +235,19 @@ burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 p
 }
 
 bool
-burrow_seek_locate(BurrowConsumer *c, BurrowPartition *part)
+burrow_seek_locate(BurrowPartition *part, int64 *start, bool *located)
 {
-	if (!burrow_seek_decide(&c->seeks, part->topic, part->partition, &part->start, &part->located))
+	if (!burrow_seek_decide(&pending_seeks, part->topic, part->partition, start, located))
 		return false;
-	part->seek_pending = true;
-	part->given = part->located;
+	part->seek.pending = true;
+	part->seek.given = *located;
 	return true;
 }
 
 static BurrowSeek
 seek_of(const BurrowPartition *part)
 {
-	return (BurrowSeek) {part->topic, part->partition, part->start};
+	return (BurrowSeek) {part->topic, part->partition, part->start.offset};
 }
 
 /* What the time has become. */
@@ -247,31 +259,31 @@ typedef struct Fix
 } Fix;
 
 static void
-fix(BurrowConsumer *c, void *arg)
+fix(const BurrowConsumer *c, void *arg)
 {
 	Fix		   *work = arg;
 
-	work->fixed = burrow_seek_request_fix(c->subid, c->sub->uuid, c->seeks.time, work->seeks, work->n);
+	work->fixed = burrow_seek_request_fix(c->subid, c->sub->uuid, pending_seeks.time, work->seeks, work->n);
 }
 
 bool
-burrow_seek_fix_time(BurrowConsumer *c)
+burrow_seek_fix_time(const BurrowConsumer *c)
 {
 	Fix			work = {0};
 	BurrowSeek *seeks;
 	dlist_iter	iter;
 
-	if (!c->seeks.has_time)
+	if (!pending_seeks.has_time)
 		return true;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		work.n++;
 	work.seeks = palloc(sizeof(BurrowSeek) * work.n);
 	work.n = 0;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_RESOLVING_START || find(&c->seeks, part->topic, part->partition) != NULL)
+		if (part->state != BURROW_PARTITION_RESOLVING_START || find(&pending_seeks, part->topic, part->partition) != NULL)
 			continue;
 		work.seeks[work.n++] = seek_of(part);
 	}
@@ -282,16 +294,16 @@ burrow_seek_fix_time(BurrowConsumer *c)
 	BURROW_CRASH_POINT("seek time fixed");
 
 	/* once in the life of the process: what failed, and is tried again, keeps nothing */
-	seeks = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowSeek) * (work.n + c->seeks.n));
+	seeks = MemoryContextAlloc(TopMemoryContext, sizeof(BurrowSeek) * (work.n + pending_seeks.n));
 	for (int i = 0; i < work.n; i++)
 	{
 		seeks[i] = work.seeks[i];
 		seeks[i].topic = MemoryContextStrdup(TopMemoryContext, work.seeks[i].topic);
 	}
-	memcpy(seeks + work.n, c->seeks.seeks, sizeof(BurrowSeek) * c->seeks.n);
-	c->seeks.seeks = seeks;
-	c->seeks.n += work.n;
-	c->seeks.has_time = false;
+	memcpy(seeks + work.n, pending_seeks.seeks, sizeof(BurrowSeek) * pending_seeks.n);
+	pending_seeks.seeks = seeks;
+	pending_seeks.n += work.n;
+	pending_seeks.has_time = false;
 	return true;
 }
 
@@ -299,17 +311,17 @@ burrow_seek_fix_time(BurrowConsumer *c)
 static bool
 is_done(const BurrowPartition *part)
 {
-	return part->seek_pending && part->state == BURROW_PARTITION_ACTIVE && part->start_acked;
+	return part->seek.pending && part->state == BURROW_PARTITION_ACTIVE && part->commit.start_acked;
 }
 
 static void
-remove_done(BurrowConsumer *c, void *arg)
+remove_done(const BurrowConsumer *c, void *arg)
 {
-	BurrowSeek *seeks = palloc(sizeof(BurrowSeek) * c->seeks.n);
+	BurrowSeek *seeks = palloc(sizeof(BurrowSeek) * pending_seeks.n);
 	dlist_iter	iter;
 	int			n = 0;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -321,41 +333,59 @@ remove_done(BurrowConsumer *c, void *arg)
 
 /* The partition is where it was to be moved: its messages may come. */
 static void
-finish(BurrowConsumer *c, BurrowPartition *part)
+finish(const BurrowConsumer *c, BurrowPartition *part)
 {
-	BurrowSeek *seek = find(&c->seeks, part->topic, part->partition);
+	BurrowSeek *seek = find(&pending_seeks, part->topic, part->partition);
 
-	*seek = c->seeks.seeks[--c->seeks.n];
-	part->seek_pending = false;
+	*seek = pending_seeks.seeks[--pending_seeks.n];
+	part->seek.pending = false;
 	ereport(LOG,
 			(errmsg("subscription \"%s\": topic \"%s\" partition %d was moved to offset %lld",
-					c->sub->name, part->topic, part->partition, (long long) part->start)));
-	burrow_partition_readable(c, part);
-}
-
-static bool
-may_remove(const BurrowConsumer *c)
-{
-	return c->seek_acked && c->ending == BURROW_STOP_NONE;
+					c->sub->name, part->topic, part->partition, (long long) part->start.offset)));
+	burrow_partition_readable(part);
 }
 
 void
-burrow_seek_run(BurrowConsumer *c)
+burrow_seek_acknowledged(void)
+{
+	acknowledged = true;
+}
+
+bool
+burrow_seek_has_time(void)
+{
+	return pending_seeks.has_time;
+}
+
+const BurrowSeek *
+burrow_seek_rejected(void)
+{
+	return rejected;
+}
+
+static bool
+may_remove(void)
+{
+	return acknowledged && !burrow_status_is_stopping();
+}
+
+void
+burrow_seek_run(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	if (!may_remove(c) || c->seek_again_at > c->now)
+	if (!may_remove() || again_at > c->now)
 		return;
 	BURROW_CRASH_POINT("before seek is removed");
-	c->seek_again_at = 0;
+	again_at = 0;
 	if (!burrow_status_try(c, remove_done, NULL, "remove a seek that is done"))
 	{
-		c->seek_again_at = c->now + REMOVE_AGAIN_US;
+		again_at = c->now + REMOVE_AGAIN_US;
 		return;
 	}
 	BURROW_CRASH_POINT("seek removed");
-	c->seek_acked = false;
-	dlist_foreach(iter, &c->parts)
+	acknowledged = false;
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -368,5 +398,5 @@ burrow_seek_run(BurrowConsumer *c)
 TimestampTz
 burrow_seek_next(const BurrowConsumer *c)
 {
-	return may_remove(c) ? Max(c->seek_again_at, c->now) : 0;
+	return may_remove() ? Max(again_at, c->now) : 0;
 }

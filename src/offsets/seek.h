@@ -9,23 +9,29 @@
 #include "partition/context.h"
 
 /* Reads what is pending.  The current memory context has to last. */
-extern void burrow_seek_init(BurrowConsumer *c);
+extern void burrow_seek_init(const BurrowConsumer *c);
 /* Is something pending that was not when this consumer started? */
-extern bool burrow_seek_is_new(BurrowConsumer *c);
+extern bool burrow_seek_is_new(const BurrowConsumer *c);
 /* Halts if one cannot be done.  False: Kafka has not answered. */
-extern bool burrow_seek_check(BurrowConsumer *c);
+extern bool burrow_seek_check(const BurrowConsumer *c);
 /* The same for one partition, whose bounds are known now. */
-extern void burrow_seek_check_bounds(BurrowConsumer *c, BurrowPartition *part);
+extern void burrow_seek_check_bounds(const BurrowConsumer *c, BurrowPartition *part);
 /* Is the partition to be moved?  Then it says where it starts, and whether that is known or
  * still to be looked up. */
 extern bool burrow_seek_decide(const BurrowPendingSeeks *pending, const char *topic, int32 partition,
 							   int64 *start, bool *located);
-extern bool burrow_seek_locate(BurrowConsumer *c, BurrowPartition *part);
+extern bool burrow_seek_locate(BurrowPartition *part, int64 *start, bool *located);
 /* All starts are known, of all partitions: those that are at a time are stored as offsets.  False: not
  * now. */
-extern bool burrow_seek_fix_time(BurrowConsumer *c);
+extern bool burrow_seek_fix_time(const BurrowConsumer *c);
+/* Is one at a time that was not turned into offsets yet? */
+extern bool burrow_seek_has_time(void);
+/* The one that cannot be done, and halts; NULL: none. */
+extern const BurrowSeek *burrow_seek_rejected(void);
+/* Kafka has the position of one. */
+extern void burrow_seek_acknowledged(void);
 /* Kafka has acknowledged positions: those that were sought are done. */
-extern void burrow_seek_run(BurrowConsumer *c);
+extern void burrow_seek_run(const BurrowConsumer *c);
 extern TimestampTz burrow_seek_next(const BurrowConsumer *c);
 
 #endif							/* BURROW_OFFSETS_SEEK_H */

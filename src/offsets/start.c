@@ -23,8 +23,10 @@
 #include "access/xlog.h"
 #include "utils/memutils.h"
 
+#include "catalog/start_from.h"
 #include "offsets/gap.h"
 #include "offsets/lookup.h"
+#include "offsets/offset_commit.h"
 #include "offsets/positions.h"
 #include "offsets/seek.h"
 #include "offsets/start.h"
@@ -40,23 +42,32 @@
 /* Longest wait for an answer of the broker's within one turn. */
 #define LOOK_UP_TIMEOUT_MS	1000
 
+/* The subscription's option. */
+static BurrowStartFrom start_from;
+
+void
+burrow_start_init(const BurrowConsumer *c)
+{
+	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], c->sub->options.start_from, &start_from);
+}
+
 /* ---- no answer ---- */
 
 static void
 set_back(BurrowPartition *part, BurrowStartStep step, TimestampTz at)
 {
-	part->step = step;
-	part->again_at = at;
+	part->start.step = step;
+	burrow_lookup_wait(part, at);
 }
 
 /* Nothing answers: all partitions that are due for this step wait. */
 static void
-set_all_back(BurrowConsumer *c, BurrowStartStep step, const char *what, const char *reason)
+set_all_back(const BurrowConsumer *c, BurrowStartStep step, const char *what, const char *reason)
 {
 	TimestampTz at = GetCurrentTimestamp() + BURROW_LOOKUP_AGAIN_US;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -72,33 +83,33 @@ set_all_back(BurrowConsumer *c, BurrowStartStep step, const char *what, const ch
 static bool
 wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && part->identified &&
-		!burrow_partition_has_straggler((BurrowConsumer *) c, part);
+	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && part->topic_id.identified &&
+		!burrow_partition_has_straggler(part);
 }
 
 static void
-ask(BurrowConsumer *c)
+ask(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_offset, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = list->n > 0 &&
-	c->kafka->fetch_committed(c->client, list, ++c->start_tag, text);
+	uint64		tag = list->n > 0 ? burrow_lookup_ask_committed(c, list, text) : 0;
+	bool		ok = tag != 0;
 
 	if (!ok && list->n > 0)
 		set_all_back(c, BURROW_STEP_ASK, "could not ask for committed offsets", text);
 	for (int i = 0; ok && i < list->n; i++)
 	{
-		BurrowPartition *part = burrow_partition_find(c, list->items[i].topic, list->items[i].partition);
+		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
-		part->step = BURROW_STEP_ASKED;
-		part->asked_tag = c->start_tag;
+		part->start.step = BURROW_STEP_ASKED;
+		part->start.asked_tag = tag;
 	}
 	c->kafka->list_free(list);
 }
 
 /* Decides where one partition starts. */
 static void
-locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item,
+locate(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item,
 	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
 	int64		low = row->low;
@@ -106,10 +117,10 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 	BurrowStartChoice location;
 	BurrowStartPosition start;
 
-	if (burrow_seek_locate(c, part))
+	if (burrow_seek_locate(part, &part->start.offset, &part->start.located))
 		return;
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	location = burrow_start_choice_decide(c->sub, &c->start, item, row, group_has_others, log, &part->skip);
+	location = burrow_start_choice_decide(c->sub, &start_from, item, row, group_has_others, log, &part->skip);
 	MemoryContextSwitchTo(old);
 	BURROW_COUNT(c->slot, claims_refused, location.refused);
 	if (location.refused > 0)
@@ -120,15 +131,15 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 						   burrow_gap_bounds_text(log->low, log->end))));
 
 	start = location.decided;
-	part->located = location.located;
+	part->start.located = location.located;
 	if (start.decision == BURROW_START_HALT)
 	{
 		BurrowHalt	halt = burrow_start_choice_behind(part->topic, part->partition, item->offset, low);
 
-		burrow_status_halt(c, &halt);
+		burrow_status_halt(&halt);
 	}
 	else
-		part->start = location.start;
+		part->start.offset = location.start;
 	if (start.log)
 		ereport(LOG,
 				(errmsg("subscription \"%s\": topic \"%s\" partition %d starts at offset %lld of Kafka's",
@@ -136,26 +147,20 @@ locate(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition
 				 low >= 0 ? errdetail("The database's position was %lld.", (long long) low) :
 				 errdetail("The database has no position.")));
 
-	part->resumed = start.offset >= 0;
-	part->with_others = start.decision == BURROW_START_BY_OPTION && !part->located &&
-		part->start != BURROW_KAFKA_EARLIEST;
-	part->last_read_offset = row->seen_offset;
-	part->last_read_timestamp = row->seen_ms;
-	if (part->resumed)
-		part->kept_topic_id = row->topic_id;
+	part->start.resumed = start.offset >= 0;
+	part->start.with_others = start.decision == BURROW_START_BY_OPTION && !part->start.located &&
+		part->start.offset != BURROW_KAFKA_EARLIEST;
+	burrow_topic_identity_load(part, row);
 
 	/* Kafka and the database say so already? */
-	part->start_stored = row->alone && low == part->start && row->done.nruns == 0 && part->skip.nruns == 0 &&
+	part->start.stored = row->alone && low == part->start.offset && row->done.nruns == 0 && part->skip.nruns == 0 &&
 		burrow_topic_identity_is_kept(part, &row->topic_id);
-	part->told = Max(item->offset, 0);
-	part->rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
-	if (part->located && item->offset <= part->start &&
+	part->start.told = Max(item->offset, 0);
+	part->start.rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
+	if (part->start.located && item->offset <= part->start.offset &&
 		location.commit == (c->sub->options.delivery == BURROW_EXACTLY_ONCE ?
 							BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
-	{
-		part->start_acked = true;
-		part->committed = item->offset;
-	}
+		burrow_offset_commit_found(part, item->offset);
 }
 
 /* What the database knows of the partitions of an assignment. */
@@ -167,7 +172,7 @@ typedef struct Rows
 } Rows;
 
 static void
-read_rows(BurrowConsumer *c, void *arg)
+read_rows(const BurrowConsumer *c, void *arg)
 {
 	Rows	   *rows = arg;
 
@@ -178,29 +183,29 @@ read_rows(BurrowConsumer *c, void *arg)
 
 /* The part that waits for this answer; NULL: none, or for another one. */
 static BurrowPartition *
-asked(BurrowConsumer *c, const BurrowKafkaTopicPartition *item, uint64 tag)
+asked(const BurrowConsumer *c, const BurrowKafkaTopicPartition *item, uint64 tag)
 {
-	BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+	BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
 
 	if (part == NULL || part->state != BURROW_PARTITION_RESOLVING_START ||
-		part->step != BURROW_STEP_ASKED || part->asked_tag != tag)
+		part->start.step != BURROW_STEP_ASKED || part->start.asked_tag != tag)
 		return NULL;
 	return part;
 }
 
 /* All that still wait for the answer with this tag are to be asked for again.  False: there are none. */
 static bool
-ask_again(BurrowConsumer *c, uint64 tag)
+ask_again(const BurrowConsumer *c, uint64 tag)
 {
 	bool		any = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (part->state != BURROW_PARTITION_RESOLVING_START ||
-			part->step != BURROW_STEP_ASKED || part->asked_tag != tag)
+			part->start.step != BURROW_STEP_ASKED || part->start.asked_tag != tag)
 			continue;
 		set_back(part, BURROW_STEP_ASK, c->now + BURROW_LOOKUP_AGAIN_US);
 		any = true;
@@ -210,7 +215,7 @@ ask_again(BurrowConsumer *c, uint64 tag)
 
 /* The group's committed offsets have come, perhaps for an assignment that is over. */
 void
-burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
+burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const BurrowKafkaList *list = &event->list;
 	Rows		rows = {.n = list->n};
@@ -255,13 +260,13 @@ burrow_start_fetched(BurrowConsumer *c, const BurrowKafkaEvent *event)
 			continue;
 		if (item->error != 0)
 		{
-			part->step = BURROW_STEP_ASK;
+			part->start.step = BURROW_STEP_ASK;
 			burrow_lookup_stick(c, part, "could not get the committed offset", item->error_text);
 			continue;
 		}
 		if (errors[i] != NULL)
 		{
-			part->step = BURROW_STEP_ASK;
+			part->start.step = BURROW_STEP_ASK;
 			burrow_lookup_stick(c, part, "could not look up what the partition holds", errors[i]);
 			continue;
 		}
@@ -292,12 +297,12 @@ tell_of_ends(const BurrowConsumer *c, const BurrowKafkaList *list)
 static bool
 wants_look_up(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && !part->located;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && !part->start.located;
 }
 
 /* Looks up the log's start or end, or a time, where that is to be done. */
 static void
-look_up(BurrowConsumer *c)
+look_up(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_look_up, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
@@ -308,24 +313,61 @@ look_up(BurrowConsumer *c)
 	for (int i = 0; ok && i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
 
 		if (item->error != 0)
 		{
 			burrow_lookup_stick(c, part, "could not look up the starting offset", item->error_text);
 			continue;
 		}
-		part->start = item->offset;
-		part->located = true;
+		part->start.offset = item->offset;
+		part->start.located = true;
 	}
 	c->kafka->list_free(list);
 	if (!ok)
 		set_all_back(c, BURROW_STEP_LOOK_UP, "could not look up starting offsets", text);
 }
 
+/* The option on_gap says so: goes on where the log begins. */
+static void
+skip_gap(const BurrowConsumer *c, BurrowPartition *part)
+{
+	int64		from = part->start.offset;
+	int64		n = 0;
+
+	/* what is done beyond the start is not given up */
+	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->identity.log_start_offset; i++)
+	{
+		n += part->skip.runs[i].first - from;
+		from = Min(part->skip.runs[i].last, part->identity.log_start_offset - 1) + 1;
+	}
+	n += part->identity.log_start_offset - from;
+	ereport(WARNING,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
+					c->sub->name, (long long) n, part->topic, part->partition),
+			 errdetail("The next one was %lld, and the topic begins at offset %lld of this partition.",
+					   (long long) part->start.offset, (long long) part->identity.log_start_offset)));
+	BURROW_COUNT(c->slot, offsets_skipped, n);
+	part->start.offset = burrow_offset_set_next_missing(&part->skip, part->identity.log_start_offset);
+	burrow_offset_set_remove_below(&part->skip, part->start.offset);
+	part->start.stored = false;
+	burrow_offset_commit_forget(part);
+	/* of what the topic does not hold, nothing can be lost any more */
+	part->start.told = Max(part->start.told, part->identity.log_start_offset);
+}
+
+/* Does the log begin after what comes next, and is that not to be waited for? */
+static bool
+begins_in_gap(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return part->start.resumed && part->start.offset < part->identity.log_start_offset &&
+		c->sub->options.skip_gaps && !burrow_status_is_stopping();
+}
+
 /* What is found to be there is known. */
 static void
-check(BurrowConsumer *c)
+check(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	dlist_iter	iter;
@@ -335,12 +377,15 @@ check(BurrowConsumer *c)
 		set_all_back(c, BURROW_STEP_LOOK_UP, "could not look up what the topic holds", text);
 		return;
 	}
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located)
-			part->step = BURROW_STEP_KNOWN;
+		if (!burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) || !part->start.located)
+			continue;
+		if (begins_in_gap(c, part))
+			skip_gap(c, part);
+		part->start.step = BURROW_STEP_KNOWN;
 	}
 }
 
@@ -350,11 +395,11 @@ check(BurrowConsumer *c)
 static bool
 waits_for(const BurrowConsumer *c, const BurrowPartition *part, const BurrowPartition *other)
 {
-	if (other->state != BURROW_PARTITION_RESOLVING_START || other->step >= BURROW_STEP_KNOWN)
+	if (other->state != BURROW_PARTITION_RESOLVING_START || other->start.step >= BURROW_STEP_KNOWN)
 		return false;
-	if (c->seeks.has_time)
+	if (burrow_seek_has_time())
 		return true;
-	return part->with_others && (other->step < BURROW_STEP_LOOK_UP || other->with_others);
+	return part->start.with_others && (other->start.step < BURROW_STEP_LOOK_UP || other->start.with_others);
 }
 
 static bool
@@ -362,9 +407,9 @@ waits_for_others(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	dlist_iter	iter;
 
-	if (!c->seeks.has_time && !part->with_others)
+	if (!burrow_seek_has_time() && !part->start.with_others)
 		return false;
-	dlist_foreach(iter, (dlist_head *) &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		if (waits_for(c, part, dlist_container(BurrowPartition, node, iter.cur)))
 		return true;
 	return false;
@@ -378,13 +423,13 @@ may_be_stored(const BurrowConsumer *c, const BurrowPartition *part)
 
 /* Those that are to be stored now; an array that has room for all parts. */
 static int
-choose(BurrowConsumer *c, BurrowPartition ***chosen)
+choose(const BurrowConsumer *c, BurrowPartition ***chosen)
 {
 	dlist_iter	iter;
 	int			n = 0;
 
-	*chosen = palloc(sizeof(BurrowPartition *) * Max(c->nresolving, 1));
-	dlist_foreach(iter, &c->parts)
+	*chosen = palloc(sizeof(BurrowPartition *) * Max(burrow_partition_count_resolving(), 1));
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -396,7 +441,7 @@ choose(BurrowConsumer *c, BurrowPartition ***chosen)
 
 /* The starts of these go into the database.  False: not now. */
 static bool
-store(BurrowConsumer *c, BurrowPartition **parts, int nparts)
+store(const BurrowConsumer *c, BurrowPartition **parts, int nparts)
 {
 	BurrowPosition *positions = palloc(sizeof(BurrowPosition) * nparts);
 	int			n = 0;
@@ -406,11 +451,11 @@ store(BurrowConsumer *c, BurrowPartition **parts, int nparts)
 	BURROW_CRASH_POINT("before start is stored");
 	for (int i = 0; i < nparts; i++)
 	{
-		if (parts[i]->start_stored)
+		if (parts[i]->start.stored)
 			continue;
 		positions[n].topic = parts[i]->topic;
 		positions[n].partition = parts[i]->partition;
-		positions[n].low = parts[i]->start;
+		positions[n].low = parts[i]->start.offset;
 		burrow_topic_identity_fill(parts[i], &positions[n]);
 		positions[n++].done = parts[i]->skip;
 	}
@@ -418,7 +463,7 @@ store(BurrowConsumer *c, BurrowPartition **parts, int nparts)
 }
 
 static void
-store_known(BurrowConsumer *c)
+store_known(const BurrowConsumer *c)
 {
 	BurrowPartition **parts;
 	int			n = choose(c, &parts);
@@ -433,13 +478,13 @@ store_known(BurrowConsumer *c)
 			set_back(part, BURROW_STEP_KNOWN, c->now + BURROW_LOOKUP_AGAIN_US);
 			continue;
 		}
-		part->step = BURROW_STEP_STORED;
-		part->start_stored = true;
-		part->stored = part->start;
-		part->seen_stored_at = c->now;
+		part->start.step = BURROW_STEP_STORED;
+		part->start.stored = true;
+		burrow_offset_commit_stored(part, part->start.offset);
+		burrow_topic_identity_stored(c, part);
 		/* what was written is flushed, and so is what was read, or it would have been written */
-		if (part->rows_lsn != 0)
-			part->rows_lsn = GetFlushRecPtr(NULL);
+		if (part->start.rows_lsn != 0)
+			part->start.rows_lsn = GetFlushRecPtr(NULL);
 	}
 	if (ok)
 		BURROW_CRASH_POINT("start stored");
@@ -448,22 +493,22 @@ store_known(BurrowConsumer *c)
 /* ---- all of it ---- */
 
 void
-burrow_start_advance(BurrowConsumer *c)
+burrow_start_advance(const BurrowConsumer *c)
 {
 	burrow_topic_watch_identify(c);
 	ask(c);
 	look_up(c);
 	check(c);
-	if (c->ending == BURROW_STOP_NONE)
+	if (!burrow_status_is_stopping())
 		store_known(c);
 }
 
 bool
 burrow_start_is_put_off(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return part->stuck_since != 0 ||
-		(part->step == BURROW_STEP_ASK && burrow_partition_has_straggler((BurrowConsumer *) c, part)) ||
-		(part->step == BURROW_STEP_KNOWN && waits_for_others(c, part));
+	return part->lookup.stuck_since != 0 ||
+		(part->start.step == BURROW_STEP_ASK && burrow_partition_has_straggler(part)) ||
+		(part->start.step == BURROW_STEP_KNOWN && waits_for_others(c, part));
 }
 
 TimestampTz
@@ -472,53 +517,15 @@ burrow_start_next(const BurrowConsumer *c)
 	TimestampTz next = 0;
 	dlist_iter	iter;
 
-	if (c->nresolving == 0)
+	if (burrow_partition_count_resolving() == 0)
 		return 0;
-	dlist_foreach(iter, (dlist_head *) &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		/* what has no time waits for something that wakes us */
-		if (part->state == BURROW_PARTITION_RESOLVING_START && part->again_at > c->now)
-			next = burrow_earlier(next, part->again_at);
+		if (part->state == BURROW_PARTITION_RESOLVING_START && part->lookup.again_at > c->now)
+			next = burrow_earlier(next, part->lookup.again_at);
 	}
 	return next;
-}
-
-/* Tells others; what has been stuck for longest stands for all. */
-void
-burrow_start_publish(BurrowConsumer *c)
-{
-	BurrowStartInfo info;
-	const BurrowPartition *first = NULL;
-	dlist_iter	iter;
-
-	if (c->nresolving == 0 && c->start_told.n == 0)
-		return;
-	memset(&info, 0, sizeof(info)); /* it is compared as a whole */
-	info.n = c->nresolving;
-	dlist_foreach(iter, &c->parts)
-	{
-		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state != BURROW_PARTITION_RESOLVING_START || part->stuck_since == 0)
-			continue;
-		info.nstuck++;
-		if (first == NULL || part->stuck_since < first->stuck_since)
-			first = part;
-	}
-	if (first != NULL)
-	{
-		strlcpy(info.topic, first->topic, sizeof(info.topic));
-		info.partition = first->partition;
-		info.since = first->stuck_since;
-		strlcpy(info.message, first->stuck_text, sizeof(info.message));
-	}
-	if (memcmp(&info, &c->start_told, sizeof(info)) == 0)
-		return;
-	if (info.nstuck == 0 && c->start_told.nstuck > 0)
-		ereport(LOG,
-				(errmsg("subscription \"%s\": all partitions are started", c->sub->name)));
-	c->start_told = info;
-	burrow_registry_set_starting(c->slot, &info);
 }

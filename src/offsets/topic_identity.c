@@ -30,6 +30,7 @@
 #include "offsets/seek.h"
 #include "offsets/topic_identity.h"
 #include "partition/context.h"
+#include "partition/end.h"
 #include "partition/partition.h"
 #include "partition/status.h"
 #include "runtime/transaction.h"
@@ -44,25 +45,37 @@
 /* The message that was taken last is stored at least so often; retention is slower. */
 #define SEEN_STALE_US		INT64CONST(600000000)
 
+/* The topic is not there; 0: Kafka has it, or it was not looked at. */
+static TimestampTz missing_since;
+
+/* One that was lost; "": none. */
+static char missing_topic[BURROW_TOPIC_MAX + 1];
+
+bool
+burrow_topic_identity_is_missing(void)
+{
+	return missing_since != 0;
+}
+
 /* Does the partition's start come from before? */
 static bool
 is_old(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && part->resumed;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->start.located && part->start.resumed;
 }
 
 /* Is what the log holds to be asked for? */
 static bool
 wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->located && (part->resumed || part->given);
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->start.located && (part->start.resumed || part->seek.given);
 }
 
 /* Can the message that was taken last be compared? */
 static bool
 is_comparable(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return is_old(c, part) && part->last_read_offset >= 0 && part->last_read_timestamp != BURROW_KAFKA_NO_TIME && part->last_read_offset >= part->log_start_offset;
+	return is_old(c, part) && part->identity.last_read_offset >= 0 && part->identity.last_read_timestamp != BURROW_KAFKA_NO_TIME && part->identity.last_read_offset >= part->identity.log_start_offset;
 }
 
 static int64
@@ -80,12 +93,12 @@ latest(const BurrowPartition *part)
 static int64
 seen(const BurrowPartition *part)
 {
-	return part->last_read_offset;
+	return part->identity.last_read_offset;
 }
 
 /* What is known of the log belongs to another one: all of this one is new. */
 static void
-halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *message, const char *detail)
+halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *message, const char *detail)
 {
 	BurrowHalt	halt = {
 		.topic = part->topic,
@@ -96,15 +109,15 @@ halt(BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *m
 		.detail = detail,
 		.hint = BURROW_HINT_SEEK,
 		.remedy = BURROW_REMEDY_SEEK,
-		.seek_to = part->log_start_offset,
+		.seek_to = part->identity.log_start_offset,
 	};
 
-	burrow_status_halt(c, &halt);
+	burrow_status_halt(&halt);
 }
 
 /* Asks for the logs' starts or ends.  False: Kafka has not answered. */
 static bool
-ask_bounds(BurrowConsumer *c, BurrowLookupOffset which, char *text)
+ask_bounds(const BurrowConsumer *c, BurrowLookupOffset which, char *text)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_bounds, which);
 	bool		ok = c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text);
@@ -112,14 +125,14 @@ ask_bounds(BurrowConsumer *c, BurrowLookupOffset which, char *text)
 	for (int i = 0; ok && i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
 
 		if (item->error != 0)
 			burrow_lookup_stick(c, part, "could not look up what the partition holds", item->error_text);
 		else if (which == earliest)
-			part->log_start_offset = item->offset;
+			part->identity.log_start_offset = item->offset;
 		else
-			part->end_offset = item->offset;
+			burrow_end_set(&part->end, item->offset);
 	}
 	c->kafka->list_free(list);
 	return ok;
@@ -127,7 +140,7 @@ ask_bounds(BurrowConsumer *c, BurrowLookupOffset which, char *text)
 
 /* Compares the messages that were taken last.  False: Kafka has not answered. */
 static bool
-compare(BurrowConsumer *c, char *text)
+compare(const BurrowConsumer *c, char *text)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, is_comparable, seen);
 	bool		ok = c->kafka->read_timestamps(c->metadata_client, list, ASK_TIMEOUT_MS, text);
@@ -135,16 +148,16 @@ compare(BurrowConsumer *c, char *text)
 	for (int i = 0; ok && i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(c, item->topic, item->partition);
+		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
 		int64		ms = item->offset;
 
 		if (item->error != 0)
 			burrow_lookup_stick(c, part, "could not read what was read before", item->error_text);
-		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->last_read_timestamp)
-			halt(c, part, part->start,
+		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->identity.last_read_timestamp)
+			halt(c, part, part->start.offset,
 				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
-						  (long long) part->last_read_offset, (long long) ms, (long long) part->last_read_timestamp));
+						  (long long) part->identity.last_read_offset, (long long) ms, (long long) part->identity.last_read_timestamp));
 	}
 	c->kafka->list_free(list);
 	return ok;
@@ -152,31 +165,31 @@ compare(BurrowConsumer *c, char *text)
 
 /* The position is of another topic. */
 static void
-check_id(BurrowConsumer *c, BurrowPartition *part)
+check_id(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (burrow_topic_id_differs(&part->topic_id, &part->kept_topic_id))
-		halt(c, part, part->start,
+	if (burrow_topic_id_differs(&part->topic_id.now, &part->identity.kept_topic_id))
+		halt(c, part, part->start.offset,
 			 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 			 psprintf("The topic's id is %s, and was %s when it was read.",
-					  part->topic_id.text, part->kept_topic_id.text));
+					  part->topic_id.now.text, part->identity.kept_topic_id.text));
 }
 
 /* The log ends before what we know of it. */
 static void
-check_end(BurrowConsumer *c, BurrowPartition *part)
+check_end(const BurrowConsumer *c, BurrowPartition *part)
 {
-	int64		known = Max(part->start, part->last_read_offset + 1);
+	int64		known = Max(part->start.offset, part->identity.last_read_offset + 1);
 
-	if (known > part->end_offset)
-		halt(c, part, part->start,
+	if (known > part->end.offset)
+		halt(c, part, part->start.offset,
 			 psprintf("offset %lld of topic \"%s\" partition %d is beyond its end",
 					  (long long) known, part->topic, part->partition),
 			 psprintf("The topic was made anew or has lost messages: this partition ends at offset %lld.",
-					  (long long) part->end_offset));
+					  (long long) part->end.offset));
 }
 
 void
-burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end)
+burrow_topic_identity_halt_gap(const BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end)
 {
 	BurrowHalt	halt = burrow_gap_halt(part->topic, part->partition, position,
 									   low >= 0 ? burrow_gap_bounds_text(low, end) : NULL);
@@ -188,59 +201,28 @@ burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, i
 		/* below the position it would be another log, of which nothing is done */
 		halt.seek_to = low > position ? burrow_offset_set_next_missing(&part->skip, low) : low;
 	}
-	burrow_status_halt(c, &halt);
+	burrow_status_halt(&halt);
 }
 
-/* The option on_gap says so: goes on where the log begins. */
+/* The log begins after what comes next.  With on_gap => skip start.c goes on where it begins. */
 static void
-skip_gap(BurrowConsumer *c, BurrowPartition *part)
+check_start(const BurrowConsumer *c, BurrowPartition *part)
 {
-	int64		from = part->start;
-	int64		n = 0;
-
-	/* what is done beyond the start is not given up */
-	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->log_start_offset; i++)
-	{
-		n += part->skip.runs[i].first - from;
-		from = Min(part->skip.runs[i].last, part->log_start_offset - 1) + 1;
-	}
-	n += part->log_start_offset - from;
-	ereport(WARNING,
-			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
-					c->sub->name, (long long) n, part->topic, part->partition),
-			 errdetail("The next one was %lld, and the topic begins at offset %lld of this partition.",
-					   (long long) part->start, (long long) part->log_start_offset)));
-	BURROW_COUNT(c->slot, offsets_skipped, n);
-	part->start = burrow_offset_set_next_missing(&part->skip, part->log_start_offset);
-	burrow_offset_set_remove_below(&part->skip, part->start);
-	part->start_stored = part->start_acked = false;
-	part->committed = -1;
-	/* of what the topic does not hold, nothing can be lost any more */
-	part->told = Max(part->told, part->log_start_offset);
-}
-
-/* The log begins after what comes next. */
-static void
-check_start(BurrowConsumer *c, BurrowPartition *part)
-{
-	if (part->start < part->log_start_offset && c->sub->options.skip_gaps)
-		skip_gap(c, part);
-	else if (part->start < part->log_start_offset)
-		burrow_topic_identity_halt_gap(c, part, part->start, part->log_start_offset, part->end_offset);
+	if (part->start.offset < part->identity.log_start_offset && !c->sub->options.skip_gaps)
+		burrow_topic_identity_halt_gap(c, part, part->start.offset, part->identity.log_start_offset, part->end.offset);
 }
 
 /* Calls check() for those that are wanted, until one halts. */
 static void
-check_each(BurrowConsumer *c, BurrowLookupFilter is_wanted, void (*check) (BurrowConsumer *c, BurrowPartition *part))
+check_each(const BurrowConsumer *c, BurrowLookupFilter is_wanted, void (*check) (const BurrowConsumer *c, BurrowPartition *part))
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (c->ending == BURROW_STOP_NONE && is_wanted(c, part))
+		if (!burrow_status_is_stopping() && is_wanted(c, part))
 			check(c, part);
 	}
 }
@@ -248,18 +230,18 @@ check_each(BurrowConsumer *c, BurrowLookupFilter is_wanted, void (*check) (Burro
 static bool
 is_given(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return wants_bounds(c, part) && part->given;
+	return wants_bounds(c, part) && part->seek.given;
 }
 
 bool
-burrow_topic_identity_check(BurrowConsumer *c, char *text)
+burrow_topic_identity_check(const BurrowConsumer *c, char *text)
 {
 	if (!ask_bounds(c, earliest, text) || !ask_bounds(c, latest, text))
 		return false;
 	check_each(c, is_given, burrow_seek_check_bounds);
 	check_each(c, is_old, check_id);
 	check_each(c, is_old, check_end);
-	if (c->ending == BURROW_STOP_NONE && !compare(c, text))
+	if (!burrow_status_is_stopping() && !compare(c, text))
 		return false;
 	check_each(c, is_old, check_start);
 	return true;
@@ -269,11 +251,11 @@ burrow_topic_identity_check(BurrowConsumer *c, char *text)
 static BurrowTopicId
 id_to_keep(const BurrowPartition *part)
 {
-	return burrow_topic_id_to_keep(&part->topic_id, &part->kept_topic_id);
+	return burrow_topic_id_to_keep(&part->topic_id.now, &part->identity.kept_topic_id);
 }
 
 bool
-burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId * kept)
+burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId *kept)
 {
 	BurrowTopicId id = id_to_keep(part);
 
@@ -283,22 +265,36 @@ burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId *
 void
 burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position)
 {
-	position->seen_offset = part->last_read_offset;
-	position->seen_ms = part->last_read_timestamp;
+	position->seen_offset = part->identity.last_read_offset;
+	position->seen_ms = part->identity.last_read_timestamp;
 	position->topic_id = id_to_keep(part);
+}
+
+void
+burrow_topic_identity_load(BurrowPartition *part, const BurrowPosition *row)
+{
+	burrow_topic_identity_note_message(part, row->seen_offset, row->seen_ms);
+	if (part->start.resumed)
+		part->identity.kept_topic_id = row->topic_id;
+}
+
+void
+burrow_topic_identity_stored(const BurrowConsumer *c, BurrowPartition *part)
+{
+	part->identity.stored_at = c->now;
 }
 
 bool
 burrow_topic_identity_is_stale(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return part->seen_stored_at + SEEN_STALE_US <= c->now;
+	return part->identity.stored_at + SEEN_STALE_US <= c->now;
 }
 
 /* ---- a topic that is not there ---- */
 
 /* It was there, if we have a position in it. */
 static bool
-was_there(BurrowConsumer *c)
+was_there(const BurrowConsumer *c)
 {
 	bool		was;
 
@@ -309,23 +305,23 @@ was_there(BurrowConsumer *c)
 }
 
 void
-burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part)
+burrow_topic_identity_lose(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->unknown_to_broker)
+	if (part->identity.unknown_to_broker)
 		return;
-	part->unknown_to_broker = true;
+	part->identity.unknown_to_broker = true;
 	/* one is looked for at a time: the first */
-	if (c->missing_topic[0] != '\0')
+	if (missing_topic[0] != '\0')
 		return;
-	c->topic_missing_since = c->now;
-	c->probe_at = c->now + BURROW_SUSPECT_US;
-	strlcpy(c->missing_topic, part->topic, sizeof(c->missing_topic));
+	missing_since = c->now;
+	burrow_status_set_probe(c->now + BURROW_SUSPECT_US);
+	strlcpy(missing_topic, part->topic, sizeof(missing_topic));
 }
 
 const char *
 burrow_topic_identity_wanted_topic(const BurrowConsumer *c)
 {
-	return c->missing_topic[0] != '\0' ? c->missing_topic : c->sub->topic;
+	return missing_topic[0] != '\0' ? missing_topic : c->sub->topic;
 }
 
 /*
@@ -334,24 +330,24 @@ burrow_topic_identity_wanted_topic(const BurrowConsumer *c)
  * were lost meanwhile, they are looked for next.
  */
 static void
-forget_topic(BurrowConsumer *c)
+forget_topic(const BurrowConsumer *c)
 {
 	const BurrowPartition *next = NULL;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (!part->unknown_to_broker || part->slot < 0 || burrow_partitions[part->slot].gone)
+		if (!part->identity.unknown_to_broker || part->slot < 0 || burrow_partitions[part->slot].gone)
 			continue;
-		if (strcmp(part->topic, c->missing_topic) != 0)
+		if (strcmp(part->topic, missing_topic) != 0)
 			next = part;
 		else
 			burrow_partitions_set_gone(part->slot);
 	}
-	c->topic_missing_since = next != NULL ? c->now : 0;
-	strlcpy(c->missing_topic, next != NULL ? next->topic : "", sizeof(c->missing_topic));
+	missing_since = next != NULL ? c->now : 0;
+	strlcpy(missing_topic, next != NULL ? next->topic : "", sizeof(missing_topic));
 }
 
 /*
@@ -360,20 +356,20 @@ forget_topic(BurrowConsumer *c)
  * back may be another one, which the assignment after a new start finds out.
  */
 void
-burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
+burrow_topic_identity_note_topic(const BurrowConsumer *c, int partitions)
 {
 	bool		is_pattern = c->sub->topic[0] == '^';
 
 	if (partitions > 0)
 	{
-		if (c->topic_missing_since != 0 && c->client != NULL && (!is_pattern || c->missing_topic[0] != '\0'))
-			burrow_status_stop(c, BURROW_STOP_RESTART);
-		c->topic_missing_since = 0;
-		c->missing_topic[0] = '\0';
+		if (missing_since != 0 && c->client != NULL && (!is_pattern || missing_topic[0] != '\0'))
+			burrow_status_stop(BURROW_STOP_RESTART);
+		missing_since = 0;
+		missing_topic[0] = '\0';
 	}
-	else if (c->topic_missing_since == 0)
-		c->topic_missing_since = c->now;
-	else if (c->topic_missing_since + MISSING_US > c->now)
+	else if (missing_since == 0)
+		missing_since = c->now;
+	else if (missing_since + MISSING_US > c->now)
 		return;
 	else if (is_pattern)
 		forget_topic(c);
@@ -389,6 +385,6 @@ burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions)
 			.hint = "Make it anew and use burrow.seek() to say where to go on, or use burrow.unsubscribe().",
 		};
 
-		burrow_status_halt(c, &halt);
+		burrow_status_halt(&halt);
 	}
 }

@@ -12,28 +12,34 @@
 
 /* Of those whose start is known and that are due: halts where one cannot be gone on from, and sticks
  * those for which there is no answer.  False: Kafka has not answered at all, and text says why. */
-extern bool burrow_topic_identity_check(BurrowConsumer *c, char *text);
+extern bool burrow_topic_identity_check(const BurrowConsumer *c, char *text);
 /* low, end: what the log holds; -1: that is not known. */
-extern void burrow_topic_identity_halt_gap(BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end);
+extern void burrow_topic_identity_halt_gap(const BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end);
 /* Kafka said that this partition is not there (any more). */
-extern void burrow_topic_identity_lose(BurrowConsumer *c, BurrowPartition *part);
+extern void burrow_topic_identity_lose(const BurrowConsumer *c, BurrowPartition *part);
+/* Is it not there, or some topic of a pattern that was? */
+extern bool burrow_topic_identity_is_missing(void);
 /* The topic, or pattern, to look for. */
 extern const char *burrow_topic_identity_wanted_topic(const BurrowConsumer *c);
 /* So many partitions has it, says Kafka. */
-extern void burrow_topic_identity_note_topic(BurrowConsumer *c, int partitions);
+extern void burrow_topic_identity_note_topic(const BurrowConsumer *c, int partitions);
 /* A message was taken. */
 static inline void
 burrow_topic_identity_note_message(BurrowPartition *part, int64 offset, int64 timestamp_ms)
 {
-	part->last_read_offset = offset;
-	part->last_read_timestamp = timestamp_ms;
+	part->identity.last_read_offset = offset;
+	part->identity.last_read_timestamp = timestamp_ms;
 }
 
 /* Is this what burrow_topic_identity_fill() would keep of the topic's id? */
-extern bool burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId * kept);
+extern bool burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId *kept);
 
 /* What is to be kept of it with the position. */
 extern void burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position);
+/* The row has it from before. */
+extern void burrow_topic_identity_load(BurrowPartition *part, const BurrowPosition *row);
+/* It was stored. */
+extern void burrow_topic_identity_stored(const BurrowConsumer *c, BurrowPartition *part);
 /* It is not kept for long enough: retention would take it before it is looked at. */
 extern bool burrow_topic_identity_is_stale(const BurrowConsumer *c, const BurrowPartition *part);
 

@@ -33,6 +33,15 @@
 /* How often topics that are consumed are asked for. */
 #define WATCH_US			INT64CONST(10000000)
 
+/* Of the last question. */
+static uint64 last_tag;
+
+/* Of that for those that run, not answered yet; 0: none. */
+static uint64 watch_asked;
+
+/* When to ask for these next; 0: at once. */
+static TimestampTz watch_at;
+
 typedef bool (*Filter) (const BurrowConsumer *c, const BurrowPartition *part);
 
 static int
@@ -44,7 +53,7 @@ compare_topics(const void *a, const void *b)
 /* Asks for the topics of the partitions that are wanted.  The question's tag; 0: there are none, or it
  * could not be asked (text). */
 static uint64
-ask(BurrowConsumer *c, Filter is_wanted, char *text)
+ask(const BurrowConsumer *c, Filter is_wanted, char *text)
 {
 	const char **topics;
 	dlist_iter	iter;
@@ -52,13 +61,13 @@ ask(BurrowConsumer *c, Filter is_wanted, char *text)
 	int			distinct = 0;
 
 	text[0] = '\0';
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 		n += is_wanted(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	if (n == 0)
 		return 0;
 	topics = palloc(sizeof(char *) * n);
 	n = 0;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -69,9 +78,9 @@ ask(BurrowConsumer *c, Filter is_wanted, char *text)
 	for (int i = 0; i < n; i++)
 		if (distinct == 0 || strcmp(topics[distinct - 1], topics[i]) != 0)
 			topics[distinct++] = topics[i];
-	if (!c->kafka->describe_topics(c->metadata_client, topics, distinct, ANSWER_TIMEOUT_MS, ++c->watch_tag, text))
+	if (!c->kafka->describe_topics(c->metadata_client, topics, distinct, ANSWER_TIMEOUT_MS, ++last_tag, text))
 		return 0;
-	return c->watch_tag;
+	return last_tag;
 }
 
 /* What the answer says of a topic; NULL: nothing. */
@@ -89,27 +98,27 @@ find(const BurrowKafkaList *list, const char *topic)
 static bool
 wants_id(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && !part->identified && part->identify_tag == 0;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && !part->topic_id.identified && part->topic_id.asked_tag == 0;
 }
 
 /* All that are to be asked for again after a failure of all. */
 static void
-put_off(BurrowConsumer *c, const char *reason)
+put_off(const BurrowConsumer *c, const char *reason)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (wants_id(c, part))
-			part->again_at = c->now + BURROW_LOOKUP_AGAIN_US;
+			burrow_lookup_wait(part, c->now + BURROW_LOOKUP_AGAIN_US);
 	}
 	burrow_status_fail(c, "08006", psprintf("could not ask for the ids of topics: %s", reason));
 }
 
 void
-burrow_topic_watch_identify(BurrowConsumer *c)
+burrow_topic_watch_identify(const BurrowConsumer *c)
 {
 	bool		told = c->kafka->tells_topic_ids();
 	char		text[BURROW_KAFKA_TEXT_MAX];
@@ -122,48 +131,48 @@ burrow_topic_watch_identify(BurrowConsumer *c)
 			put_off(c, text);
 		return;
 	}
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (!wants_id(c, part))
 			continue;
-		part->identify_tag = tag;
-		part->identified = !told;
+		part->topic_id.asked_tag = tag;
+		part->topic_id.identified = !told;
 	}
 }
 
 /* One that waits for this answer has it; item NULL: it is not in it. */
 static void
-identify(BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+identify(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
 {
-	part->identify_tag = 0;
+	part->topic_id.asked_tag = 0;
 	if (item == NULL || item->error != 0)
 	{
 		burrow_lookup_stick(c, part, "could not get the topic's id", item != NULL ? item->error_text : "no answer");
 		return;
 	}
-	part->topic_id = item->topic_id;
-	part->identified = true;
+	part->topic_id.now = item->topic_id;
+	part->topic_id.identified = true;
 }
 
 static void
-take_ids(BurrowConsumer *c, const BurrowKafkaEvent *event)
+take_ids(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	bool		any = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state != BURROW_PARTITION_RESOLVING_START || part->identify_tag != event->tag)
+		if (part->state != BURROW_PARTITION_RESOLVING_START || part->topic_id.asked_tag != event->tag)
 			continue;
 		any = true;
 		if (event->error == 0)
 			identify(c, part, find(&event->list, part->topic));
 		else
-			part->identify_tag = 0;
+			part->topic_id.asked_tag = 0;
 	}
 	if (any && event->error != 0)
 		put_off(c, event->text);
@@ -175,58 +184,58 @@ static bool
 runs(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery &&
-		burrow_topic_id_is_known(&part->topic_id);
+		burrow_topic_id_is_known(&part->topic_id.now);
 }
 
 static bool
 may_look(const BurrowConsumer *c)
 {
-	return c->client != NULL && c->ending == BURROW_STOP_NONE && c->watch_asked == 0 &&
+	return c->client != NULL && !burrow_status_is_stopping() && watch_asked == 0 &&
 		c->kafka->tells_topic_ids();
 }
 
 void
-burrow_topic_watch_run(BurrowConsumer *c)
+burrow_topic_watch_run(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	if (!may_look(c) || c->watch_at > c->now)
+	if (!may_look(c) || watch_at > c->now)
 		return;
-	c->watch_at = c->now + WATCH_US;
-	c->watch_asked = ask(c, runs, text);
+	watch_at = c->now + WATCH_US;
+	watch_asked = ask(c, runs, text);
 }
 
 TimestampTz
 burrow_topic_watch_next(const BurrowConsumer *c)
 {
-	return may_look(c) ? c->watch_at : 0;
+	return may_look(c) ? watch_at : 0;
 }
 
 static void
-look(BurrowConsumer *c, const BurrowKafkaEvent *event)
+look(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	dlist_iter	iter;
 
-	c->watch_asked = 0;
-	dlist_foreach(iter, &c->parts)
+	watch_asked = 0;
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 		const BurrowKafkaTopicPartition *item = runs(c, part) ? find(&event->list, part->topic) : NULL;
 
-		if (item == NULL || !burrow_topic_id_differs(&part->topic_id, &item->topic_id))
+		if (item == NULL || !burrow_topic_id_differs(&part->topic_id.now, &item->topic_id))
 			continue;
 		ereport(LOG,
 				(errmsg("subscription \"%s\" starts anew: topic \"%s\" was made anew", c->sub->name, part->topic),
-				 errdetail("Its id is %s, and was %s.", item->topic_id.text, part->topic_id.text)));
-		burrow_status_stop(c, BURROW_STOP_RESTART);
+				 errdetail("Its id is %s, and was %s.", item->topic_id.text, part->topic_id.now.text)));
+		burrow_status_stop(BURROW_STOP_RESTART);
 		return;
 	}
 }
 
 void
-burrow_topic_watch_take(BurrowConsumer *c, const BurrowKafkaEvent *event)
+burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	if (event->tag == c->watch_asked)
+	if (event->tag == watch_asked)
 		look(c, event);
 	else
 		take_ids(c, event);

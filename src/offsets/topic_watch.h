@@ -9,12 +9,12 @@
 #include "partition/context.h"
 
 /* Asks for those of partitions that are about to start; nothing else is asked of one before part->identified. */
-extern void burrow_topic_watch_identify(BurrowConsumer *c);
+extern void burrow_topic_watch_identify(const BurrowConsumer *c);
 /* Asks, now and then, whether those that run are still the same. */
-extern void burrow_topic_watch_run(BurrowConsumer *c);
+extern void burrow_topic_watch_run(const BurrowConsumer *c);
 /* When that is due; 0: never. */
 extern TimestampTz burrow_topic_watch_next(const BurrowConsumer *c);
 /* An answer has come. */
-extern void burrow_topic_watch_take(BurrowConsumer *c, const BurrowKafkaEvent *event);
+extern void burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 
 #endif							/* BURROW_OFFSETS_TOPIC_WATCH_H */

@@ -19,7 +19,7 @@ typedef struct Text
 
 /* In one piece of memory, each text with its end. */
 static BurrowFailure *
-make_failure(BurrowConsumer *c, const char *sqlstate, BurrowErrorOrigin origin, const Text texts[4])
+make_failure(const BurrowConsumer *c, const char *sqlstate, BurrowErrorOrigin origin, const Text texts[4])
 {
 	BurrowFailure *failure;
 	const char **fields[4];
@@ -49,7 +49,7 @@ make_failure(BurrowConsumer *c, const char *sqlstate, BurrowErrorOrigin origin, 
 }
 
 BurrowFailure *
-burrow_message_error_new(BurrowConsumer *c, const char *sqlstate, const char *message,
+burrow_message_error_new(const BurrowConsumer *c, const char *sqlstate, const char *message,
 						 const char *detail, const char *hint, const char *context)
 {
 	const char *given[] = {message, detail, hint, context};
@@ -64,7 +64,7 @@ burrow_message_error_new(BurrowConsumer *c, const char *sqlstate, const char *me
 }
 
 BurrowFailure *
-burrow_message_error_from_frame(BurrowConsumer *c, const BurrowResultFailure *frame)
+burrow_message_error_from_frame(const BurrowConsumer *c, const BurrowResultFailure *frame)
 {
 	const char *p = frame->text;
 	const uint32 lengths[] = {frame->message_len, frame->detail_len, frame->hint_len, frame->context_len};
@@ -107,7 +107,7 @@ burrow_message_error_public_text(const BurrowFailure *failure)
 
 /* For the views.  What a value looks like is said in the hint, and is the better half of it. */
 void
-burrow_message_error_show(BurrowConsumer *c, const BurrowFailure *failure)
+burrow_message_error_show(const BurrowConsumer *c, const BurrowFailure *failure)
 {
 	const char *text = burrow_message_error_text(failure);
 
@@ -117,14 +117,13 @@ burrow_message_error_show(BurrowConsumer *c, const BurrowFailure *failure)
 }
 
 BurrowRetry *
-burrow_message_error_record(BurrowConsumer *c, BurrowMessage *m)
+burrow_message_error_record(const BurrowConsumer *c, BurrowMessage *m)
 {
 	if (m->retry == NULL)
 	{
 		m->retry = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowRetry));
 		m->retry->m = m;
 		m->retry->first_failed_at = c->now;
-		m->retry->successes_before = c->breaker.successes;
 	}
 	return m->retry;
 }

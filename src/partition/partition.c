@@ -15,59 +15,131 @@
 #include "catalog/done_set.h"
 #include "core/kafka_time.h"
 #include "partition/context.h"
+#include "partition/end.h"
+#include "partition/old_worker.h"
 #include "partition/partition.h"
-#include "shmem/worker_slots.h"
+
+/* All epochs that still matter. */
+static dlist_head all = DLIST_STATIC_INIT(all);
+
+/* Those whose queue may hold something. */
+static dlist_head readables = DLIST_STATIC_INIT(readables);
+
+/* Those whose heads may move, or whose slot is dirty. */
+static dlist_head moving = DLIST_STATIC_INIT(moving);
+
+/* By id - 1; NULL: free. */
+static BurrowPartition **by_id;
+static uint32 nids;
+
+/* The last that was given. */
+static uint32 epoch;
+
+/* Of all messages taken and not resolved. */
+static uint64 bytes;
+
+/* Those whose start is not known or not used yet, and those that hold dead letters. */
+static uint32 nresolving;
+static uint32 nredeliveries;
 
 /* What else is to be done when a partition stops: see burrow_partition_on_stop(). */
 static BurrowPartitionStop before_stop;
 static BurrowPartitionStop after_stop;
 
+static BurrowPartition *
+find(const char *topic, int32 partition, bool letters)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &all)
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_CLOSED && part->is_redelivery == letters && part->partition == partition &&
+			strcmp(part->topic, topic) == 0)
+			return part;
+	}
+	return NULL;
+}
+
 BurrowPartition *
-burrow_partition_new(BurrowConsumer *c, const char *topic, int32 partition)
+burrow_partition_new(const char *topic, int32 partition, bool is_redelivery)
 {
 	BurrowPartition *part = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowPartition));
 	uint32		i;
 
-	Assert(burrow_partition_find(c, topic, partition) == NULL);
+	Assert(find(topic, partition, is_redelivery) == NULL);
 	strlcpy(part->topic, topic, sizeof(part->topic));
 	part->partition = partition;
-	part->state = BURROW_PARTITION_RESOLVING_START;
+	part->is_redelivery = is_redelivery;
+	part->state = is_redelivery ? BURROW_PARTITION_ACTIVE : BURROW_PARTITION_RESOLVING_START;
+	if (is_redelivery)
+		nredeliveries++;
+	else
+		nresolving++;
 	part->slot = -1;
-	part->start = -1;
-	part->committed = -1;
-	part->sent = -1;
-	part->stored = -1;
-	part->end_offset = -1;
-	part->last_eof_offset = -1;
-	part->high_watermark = -1;
-	part->last_read_offset = -1;
-	part->last_read_timestamp = BURROW_KAFKA_NO_TIME;
+	part->start.offset = -1;
+	part->commit.acknowledged = -1;
+	part->commit.sent = -1;
+	part->commit.stored = -1;
+	burrow_end_init(&part->end);
+	part->identity.last_read_offset = -1;
+	part->identity.last_read_timestamp = BURROW_KAFKA_NO_TIME;
 	part->newest_done_at = DT_NOBEGIN;
-	part->goal = -1;
-	part->step = BURROW_STEP_ASK;
+	part->intake.goal = -1;
+	part->start.step = BURROW_STEP_ASK;
 	burrow_done_set_init(&part->skip);
 
-	for (i = 0; i < c->nids && c->part_by_id[i] != NULL; i++)
+	for (i = 0; i < nids && by_id[i] != NULL; i++)
 		;
-	if (i == c->nids)
+	if (i == nids)
 	{
-		uint32		nids = Max(16, c->nids * 2);
+		uint32		n = Max(16, nids * 2);
 
-		c->part_by_id = c->part_by_id == NULL
-			? MemoryContextAllocZero(TopMemoryContext, nids * sizeof(BurrowPartition *))
-			: repalloc(c->part_by_id, nids * sizeof(BurrowPartition *));
-		memset(c->part_by_id + c->nids, 0, (nids - c->nids) * sizeof(BurrowPartition *));
-		c->nids = nids;
+		by_id = by_id == NULL
+			? MemoryContextAllocZero(TopMemoryContext, n * sizeof(BurrowPartition *))
+			: repalloc(by_id, n * sizeof(BurrowPartition *));
+		memset(by_id + nids, 0, (n - nids) * sizeof(BurrowPartition *));
+		nids = n;
 	}
-	c->part_by_id[i] = part;
+	by_id[i] = part;
 	part->id = i + 1;
-	dlist_push_tail(&c->parts, &part->node);
+	dlist_push_tail(&all, &part->node);
 	return part;
+}
+
+/* The only one who changes it. */
+void
+burrow_partition_set_state(BurrowPartition *part, BurrowPartitionState state)
+{
+	Assert(state > part->state || part->state == BURROW_PARTITION_CLOSED);
+	Assert(state != BURROW_PARTITION_CLOSING || part->state == BURROW_PARTITION_ACTIVE);
+	if (part->state == BURROW_PARTITION_RESOLVING_START)
+		nresolving--;
+	part->state = state;
+}
+
+uint32
+burrow_partition_count_resolving(void)
+{
+	return nresolving;
+}
+
+bool
+burrow_partition_any_redelivery(void)
+{
+	return nredeliveries > 0;
+}
+
+void
+burrow_partition_begin_epoch(void)
+{
+	epoch++;
 }
 
 /* Gives back the tracker's segments that nobody needs any more. */
 void
-burrow_partition_release_segments(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_release_segments(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowTrackerSegment *segment;
 
@@ -80,31 +152,31 @@ burrow_partition_release_segments(BurrowConsumer *c, BurrowPartition *part)
 
 /* The epoch is over and no worker holds a message of it. */
 static void
-part_free(BurrowConsumer *c, BurrowPartition *part)
+part_free(const BurrowConsumer *c, BurrowPartition *part)
 {
 	Assert(part->held == 0 && part->queue == NULL);
 	if (part->is_redelivery)
-		c->nletter_parts--;
+		nredeliveries--;
 	burrow_tracker_close(&part->tracker);
 	burrow_partition_release_segments(c, part);
 	if (part->moving)
 		dlist_delete(&part->moving_node);
 	dlist_delete(&part->node);
-	c->part_by_id[part->id - 1] = NULL;
+	by_id[part->id - 1] = NULL;
 	burrow_offset_set_reset(&part->skip);
-	if (part->stuck_text != NULL)
-		pfree(part->stuck_text);
-	if (part->folded != NULL)
-		pfree(part->folded);
-	if (part->obstacle != NULL)
-		burrow_obstacle_free(part->obstacle);
+	if (part->lookup.stuck_text != NULL)
+		pfree(part->lookup.stuck_text);
+	if (part->merge.folded != NULL)
+		pfree(part->merge.folded);
+	if (part->intake.obstacle != NULL)
+		burrow_obstacle_free(part->intake.obstacle);
 	pfree(part);
 }
 
 static void
 drop_item(void *arg, BurrowSchedulerItem *item)
 {
-	burrow_partition_free_message(arg, (BurrowMessage *) item);
+	burrow_partition_free_message((BurrowMessage *) item);
 }
 
 void
@@ -116,32 +188,27 @@ burrow_partition_on_stop(BurrowPartitionStop before, BurrowPartitionStop after)
 
 /* Takes no more of it, and drops what no worker has. */
 void
-burrow_partition_stop(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_stop(const BurrowConsumer *c, BurrowPartition *part)
 {
 	if (part->state == BURROW_PARTITION_ACTIVE)
-		part->state = BURROW_PARTITION_CLOSING;
+		burrow_partition_set_state(part, BURROW_PARTITION_CLOSING);
 	if (part->readable)
-	{
-		part->readable = false;
-		dlist_delete(&part->readable_node);
-	}
+		burrow_partition_set_unreadable(part);
 	if (part->sched == NULL)
 		return;
 	before_stop(c, part);
 	if (!part->shares_queue)
-		burrow_scheduler_remove_partition(c->sched, part->sched, drop_item, c);
+		burrow_scheduler_remove_partition(c->sched, part->sched, drop_item, NULL);
 	part->sched = NULL;
 	after_stop(c, part);
 }
 
 /* The partition is no longer ours. */
 void
-burrow_partition_close(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_close(const BurrowConsumer *c, BurrowPartition *part)
 {
 	burrow_partition_stop(c, part);
-	if (part->state == BURROW_PARTITION_RESOLVING_START)
-		c->nresolving--;
-	part->state = BURROW_PARTITION_CLOSED;
+	burrow_partition_set_state(part, BURROW_PARTITION_CLOSED);
 	if (part->queue != NULL)
 	{
 		c->kafka->close_queue(part->queue);
@@ -157,7 +224,7 @@ burrow_partition_close(BurrowConsumer *c, BurrowPartition *part)
 }
 
 void
-burrow_partition_release(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_release(const BurrowConsumer *c, BurrowPartition *part)
 {
 	part->held--;
 	if (part->is_redelivery && part->state != BURROW_PARTITION_CLOSED)
@@ -167,54 +234,31 @@ burrow_partition_release(BurrowConsumer *c, BurrowPartition *part)
 			burrow_partition_close(c, part);
 	}
 	else if (part->state != BURROW_PARTITION_CLOSED)
-		burrow_partition_moved(c, part);
+		burrow_partition_moved(part);
 	else if (part->held == 0)
 		part_free(c, part);
 }
 
-static BurrowPartition *
-find(BurrowConsumer *c, const char *topic, int32 partition, bool letters)
+BurrowPartition *
+burrow_partition_find(const char *topic, int32 partition)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &c->parts)
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state != BURROW_PARTITION_CLOSED && part->is_redelivery == letters && part->partition == partition &&
-			strcmp(part->topic, topic) == 0)
-			return part;
-	}
-	return NULL;
+	return find(topic, partition, false);
 }
 
 BurrowPartition *
-burrow_partition_find(BurrowConsumer *c, const char *topic, int32 partition)
+burrow_partition_find_letters(const char *topic, int32 partition)
 {
-	return find(c, topic, partition, false);
-}
-
-BurrowPartition *
-burrow_partition_find_letters(BurrowConsumer *c, const char *topic, int32 partition)
-{
-	return find(c, topic, partition, true);
+	return find(topic, partition, true);
 }
 
 bool
-burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part)
+burrow_partition_has_straggler(const BurrowPartition *part)
 {
 	dlist_iter	iter;
 
-	if (c->nold_hands > 0)
-	{
-		uint64		hand = burrow_worker_slot_hand(part->topic, part->partition);
-
-		for (int i = 0; i < c->nold_hands; i++)
-			if (c->old_hands[i] == hand)
-				return true;
-	}
-
-	dlist_foreach(iter, &c->parts)
+	if (burrow_old_worker_has(part->topic, part->partition))
+		return true;
+	dlist_foreach(iter, &all)
 	{
 		const BurrowPartition *other = dlist_container(BurrowPartition, node, iter.cur);
 
@@ -225,28 +269,9 @@ burrow_partition_has_straggler(BurrowConsumer *c, const BurrowPartition *part)
 	return false;
 }
 
-/*
- * Does an open transaction keep messages back?  Only where all that can be read has been read is what is
- * beyond it known to be that, and only as long as the end stands still.
- */
-static void
-note_blocked(BurrowConsumer *c, BurrowPartition *part)
-{
-	bool		blocked = part->last_eof_offset >= 0 && part->last_eof_offset >= part->end_offset &&
-	part->high_watermark > part->end_offset;
-
-	if (!blocked)
-		part->blocked_since = 0;
-	else if (part->blocked_since == 0 || part->blocked_at != part->end_offset)
-	{
-		part->blocked_since = c->now;
-		part->blocked_at = part->end_offset;
-	}
-}
-
 /* What others see. */
 void
-burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_publish(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowPartitionSlot *slot;
 	int64		head;
@@ -258,21 +283,19 @@ burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
 	slot = &burrow_partitions[part->slot];
 	head = burrow_tracker_head(&part->tracker);
 
-	/* what was taken was there */
-	part->end_offset = Max(part->end_offset, Max(head, part->tracker.last_offset + 1));
-	note_blocked(c, part);
+	burrow_end_publish(c, &part->end, Max(head, part->tracker.last_offset + 1));
 
-	pg_atomic_write_u64(&slot->committed, (uint64) part->committed);
+	pg_atomic_write_u64(&slot->committed, (uint64) part->commit.acknowledged);
 	pg_atomic_write_u64(&slot->processed, (uint64) head);
-	pg_atomic_write_u64(&slot->end, (uint64) part->end_offset);
+	pg_atomic_write_u64(&slot->end, (uint64) part->end.offset);
 	pg_write_barrier();			/* who sees the time sees the end */
-	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->bounds_at);
-	pg_atomic_write_u64(&slot->end_asked_at, (uint64) part->asked_at);
+	pg_atomic_write_u64(&slot->end_checked_at, (uint64) part->end.known_at);
+	pg_atomic_write_u64(&slot->end_asked_at, (uint64) part->end.asked_at);
 	pg_atomic_write_u64(&slot->high_watermark,
-						(uint64) (part->high_watermark < 0 ? -1 : Max(part->high_watermark, part->end_offset)));
-	pg_atomic_write_u64(&slot->blocked_since, (uint64) part->blocked_since);
+						(uint64) (part->end.high_watermark < 0 ? -1 : Max(part->end.high_watermark, part->end.offset)));
+	pg_atomic_write_u64(&slot->blocked_since, (uint64) part->end.blocked_since);
 	pg_atomic_write_u64(&slot->inflight, burrow_tracker_depth(&part->tracker));
-	pg_atomic_write_u32(&slot->window_full, part->window_full ? 1 : 0);
+	pg_atomic_write_u32(&slot->window_full, part->intake.window_full ? 1 : 0);
 	if (!TIMESTAMP_IS_NOBEGIN(part->newest_done_at))
 		pg_atomic_write_u64(&slot->last_message_at, (uint64) part->newest_done_at);
 	if (burrow_tracker_oldest_pending(&part->tracker, &oldest))
@@ -290,21 +313,31 @@ burrow_partition_publish(BurrowConsumer *c, BurrowPartition *part)
 	}
 }
 
+void
+burrow_partition_open_letters(const BurrowConsumer *c, BurrowPartition *part, const BurrowPartition *host, int64 first,
+							  uint32 window)
+{
+	Assert(part->is_redelivery);
+	part->shares_queue = host != NULL && host->sched != NULL;
+	burrow_tracker_init(&part->tracker, first, window);
+	part->sched = part->shares_queue ? host->sched : burrow_scheduler_add_partition(c->sched);
+}
+
 /* Everything that a partition needs before its messages may come. */
 void
-burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_open(const BurrowConsumer *c, BurrowPartition *part)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	part->slot = burrow_partitions_reserve(c->slot, part->topic, part->partition, c->epoch);
+	part->slot = burrow_partitions_reserve(c->slot, part->topic, part->partition, epoch);
 	if (part->slot < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many partitions for subscription \"%s\"", c->sub->name),
 				 errhint("Consider increasing the configuration parameter \"burrow.max_partitions\".")));
-	burrow_tracker_init(&part->tracker, part->start, c->sub->options.window);
-	if (part->rows_lsn != 0)
-		burrow_tracker_count_on(&part->tracker, Min(part->told, part->start), part->rows_lsn);
+	burrow_tracker_init(&part->tracker, part->start.offset, c->sub->options.window);
+	if (part->start.rows_lsn != 0)
+		burrow_tracker_count_on(&part->tracker, Min(part->start.told, part->start.offset), part->start.rows_lsn);
 	part->sched = burrow_scheduler_add_partition(c->sched);
 	part->queue = c->kafka->open_queue(c->client, part->topic, part->partition, part->id, text);
 	if (part->queue == NULL)
@@ -316,33 +349,105 @@ burrow_partition_open(BurrowConsumer *c, BurrowPartition *part)
 
 /* ---- lists that it is on ---- */
 
+dlist_head *
+burrow_partition_all(void)
+{
+	return &all;
+}
+
+dlist_head *
+burrow_partition_readables(void)
+{
+	return &readables;
+}
+
+dlist_head *
+burrow_partition_moving(void)
+{
+	return &moving;
+}
+
+BurrowPartition *
+burrow_partition_with_id(uint32 id)
+{
+	return id > 0 && id <= nids ? by_id[id - 1] : NULL;
+}
+
 /* The partition's queue may hold something. */
 void
-burrow_partition_readable(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_readable(BurrowPartition *part)
 {
 	if (part->readable)
 		return;
 	part->readable = true;
-	dlist_push_tail(&c->readable, &part->readable_node);
+	dlist_push_tail(&readables, &part->readable_node);
 }
 
 void
-burrow_partition_moved(BurrowConsumer *c, BurrowPartition *part)
+burrow_partition_set_unreadable(BurrowPartition *part)
+{
+	part->readable = false;
+	dlist_delete(&part->readable_node);
+}
+
+void
+burrow_partition_end_turn(BurrowPartition *part)
+{
+	dlist_delete(&part->readable_node);
+	dlist_push_tail(&readables, &part->readable_node);
+}
+
+void
+burrow_partition_set_still(BurrowPartition *part)
+{
+	part->moving = false;
+	dlist_delete(&part->moving_node);
+}
+
+void
+burrow_partition_set_dirty(BurrowPartition *part)
+{
+	part->dirty = true;
+}
+
+void
+burrow_partition_moved(BurrowPartition *part)
 {
 	part->dirty = true;
 	if (part->moving)
 		return;
 	part->moving = true;
-	dlist_push_tail(&c->moving, &part->moving_node);
+	dlist_push_tail(&moving, &part->moving_node);
 }
 
 /* ---- its messages ---- */
 
+void
+burrow_partition_hold_message(BurrowMessage *m)
+{
+	burrow_tracker_hold(&m->part->tracker, m->ref);
+	m->part->held++;
+}
+
+void
+burrow_partition_count_message(BurrowMessage *m)
+{
+	bytes += m->item.bytes;
+	if (m->part->is_redelivery)
+		m->part->unresolved++;
+}
+
+uint64
+burrow_partition_bytes(void)
+{
+	return bytes;
+}
+
 /* The message is resolved, or dropped. */
 void
-burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m)
+burrow_partition_free_message(BurrowMessage *m)
 {
-	c->bytes -= m->item.bytes;
+	bytes -= m->item.bytes;
 	if (m->part->is_redelivery)
 		m->part->unresolved--;
 	if (m->retry != NULL)
@@ -352,12 +457,12 @@ burrow_partition_free_message(BurrowConsumer *c, BurrowMessage *m)
 
 /* Nobody holds the message any more. */
 void
-burrow_partition_forget_message(BurrowConsumer *c, BurrowMessage *m)
+burrow_partition_forget_message(const BurrowConsumer *c, BurrowMessage *m)
 {
 	BurrowPartition *part = m->part;
 
 	burrow_tracker_release(&part->tracker, m->ref);
 	burrow_scheduler_finish(c->sched, &m->item);
-	burrow_partition_free_message(c, m);
+	burrow_partition_free_message(m);
 	burrow_partition_release(c, part);
 }

@@ -15,6 +15,9 @@
 /* When there was no dynamic shared memory for a partition's tracker. */
 #define SEGMENTS_AGAIN_US	INT64CONST(1000000)
 
+/* There was none: not before; 0: at once. */
+static TimestampTz again_at;
+
 typedef struct Slots
 {
 	dsa_area   *area;
@@ -29,21 +32,34 @@ allocate_slots(void *arg)
 	slots->handle = dsa_allocate(slots->area, BURROW_TRACKER_SEGMENT_SLOTS * sizeof(BurrowTrackerSlot));
 }
 
+void
+burrow_segment_look(const BurrowConsumer *c)
+{
+	if (again_at <= c->now)
+		again_at = 0;
+}
+
+TimestampTz
+burrow_segment_next(void)
+{
+	return again_at;
+}
+
 bool
-burrow_segment_add(BurrowConsumer *c, BurrowPartition *part)
+burrow_segment_add(const BurrowConsumer *c, BurrowPartition *part)
 {
 	Slots		slots = {c->area, InvalidDsaPointer};
 	const char *why;
 	dsa_pointer handle;
 	BurrowSegment *segment;
 
-	if (c->segments_again_at > c->now)
+	if (again_at > c->now)
 		return false;
 	why = burrow_dynamic_try(allocate_slots, &slots);
 	handle = slots.handle;
 	if (why != NULL)
 	{
-		c->segments_again_at = c->now + SEGMENTS_AGAIN_US;
+		again_at = c->now + SEGMENTS_AGAIN_US;
 		burrow_status_fail(c, "53200",
 						   psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why));
 		return false;

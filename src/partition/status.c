@@ -8,7 +8,7 @@
  * reason to stop, a reason to halt.  What makes the state "retrying" is told by those who know
  * it, each with its own flag, so that nobody above has to be asked.
  *
- * Owns: the flags; c->troubled, c->ending and c->halt.
+ * Owns: all of that; others ask by a function.
  */
 #include "postgres.h"
 
@@ -20,53 +20,108 @@
 #include "runtime/transaction.h"
 #include "shmem/registry.h"
 
+/* Lines of librdkafka's in the log between two changes of state. */
+#define LOG_LINES			5
+
 /* A set of BurrowDegraded. */
 static uint32 degraded_flags;
 
 /* An assignment was answered once. */
 static bool joined;
 
+/* burrow_status_fail() was told of something, and it has not gone. */
+static bool failing;
+
+/* How often Kafka has answered: see burrow_status_clears(). */
+static uint64 clears;
+
+/* When to look whether it is over. */
+static TimestampTz probe_at;
+
+/* librdkafka's lines shown since the last change. */
+static int	log_lines;
+
+static BurrowStopReason stop_reason;
+static BurrowHalt halt_reason;
+
+/* The breaker has opened: see burrow_status_is_waiting(). */
+static bool waiting;
+
 static bool
-any_unfetched(BurrowConsumer *c)
+any_unfetched(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	if (!c->unfetched)
-		return false;
-	dlist_foreach(iter, &c->parts)
+	dlist_foreach(iter, burrow_partition_all())
 	{
 		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->state == BURROW_PARTITION_ACTIVE && part->unfetched_since != 0)
+		if (part->state == BURROW_PARTITION_ACTIVE && part->fetch.failing_since != 0)
 			return true;
 	}
 	return false;
 }
 
 void
-burrow_status_show(BurrowConsumer *c)
+burrow_status_show(const BurrowConsumer *c)
 {
-	if (c->ending == BURROW_STOP_NONE)
+	if (stop_reason == BURROW_STOP_NONE)
 		burrow_registry_set_state(c->slot,
-								  c->degraded || degraded_flags != 0 || any_unfetched(c) ? BURROW_RETRYING :
+								  failing || degraded_flags != 0 || any_unfetched(c) ? BURROW_RETRYING :
 								  joined ? BURROW_RUNNING : BURROW_STARTING);
 }
 
 void
-burrow_status_set_degraded(BurrowConsumer *c, BurrowDegraded why, bool is_so)
+burrow_status_set_degraded(const BurrowConsumer *c, BurrowDegraded why, bool is_so)
 {
 	degraded_flags = is_so ? degraded_flags | why : degraded_flags & ~(uint32) why;
 	burrow_status_show(c);
 }
 
-bool
-burrow_status_is_waiting(const BurrowConsumer *c)
+void
+burrow_status_set_waiting(bool is_so)
 {
-	return c->breaker.wait_us > 0;
+	waiting = is_so;
+}
+
+bool
+burrow_status_is_waiting(void)
+{
+	return waiting;
+}
+
+bool
+burrow_status_is_failing(void)
+{
+	return failing;
+}
+
+uint64
+burrow_status_clears(void)
+{
+	return clears;
+}
+
+TimestampTz
+burrow_status_probe_at(void)
+{
+	return probe_at;
 }
 
 void
-burrow_status_set_joined(BurrowConsumer *c)
+burrow_status_set_probe(TimestampTz at)
+{
+	probe_at = at;
+}
+
+bool
+burrow_status_takes_log_line(void)
+{
+	return log_lines < LOG_LINES && ++log_lines > 0;
+}
+
+void
+burrow_status_set_joined(const BurrowConsumer *c)
 {
 	joined = true;
 	burrow_status_show(c);
@@ -83,28 +138,28 @@ public_text(const char *sqlstate, const char *what)
 }
 
 void
-burrow_status_note(BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
+burrow_status_note(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
 {
 	burrow_registry_set_error(c->slot, sqlstate, text, public_text(sqlstate, what));
 }
 
 /* public: what others than the owner see of the text; NULL: all of it. */
 static void
-fail(BurrowConsumer *c, const char *sqlstate, const char *text, const char *public)
+fail(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *public)
 {
 	burrow_registry_set_error(c->slot, sqlstate, text, public);
 	if (public != NULL)
 		text = public;
-	c->probe_at = c->now + BURROW_PROBE_US;
-	if (c->degraded)
+	probe_at = c->now + BURROW_PROBE_US;
+	if (failing)
 	{
 		ereport(DEBUG1,
 				(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 				 errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
 		return;
 	}
-	c->degraded = true;
-	c->log_lines = 0;
+	failing = true;
+	log_lines = 0;
 	burrow_status_show(c);
 	ereport(WARNING,
 			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
@@ -114,30 +169,27 @@ fail(BurrowConsumer *c, const char *sqlstate, const char *text, const char *publ
 
 /* Something is wrong that is not a message's fault: the state says what. */
 void
-burrow_status_fail(BurrowConsumer *c, const char *sqlstate, const char *text)
+burrow_status_fail(const BurrowConsumer *c, const char *sqlstate, const char *text)
 {
 	fail(c, sqlstate, text, NULL);
 }
 
 /* Kafka has answered. */
 void
-burrow_status_clear(BurrowConsumer *c)
+burrow_status_clear(const BurrowConsumer *c)
 {
-	c->connection_suspect = false;
-	c->auth_failed = false;
-	c->transport_text[0] = '\0';
-	c->transport_auth_failed = c->refusal_told = c->missing_told = false;
-	if (!c->degraded)
+	clears++;
+	if (!failing)
 		return;
-	c->degraded = false;
-	c->log_lines = 0;
+	failing = false;
+	log_lines = 0;
 	burrow_status_show(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 
 /* Damaged data is a reason to stop, as for a message; all else is waited for. */
 static void
-failed(BurrowConsumer *c, const ErrorData *error, const char *what)
+failed(const BurrowConsumer *c, const ErrorData *error, const char *what)
 {
 	const char *text = psprintf("could not %s: %s", what, error->message);
 	BurrowHalt	halt = {
@@ -152,7 +204,7 @@ failed(BurrowConsumer *c, const ErrorData *error, const char *what)
 	};
 
 	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED || error->sqlerrcode == ERRCODE_INDEX_CORRUPTED)
-		burrow_status_halt(c, &halt);
+		burrow_status_halt(&halt);
 	else
 		fail(c, halt.sqlstate, text, public_text(halt.sqlstate, psprintf("could not %s", what)));
 }
@@ -162,7 +214,7 @@ failed(BurrowConsumer *c, const ErrorData *error, const char *what)
  * with it everything else.
  */
 bool
-burrow_status_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg), void *arg,
+burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg,
 				  const char *what)
 {
 	volatile bool done = true;
@@ -192,31 +244,49 @@ burrow_status_try(BurrowConsumer *c, void (*work) (BurrowConsumer *c, void *arg)
 
 /* A later reason counts only if it is a stronger one. */
 void
-burrow_status_stop(BurrowConsumer *c, BurrowStopReason ending)
+burrow_status_stop(BurrowStopReason reason)
 {
-	if (c->ending == BURROW_STOP_NONE || c->ending == BURROW_STOP_RESTART ||
-		ending == BURROW_STOP_SHUTDOWN)
-		c->ending = ending;
+	if (stop_reason == BURROW_STOP_NONE || stop_reason == BURROW_STOP_RESTART ||
+		reason == BURROW_STOP_SHUTDOWN)
+		stop_reason = reason;
+}
+
+BurrowStopReason
+burrow_status_stop_reason(void)
+{
+	return stop_reason;
+}
+
+bool
+burrow_status_is_stopping(void)
+{
+	return stop_reason != BURROW_STOP_NONE;
 }
 
 static char *
-halt_text(BurrowConsumer *c, const char *text)
+halt_text(const char *text)
 {
-	return text != NULL ? MemoryContextStrdup(c->halt_cxt, text) : NULL;
+	return text != NULL ? MemoryContextStrdup(TopMemoryContext, text) : NULL;
 }
 
 void
-burrow_status_halt(BurrowConsumer *c, const BurrowHalt *halt)
+burrow_status_halt(const BurrowHalt *halt)
 {
-	if (c->ending != BURROW_STOP_NONE && c->ending != BURROW_STOP_RESTART)
+	if (stop_reason != BURROW_STOP_NONE && stop_reason != BURROW_STOP_RESTART)
 		return;
-	c->halt = *halt;
-	c->halt.topic = halt_text(c, halt->topic);
-	c->halt.sqlstate = halt_text(c, halt->sqlstate);
-	c->halt.message = halt_text(c, halt->message);
-	c->halt.public_message = halt_text(c, halt->public_message);
-	c->halt.detail = halt_text(c, halt->detail);
-	c->halt.hint = halt_text(c, halt->hint);
-	c->halt.context = halt_text(c, halt->context);
-	burrow_status_stop(c, BURROW_STOP_HALT);
+	halt_reason = *halt;
+	halt_reason.topic = halt_text(halt->topic);
+	halt_reason.sqlstate = halt_text(halt->sqlstate);
+	halt_reason.message = halt_text(halt->message);
+	halt_reason.public_message = halt_text(halt->public_message);
+	halt_reason.detail = halt_text(halt->detail);
+	halt_reason.hint = halt_text(halt->hint);
+	halt_reason.context = halt_text(halt->context);
+	burrow_status_stop(BURROW_STOP_HALT);
+}
+
+const BurrowHalt *
+burrow_status_halt_reason(void)
+{
+	return &halt_reason;
 }

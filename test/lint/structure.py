@@ -192,6 +192,57 @@ def findings():
             yield "circle", node, SRC, 1, f"{node} is in a circle of {len(circle)} files"
 
 
+def struct_body(path, struct):
+    """(text of the struct's declaration without comments, the comment that stands before it)."""
+    match = re.search(
+        rf"(?:/\*((?:(?!\*/).)*)\*/\n)?(?:typedef )?struct {struct}\n\{{(.*?)\n\}}", path.read_text(), re.S
+    )
+    return re.sub(r"/\*.*?\*/", "", match.group(2), flags=re.S), match.group(1) or ""
+
+
+def fields(body):
+    return re.findall(r"(\w+)(?:\[[^\]]*\])?;", body)
+
+
+def writes(file, target):
+    """Line numbers where what the expression names is assigned to or counted."""
+    for match in re.finditer(rf"{target}\b\s*(?:[-+|&]?=(?!=)|\+\+|--)|(?:\+\+|--){target}\b", file.code):
+        yield file.code.count("\n", 0, match.start()) + 1
+
+
+def groups():
+    """What modules know of a partition: the group's name, its fields, and the file that the comment
+    of its type says is the owner."""
+    members = dict(
+        re.findall(r"\n\t(BurrowPartition\w+) (\w+);", struct_body(SRC / "partition/partition.h", "BurrowPartition")[0])
+    )
+    header = SRC / "partition" / "groups.h"
+    for struct, member in members.items():
+        if f"struct {struct}\n" in header.read_text():
+            body, comment = struct_body(header, struct)
+            owner = re.search(r"(\w+/\w+)\.c's", comment)
+            yield member, fields(body), owner.group(1) if owner else None
+
+
+def shared_state():
+    """Fields of the consumer's context with more than one writer, and writes to a group of a
+    partition's by another file than its owner; partition/partition.c makes partitions."""
+    files = [file for file in sources() if file.folder in ("partition", "offsets", "dead_letter", "delivery", "consumer")]
+    for field in fields(struct_body(SRC / "partition" / "context.h", "BurrowConsumer")[0]):
+        found = {file.node(): (file, line) for file in files for line in writes(file, rf"\b(?:c|consumer)->{field}")}
+        if len(found) > 1:
+            for file, line in found.values():
+                yield file.path, line, f"{field} of the consumer's context is written by {', '.join(sorted(found))}"
+    for member, names, owner in groups():
+        if owner is None:
+            yield SRC / "partition" / "groups.h", 1, f"no comment says whose the group {member} is"
+            continue
+        for file in files:
+            if file.node() not in (owner, "partition/partition"):
+                for line in writes(file, rf"(?:\w+(?:\[\w+\])?->)+{member}\.(?:{'|'.join(names)})"):
+                    yield file.path, line, f"{member} of a partition is {owner}.c's to write"
+
+
 def known():
     """The list: (kind, text) -> its line."""
     entries = {}

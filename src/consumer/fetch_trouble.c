@@ -1,0 +1,186 @@
+/*
+ * fetch_trouble.c
+ *	  Partitions that cannot be fetched, while others can.
+ *
+ * Runs in: the consumer.
+ * Owns: when they are looked at, and what each partition says of it (part->fetch).
+ */
+#include "postgres.h"
+
+#include "consumer/fetch_trouble.h"
+#include "partition/context.h"
+#include "partition/end.h"
+#include "partition/partition.h"
+#include "partition/status.h"
+#include "shmem/registry.h"
+
+/* Longest look of the metadata client's at a partition that cannot be fetched: all others wait for it. */
+#define LOOK_MS				200
+
+/* Some cannot be fetched, or are suspected. */
+static bool exists;
+
+/* When to look at one of them next; 0: never. */
+static TimestampTz next_look_at;
+
+/*
+ * The partition cannot be fetched.  That says nothing of Kafka, and metadata say nothing of it: it
+ * is over when something of this partition has come, be it its end, or when the metadata client finds it.
+ */
+void
+burrow_fetch_trouble_note(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+{
+	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
+	km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
+	int64		position = part->tracker.last_offset + 1;
+	bool		first = part->fetch.failing_since == 0;
+
+	if (first)
+		part->fetch.failing_since = c->now;
+	burrow_end_behind(c, &part->end);
+	part->fetch.suspected = false;
+	part->fetch.look_at = c->now + BURROW_PROBE_US;
+	exists = true;
+	next_look_at = burrow_earlier(next_look_at, part->fetch.look_at);
+	burrow_partitions_set_trouble(part->slot, part->fetch.failing_since, position, sqlstate, km->text);
+	burrow_registry_set_error(c->slot, sqlstate, km->text, NULL);
+	if (!first)
+		return;
+	burrow_status_show(c);
+	ereport(WARNING,
+			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
+					c->sub->name, (long long) position, part->topic, part->partition, km->text),
+			 errdetail("Other partitions go on, and this one does when the cause is gone.")));
+}
+
+void
+burrow_fetch_trouble_over(const BurrowConsumer *c, BurrowPartition *part)
+{
+	part->fetch.failing_since = 0;
+	burrow_partitions_set_trouble(part->slot, 0, -1, "", "");
+	if (part->fetch.paused)
+		part->fetch.paused = !c->kafka->pause(part->queue, false);
+	burrow_status_show(c);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" fetches topic \"%s\" partition %d again",
+					c->sub->name, part->topic, part->partition)));
+}
+
+/* Which one it is, looking at each finds out. */
+bool
+burrow_fetch_trouble_suspect(const BurrowConsumer *c, const char *text)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (part->state != BURROW_PARTITION_ACTIVE || part->is_redelivery || part->fetch.paused)
+			continue;
+		any = part->fetch.suspected = true;
+		part->fetch.look_at = c->now;
+	}
+	if (any)
+	{
+		exists = true;
+		next_look_at = c->now;
+		ereport(LOG, (errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
+	}
+	return any;
+}
+
+/* May what the metadata client sees be what the client sees?  Not, while something is left in its queue. */
+static bool
+is_to_be_looked_at(const BurrowPartition *part)
+{
+	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery && part->intake.obstacle == NULL &&
+		(part->fetch.failing_since != 0 || (part->fetch.suspected && !part->readable));
+}
+
+/* The one whose turn it is; sees to when the next one's is. */
+static BurrowPartition *
+next_to_look_at(const BurrowConsumer *c)
+{
+	BurrowPartition *first = NULL;
+	bool		any = false;
+	dlist_iter	iter;
+
+	next_look_at = 0;
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		any |= part->fetch.failing_since != 0 || part->fetch.suspected;
+		if (!is_to_be_looked_at(part))
+			continue;
+		if (part->fetch.look_at > c->now || first != NULL)
+			next_look_at = burrow_earlier(next_look_at, Max(part->fetch.look_at, c->now));
+		else
+			first = part;
+	}
+	if (!any)
+	{
+		/* those that could not be fetched may have been given up */
+		exists = false;
+		burrow_status_show(c);
+	}
+	else if (first == NULL && next_look_at == 0)
+		next_look_at = c->now + BURROW_PROBE_US;
+	return first;
+}
+
+/*
+ * The answer that is too large would break each connection anew, and all partitions that the broker
+ * has would wait for it: so the client leaves that one out until the metadata client gets it.
+ */
+static void
+look_at(const BurrowConsumer *c, BurrowPartition *part)
+{
+	BurrowKafkaMessage m;
+
+	part->fetch.look_at = c->now + BURROW_PROBE_US;
+	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
+	{
+		case BURROW_KAFKA_EMPTY:
+			break;
+		case BURROW_KAFKA_BROKEN:
+			if (m.fault == BURROW_KAFKA_FAULT_SIZE && !part->fetch.paused)
+				part->fetch.paused = c->kafka->pause(part->queue, true);
+			if (m.fault == BURROW_KAFKA_FAULT_SIZE || (part->fetch.failing_since != 0 &&
+													   (m.fault == BURROW_KAFKA_FAULT_PASSING || m.fault == BURROW_KAFKA_FAULT_REFUSED)))
+			{
+				burrow_fetch_trouble_note(c, part, &m);
+				break;
+			}
+			/* the client will find it, too */
+			/* FALLTHROUGH */
+		case BURROW_KAFKA_MESSAGE:
+		case BURROW_KAFKA_END:
+			part->fetch.suspected = false;
+			if (part->fetch.failing_since != 0)
+				burrow_fetch_trouble_over(c, part);
+			break;
+	}
+	next_look_at = burrow_earlier(next_look_at, part->fetch.look_at);
+}
+
+void
+burrow_fetch_trouble_run(const BurrowConsumer *c)
+{
+	BurrowPartition *part;
+
+	if (!exists || burrow_status_is_stopping() || next_look_at > c->now)
+		return;
+	part = next_to_look_at(c);
+	if (part != NULL)
+		look_at(c, part);
+}
+
+TimestampTz
+burrow_fetch_trouble_next(void)
+{
+	return exists && !burrow_status_is_stopping() ? next_look_at : 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * end.h
+ *	  Where a partition ends, and since when it is behind.
+ */
+#ifndef BURROW_PARTITION_END_H
+#define BURROW_PARTITION_END_H
+
+#include "partition/context.h"
+#include "partition/groups.h"
+
+extern void burrow_end_init(BurrowPartitionEnd *end);
+
+/* What the broker says while the start is looked up. */
+extern void burrow_end_set(BurrowPartitionEnd *end, int64 offset);
+/* What it says to who wants to know it as of now. */
+extern void burrow_end_answered(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset);
+/* Its queue tells that the end is there. */
+extern void burrow_end_reached(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset);
+/* A message was taken. */
+extern void burrow_end_message(const BurrowConsumer *c, BurrowPartitionEnd *end);
+/* The queue of the partition is empty: has its end been reached?  True: the end is known now. */
+extern bool burrow_end_queue_empty(BurrowPartitionEnd *end);
+/* There is something to be read that is not. */
+extern void burrow_end_behind(const BurrowConsumer *c, BurrowPartitionEnd *end);
+extern void burrow_end_set_high_watermark(BurrowPartitionEnd *end, int64 high);
+/* All below this was taken, and so was there; does an open transaction keep messages back? */
+extern void burrow_end_publish(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 taken);
+
+#endif							/* BURROW_PARTITION_END_H */
