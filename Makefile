@@ -40,6 +40,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/transport.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \
+	src/catalog/audit.o \
 	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \
 	src/catalog/identity.o \

@@ -202,6 +202,27 @@ COMMENT ON COLUMN burrow.dead_letter.last_failed_at IS 'when it failed last, or 
 COMMENT ON COLUMN burrow.dead_letter.retry_asked_at IS 'when burrow.retry_dead_letters() was called for it; NULL: not, or it has failed since';
 COMMENT ON COLUMN burrow.dead_letter.produced_at IS 'when it was known to be in the dead-letter topic; NULL: not, or there is none';
 
+-- What was done to subscriptions.  An owner's number means something in this cluster only, so a dump leaves the rows out.
+-- The id is not out of a sequence, which others could set.
+CREATE TABLE burrow.audit_entry (
+	id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	at timestamptz NOT NULL,
+	action text NOT NULL,
+	subid int NOT NULL,
+	subscription text NOT NULL,
+	owner oid NOT NULL,
+	role text NOT NULL,
+	session_role text NOT NULL,
+	details jsonb NOT NULL
+);
+CREATE INDEX audit_entry_at ON burrow.audit_entry (at);
+COMMENT ON TABLE burrow.audit_entry IS 'who has changed which subscription; see the view burrow.audit';
+COMMENT ON INDEX burrow.audit_entry_at IS 'the oldest entries, which are removed first';
+COMMENT ON COLUMN burrow.audit_entry.owner IS 'of the subscription, at that time: may see the entry';
+COMMENT ON COLUMN burrow.audit_entry.role IS 'that has called the function';
+COMMENT ON COLUMN burrow.audit_entry.session_role IS 'that has logged in';
+COMMENT ON COLUMN burrow.audit_entry.details IS 'what was asked for, or has changed; long values are cut';
+
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.progress', '');
@@ -770,6 +791,18 @@ FROM burrow.subscription s
 WHERE pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE');
 COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error, and those parked behind them';
 
+-- Entries outlive the subscription, and are for those who owned it then.
+CREATE VIEW burrow.audit WITH (security_barrier) AS
+SELECT a.at,
+	a.subscription,
+	a.action,
+	a.role,
+	a.session_role,
+	a.details
+FROM burrow.audit_entry a
+WHERE pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW burrow.audit IS 'who has subscribed, altered, paused, resumed, moved, ended, or dealt with dead letters, when, and how';
+
 -- ---------------------------------------------------------------- why does it not move?
 
 CREATE FUNCTION burrow._visible_subid(subscription text) RETURNS int
@@ -995,6 +1028,7 @@ ALTER TABLE burrow.progress ENABLE ROW LEVEL SECURITY;
 ALTER TABLE burrow.topic_identity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE burrow.pending_seek ENABLE ROW LEVEL SECURITY;
 ALTER TABLE burrow.dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE burrow.audit_entry ENABLE ROW LEVEL SECURITY;
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.subscription
 	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
@@ -1011,6 +1045,9 @@ ALTER TABLE burrow.pending_seek ENABLE ALWAYS TRIGGER guard;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.dead_letter
 	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
 ALTER TABLE burrow.dead_letter ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.audit_entry
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
+ALTER TABLE burrow.audit_entry ENABLE ALWAYS TRIGGER guard;
 
 -- ANALYZE copies values into pg_statistic, which pg_read_all_data reads; no plan needs these columns'.
 ALTER TABLE burrow.dead_letter
@@ -1051,5 +1088,6 @@ GRANT SELECT ON
 	burrow.partitions,
 	burrow.workers,
 	burrow.stats,
-	burrow.dead_letters
+	burrow.dead_letters,
+	burrow.audit
 TO PUBLIC;

@@ -20,6 +20,7 @@ bool		burrow_enabled = true;
 char	   *burrow_bootstrap_servers = "";
 int			burrow_worker_queue_size = 64;
 int			burrow_max_receive_message_bytes = 100000000;
+int			burrow_audit_retention = 90 * 24 * 3600;
 
 /* Sizes of shared memory: they cannot change while the server runs. */
 static void
@@ -66,5 +67,10 @@ burrow_guc_define(void)
 							NULL,
 							&burrow_max_receive_message_bytes, 100000000, 1048576, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.audit_retention",
+							"Sets how long entries of burrow.audit are kept.",
+							"-1 keeps them for ever, 0 writes none.",
+							&burrow_audit_retention, 90 * 24 * 3600, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("burrow");
 }

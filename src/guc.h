@@ -13,6 +13,8 @@ extern bool burrow_enabled;		/* sighup; false: no consumer runs */
 extern char *burrow_bootstrap_servers;	/* sighup; "host:port,..." or "" */
 extern int	burrow_worker_queue_size;	/* sighup; kB */
 extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.message.max.bytes */
+/* seconds; -1: for ever, 0: nothing is written */
+extern int	burrow_audit_retention;
 
 extern void burrow_guc_define(void);
 

@@ -30,6 +30,7 @@
 #include "api/call.h"
 #include "burrow.h"
 #include "catalog/access.h"
+#include "catalog/audit.h"
 #include "catalog/seek_request.h"
 #include "handler/handler.h"
 #include "shmem/registry.h"
@@ -38,6 +39,16 @@ PG_FUNCTION_INFO_V1(burrow_sql_alter);
 PG_FUNCTION_INFO_V1(burrow_sql_pause);
 PG_FUNCTION_INFO_V1(burrow_sql_resume);
 PG_FUNCTION_INFO_V1(burrow_sql_unsubscribe);
+
+static void
+write_audit(const BurrowIdentity * sub, const char *action)
+{
+	BurrowAudit audit;
+
+	burrow_audit_begin(&audit);
+	burrow_audit_add_text(&audit, "status_before", burrow_status_names[sub->status]);
+	burrow_audit_end(&audit, action, sub->subid, sub->name, sub->owner);
+}
 
 /* Changes nothing but the status. */
 static void
@@ -48,6 +59,17 @@ set_status(const BurrowIdentity * sub, BurrowStatus status)
 
 	burrow_call_change_row("UPDATE burrow.subscription SET status = $2 WHERE subid OPERATOR(pg_catalog.=) $1",
 						   lengthof(types), types, values);
+}
+
+static void
+disable(const BurrowIdentity * sub)
+{
+	BurrowAudit audit;
+
+	set_status(sub, BURROW_STATUS_DISABLED);
+	burrow_audit_begin(&audit);
+	burrow_audit_add_change(&audit, "status", burrow_status_names[sub->status], burrow_status_names[BURROW_STATUS_DISABLED]);
+	burrow_audit_end(&audit, "alter", sub->subid, sub->name, sub->owner);
 }
 
 /* Is enabled => false all that is asked for?  Then nothing stands in the way of it: no version, no role
@@ -149,6 +171,29 @@ change_owner(const BurrowCall *call, BurrowSubscription *sub)
 		sub->values[BURROW_OPTION_RUN_AS_OWNER] = "false";
 }
 
+/* What has changed between the two; consumer_group and enabled are columns of their own. */
+static void
+write_changes(const BurrowSubscription *before, const BurrowSubscription *after, BurrowStatus status)
+{
+	BurrowAudit audit;
+
+	burrow_audit_begin(&audit);
+	if (before->owner != after->owner)
+		burrow_audit_add_change(&audit, "owner", GetUserNameFromId(before->owner, true), GetUserNameFromId(after->owner, true));
+	burrow_audit_add_change(&audit, "topic", before->topic, after->topic);
+	burrow_audit_add_change(&audit, "handler", before->handler, after->handler);
+	burrow_audit_add_change(&audit, "consumer_group", before->consumer_group, after->consumer_group);
+	burrow_audit_add_change(&audit, "status", burrow_status_names[before->status], burrow_status_names[status]);
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		if (!burrow_options[i].own_column)
+			burrow_audit_add_change(&audit, burrow_options[i].name, burrow_call_shown_value(i, before->values),
+									burrow_call_shown_value(i, after->values));
+	}
+	/* one that is given away: who it was taken from must know */
+	burrow_audit_end(&audit, "alter", after->subid, after->name, before->owner);
+}
+
 Datum
 burrow_sql_alter(PG_FUNCTION_ARGS)
 {
@@ -160,16 +205,19 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	char	   *handler_name;
 	const char *group;
 	bool		new_group;
+	BurrowSubscription before;
+	BurrowStatus status;
 
 	burrow_call_begin_any_version(&call, fcinfo, "burrow.alter()");
 	name = burrow_call_required_text(&call, "subscription");
 	if (only_disables(&call))
 	{
-		set_status(burrow_call_identity(name), BURROW_STATUS_DISABLED);
+		disable(burrow_call_identity(name));
 		PG_RETURN_VOID();
 	}
 	burrow_access_check_version();
 	sub = burrow_call_subscription(name, true);
+	before = *sub;
 
 	topic = burrow_call_text(&call, "topic");
 	if (topic != NULL)
@@ -197,7 +245,9 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	change_owner(&call, sub);
 	burrow_call_check_owner(sub);
 
-	update_row(sub, altered_status(sub->status, sub->values[BURROW_OPTION_ENABLED]), new_group);
+	status = altered_status(sub->status, sub->values[BURROW_OPTION_ENABLED]);
+	update_row(sub, status, new_group);
+	write_changes(&before, sub, status);
 	PG_RETURN_VOID();
 }
 
@@ -217,6 +267,7 @@ burrow_sql_pause(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	set_status(sub, BURROW_STATUS_PAUSED);
+	write_audit(sub, "pause");
 	PG_RETURN_VOID();
 }
 
@@ -225,6 +276,7 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
 	BurrowSubscription *sub;
+	BurrowAudit audit;
 	Oid			types[] = {INT4OID, INT8OID, OIDOID};
 	Datum		values[3];
 
@@ -248,6 +300,10 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 						   " system_identifier = $2, dboid = $3," BURROW_CALL_CLEAR_ERROR
 						   " WHERE subid OPERATOR(pg_catalog.=) $1",
 						   3, types, values);
+	burrow_audit_begin(&audit);
+	burrow_audit_add_text(&audit, "status_before", burrow_status_names[sub->status]);
+	burrow_audit_add_text(&audit, "copied", burrow_subscription_at_home(sub) ? "false" : "true");
+	burrow_audit_end(&audit, "resume", sub->subid, sub->name, sub->owner);
 	PG_RETURN_VOID();
 }
 
@@ -263,5 +319,6 @@ burrow_sql_unsubscribe(PG_FUNCTION_ARGS)
 	sub = burrow_call_identity(burrow_call_text(&call, "subscription"));
 	values[0] = Int32GetDatum(sub->subid);
 	burrow_call_change_row("DELETE FROM burrow.subscription WHERE subid OPERATOR(pg_catalog.=) $1", 1, types, values);
+	write_audit(sub, "unsubscribe");
 	PG_RETURN_VOID();
 }

@@ -146,6 +146,13 @@ burrow_call_options(const BurrowCall *call, const char **values)
 		burrow_kafka_properties_check(values[BURROW_OPTION_KAFKA]);
 }
 
+const char *
+burrow_call_shown_value(int option, const char *const *values)
+{
+	return option == BURROW_OPTION_KAFKA && values[option] != NULL ?
+		burrow_kafka_properties_mask(values[option]) : values[option];
+}
+
 /* ---------------------------------------------------------------- subscriptions */
 
 void

@@ -42,6 +42,9 @@ extern char *burrow_call_required_text(const BurrowCall *call, const char *name)
 /* Puts the options that are given into values; checks each, and all together. */
 extern void burrow_call_options(const BurrowCall *call, const char **values);
 
+/* A value as others may see it: without secrets. */
+extern const char *burrow_call_shown_value(int option, const char *const *values);
+
 /* The subscription, locked against other changes.  Errors: UNDEFINED_OBJECT, and
  * INSUFFICIENT_PRIVILEGE if the caller does not own it. */
 extern BurrowSubscription *burrow_call_subscription(const char *name, bool lock);

@@ -9,9 +9,11 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "api/call.h"
 #include "catalog/access.h"
+#include "catalog/audit.h"
 #include "catalog/dead_letter.h"
 #include "core/policy.h"
 #include "shmem/registry.h"
@@ -44,9 +46,33 @@ burrow_sql_reject(PG_FUNCTION_ARGS)
 	" AND ($6 IS NULL OR pg_catalog.starts_with(sqlstate, $6))" \
 	" AND ($7 IS NULL OR last_failed_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $7))"
 
+/* The filter, and how many letters it has matched; nothing was done to none. */
+static void
+write_audit(const char *action, const BurrowSubscription *sub, int n, const char *const *names, const Oid *types,
+			const Datum *values, const char *nulls, uint64 letters)
+{
+	BurrowAudit audit;
+
+	if (letters == 0)
+		return;
+	burrow_audit_begin(&audit);
+	for (int i = 1; i < n; i++)
+	{
+		Oid			output;
+		bool		is_varlena;
+
+		if (nulls[i] != ' ')
+			continue;
+		getTypeOutputInfo(types[i], &output, &is_varlena);
+		burrow_audit_add_text(&audit, names[i], OidOutputFunctionCall(output, values[i]));
+	}
+	burrow_audit_add_number(&audit, "letters", (int64) letters);
+	burrow_audit_end(&audit, action, sub->subid, sub->name, sub->owner);
+}
+
 /* Runs a statement on the letters that the call's arguments mean; returns how many. */
 static uint64
-change_letters(FunctionCallInfo fcinfo, const char *function, const char *statement, int expected)
+change_letters(FunctionCallInfo fcinfo, const char *action, const char *statement, int expected)
 {
 	static const char *const names[] = {
 		NULL, "topic", "partition", "from_offset", "to_offset", "sqlstate", "older_than"
@@ -56,12 +82,14 @@ change_letters(FunctionCallInfo fcinfo, const char *function, const char *statem
 	char		nulls[lengthof(types) + 1] = "       ";
 	BurrowCall	call;
 	BurrowCatalogAccess access;
+	BurrowSubscription *sub;
 	char	   *name;
 	uint64		n;
 
-	burrow_call_begin(&call, fcinfo, function);
+	burrow_call_begin(&call, fcinfo, psprintf("burrow.%s()", action));
 	name = burrow_call_required_text(&call, "subscription");
-	values[0] = Int32GetDatum(burrow_call_subscription(name, false)->subid);
+	sub = burrow_call_subscription(name, false);
+	values[0] = Int32GetDatum(sub->subid);
 	for (int i = 1; i < lengthof(names); i++)
 	{
 		if (!burrow_call_argument(&call, names[i], &values[i]))
@@ -72,13 +100,14 @@ change_letters(FunctionCallInfo fcinfo, const char *function, const char *statem
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
 	n = burrow_access_execute(statement, lengthof(types), types, values, nulls, expected);
 	burrow_access_end(&access);
+	write_audit(action, sub, lengthof(names), names, types, values, nulls, n);
 	return n;
 }
 
 Datum
 burrow_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 {
-	uint64		n = change_letters(fcinfo, "burrow.retry_dead_letters()",
+	uint64		n = change_letters(fcinfo, "retry_dead_letters",
 								   "UPDATE burrow.dead_letter SET retry_asked_at = pg_catalog.now()" FILTER,
 								   SPI_OK_UPDATE);
 
@@ -90,7 +119,7 @@ burrow_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 Datum
 burrow_sql_discard_dead_letters(PG_FUNCTION_ARGS)
 {
-	uint64		n = change_letters(fcinfo, "burrow.discard_dead_letters()",
+	uint64		n = change_letters(fcinfo, "discard_dead_letters",
 								   "DELETE FROM burrow.dead_letter" FILTER, SPI_OK_DELETE);
 
 	/* keys may be parked no more */

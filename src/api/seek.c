@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "api/call.h"
+#include "catalog/audit.h"
 #include "catalog/names.h"
 #include "catalog/seek_request.h"
 #include "core/kafka_time.h"
@@ -90,6 +91,7 @@ burrow_sql_seek(PG_FUNCTION_ARGS)
 	BurrowCall	call;
 	BurrowSubscription *sub = begin(&call, fcinfo);
 	BurrowSeek	seek;
+	BurrowAudit audit;
 
 	seek.topic = burrow_call_required_text(&call, "topic");
 	seek.partition = DatumGetInt32(burrow_call_required(&call, "partition"));
@@ -100,6 +102,11 @@ burrow_sql_seek(PG_FUNCTION_ARGS)
 
 	burrow_seek_request_ask(sub->subid, &seek);
 	finish(sub, false, 0);
+	burrow_audit_begin(&audit);
+	burrow_audit_add_text(&audit, "topic", seek.topic);
+	burrow_audit_add_number(&audit, "partition", seek.partition);
+	burrow_audit_add_number(&audit, "offset", seek.offset);
+	burrow_audit_end(&audit, "seek", sub->subid, sub->name, sub->owner);
 	PG_RETURN_VOID();
 }
 
@@ -108,6 +115,7 @@ burrow_sql_seek_time(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
 	BurrowSubscription *sub = begin(&call, fcinfo);
+	BurrowAudit audit;
 	TimestampTz time = DatumGetTimestampTz(burrow_call_required(&call, "time"));
 
 	/* a message may have a time before that, but no question: below 0 it means something else */
@@ -120,5 +128,8 @@ burrow_sql_seek_time(PG_FUNCTION_ARGS)
 	/* this is the later wish, for each of them */
 	burrow_seek_request_forget(sub->subid);
 	finish(sub, true, time);
+	burrow_audit_begin(&audit);
+	burrow_audit_add_text(&audit, "time", timestamptz_to_str(time));
+	burrow_audit_end(&audit, "seek", sub->subid, sub->name, sub->owner);
 	PG_RETURN_VOID();
 }

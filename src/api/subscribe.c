@@ -20,6 +20,7 @@
 
 #include "api/call.h"
 #include "catalog/access.h"
+#include "catalog/audit.h"
 #include "catalog/names.h"
 #include "handler/handler.h"
 #include "shmem/registry.h"
@@ -94,6 +95,25 @@ warn_of_publication(void)
 			 errhint("Publish the tables or schemas that are wanted instead.")));
 }
 
+/* With the options that are not the defaults. */
+static void
+write_audit(int32 subid, const char *name, Oid owner, const char *topic, const char *handler, const char *const *values)
+{
+	BurrowAudit audit;
+	const char *defaults[BURROW_NOPTIONS];
+
+	burrow_options_set_defaults(defaults);
+	burrow_audit_begin(&audit);
+	burrow_audit_add_text(&audit, "topic", topic);
+	burrow_audit_add_text(&audit, "handler", handler);
+	for (int i = 0; i < BURROW_NOPTIONS; i++)
+	{
+		if (values[i] != NULL && (defaults[i] == NULL || strcmp(values[i], defaults[i]) != 0))
+			burrow_audit_add_text(&audit, burrow_options[i].name, burrow_call_shown_value(i, values));
+	}
+	burrow_audit_end(&audit, "subscribe", subid, name, owner);
+}
+
 Datum
 burrow_sql_subscribe(PG_FUNCTION_ARGS)
 {
@@ -134,6 +154,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	warn_of_publication();
 	burrow_access_end(&access);
 	burrow_call_check_slot(subid);
+	write_audit(subid, name, owner, topic, handler.signature, values);
 	if (strcmp(values[BURROW_OPTION_ENABLED], "true") == 0)
 		burrow_call_warn_not_started(name);
 

@@ -103,7 +103,7 @@ burrow_access_type(const char *name)
 
 /* Every table that our statements name: whose owner they run as may touch no other. */
 static const char *const tables[] = {
-	"subscription", "progress", "topic_identity", "pending_seek", "dead_letter"
+	"subscription", "progress", "topic_identity", "pending_seek", "dead_letter", "audit_entry"
 };
 
 /* Who owns burrow.subscription?  InvalidOid if the extension is not here. */
