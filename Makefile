@@ -34,6 +34,7 @@ OBJS = $(CORE_OBJS) \
 	src/guc.o \
 	src/shmem/database_lockout.o \
 	src/shmem/dynamic.o \
+	src/shmem/groups.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/session_settings.o \
@@ -73,6 +74,7 @@ OBJS = $(CORE_OBJS) \
 	src/offsets/topic_identity.o \
 	src/offsets/durability.o \
 	src/launcher/database_hooks.o \
+	src/launcher/databases.o \
 	src/launcher/discovery.o \
 	src/dry_run/fetch.o \
 	src/dry_run/dry_run.o \
@@ -115,6 +117,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/alter.o \
 	src/api/call.o \
 	src/api/check_schema.o \
+	src/api/consumer_group.o \
 	src/api/dry_run.o \
 	src/api/guard.o \
 	src/api/kafka_properties.o \

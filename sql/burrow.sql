@@ -82,6 +82,7 @@ CREATE TABLE burrow.subscription (
 	handler text NOT NULL,
 	handler_owner burrow._role NOT NULL,
 	consumer_group text NOT NULL,
+	join_group boolean NOT NULL DEFAULT false,
 	uuid uuid NOT NULL,
 	cluster_id text,
 	commits_untagged boolean NOT NULL DEFAULT false,
@@ -100,7 +101,9 @@ CREATE TABLE burrow.subscription (
 	error_next_statement text,
 	error_at timestamptz
 );
+CREATE INDEX subscription_group ON burrow.subscription (consumer_group);
 ALTER SEQUENCE burrow.subscription_subid_seq OWNED BY burrow.subscription.subid;
+COMMENT ON INDEX burrow.subscription_group IS 'who is in a consumer group';
 COMMENT ON TABLE burrow.subscription IS 'subscriptions of this database; changed by Burrow''s functions only';
 COMMENT ON COLUMN burrow.subscription.owner IS 'role that the handler runs as';
 COMMENT ON COLUMN burrow.subscription.system_identifier IS 'server where the subscription runs: a copy elsewhere does not start by itself';
@@ -108,6 +111,7 @@ COMMENT ON COLUMN burrow.subscription.dboid IS 'database where the subscription 
 COMMENT ON COLUMN burrow.subscription.topic IS 'topic, or a regular expression that begins with ^';
 COMMENT ON COLUMN burrow.subscription.handler IS 'schema-qualified signature of the function that is called';
 COMMENT ON COLUMN burrow.subscription.handler_owner IS 'owner of the handler when it was looked up';
+COMMENT ON COLUMN burrow.subscription.join_group IS 'other subscriptions of its owner may be in the consumer group';
 COMMENT ON COLUMN burrow.subscription.uuid IS 'tells in Kafka''s commits which subscription made them';
 COMMENT ON COLUMN burrow.subscription.cluster_id IS 'Kafka''s id of the cluster whose offsets the positions are; NULL: not known yet';
 COMMENT ON COLUMN burrow.subscription.commits_untagged IS 'Kafka takes no metadata with commits: those without are ours, too';
@@ -266,6 +270,7 @@ CREATE FUNCTION burrow.subscribe(
 	subscription text DEFAULT NULL,
 	server name DEFAULT NULL,
 	consumer_group text DEFAULT NULL,
+	join_group boolean DEFAULT false,
 	start_from text DEFAULT 'earliest',
 	delivery text DEFAULT 'exactly_once',
 	ordering text DEFAULT 'key',
@@ -307,6 +312,7 @@ CREATE FUNCTION burrow.alter(
 	owner name DEFAULT NULL,
 	server name DEFAULT NULL,
 	consumer_group text DEFAULT NULL,
+	join_group boolean DEFAULT NULL,
 	start_from text DEFAULT NULL,
 	delivery text DEFAULT NULL,
 	ordering text DEFAULT NULL,
@@ -613,6 +619,7 @@ SELECT s.name AS subscription,
 	s.topic,
 	s.handler,
 	s.consumer_group,
+	s.join_group,
 	burrow._role_oid(s.owner)::regrole AS owner,
 	r.consumer_pid,
 	coalesce(e.no_owner, e.message, w.start_trouble, r.last_error) AS last_error,

@@ -16,6 +16,9 @@
 #define BURROW_TOPIC_MAX		249
 #define BURROW_NAME_MAX			249
 
+/* Longest consumer group.  Kafka would take more; its tools show it in columns. */
+#define BURROW_GROUP_MAX		249
+
 /* Most workers of one subscription. */
 #define BURROW_MAX_WORKERS		1024
 

@@ -28,11 +28,13 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
+#include "api/consumer_group.h"
 #include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
 #include "catalog/seek_request.h"
 #include "handler/handler.h"
+#include "shmem/groups.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_alter);
@@ -105,7 +107,7 @@ static void
 update_row(const BurrowSubscription *sub, BurrowStatus status, bool new_uuid)
 {
 	Oid			types[] = {
-		INT4OID, TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, BOOLOID, OIDOID
+		INT4OID, TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID, BOOLOID, OIDOID, BOOLOID
 	};
 	Datum		row[] = {
 		Int32GetDatum(sub->subid),
@@ -117,11 +119,12 @@ update_row(const BurrowSubscription *sub, BurrowStatus status, bool new_uuid)
 		PointerGetDatum(burrow_options_to_array(sub->values)),
 		BoolGetDatum(new_uuid),
 		ObjectIdGetDatum(sub->owner),
+		BoolGetDatum(sub->join_group),
 	};
 
 	burrow_call_change_row(psprintf("UPDATE burrow.subscription SET topic = $2, handler = $3, handler_owner = burrow._role_of($4),"
 									" owner = CASE WHEN burrow._role_oid(owner) OPERATOR(pg_catalog.=) $9 THEN owner ELSE burrow._role_of($9) END,"
-									" consumer_group = $5, status = $6, options = $7,"
+									" consumer_group = $5, join_group = $10, status = $6, options = $7,"
 									" uuid = CASE WHEN $8 THEN pg_catalog.gen_random_uuid() ELSE uuid END%s"
 									" WHERE subid OPERATOR(pg_catalog.=) $1",
 									status == BURROW_STATUS_ENABLED ? "," BURROW_CALL_CLEAR_ERROR : ""),
@@ -147,19 +150,19 @@ check_may_subscribe(Oid role)
 
 /*
  * By the rules of ALTER ... OWNER TO: the caller owns it, and may become the new owner, who must be
- * able to make such a thing; a superuser is asked for neither.
+ * able to make such a thing; a superuser is asked for neither.  Is it another one?
  */
-static void
+static bool
 change_owner(const BurrowCall *call, BurrowSubscription *sub)
 {
 	Datum		value;
 	Oid			role;
 
 	if (!burrow_call_argument(call, "owner", &value))
-		return;
+		return false;
 	role = get_role_oid(NameStr(*DatumGetName(value)), false);
 	if (role == sub->owner)
-		return;
+		return false;
 	if (!superuser())
 	{
 		burrow_check_can_become(GetUserId(), role);
@@ -169,9 +172,29 @@ change_owner(const BurrowCall *call, BurrowSubscription *sub)
 	/* what somebody else has said about his own rights is not said about this role's */
 	if (!burrow_call_argument(call, "run_as_owner", &value))
 		sub->values[BURROW_OPTION_RUN_AS_OWNER] = "false";
+	return true;
 }
 
-/* What has changed between the two; consumer_group and enabled are columns of their own. */
+/* Its group, and whether it shares it; is it another group?  After its owner: a group is its owner's. */
+static bool
+change_group(BurrowSubscription *sub, bool new_owner)
+{
+	const char *group = sub->values[BURROW_OPTION_CONSUMER_GROUP];
+	const char *join = sub->values[BURROW_OPTION_JOIN_GROUP];
+	bool		new_group = group != NULL && strcmp(group, sub->consumer_group) != 0;
+
+	if (new_group)
+		sub->consumer_group = pstrdup(group);
+	if (join != NULL)
+		sub->join_group = strcmp(join, "true") == 0;
+	/* a copy is in no group until it is resumed */
+	if ((new_owner || new_group || join != NULL) && burrow_subscription_at_home(sub))
+		burrow_consumer_group_take(sub, new_group);
+	burrow_consumer_group_check_member(sub);
+	return new_group;
+}
+
+/* What has changed between the two; consumer_group, join_group and enabled are columns of their own. */
 static void
 write_changes(const BurrowSubscription *before, const BurrowSubscription *after, BurrowStatus status)
 {
@@ -183,6 +206,7 @@ write_changes(const BurrowSubscription *before, const BurrowSubscription *after,
 	burrow_audit_add_change(&audit, "topic", before->topic, after->topic);
 	burrow_audit_add_change(&audit, "handler", before->handler, after->handler);
 	burrow_audit_add_change(&audit, "consumer_group", before->consumer_group, after->consumer_group);
+	burrow_audit_add_change(&audit, "join_group", before->join_group ? "true" : "false", after->join_group ? "true" : "false");
 	burrow_audit_add_change(&audit, "status", burrow_status_names[before->status], burrow_status_names[status]);
 	for (int i = 0; i < BURROW_NOPTIONS; i++)
 	{
@@ -203,7 +227,7 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	char	   *name;
 	char	   *topic;
 	char	   *handler_name;
-	const char *group;
+	bool		new_owner;
 	bool		new_group;
 	BurrowSubscription before;
 	BurrowStatus status;
@@ -229,11 +253,8 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	}
 	burrow_call_options(&call, sub->values);
 	burrow_call_check_dead_letter_topic(sub->topic, sub->values[BURROW_OPTION_DEAD_LETTER_TOPIC]);
-	group = sub->values[BURROW_OPTION_CONSUMER_GROUP];
-	new_group = group != NULL && strcmp(group, sub->consumer_group) != 0;
-	if (new_group)
-		sub->consumer_group = pstrdup(group);
-	burrow_call_check_member(sub->subid, sub->consumer_group, sub->values[BURROW_OPTION_KAFKA]);
+	new_owner = change_owner(&call, sub);
+	new_group = change_group(sub, new_owner);
 	burrow_call_check_brokers();
 	handler_name = burrow_call_text(&call, "handler");
 	if (handler_name != NULL)
@@ -242,7 +263,6 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 		sub->handler = handler.signature;
 		sub->handler_owner = handler.owner;
 	}
-	change_owner(&call, sub);
 	burrow_call_check_owner(sub);
 
 	status = altered_status(sub->status, sub->values[BURROW_OPTION_ENABLED]);
@@ -286,6 +306,10 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 	burrow_call_check_owner(sub);
 	burrow_call_check_slot(sub->subid);
 	burrow_call_warn_not_started(sub->name);
+	if (burrow_subscription_at_home(sub))
+		burrow_consumer_group_check(sub);
+	else
+		burrow_consumer_group_take(sub, false);
 	if (!burrow_subscription_at_home(sub))
 		ereport(WARNING,
 				(errmsg("subscription \"%s\" was copied from another server or database and goes on in its consumer group \"%s\"",
@@ -317,6 +341,7 @@ burrow_sql_unsubscribe(PG_FUNCTION_ARGS)
 
 	burrow_call_begin_any_version(&call, fcinfo, "burrow.unsubscribe()");
 	sub = burrow_call_identity(burrow_call_text(&call, "subscription"));
+	burrow_groups_give_up(MyDatabaseId, sub->subid);
 	values[0] = Int32GetDatum(sub->subid);
 	burrow_call_change_row("DELETE FROM burrow.subscription WHERE subid OPERATOR(pg_catalog.=) $1", 1, types, values);
 	write_audit(sub, "unsubscribe");

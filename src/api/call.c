@@ -235,45 +235,6 @@ burrow_call_check_dead_letter_topic(const char *topic, const char *dead_letter_t
 			 errhint("Name another topic; or, where a regular expression is consumed, one that it does not match.")));
 }
 
-/* The property's value, in the text of the option "kafka"; NULL: it is not set. */
-static const char *
-kafka_property(const char *kafka, const char *name)
-{
-	BurrowKafkaProperty *properties;
-	int			n = kafka == NULL ? 0 : burrow_kafka_properties_parse(kafka, &properties);
-
-	for (int i = 0; i < n; i++)
-		if (strcmp(properties[i].name, name) == 0)
-			return properties[i].value;
-	return NULL;
-}
-
-/* By themselves no two are: see instance_id() in consumer/connection.c. */
-void
-burrow_call_check_member(int32 subid, const char *group, const char *kafka)
-{
-	const char *member = kafka_property(kafka, "group.instance.id");
-	ListCell   *lc;
-
-	if (member == NULL || group == NULL)
-		return;
-	foreach(lc, burrow_subscription_list())
-	{
-		const BurrowSubscription *other = lfirst(lc);
-		const char *others = kafka_property(other->values[BURROW_OPTION_KAFKA], "group.instance.id");
-
-		if (other->subid == subid || strcmp(other->consumer_group, group) != 0 ||
-			others == NULL || strcmp(others, member) != 0)
-			continue;
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("Kafka property \"%s\" has the value of another subscription in consumer group \"%s\"",
-						"group.instance.id", group),
-				 errdetail("Kafka takes the two for one member, and each would throw out the other."),
-				 errhint("Leave it out: each subscription is a member of its own then.  Or give them different values, or different groups.")));
-	}
-}
-
 /* ---------------------------------------------------------------- surroundings */
 
 void

@@ -55,9 +55,6 @@ extern void burrow_call_subscription_missing(const char *name) pg_attribute_nore
 extern void burrow_call_check_topic(const char *topic);
 /* May dead letters of a subscription to topic go there?  NULL: they go nowhere. */
 extern void burrow_call_check_dead_letter_topic(const char *topic, const char *dead_letter_topic);
-/* Error if another subscription of this database is the same member of the group; subid: of the one that
- * is changed, or -1. */
-extern void burrow_call_check_member(int32 subid, const char *group, const char *kafka);
 /* May its handler run with its owner's rights: can workers connect as this role, and so on?  Error if not.  Of sub it
  * looks at owner, owner_name, name, handler and values. */
 extern void burrow_call_check_owner(const BurrowSubscription *sub);

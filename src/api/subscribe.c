@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
+#include "api/consumer_group.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
 #include "catalog/names.h"
@@ -50,7 +51,7 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 {
 	Oid			types[] = {
 		TEXTOID, OIDOID, INT8OID, OIDOID, TEXTOID,
-		TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTARRAYOID
+		TEXTOID, OIDOID, TEXTOID, BOOLOID, TEXTOID, TEXTARRAYOID
 	};
 	Datum		row[] = {
 		CStringGetTextDatum(name),
@@ -61,6 +62,7 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 		CStringGetTextDatum(handler->signature),
 		ObjectIdGetDatum(handler->owner),
 		CStringGetTextDatum(values[BURROW_OPTION_CONSUMER_GROUP]),
+		BoolGetDatum(strcmp(values[BURROW_OPTION_JOIN_GROUP], "true") == 0),
 		CStringGetTextDatum(strcmp(values[BURROW_OPTION_ENABLED], "true") == 0 ? "enabled" : "disabled"),
 		PointerGetDatum(burrow_options_to_array(values)),
 	};
@@ -68,8 +70,8 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 
 	if (burrow_access_execute("INSERT INTO burrow.subscription"
 							  " (name, owner, system_identifier, dboid, topic,"
-							  " handler, handler_owner, consumer_group, status, options, uuid)"
-							  " VALUES ($1, burrow._role_of($2), $3, $4, $5, $6, burrow._role_of($7), $8, $9, $10,"
+							  " handler, handler_owner, consumer_group, join_group, status, options, uuid)"
+							  " VALUES ($1, burrow._role_of($2), $3, $4, $5, $6, burrow._role_of($7), $8, $9, $10, $11,"
 							  " pg_catalog.gen_random_uuid())"
 							  " ON CONFLICT (name) DO NOTHING RETURNING subid",
 							  lengthof(types), types, row, NULL, SPI_OK_INSERT_RETURNING) != 1)
@@ -78,6 +80,15 @@ insert_row(const char *name, Oid owner, const char *topic, const BurrowHandlerIn
 				 errmsg("subscription \"%s\" already exists", name),
 				 errhint("Give it another name: subscription => '...'.")));
 	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+static void
+join_group(int32 subid)
+{
+	const BurrowSubscription *sub = burrow_subscription_load(subid);
+
+	burrow_consumer_group_take(sub, true);
+	burrow_consumer_group_check_member(sub);
 }
 
 /* Burrow's tables change with every message, and mean nothing on a subscriber's side. */
@@ -139,7 +150,6 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	if (values[BURROW_OPTION_CONSUMER_GROUP] == NULL)
 		values[BURROW_OPTION_CONSUMER_GROUP] =
 			burrow_name_default_group(GetSystemIdentifier(), get_database_name(MyDatabaseId), name);
-	burrow_call_check_member(-1, values[BURROW_OPTION_CONSUMER_GROUP], values[BURROW_OPTION_KAFKA]);
 	burrow_call_check_brokers();
 	burrow_handler_lookup(handler_name, &handler);
 	asked.name = name;
@@ -153,6 +163,8 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	subid = insert_row(name, owner, topic, &handler, values);
 	warn_of_publication();
 	burrow_access_end(&access);
+	/* after the row: two of the same name are told that it is the name */
+	join_group(subid);
 	burrow_call_check_slot(subid);
 	write_audit(subid, name, owner, topic, handler.signature, values);
 	if (strcmp(values[BURROW_OPTION_ENABLED], "true") == 0)

@@ -6,14 +6,18 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/identity.h"
 
-#define SELECT_IDENTITY "SELECT s.subid, s.name, burrow._role_oid(s.owner), s.status FROM burrow.subscription s"
+#define SELECT_IDENTITY \
+	"SELECT s.subid, s.name, burrow._role_oid(s.owner), s.status, s.consumer_group, s.join_group," \
+	" s.system_identifier, s.dboid FROM burrow.subscription s"
 
 static Datum
 column(uint64 row, int number)
@@ -34,6 +38,10 @@ read_row(uint64 row, MemoryContext cxt)
 	sub->name = TextDatumGetCString(column(row, 2));
 	sub->owner = DatumGetObjectId(column(row, 3));
 	sub->status = burrow_subscription_status(TextDatumGetCString(column(row, 4)));
+	sub->consumer_group = TextDatumGetCString(column(row, 5));
+	sub->join_group = DatumGetBool(column(row, 6));
+	sub->at_home = (uint64) DatumGetInt64(column(row, 7)) == GetSystemIdentifier() &&
+		DatumGetObjectId(column(row, 8)) == MyDatabaseId;
 	MemoryContextSwitchTo(old);
 	return sub;
 }

@@ -2,9 +2,9 @@
  * identity.h
  *	  What is known of a subscription whatever the extension's version is.
  *
- * The columns subid, name, owner and status of burrow.subscription are in each version
- * of the extension, with the same meaning, so that a library of another version can
- * stop what runs.  All else is for the library's own version; see burrow_access_check_version().
+ * The columns of burrow.subscription that are read here are in each version of the
+ * extension, with the same meaning, so that a library of another version can stop what
+ * runs, and knows what is taken.  All else is for the library's own version; see burrow_access_check_version().
  */
 #ifndef BURROW_CATALOG_IDENTITY_H
 #define BURROW_CATALOG_IDENTITY_H
@@ -19,6 +19,9 @@ typedef struct BurrowIdentity
 	char	   *name;
 	Oid			owner;
 	BurrowStatus status;
+	char	   *consumer_group;
+	bool		join_group;
+	bool		at_home;		/* as burrow_subscription_at_home() says */
 }			BurrowIdentity;
 
 /*

@@ -4,13 +4,22 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "catalog/names.h"
 #include "core/topic_pattern.h"
 
-#define TOPIC_CHARACTERS \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+/* Plain in the name of a database, in a default group: without the dot, which ends it. */
+#define NAME_CHARACTERS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+#define TOPIC_CHARACTERS	NAME_CHARACTERS "."
+
+/* Of the hash that a group ends in which was cut. */
+#define HASH_BYTES			16
 
 /* Printable, no space, of ASCII. */
 static bool
@@ -119,30 +128,69 @@ burrow_name_is_group(const char *name)
 	return length >= 1 && length <= BURROW_GROUP_MAX && all_graphic(name);
 }
 
+/* Appends the bytes of name, those that are not in `plain` as %XX. */
+static void
+append_escaped(StringInfo group, const char *name, const char *plain)
+{
+	for (const unsigned char *p = (const unsigned char *) name; *p != '\0'; p++)
+	{
+		if (strchr(plain, *p) != NULL)
+			appendStringInfoChar(group, (char) *p);
+		else
+			appendStringInfo(group, "%%%02X", *p);
+	}
+}
+
+/* The end of a group that is cut: what no group that is not cut has. */
+static char *
+cut_group(const char *group)
+{
+	bytea	   *sum = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
+														  PointerGetDatum(cstring_to_text(group))));
+	char		end[2 + 2 * HASH_BYTES] = "~";
+
+	for (int i = 0; i < HASH_BYTES; i++)
+		snprintf(end + 1 + 2 * i, 3, "%02x", (unsigned char) VARDATA_ANY(sum)[i]);
+	return psprintf("%.*s%s", (int) (BURROW_GROUP_MAX - strlen(end)), group, end);
+}
+
+/* "burrow.<server>.<database>."; no other database of the server has a group that begins so. */
+static char *
+default_group_prefix(uint64 system_identifier, const char *database)
+{
+	uint32		server = (uint32) (system_identifier >> 32) ^ (uint32) system_identifier;
+	StringInfoData prefix;
+
+	initStringInfo(&prefix);
+	appendStringInfo(&prefix, "burrow.%08x.", server);
+	append_escaped(&prefix, database, NAME_CHARACTERS);
+	appendStringInfoChar(&prefix, '.');
+	return prefix.data;
+}
+
 /*
- * Two servers with a database of the same name must not split a topic unasked, so
- * the server's identifier is in it.  Nor must two subscriptions whose names differ
- * only in what is replaced or cut off here: their groups end in a hash of the name.
+ * Two servers with a database of the same name must not split a topic unasked, so the server's
+ * identifier is in it.  And no two subscriptions of a server have the same: the database ends at
+ * the first dot, because its own dots are escaped, and what is not plain is escaped and not
+ * replaced.  What is too long ends in a hash that nobody finds another name for.
  */
 char *
 burrow_name_default_group(uint64 system_identifier, const char *database, const char *subscription)
 {
-	uint32		server = (uint32) (system_identifier >> 32) ^ (uint32) system_identifier;
-	char	   *full = psprintf("burrow.%08x.%s.%s", server, database, subscription);
-	size_t		length = strlen(full);
-	char		hash[16];
-	bool		changed = false;
+	StringInfoData group;
 
-	snprintf(hash, sizeof(hash), "-%08x", hash_bytes((const unsigned char *) full, (int) length));
-	for (char *p = full; *p != '\0'; p++)
-	{
-		if (strchr(TOPIC_CHARACTERS, *p) == NULL)
-		{
-			*p = '_';
-			changed = true;
-		}
-	}
-	if (!changed && length <= BURROW_GROUP_MAX)
-		return full;
-	return psprintf("%.*s%s", (int) Min(length, BURROW_GROUP_MAX - strlen(hash)), full, hash);
+	initStringInfo(&group);
+	appendStringInfoString(&group, default_group_prefix(system_identifier, database));
+	append_escaped(&group, subscription, TOPIC_CHARACTERS);
+	return group.len <= BURROW_GROUP_MAX ? group.data : cut_group(group.data);
+}
+
+bool
+burrow_name_is_group_of_other_database(uint64 system_identifier, const char *database, const char *group)
+{
+	const char *here = default_group_prefix(system_identifier, database);
+	const char *server = default_group_prefix(system_identifier, "");
+
+	/* without the dot behind the empty name */
+	return strncmp(group, server, strlen(server) - 1) == 0 && strncmp(group, here, strlen(here)) != 0;
 }

@@ -7,9 +7,6 @@
 
 #include "burrow.h"
 
-/* Longest consumer group.  Kafka would take more; its tools show it in columns. */
-#define BURROW_GROUP_MAX	249
-
 #define BURROW_TOPIC_ALLOWED \
 	"topic names of 1 to 249 letters, digits, \".\", \"_\" and \"-\", but not \".\" and \"..\""
 
@@ -47,5 +44,8 @@ extern bool burrow_name_is_group(const char *name);
 /* The group of a subscription that names none.  Palloc'd. */
 extern char *burrow_name_default_group(uint64 system_identifier, const char *database,
 									   const char *subscription);
+/* Could it be the default group of a subscription of another database of this server? */
+extern bool burrow_name_is_group_of_other_database(uint64 system_identifier, const char *database,
+												   const char *group);
 
 #endif							/* BURROW_CATALOG_NAMES_H */

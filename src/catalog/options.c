@@ -74,6 +74,10 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 		"Kafka's consumer group; by default one that no other subscription has",
 		.own_column = true
 	},
+	[BURROW_OPTION_JOIN_GROUP] = {
+		"join_group", BURROW_KIND_BOOLEAN, "false",
+		"whether it may share its consumer group with other subscriptions of its owner", .own_column = true
+	},
 	[BURROW_OPTION_START_FROM] = {
 		"start_from", BURROW_KIND_START, "earliest",
 		"where to start in partitions that have no progress yet", FIELD(start_from)

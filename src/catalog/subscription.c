@@ -27,7 +27,7 @@ const char *const burrow_status_names[] = {
 /* In the order that read_row() expects. */
 #define COLUMNS \
 	"s.subid, s.name, burrow._role_oid(s.owner), s.owner::text, s.topic, s.handler, burrow._role_oid(s.handler_owner)," \
-	" s.consumer_group, s.uuid::text, coalesce(s.cluster_id, ''), s.commits_untagged, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
+	" s.consumer_group, s.join_group, s.uuid::text, coalesce(s.cluster_id, ''), s.commits_untagged, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
 
 enum
 {
@@ -39,6 +39,7 @@ enum
 	COLUMN_HANDLER,
 	COLUMN_HANDLER_OWNER,
 	COLUMN_CONSUMER_GROUP,
+	COLUMN_JOIN_GROUP,
 	COLUMN_UUID,
 	COLUMN_CLUSTER_ID,
 	COLUMN_COMMITS_UNTAGGED,
@@ -104,6 +105,7 @@ read_row(uint64 row, MemoryContext cxt)
 	sub->handler = column_text(row, COLUMN_HANDLER);
 	sub->handler_owner = DatumGetObjectId(column(row, COLUMN_HANDLER_OWNER));
 	sub->consumer_group = column_text(row, COLUMN_CONSUMER_GROUP);
+	sub->join_group = DatumGetBool(column(row, COLUMN_JOIN_GROUP));
 	strlcpy(sub->uuid, column_text(row, COLUMN_UUID), sizeof(sub->uuid));
 	sub->cluster_id = column_text(row, COLUMN_CLUSTER_ID);
 	sub->commits_untagged = DatumGetBool(column(row, COLUMN_COMMITS_UNTAGGED));
@@ -116,6 +118,7 @@ read_row(uint64 row, MemoryContext cxt)
 	burrow_options_from_array(DatumGetArrayTypePCopy(column(row, COLUMN_OPTIONS)), sub->values);
 	/* Only their columns know. */
 	sub->values[BURROW_OPTION_CONSUMER_GROUP] = NULL;
+	sub->values[BURROW_OPTION_JOIN_GROUP] = NULL;
 	sub->values[BURROW_OPTION_ENABLED] = NULL;
 	burrow_options_decode(sub->values, &sub->options);
 	sub->options_text = options_text(sub->values);
@@ -165,18 +168,24 @@ burrow_subscription_find(const char *name, bool lock)
 	return sub;
 }
 
-List *
-burrow_subscription_list(void)
+/* group NULL: of all groups. */
+static List *
+list_of_group(const char *group)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	BurrowCatalogAccess access;
 	List	   *list = NIL;
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {group != NULL ? CStringGetTextDatum(group) : (Datum) 0};
 	uint64		n;
 
 	if (!burrow_access_begin(&access))
 		return NIL;
-	n = burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s ORDER BY s.subid",
-							  0, NULL, NULL, NULL, SPI_OK_SELECT);
+	n = burrow_access_execute(group == NULL ?
+							  "SELECT " COLUMNS " FROM burrow.subscription s ORDER BY s.subid" :
+							  "SELECT " COLUMNS " FROM burrow.subscription s"
+							  " WHERE s.consumer_group OPERATOR(pg_catalog.=) $1 ORDER BY s.subid",
+							  group == NULL ? 0 : 1, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 	{
 		BurrowSubscription *sub = read_row(i, caller);
@@ -187,6 +196,18 @@ burrow_subscription_list(void)
 	}
 	burrow_access_end(&access);
 	return list;
+}
+
+List *
+burrow_subscription_list(void)
+{
+	return list_of_group(NULL);
+}
+
+List *
+burrow_subscription_list_group(const char *group)
+{
+	return list_of_group(group);
 }
 
 bool
@@ -235,11 +256,12 @@ burrow_subscription_keep_untagged(int32 subid, const char *uuid)
 	burrow_access_end(&access);
 }
 
-/* For format(): the subscription's name, the halt's topic and partition, and seek_to. */
+/* For format(): the subscription's name, the halt's topic and partition, seek_to, and a group that it could have. */
 static const char *const remedies[] = {
 	[BURROW_REMEDY_RESUME] = "SELECT burrow.resume(%1$L);",
 	[BURROW_REMEDY_SEEK] = "SELECT burrow.seek(%1$L, %2$L, %3$s, %4$s);",
 	[BURROW_REMEDY_SEEK_BEGINNING] = "SELECT burrow.seek(%1$L, '-infinity');",
+	[BURROW_REMEDY_GROUP] = "SELECT burrow.alter(%1$L, consumer_group => %5$L), burrow.resume(%1$L);",
 	[BURROW_REMEDY_DEAD_LETTER] = "SELECT burrow.alter(%1$L, on_failure => 'dead_letter'), burrow.resume(%1$L);",
 };
 
@@ -283,7 +305,8 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 	burrow_access_execute("UPDATE burrow.subscription SET status = 'halted',"
 						  " error_topic = $1, error_sqlstate = $2, error_message = $3,"
 						  " error_detail = $4, error_hint = $5, error_context = $6,"
-						  " error_next_statement = pg_catalog.format($7, name, $1, $9, $11),"
+						  " error_next_statement = pg_catalog.format($7, name, $1, $9, $11,"
+						  " pg_catalog.concat(pg_catalog.left(consumer_group, 200), '-', uuid)),"
 						  " error_public_message = $8, error_partition = $9, error_offset = $10,"
 						  " error_at = pg_catalog.clock_timestamp()"
 						  " WHERE subid OPERATOR(pg_catalog.=) $12"

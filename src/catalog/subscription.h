@@ -33,6 +33,7 @@ typedef struct BurrowSubscription
 	char	   *handler;		/* schema-qualified signature, as regprocedure prints it */
 	Oid			handler_owner;
 	char	   *consumer_group; /* resolved */
+	bool		join_group;		/* with others of its owner */
 	char		uuid[37];		/* text */
 	char	   *cluster_id;		/* of Kafka, where the positions belong; "": not known yet */
 	bool		commits_untagged;	/* Kafka takes no metadata with our commits */
@@ -57,6 +58,7 @@ typedef enum BurrowRemedy
 	BURROW_REMEDY_RESUME = 0,	/* when the cause, which is not in the subscription, is gone */
 	BURROW_REMEDY_SEEK,			/* the partition goes on at seek_to */
 	BURROW_REMEDY_SEEK_BEGINNING,	/* all partitions go on where the topic begins */
+	BURROW_REMEDY_GROUP,		/* another consumer group */
 	BURROW_REMEDY_DEAD_LETTER	/* the message becomes a dead letter */
 } BurrowRemedy;
 
@@ -89,6 +91,8 @@ extern BurrowSubscription *burrow_subscription_load(int32 subid);
 extern BurrowSubscription *burrow_subscription_find(const char *name, bool lock);
 /* All of this database, a list of BurrowSubscription. */
 extern List *burrow_subscription_list(void);
+/* Those of this database that are in this consumer group. */
+extern List *burrow_subscription_list_group(const char *group);
 /* Is this the server and database that the subscription was made in? */
 extern bool burrow_subscription_at_home(const BurrowSubscription *sub);
 /* Keeps the id of the Kafka cluster, if none is kept yet. */

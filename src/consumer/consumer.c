@@ -69,6 +69,7 @@
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
 #include "runtime/transaction.h"
+#include "shmem/groups.h"
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
@@ -377,6 +378,37 @@ run(BurrowConsumer *c, int wake_read)
 	burrow_shutdown_tell(c);
 }
 
+/*
+ * SQL has refused what must not share a group, but rows also come out of dumps, and from databases
+ * that were closed for a while.  Here it counts: nothing has been read or committed yet.
+ */
+static void
+enter_group(BurrowConsumer *c)
+{
+	BurrowGroupHolder with;
+	bool		known;
+	BurrowGroupAnswer answer = burrow_groups_enter(c->slot, &with, &known);
+	BurrowHalt	halt = {
+		.partition = -1,
+		.offset = -1,
+		.sqlstate = "55006",
+		.message = psprintf(answer == BURROW_GROUP_OTHER_OWNER ?
+							"consumer group \"%s\" is used by a subscription of another role" :
+							"consumer group \"%s\" is used by another subscription", c->sub->consumer_group),
+		.detail = "The members of a group share its messages and its position.",
+		.remedy = BURROW_REMEDY_GROUP,
+		.hint = "Name another group with burrow.alter(), or unsubscribe the other subscription; then use burrow.resume().",
+	};
+
+	if (!known)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many subscriptions to keep track of their consumer groups"),
+				 errhint("Unsubscribe some, or raise burrow.max_subscriptions and restart the server.")));
+	if (answer != BURROW_GROUP_FREE)
+		burrow_status_halt(&halt);
+}
+
 static void
 consume(BurrowConsumer *c)
 {
@@ -415,6 +447,7 @@ consume(BurrowConsumer *c)
 			(errmsg("consumer for subscription \"%s\" has started", c->sub->name),
 			 errdetail("Topic \"%s\", consumer group \"%s\", librdkafka %s.",
 					   c->sub->topic, c->sub->consumer_group, c->kafka->version())));
+	enter_group(c);
 	pgstat_report_activity(STATE_RUNNING, psprintf("consuming topic \"%s\"", c->sub->topic));
 	run(c, wake_read);
 }

@@ -31,6 +31,7 @@
 #include "catalog/subscription.h"
 #include "guc.h"
 #include "runtime/bgw.h"
+#include "shmem/groups.h"
 #include "shmem/registry.h"
 
 /* So that a table that somebody has locked does not keep a place for discovery
@@ -40,26 +41,15 @@
 /* What the catalog says of a subscription. */
 typedef struct Found
 {
-	int32		subid;
-	const char *name;
-	Oid			owner;
+	const		BurrowIdentity *sub;
 	BurrowState state;			/* STARTING: it should run; otherwise how it is shown */
 }			Found;
 
-static Found *
-make_found(int32 subid, const char *name, Oid owner, BurrowState state)
-{
-	Found	   *found = palloc(sizeof(Found));
-
-	*found = (Found) {subid, name, owner, state};
-	return found;
-}
-
 /* How a subscription that does not run is shown. */
 static BurrowState
-resting_state(const BurrowSubscription *sub)
+resting_state(const BurrowIdentity * sub)
 {
-	if (!burrow_enabled || !burrow_subscription_at_home(sub) ||
+	if (!burrow_enabled || !sub->at_home ||
 		!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(sub->owner)))
 		return BURROW_DISABLED;
 	switch (sub->status)
@@ -78,11 +68,11 @@ resting_state(const BurrowSubscription *sub)
 
 /* Locks: caller holds burrow->lock exclusively.  False: no slot is free. */
 static bool
-reconcile_one(const Found * sub)
+reconcile_one(const BurrowIdentity * sub, BurrowState state)
 {
 	int			number = burrow_registry_reserve(MyDatabaseId, sub->subid);
 	BurrowSubscriptionSlot *slot;
-	bool		wanted = sub->state == BURROW_STARTING;
+	bool		wanted = state == BURROW_STARTING;
 
 	if (number < 0)
 		return false;
@@ -100,7 +90,7 @@ reconcile_one(const Found * sub)
 	/* The consumer shows its state itself, and the launcher that of one that died. */
 	if (slot->consumer_pid == 0 && !slot->starting &&
 		!(wanted && slot->state == BURROW_RETRYING))
-		slot->state = sub->state;
+		slot->state = state;
 	return true;
 }
 
@@ -117,7 +107,7 @@ mark_dropped(const List *subs)
 		if (!slot->in_use || slot->dboid != MyDatabaseId)
 			continue;
 		foreach(lc, subs)
-			found |= ((const Found *) lfirst(lc))->subid == slot->subid;
+			found |= ((const Found *) lfirst(lc))->sub->subid == slot->subid;
 		if (!found)
 		{
 			slot->dropped = true;
@@ -146,19 +136,46 @@ reconcile(const List *subs)
 		mark_dropped(subs);
 		foreach(lc, subs)
 		{
-			const		Found *sub = lfirst(lc);
+			const		Found *found = lfirst(lc);
 
-			if (reconcile_one(sub))
+			if (reconcile_one(found->sub, found->state))
 				continue;
 			burrow->short_of_slots = true;
 			if (!told)
-				left_out = sub->name;
+				left_out = found->sub->name;
 			told = true;
 		}
 		probe->done = true;
 	}
 	LWLockRelease(burrow->lock);
 	return left_out;
+}
+
+/* What the array of consumer groups is to know of this database; begun: before the list was read. */
+static void
+sync_groups(const List *all, uint64 begun)
+{
+	BurrowGroupWish *wishes = palloc(sizeof(BurrowGroupWish) * (list_length(all) + 1));
+	int			n = 0;
+	int			left_out;
+	ListCell   *lc;
+
+	foreach(lc, all)
+	{
+		const		BurrowIdentity *sub = ((const Found *) lfirst(lc))->sub;
+
+		/* a copy is in no group until it is resumed */
+		if (sub->at_home)
+			wishes[n++] = (BurrowGroupWish) {MyDatabaseId, sub->subid, sub->owner, sub->join_group, sub->consumer_group};
+	}
+	left_out = burrow_groups_sync(begun, wishes, n);
+	if (left_out > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many subscriptions"),
+				 errdetail("%d of this database cannot be started: the server has room for %d, disabled ones among them.",
+						   left_out, burrow_groups_room()),
+				 errhint("Unsubscribe some, or raise burrow.max_subscriptions and restart the server.")));
 }
 
 /*
@@ -186,49 +203,37 @@ tell_unwanted(void)
  * The extension's version is not the library's: nothing is started, what runs is told to end, and
  * burrow.why_stuck() says why.  The end of ALTER EXTENSION UPDATE has this database looked at again.
  */
-static List *
-find_unfit(const char *version)
+static BurrowState
+unfit_state(const BurrowIdentity * sub)
 {
-	List	   *found = NIL;
-	ListCell   *lc;
+	BurrowState state = resting_state(sub);
 
-	foreach(lc, burrow_identity_list())
-	{
-		const		BurrowIdentity *sub = lfirst(lc);
-		BurrowState state = sub->status == BURROW_STATUS_PAUSED ? BURROW_PAUSED :
-		sub->status == BURROW_STATUS_HALTED ? BURROW_HALTED :
-		sub->status == BURROW_STATUS_ENABLED && burrow_enabled ? BURROW_RETRYING : BURROW_DISABLED;
-
-		found = lappend(found, make_found(sub->subid, sub->name, sub->owner, state));
-	}
-	if (found != NIL)
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg(BURROW_OTHER_VERSION, version),
-				 errdetail("The %d subscriptions of this database do not run until it does.", list_length(found)),
-				 errhint("Use ALTER EXTENSION %s UPDATE, and restart the server if it still runs the old library.",
-						 BURROW_EXTENSION)));
-	return found;
+	return state == BURROW_STARTING ? BURROW_RETRYING : state;
 }
 
 static List *
 find_all(void)
 {
 	const char *version = burrow_access_other_version();
-	List	   *found = NIL;
+	List	   *all = NIL;
 	ListCell   *lc;
 
-	if (version != NULL)
-		return find_unfit(version);
-	if (!burrow_access_extension_exists())
-		return NIL;
-	foreach(lc, burrow_subscription_list())
+	foreach(lc, burrow_identity_list())
 	{
-		const BurrowSubscription *sub = lfirst(lc);
+		Found	   *found = palloc(sizeof(Found));
 
-		found = lappend(found, make_found(sub->subid, sub->name, sub->owner, resting_state(sub)));
+		found->sub = lfirst(lc);
+		found->state = version != NULL ? unfit_state(found->sub) : resting_state(found->sub);
+		all = lappend(all, found);
 	}
-	return found;
+	if (version != NULL && all != NIL)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg(BURROW_OTHER_VERSION, version),
+				 errdetail("The %d subscriptions of this database do not run until it does.", list_length(all)),
+				 errhint("Use ALTER EXTENSION %s UPDATE, and restart the server if it still runs the old library.",
+						 BURROW_EXTENSION)));
+	return all;
 }
 
 void
@@ -236,6 +241,8 @@ burrow_discovery_main(Datum arg)
 {
 	Oid			dboid = DatumGetObjectId(arg);
 	const char *left_out;
+	List	   *found;
+	uint64		begun;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -248,11 +255,15 @@ burrow_discovery_main(Datum arg)
 	burrow_bgw_set_overrides();
 	SetConfigOption("lock_timeout", DISCOVERY_LOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 
+	begun = burrow_groups_begin_sync();
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "reading burrow subscriptions");
-	left_out = reconcile(find_all());
+	found = find_all();
+	/* before consumers may start, which need to be known there */
+	sync_groups(found, begun);
+	left_out = reconcile(found);
 	if (left_out != NULL)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

@@ -22,11 +22,6 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -37,11 +32,12 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
 #include "guc.h"
+#include "launcher/databases.h"
 #include "runtime/bgw.h"
+#include "shmem/groups.h"
 #include "shmem/registry.h"
 
 #define BACKOFF_FIRST_MS	1000
@@ -60,19 +56,6 @@ typedef struct Look
 	TimestampTz not_before;
 	int			delay_ms;		/* the last backoff; 0: none */
 } Look;
-
-typedef enum DatabaseFate
-{
-	DATABASE_GONE = 0,
-	DATABASE_CLOSED,			/* template, no connections allowed, or being dropped */
-	DATABASE_OPEN
-} DatabaseFate;
-
-typedef struct Database
-{
-	Oid			dboid;
-	bool		open;
-} Database;
 
 /* All in launcher_cxt, which lives as long as the process. */
 static MemoryContext launcher_cxt;
@@ -142,63 +125,12 @@ note_not_crowded(void)
 
 /* ---- databases ---- */
 
-/*
- * All databases: a list of Database, in launcher_cxt.  As in autovacuum.c, a plain
- * scan: there are few rows, and this process has no use for relation caches.
- */
-static List *
-read_databases(void)
-{
-	List	   *databases = NIL;
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tup;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while ((tup = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database form = (Form_pg_database) GETSTRUCT(tup);
-		MemoryContext old = MemoryContextSwitchTo(launcher_cxt);
-		Database   *database = palloc(sizeof(Database));
-
-		database->dboid = form->oid;
-		database->open = form->datallowconn && !form->datistemplate &&
-			form->datconnlimit != DATCONNLIMIT_INVALID_DB;
-		databases = lappend(databases, database);
-		MemoryContextSwitchTo(old);
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(launcher_cxt);
-	/* who has set the latch while this waited for the table's lock is heard in another turn */
-	SetLatch(MyLatch);
-	return databases;
-}
-
-static DatabaseFate
-fate_of(const List *databases, Oid dboid)
-{
-	ListCell   *lc;
-
-	foreach(lc, databases)
-	{
-		const Database *database = lfirst(lc);
-
-		if (database->dboid == dboid)
-			return database->open ? DATABASE_OPEN : DATABASE_CLOSED;
-	}
-	return DATABASE_GONE;
-}
-
 /* Nothing can run in this database: no discovery worker is needed to say so. */
 static void
-close_slots(Oid dboid, DatabaseFate fate)
+close_slots(Oid dboid, BurrowDatabaseFate fate)
 {
+	if (fate == BURROW_DATABASE_GONE)
+		burrow_groups_forget(dboid);
 	for (int i = 0; i < burrow->nsubscriptions; i++)
 	{
 		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
@@ -208,7 +140,7 @@ close_slots(Oid dboid, DatabaseFate fate)
 		if (sub->in_use && sub->dboid == dboid)
 		{
 			sub->wanted = false;
-			sub->dropped = fate == DATABASE_GONE;
+			sub->dropped = fate == BURROW_DATABASE_GONE;
 			running = sub->starting || sub->consumer_pid != 0;
 			if (!running)
 				sub->state = BURROW_DISABLED;
@@ -263,11 +195,11 @@ take_looks(void)
 		add_look(wanted[i], 0, 0);
 	if (all)
 	{
-		List	   *databases = read_databases();
+		List	   *databases = burrow_databases_read(launcher_cxt);
 		ListCell   *lc;
 
 		foreach(lc, databases)
-			add_look(((Database *) lfirst(lc))->dboid, 0, 0);
+			add_look(((BurrowDatabase *) lfirst(lc))->dboid, 0, 0);
 		list_free_deep(databases);
 
 		/* and those that are gone */
@@ -369,7 +301,7 @@ start_probes(TimestampTz now)
 	foreach(lc, looks)
 	{
 		Look	   *look = lfirst(lc);
-		DatabaseFate fate;
+		BurrowDatabaseFate fate;
 		int			number;
 
 		if (crowded_until > now)
@@ -378,9 +310,9 @@ start_probes(TimestampTz now)
 		if (number < 0)
 			continue;
 		if (databases == NIL)
-			databases = read_databases();
-		fate = fate_of(databases, look->dboid);
-		if (fate != DATABASE_OPEN)
+			databases = burrow_databases_read(launcher_cxt);
+		fate = burrow_databases_fate(databases, look->dboid);
+		if (fate != BURROW_DATABASE_OPEN)
 		{
 			give_probe_back(number);
 			close_slots(look->dboid, fate);
@@ -400,6 +332,27 @@ start_probes(TimestampTz now)
 		pfree(look);
 	}
 	list_free_deep(databases);
+}
+
+/*
+ * Consumer groups are everybody's business once each database has been looked at since the server
+ * started: see shmem/groups.c.  Until then says of which database nothing is known.
+ */
+static void
+tell_known(void)
+{
+	static bool known = false;
+	Oid			database = looks != NIL ? ((Look *) linitial(looks))->dboid : InvalidOid;
+
+	if (known)
+		return;
+	for (int i = 0; i < BURROW_MAX_PROBES; i++)
+	{
+		if (probe_handles[i] != NULL)
+			database = probe_looks[i].dboid;
+	}
+	known = !OidIsValid(database);
+	burrow_groups_set_known(known, database);
 }
 
 /* ---- consumers ---- */
@@ -686,6 +639,7 @@ burrow_launcher_main(Datum arg)
 		reap_probes(now);
 		reap_consumers(now);
 		start_probes(now);
+		tell_known();
 		free_dropped();
 		start_consumers(now);
 		sleep_until_due(now);

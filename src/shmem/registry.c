@@ -34,6 +34,7 @@
 #include "utils/wait_event.h"
 
 #include "guc.h"
+#include "shmem/groups.h"
 #include "shmem/partitions.h"
 #include "shmem/registry.h"
 
@@ -74,6 +75,7 @@ burrow_registry_request_shmem(void)
 	RequestAddinShmemSpace(add_size(registry_size(),
 									mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot))));
 	RequestAddinShmemSpace(burrow_partitions_shmem_size());
+	RequestAddinShmemSpace(burrow_groups_shmem_size());
 	RequestNamedLWLockTranche(BURROW_LIBRARY, 1);
 	/* for its number and its name; the locks are in the areas */
 	RequestNamedLWLockTranche(TRACKER_TRANCHE, 1);
@@ -171,6 +173,7 @@ burrow_registry_startup_shmem(void)
 			init_worker(&burrow->workers[i]);
 	}
 	burrow_partitions_startup_shmem();
+	burrow_groups_startup_shmem();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -357,6 +360,7 @@ burrow_registry_reserve(Oid dboid, int32 subid)
 		sub->leave = BURROW_LEAVE_DIED;
 		sub->consumer_pid = 0;
 		sub->consumer_proc = NULL;
+		sub->in_group = false;
 		sub->state = BURROW_STARTING;
 		memset(&sub->last_error, 0, sizeof(sub->last_error));
 		sub->stats_reset = GetCurrentTimestamp();
@@ -487,6 +491,7 @@ detach_consumer(int code, Datum arg)
 	}
 	sub->consumer_pid = 0;
 	sub->consumer_proc = NULL;
+	sub->in_group = false;
 	sub->ended = true;
 	sub->workers_wanted = 0;
 	sub->shortage = BURROW_SHORT_OF_NOTHING;

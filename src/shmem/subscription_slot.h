@@ -110,6 +110,7 @@ typedef struct BurrowSubscriptionSlot
 
 	/* The consumer's, set while it is attached. */
 	pid_t		consumer_pid;	/* 0: none */
+	bool		in_group;		/* it may use its consumer group: see groups.c */
 	PGPROC	   *consumer_proc;	/* for its latch; NULL: none */
 	BurrowState state;
 	BurrowErrorInfo last_error;

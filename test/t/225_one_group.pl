@@ -23,7 +23,7 @@ sub subscribe
 {
 	my ($name, $kafka_properties) = @_;
 	$node->sql(<<"SQL", $database{$name});
-SELECT burrow.subscribe('shared', 'keep', subscription => '$name', consumer_group => 'one', commit_interval => '200 ms',
+SELECT burrow.subscribe('shared', 'keep', subscription => '$name', consumer_group => 'one', join_group => true, commit_interval => '200 ms',
     kafka => '{"heartbeat.interval.ms": 300, "session.timeout.ms": 6000}')
 SQL
 	return;
@@ -82,8 +82,8 @@ unlike($node->log_since(0), qr/fenced|FENCED/, 'no member has fenced another');
 
 # ---- what cannot work is refused: one member twice, by name
 my $same = q(kafka => '{"group.instance.id": "me"}');
-$node->sql("SELECT burrow.subscribe('shared', 'keep', subscription => 'me', consumer_group => 'named', $same)");
-like($node->sql_error("SELECT burrow.subscribe('shared', 'keep', subscription => 'me too', consumer_group => 'named', $same)"),
+$node->sql("SELECT burrow.subscribe('shared', 'keep', subscription => 'me', consumer_group => 'named', join_group => true, $same)");
+like($node->sql_error("SELECT burrow.subscribe('shared', 'keep', subscription => 'me too', consumer_group => 'named', join_group => true, $same)"),
 	qr/22023.*"group\.instance\.id" has the value of another subscription in consumer group "named".*takes the two for one member/s,
 	'the same member twice is refused');
 is($node->sql("SELECT burrow.subscribe('shared', 'keep', subscription => 'me too', consumer_group => 'elsewhere', $same)"), 'me too',
