@@ -51,6 +51,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/kafka_properties.o \
 	src/catalog/option.o \
 	src/catalog/owner.o \
+	src/catalog/owner_dependency.o \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/progress.o \
@@ -94,6 +95,7 @@ OBJS = $(CORE_OBJS) \
 	src/runtime/kafka_library.o \
 	src/runtime/transaction.o \
 	src/launcher/launcher.o \
+	src/launcher/owner_hooks.o \
 	src/offsets/start.o \
 	src/offsets/start_choice.o \
 	src/partition/end.o \
@@ -124,6 +126,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/dead_letters.o \
 	src/api/offset_runs.o \
 	src/api/option_views.o \
+	src/api/owner_trigger.o \
 	src/api/role.o \
 	src/api/seek.o \
 	src/api/subscribe.o \

@@ -1056,6 +1056,15 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.aud
 	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
 ALTER TABLE burrow.audit_entry ENABLE ALWAYS TRIGGER guard;
 
+-- Roles that own subscriptions are known to DROP ROLE, however a row came or went.
+CREATE FUNCTION burrow._keep_owner() RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'burrow_sql_keep_owner';
+COMMENT ON FUNCTION burrow._keep_owner IS 'for internal use: keeps pg_shdepend up to date with the owners of subscriptions';
+CREATE TRIGGER keep_owner AFTER INSERT OR UPDATE OR DELETE ON burrow.subscription
+	FOR EACH ROW EXECUTE FUNCTION burrow._keep_owner();
+ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER keep_owner;
+
 -- ANALYZE copies values into pg_statistic, which pg_read_all_data reads; no plan needs these columns'.
 ALTER TABLE burrow.dead_letter
 	ALTER key SET STATISTICS 0,
@@ -1087,7 +1096,8 @@ REVOKE ALL ON FUNCTION
 	burrow.retry_dead_letters,
 	burrow.discard_dead_letters,
 	burrow.offset_runs,
-	burrow._guard
+	burrow._guard,
+	burrow._keep_owner
 FROM PUBLIC;
 
 GRANT SELECT ON

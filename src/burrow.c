@@ -17,6 +17,7 @@
 #include "guc.h"
 #include "runtime/bgw.h"
 #include "launcher/database_hooks.h"
+#include "launcher/owner_hooks.h"
 #include "shmem/registry.h"
 
 PG_MODULE_MAGIC;
@@ -54,6 +55,7 @@ _PG_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	burrow_database_hooks_install();
+	burrow_owner_hooks_install();
 
 	/* pg_upgrade must find a server in which nothing happens by itself. */
 	if (!IsBinaryUpgrade)
