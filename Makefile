@@ -37,6 +37,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/groups.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
+	src/shmem/shared_text.o \
 	src/shmem/session_settings.o \
 	src/shmem/transport.o \
 	src/shmem/worker_slots.o \
@@ -44,6 +45,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/audit.o \
 	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \
+	src/catalog/encoding.o \
 	src/catalog/identity.o \
 	src/catalog/names.o \
 	src/catalog/nearest.o \

@@ -170,6 +170,7 @@ CREATE TABLE burrow.dead_letter (
 	key bytea,
 	value bytea,
 	headers burrow.header[] NOT NULL,
+	raw_header_names bytea[],
 	"timestamp" timestamptz,
 	attempts int NOT NULL,
 	sqlstate text,
@@ -199,6 +200,7 @@ COMMENT ON TABLE burrow.dead_letter IS 'messages whose attempts are used up; cha
 COMMENT ON INDEX burrow.dead_letter_key IS 'dead letters of a key, in their order';
 COMMENT ON INDEX burrow.dead_letter_retry IS 'dead letters that are to be tried again';
 COMMENT ON INDEX burrow.dead_letter_unproduced IS 'dead letters that are not known to be in the dead-letter topic';
+COMMENT ON COLUMN burrow.dead_letter.raw_header_names IS 'names of the headers as the message has them; NULL: those in headers, which are text, are the same';
 COMMENT ON COLUMN burrow.dead_letter.attempts IS 'how often the handler was called for the message';
 COMMENT ON COLUMN burrow.dead_letter.sqlstate IS 'of the last error; NULL: the message was parked, and not handled yet';
 COMMENT ON COLUMN burrow.dead_letter.first_failed_at IS 'when it failed first, or was parked';
@@ -1070,6 +1072,7 @@ ALTER TABLE burrow.dead_letter
 	ALTER key SET STATISTICS 0,
 	ALTER value SET STATISTICS 0,
 	ALTER headers SET STATISTICS 0,
+	ALTER raw_header_names SET STATISTICS 0,
 	ALTER message SET STATISTICS 0,
 	ALTER detail SET STATISTICS 0,
 	ALTER hint SET STATISTICS 0,

@@ -19,6 +19,9 @@
 /* Longest consumer group.  Kafka would take more; its tools show it in columns. */
 #define BURROW_GROUP_MAX		249
 
+/* Bytes of a subscription's name in the title of its consumer: BGW_MAXLEN without "burrow consumer ". */
+#define BURROW_TITLE_MAX		79
+
 /* Most workers of one subscription. */
 #define BURROW_MAX_WORKERS		1024
 

@@ -76,6 +76,7 @@
 
 #include "access/heapam.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
@@ -135,6 +136,18 @@ burrow_check_signature(const char *signature)
 		context.error_data->sqlerrcode != ERRCODE_UNDEFINED_FUNCTION)
 		ThrowErrorData(context.error_data);
 #endif
+}
+
+/*
+ * So many bytes of a text are at most limit, and end where a character does.  No server knows the characters of
+ * SQL_ASCII; there they are most likely UTF-8, and where they are not, it does no harm.
+ */
+static inline int
+burrow_clip_length(const char *text, int len, int limit)
+{
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
+
+	return len <= limit ? len : Min(pg_encoding_mbcliplen(encoding, text, len, limit), limit);
 }
 
 /* From 16 on an error can be returned instead of raised. */

@@ -18,11 +18,11 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 
+#include "compat.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
 #include "guc.h"
@@ -59,7 +59,7 @@ add_value(BurrowAudit * audit, const char *value)
 	else if (length <= VALUE_MAX)
 		escape_json(&audit->details, value);
 	else
-		escape_json(&audit->details, psprintf("%.*s...", pg_mbcliplen(value, length, VALUE_MAX), value));
+		escape_json(&audit->details, psprintf("%.*s...", burrow_clip_length(value, length, VALUE_MAX), value));
 }
 
 void

@@ -4,8 +4,8 @@
  *
  * A row must never be refused because of what the message is: it is there because
  * something is wrong with it.  So a header's name that is no text in the database's
- * encoding is written with its bytes in hexadecimal, and a time that no timestamp
- * can be is left out.
+ * encoding is written with its bytes in hexadecimal (raw_header_names has what a retry and the
+ * dead-letter topic need), and a time that no timestamp can be is left out.
  *
  * Runs in: the consumer.
  */
@@ -13,17 +13,16 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
 #include "catalog/access.h"
 #include "catalog/dead_letter.h"
+#include "catalog/encoding.h"
 #include "core/kafka_time.h"
 
-#define NCOLUMNS	18
+#define NCOLUMNS	19
 
 /* Rows whose keys are read at once. */
 #define KEYS_AT_ONCE	10000
@@ -68,27 +67,10 @@ add_bytes(Arguments *a, const char *data, size_t len)
 	add(a, BYTEAOID, data != NULL ? bytes_datum(data, len) : (Datum) 0, data == NULL);
 }
 
-/* Where the encodings are the same, what is valid; otherwise what is the same in all. */
-static Datum
-name_datum(const char *name, size_t len)
-{
-	StringInfoData text;
-	bool		as_it_is = GetDatabaseEncoding() == PG_UTF8 && pg_verify_mbstr(PG_UTF8, name, (int) len, true);
-
-	initStringInfo(&text);
-	for (size_t i = 0; i < len; i++)
-	{
-		unsigned char byte = (unsigned char) name[i];
-
-		if (byte != 0 && (as_it_is || byte < 0x80))
-			appendStringInfoChar(&text, (char) byte);
-		else
-			appendStringInfo(&text, "\\x%02x", byte);
-	}
-	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
-}
-
-/* Two arrays, names and values, which SQL puts together. */
+/*
+ * Two arrays, names and values, which SQL puts together; and the names as the message has them, unless those of
+ * the first array say as much.
+ */
 static void
 add_headers(Arguments *a, const BurrowMessageView *message)
 {
@@ -97,6 +79,8 @@ add_headers(Arguments *a, const BurrowMessageView *message)
 	const char *end = p + message->header->headers_len;
 	Datum	   *names = palloc(sizeof(Datum) * (n + 1));
 	Datum	   *values = palloc(sizeof(Datum) * (n + 1));
+	Datum	   *raw_names = palloc(sizeof(Datum) * (n + 1));
+	bool		all_same = true;
 	bool	   *nulls = palloc(sizeof(bool) * (n + 1));
 	int			dims[] = {(int) n};
 	int			lower[] = {1};
@@ -104,10 +88,13 @@ add_headers(Arguments *a, const BurrowMessageView *message)
 	for (uint32 i = 0; i < n; i++)
 	{
 		BurrowHeaderView header;
+		bool		same;
 
 		if (!burrow_frame_get_header(&p, end, &header))
 			elog(ERROR, "malformed headers in a message");
-		names[i] = name_datum(header.name, header.name_len);
+		names[i] = CStringGetTextDatum(burrow_encoding_from_utf8(header.name, header.name_len, &same));
+		raw_names[i] = bytes_datum(header.name, header.name_len);
+		all_same &= same;
 		nulls[i] = header.value == NULL;
 		values[i] = nulls[i] ? (Datum) 0 : bytes_datum(header.value, header.value_len);
 	}
@@ -115,6 +102,8 @@ add_headers(Arguments *a, const BurrowMessageView *message)
 	add(a, BYTEAARRAYOID,
 		PointerGetDatum(construct_md_array(values, nulls, n > 0 ? 1 : 0, dims, lower, BYTEAOID, -1, false, TYPALIGN_INT)),
 		false);
+	add(a, BYTEAARRAYOID,
+		PointerGetDatum(construct_array(raw_names, (int) n, BYTEAOID, -1, false, TYPALIGN_INT)), all_same);
 }
 
 static void
@@ -210,14 +199,14 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	 * a message that is read again; its error is worth more than that it is parked behind itself.
 	 */
 	burrow_access_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
-						  " headers, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
+						  " headers, raw_header_names, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
 						  " first_failed_at, last_failed_at, retry_asked_at)"
 						  " SELECT $1, $3, $4, $5, $6, $7,"
 						  " ARRAY(SELECT ROW(h.name, h.value)::burrow.header"
 						  " FROM ROWS FROM (pg_catalog.unnest($8), pg_catalog.unnest($9))"
 						  " WITH ORDINALITY AS h (name, value, n) ORDER BY h.n),"
-						  " $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now(),"
-						  " CASE WHEN $18 THEN pg_catalog.now() END"
+						  " $10, $11, $12, $13, $14, $15, $16, $17, $18, pg_catalog.now(),"
+						  " CASE WHEN $19 THEN pg_catalog.now() END"
 						  " FROM burrow.subscription s"
 						  " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
 						  " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
@@ -260,6 +249,7 @@ read_row(int i, BurrowDeadLetterRow *row)
 {
 	bool		isnull;
 	bool	   *name_nulls;
+	Datum		value;
 	int			n;
 
 	row->topic = TextDatumGetCString(column(i, 1, &isnull));
@@ -271,6 +261,16 @@ read_row(int i, BurrowDeadLetterRow *row)
 					  &row->header_names, &name_nulls, &row->nheaders);
 	deconstruct_array(DatumGetArrayTypeP(column(i, 7, &isnull)), BYTEAOID, -1, false, TYPALIGN_INT,
 					  &row->header_values, &row->header_nulls, &n);
+	value = column(i, 16, &isnull);
+	row->raw_header_names = NULL;
+	if (!isnull)
+		deconstruct_array(DatumGetArrayTypeP(value), BYTEAOID, -1, false, TYPALIGN_INT,
+						  &row->raw_header_names, &name_nulls, &n);
+	if (row->raw_header_names != NULL && n != row->nheaders)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("dead letter of topic \"%s\" partition %d offset %lld has %d headers, but %d names of headers",
+						row->topic, row->partition, (long long) row->offset, row->nheaders, n)));
 	row->time = DatumGetTimestampTz(column(i, 8, &isnull));
 	row->has_time = !isnull;
 	row->attempts = DatumGetInt32(column(i, 9, &isnull));
@@ -286,7 +286,7 @@ read_row(int i, BurrowDeadLetterRow *row)
 	"SELECT d.topic, d.partition, d.\"offset\", d.key, d.value," \
 	" ARRAY(SELECT h.name FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n)," \
 	" ARRAY(SELECT h.value FROM pg_catalog.unnest(d.headers) WITH ORDINALITY h (name, value, n) ORDER BY h.n)," \
-	" d.\"timestamp\", d.attempts, d.sqlstate, d.message, d.detail, d.hint, d.context, s.total" \
+	" d.\"timestamp\", d.attempts, d.sqlstate, d.message, d.detail, d.hint, d.context, s.total, d.raw_header_names" \
 	" FROM (SELECT a.subid, a.topic, a.partition, a.\"offset\"," \
 	" pg_catalog.row_number() OVER w AS n, " total " AS total," \
 	" pg_catalog.sum(pg_catalog.octet_length(a.value)) OVER w AS bytes" \
@@ -405,13 +405,17 @@ burrow_dead_letter_ask_keys(int32 subid, BurrowDeadLetterKey found, void *arg)
 const char *
 burrow_dead_letter_header_name(const BurrowDeadLetterRow *row, int i, size_t *len)
 {
-	text	   *t = DatumGetTextPP(row->header_names[i]);
 	const char *utf8;
 
-	*len = VARSIZE_ANY_EXHDR(t);
-	utf8 = pg_server_to_any(VARDATA_ANY(t), (int) *len, PG_UTF8);
-	if (utf8 != VARDATA_ANY(t))
-		*len = strlen(utf8);
+	if (row->raw_header_names != NULL)
+	{
+		bytea	   *raw = DatumGetByteaPP(row->raw_header_names[i]);
+
+		*len = VARSIZE_ANY_EXHDR(raw);
+		return VARDATA_ANY(raw);
+	}
+	utf8 = burrow_encoding_to_utf8(TextDatumGetCString(row->header_names[i]));
+	*len = strlen(utf8);
 	return utf8;
 }
 

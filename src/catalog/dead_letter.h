@@ -46,6 +46,7 @@ typedef struct BurrowDeadLetterRow
 	bytea	   *value;
 	int			nheaders;
 	Datum	   *header_names;	/* text */
+	Datum	   *raw_header_names;	/* bytea; NULL: those above say as much */
 	Datum	   *header_values;	/* bytea */
 	bool	   *header_nulls;
 	bool		has_time;
@@ -100,7 +101,7 @@ extern uint64 burrow_dead_letter_each(int32 subid, BurrowDeadLetterChoice choice
  */
 extern uint64 burrow_dead_letter_mark_produced(int32 subid, const BurrowDeadLetterId *letters, int n);
 
-/* A header's name as messages have it: in UTF-8. */
+/* A header's name as the message has it, byte for byte. */
 extern const char *burrow_dead_letter_header_name(const BurrowDeadLetterRow *row, int i, size_t *len);
 /* Kafka's time of the message, milliseconds since 1970; -1: none. */
 extern int64 burrow_dead_letter_time_ms(const BurrowDeadLetterRow *row);

@@ -5,10 +5,10 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "burrow.h"
+#include "compat.h"
 #include "catalog/interval_text.h"
 #include "catalog/names.h"
 #include "catalog/option.h"
@@ -108,7 +108,7 @@ burrow_option_clip(const char *value)
 
 	if (length <= SHOWN_MAX)
 		return pstrdup(value);
-	return psprintf("%.*s...", pg_mbcliplen(value, length, SHOWN_MAX), value);
+	return psprintf("%.*s...", burrow_clip_length(value, length, SHOWN_MAX), value);
 }
 
 void

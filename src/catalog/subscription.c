@@ -15,6 +15,7 @@
 
 #include "burrow.h"
 #include "catalog/access.h"
+#include "catalog/encoding.h"
 #include "catalog/subscription.h"
 
 const char *const burrow_status_names[] = {
@@ -284,7 +285,7 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 	{
 		types[i] = TEXTOID;
 		nulls[i] = texts[i] != NULL ? ' ' : 'n';
-		values[i] = texts[i] != NULL ? CStringGetTextDatum(texts[i]) : (Datum) 0;
+		values[i] = texts[i] != NULL ? CStringGetTextDatum(burrow_encoding_valid(texts[i])) : (Datum) 0;
 	}
 	types[8] = INT4OID;
 	values[8] = Int32GetDatum(halt->partition);

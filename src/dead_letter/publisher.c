@@ -24,10 +24,10 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
+#include "catalog/encoding.h"
 #include "core/letter_headers.h"
 #include "dead_letter/publisher.h"
 #include "offsets/durability.h"
@@ -105,12 +105,6 @@ burrow_publisher_wake(void)
 
 /* ---- reading ---- */
 
-static const char *
-utf8(const char *text)
-{
-	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-}
-
 /* As the server's log would have it. */
 static const char *
 whole_error(const BurrowDeadLetterRow *row)
@@ -125,7 +119,7 @@ whole_error(const BurrowDeadLetterRow *row)
 		appendStringInfo(&text, "\nHINT:  %s", row->hint);
 	if (row->context != NULL)
 		appendStringInfo(&text, "\nCONTEXT:  %s", row->context);
-	return utf8(text.data);
+	return burrow_encoding_to_utf8(text.data);
 }
 
 static void *
@@ -152,11 +146,11 @@ set_headers(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafka
 		.partition = row->partition,
 		.offset = row->offset,
 		.timestamp_ms = burrow_dead_letter_time_ms(row),
-		.subscription = utf8(c->sub->name),
+		.subscription = burrow_encoding_to_utf8(c->sub->name),
 		.consumer_group = c->sub->consumer_group,
-		.handler = utf8(c->sub->handler),
+		.handler = burrow_encoding_to_utf8(c->sub->handler),
 		.sqlstate = row->sqlstate,
-		.message = utf8(row->message),
+		.message = burrow_encoding_to_utf8(row->message),
 		.report = whole_error(row)
 	};
 	BurrowLetterHeaders *ours = palloc(sizeof(BurrowLetterHeaders));

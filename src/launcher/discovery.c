@@ -33,6 +33,7 @@
 #include "runtime/bgw.h"
 #include "shmem/groups.h"
 #include "shmem/registry.h"
+#include "shmem/shared_text.h"
 
 /* So that a table that somebody has locked does not keep a place for discovery
  * workers from other databases for long. */
@@ -79,6 +80,7 @@ reconcile_one(const BurrowIdentity * sub, BurrowState state)
 	slot = &burrow->subscriptions[number];
 	slot->owner = sub->owner;
 	strlcpy(slot->name, sub->name, sizeof(slot->name));
+	burrow_shared_text_copy(slot->title, sizeof(slot->title), sub->name);
 	slot->dropped = false;
 	if (wanted && !slot->wanted)
 	{

@@ -465,7 +465,7 @@ start_consumer(int slot, TimestampTz now)
 		pg_atomic_write_u64(&sub->ready[i], 0);
 	dboid = sub->dboid;
 	subid = sub->subid;
-	strlcpy(name, sub->name, sizeof(name));
+	strlcpy(name, sub->title, sizeof(name));
 	LWLockRelease(burrow->lock);
 
 	forget_handle(&consumer_handles[slot]);

@@ -11,6 +11,7 @@
 #include "offsets/lookup.h"
 #include "partition/partition.h"
 #include "shmem/registry.h"
+#include "shmem/shared_text.h"
 
 /* What the views have of partitions that are not started yet. */
 static BurrowStartInfo told;
@@ -129,7 +130,7 @@ burrow_lookup_publish(const BurrowConsumer *c)
 		strlcpy(info.topic, first->topic, sizeof(info.topic));
 		info.partition = first->partition;
 		info.since = first->lookup.stuck_since;
-		strlcpy(info.message, first->lookup.stuck_text, sizeof(info.message));
+		burrow_shared_text_copy(info.message, sizeof(info.message), first->lookup.stuck_text);
 	}
 	if (memcmp(&info, &told, sizeof(info)) == 0)
 		return;

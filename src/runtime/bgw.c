@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -41,12 +40,15 @@ fill(BackgroundWorker *worker, const char *type, const char *function)
 	strlcpy(worker->bgw_name, type, sizeof(worker->bgw_name));
 }
 
-/* "<type> <name><suffix>"; when that is too long, the name is cut, between characters. */
+/*
+ * "<type> <name><suffix>"; when that is too long, the name is cut, between characters.  The launcher is in no database and
+ * does not know the name's encoding: it gives one that is short enough.
+ */
 static void
 set_name(BackgroundWorker *worker, const char *name, const char *suffix)
 {
 	int			room = (int) (sizeof(worker->bgw_name) - strlen(worker->bgw_type) - strlen(suffix) - 2);
-	int			len = pg_mbcliplen(name, strlen(name), room);
+	int			len = burrow_clip_length(name, (int) strlen(name), room);
 
 	snprintf(worker->bgw_name, sizeof(worker->bgw_name), "%s %.*s%s",
 			 worker->bgw_type, len, name, suffix);

@@ -10,11 +10,11 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "storage/shmem.h"
 
 #include "guc.h"
 #include "shmem/partitions.h"
+#include "shmem/shared_text.h"
 #include "shmem/shared.h"
 
 BurrowPartitionSlot *burrow_partitions = NULL;
@@ -99,7 +99,7 @@ burrow_partitions_set_trouble(int slot, TimestampTz since, int64 offset, const c
 	part->trouble_since = since;
 	part->trouble_offset = offset;
 	strlcpy(part->trouble_sqlstate, sqlstate, sizeof(part->trouble_sqlstate));
-	strlcpy(part->trouble, text, pg_mbcliplen(text, strlen(text), sizeof(part->trouble) - 1) + 1);
+	burrow_shared_text_copy(part->trouble, sizeof(part->trouble), text);
 	LWLockRelease(burrow->lock);
 }
 

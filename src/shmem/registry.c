@@ -24,7 +24,6 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "replication/logicallauncher.h"
@@ -37,6 +36,7 @@
 #include "shmem/groups.h"
 #include "shmem/partitions.h"
 #include "shmem/registry.h"
+#include "shmem/shared_text.h"
 
 #define TRACKER_TRANCHE			"burrow_tracker"
 
@@ -432,16 +432,6 @@ burrow_registry_set_starting(int slot, const BurrowStartInfo *starting)
 	LWLockRelease(burrow->lock);
 }
 
-/* Cuts at a character's end. */
-static void
-copy_text(char *to, size_t size, const char *from)
-{
-	int			len = pg_mbcliplen(from, strlen(from), size - 1);
-
-	memcpy(to, from, len);
-	to[len] = '\0';
-}
-
 void
 burrow_registry_set_error(int slot, const char *sqlstate, const char *message, const char *public_message)
 {
@@ -451,8 +441,8 @@ burrow_registry_set_error(int slot, const char *sqlstate, const char *message, c
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	error->at = now;
 	strlcpy(error->sqlstate, sqlstate, sizeof(error->sqlstate));
-	copy_text(error->message, sizeof(error->message), message);
-	copy_text(error->public_message, sizeof(error->public_message), public_message != NULL ? public_message : "");
+	burrow_shared_text_copy(error->message, sizeof(error->message), message);
+	burrow_shared_text_copy(error->public_message, sizeof(error->public_message), public_message != NULL ? public_message : "");
 	LWLockRelease(burrow->lock);
 }
 

@@ -91,6 +91,7 @@ typedef struct BurrowSubscriptionSlot
 	/* Set by discovery. */
 	Oid			owner;
 	char		name[BURROW_NAME_MAX + 1];
+	char		title[BURROW_TITLE_MAX + 1];	/* what of the name fits into a process's */
 	bool		wanted;			/* the catalog says that it should run; a consumer that stops
 								 * clears it until the catalog was read again */
 	bool		dropped;		/* not in the catalog any more: the launcher frees the slot when

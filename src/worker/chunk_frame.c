@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -124,7 +123,7 @@ clip(char *text)
 		return NULL;
 	len = strlen(text);
 	if (len > BURROW_FAILURE_TEXT_MAX)
-		text[pg_mbcliplen(text, len, BURROW_FAILURE_TEXT_MAX)] = '\0';
+		text[burrow_clip_length(text, len, BURROW_FAILURE_TEXT_MAX)] = '\0';
 	return text;
 }
 
