@@ -110,6 +110,7 @@ OBJS = $(CORE_OBJS) \
 	src/partition/partition.o \
 	src/partition/segment.o \
 	src/partition/status.o \
+	src/partition/turn.o \
 	src/delivery/pool.o \
 	src/delivery/reclaim.o \
 	src/dead_letter/redelivery.o \

@@ -542,13 +542,23 @@ advance_revoke(const BurrowConsumer *c)
 		answer_revoke(c);
 }
 
-void
+/* Of what is given up, or waited for; 0: nothing is. */
+static TimestampTz
+next_deadline(void)
+{
+	TimestampTz deadline = revoked != NULL ? revoke_deadline : straggler_deadline;
+
+	return deadline != 0 && kill_deadline != 0 ? kill_deadline : deadline;
+}
+
+TimestampTz
 burrow_assignment_advance(const BurrowConsumer *c)
 {
+	TimestampTz due = 0;
 	bool		any_stuck = burrow_lookup_any_stuck();
 
 	if (c->client == NULL || burrow_status_is_stopping())
-		return;
+		return 0;
 	look_at_old_workers(c);
 	if (revoked != NULL)
 		advance_revoke(c);
@@ -556,7 +566,7 @@ burrow_assignment_advance(const BurrowConsumer *c)
 		mind_stragglers(c);
 	if (revoked == NULL && (burrow_partition_count_resolving() > 0 || unanswered))
 	{
-		burrow_start_advance(c);
+		due = burrow_start_advance(c);
 		if (!burrow_status_is_stopping() && may_take_over(c))
 			take_over(c);
 	}
@@ -564,15 +574,5 @@ burrow_assignment_advance(const BurrowConsumer *c)
 	/* it may be that the topic is gone, which is looked at while something is in doubt */
 	if (!any_stuck && burrow_lookup_any_stuck() && burrow_status_probe_at() < c->now)
 		burrow_status_set_probe(c->now + BURROW_PROBE_US);
-}
-
-/* When burrow_assignment_advance() has something to do; 0: not by time. */
-TimestampTz
-burrow_assignment_next(const BurrowConsumer *c)
-{
-	TimestampTz deadline = revoked != NULL ? revoke_deadline : straggler_deadline;
-
-	if (deadline != 0 && kill_deadline != 0)
-		deadline = kill_deadline;
-	return revoked != NULL ? deadline : burrow_earlier(deadline, burrow_start_next(c));
+	return burrow_earlier(due, next_deadline());
 }

@@ -11,9 +11,8 @@
 extern void burrow_assignment_init(const BurrowConsumer *c);
 extern void burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list);
 extern void burrow_assignment_revoke(const BurrowConsumer *c, const BurrowKafkaList *list, bool lost);
-/* Moves on what waits for time or for workers; called each turn. */
-extern void burrow_assignment_advance(const BurrowConsumer *c);
-extern TimestampTz burrow_assignment_next(const BurrowConsumer *c);
+/* Moves on what waits for time or for workers; called each turn.  When it is next due. */
+extern TimestampTz burrow_assignment_advance(const BurrowConsumer *c);
 /* max.poll.interval.ms of the client, in microseconds. */
 extern void burrow_assignment_set_max_poll(int64 us);
 /* Does librdkafka wait for the answer to an assignment? */

@@ -90,8 +90,9 @@ trouble(void)
 	return &known;
 }
 
-bool
-burrow_connection_is_in_doubt(const BurrowConsumer *c)
+/* Whether Kafka, or the topic, is there. */
+static bool
+is_in_doubt(void)
 {
 	return burrow_status_is_failing() || trouble()->connection_suspect || burrow_topic_identity_is_missing() || burrow_lookup_any_stuck() ||
 		came_back;
@@ -138,16 +139,14 @@ check_place(const BurrowConsumer *c, const BurrowKafkaList *list)
  * and a lost connection may mean everything or nothing.  So ask, by the metadata client, whose
  * answer waits for nothing else.
  */
-void
-burrow_connection_probe(const BurrowConsumer *c)
+static void
+probe(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	const char *topic = burrow_topic_identity_wanted_topic(c);
 	BurrowKafkaList *list;
 	int			partitions;
 
-	if (!burrow_connection_is_in_doubt(c) || c->client == NULL || c->now < burrow_status_probe_at())
-		return;
 	burrow_status_set_probe(c->now + BURROW_PROBE_US);
 	list = c->kafka->list_partitions(c->metadata_client, topic, CONNECT_TIMEOUT_MS, text);
 	partitions = list != NULL ? list->n : -1;
@@ -169,6 +168,16 @@ burrow_connection_probe(const BurrowConsumer *c)
 	}
 	else if (!burrow_status_is_failing() || (!trouble()->auth_failed && trouble()->refusal_told != trouble()->transport_auth_failed))
 		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
+}
+
+TimestampTz
+burrow_connection_probe(const BurrowConsumer *c)
+{
+	if (c->client == NULL)
+		return 0;
+	if (is_in_doubt() && c->now >= burrow_status_probe_at())
+		probe(c);
+	return is_in_doubt() ? burrow_status_probe_at() : 0;
 }
 
 /* ---- Kafka's events ---- */

@@ -20,9 +20,7 @@ extern bool burrow_connection_open(BurrowConsumer *c);
 extern void burrow_connection_serve(const BurrowConsumer *c);
 /* Takes the numbers of readable queues out of the pipe. */
 extern void burrow_connection_read_pipe(const BurrowConsumer *c);
-/* Is it in doubt whether Kafka, or the topic, is there? */
-extern bool burrow_connection_is_in_doubt(const BurrowConsumer *c);
-/* Finds out, if that is due. */
-extern void burrow_connection_probe(const BurrowConsumer *c);
+/* Finds out whether Kafka, or the topic, is there, where that is in doubt.  When it is next due. */
+extern TimestampTz burrow_connection_probe(const BurrowConsumer *c);
 
 #endif							/* BURROW_CONSUMER_CONNECTION_H */

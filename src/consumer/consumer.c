@@ -65,6 +65,7 @@
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 #include "runtime/bgw.h"
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
@@ -259,28 +260,29 @@ publish(BurrowConsumer *c)
 	burrow_retry_publish(c, burrow_failure_wait_until());
 }
 
-static long
-sleep_ms(BurrowConsumer *c)
+/* One turn, but for what makes the clients.  When the next one is due. */
+static TimestampTz
+take_turn(BurrowConsumer *c)
 {
-	TimestampTz next = c->now + burrow_connection_poll_interval_us();
+	TimestampTz due = c->now + burrow_connection_poll_interval_us();
 
-	next = burrow_earlier(next, burrow_assignment_next(c));
-	next = burrow_earlier(next, burrow_lag_next(c));
-	next = burrow_earlier(next, burrow_topic_watch_next(c));
-	next = burrow_earlier(next, burrow_intake_next(c));
-	next = burrow_earlier(next, burrow_fetch_trouble_next());
-	next = burrow_earlier(next, burrow_offset_commit_next(c));
-	next = burrow_earlier(next, burrow_dispatch_next(c));
-	next = burrow_earlier(next, burrow_retry_next(c, burrow_failure_wait_until()));
-	next = burrow_earlier(next, burrow_failure_next(c));
-	next = burrow_earlier(next, burrow_writer_next(c));
-	next = burrow_earlier(next, burrow_redelivery_next(c, burrow_assignment_is_unanswered()));
-	next = burrow_earlier(next, burrow_seek_next(c));
-	next = burrow_earlier(next, burrow_publisher_next(c));
-	next = burrow_earlier(next, burrow_shutdown_next(c));
-	if (burrow_connection_is_in_doubt(c))
-		next = burrow_earlier(next, burrow_status_probe_at());
-	return burrow_ms_until(next, c->now);
+	burrow_connection_serve(c);
+	due = burrow_earlier(due, burrow_results_collect(c));
+	due = burrow_earlier(due, burrow_assignment_advance(c));
+	due = burrow_earlier(due, burrow_seek_run(c));
+	due = burrow_earlier(due, burrow_redelivery_run(c, burrow_assignment_is_unanswered()));
+	due = burrow_earlier(due, burrow_intake_run(c));
+	due = burrow_earlier(due, burrow_dispatch_run(c));
+	due = burrow_earlier(due, burrow_lag_refresh(c));
+	due = burrow_earlier(due, burrow_topic_watch_run(c));
+	due = burrow_earlier(due, burrow_offset_commit_run(c));
+	due = burrow_earlier(due, burrow_intake_pass_obstacles(c));
+	due = burrow_earlier(due, burrow_fetch_trouble_run(c));
+	due = burrow_earlier(due, burrow_publisher_run(c));
+	due = burrow_earlier(due, burrow_shutdown_advance(c));
+	due = burrow_earlier(due, burrow_connection_probe(c));
+	publish(c);
+	return burrow_turn_take_again() ? c->now : due;
 }
 
 static void
@@ -343,7 +345,7 @@ run(BurrowConsumer *c, int wake_read)
 
 	while (!burrow_shutdown_is_over())
 	{
-		bool		again;
+		TimestampTz due;
 
 		MemoryContextReset(c->turn_cxt);
 		MemoryContextSwitchTo(c->turn_cxt);
@@ -356,24 +358,9 @@ run(BurrowConsumer *c, int wake_read)
 			wait(c, events, burrow_ms_until(connect_again_at, c->now));
 			continue;
 		}
-		burrow_connection_serve(c);
-		burrow_results_collect(c);
-		burrow_assignment_advance(c);
-		burrow_seek_run(c);
-		burrow_redelivery_run(c, burrow_assignment_is_unanswered());
-		again = burrow_intake_run(c);
-		burrow_dispatch_run(c);
-		burrow_lag_refresh(c);
-		burrow_topic_watch_run(c);
-		burrow_offset_commit_run(c);
-		again |= burrow_intake_pass_obstacles(c);
-		burrow_fetch_trouble_run(c);
-		burrow_publisher_run(c);
-		burrow_shutdown_advance(c);
-		burrow_connection_probe(c);
-		publish(c);
+		due = take_turn(c);
 		if (!burrow_shutdown_is_over())
-			wait(c, events, again ? 0 : sleep_ms(c));
+			wait(c, events, burrow_ms_until(due, c->now));
 	}
 	burrow_shutdown_tell(c);
 }

@@ -167,20 +167,18 @@ look_at(const BurrowConsumer *c, BurrowPartition *part)
 	next_look_at = burrow_earlier(next_look_at, part->fetch.look_at);
 }
 
-void
+TimestampTz
 burrow_fetch_trouble_run(const BurrowConsumer *c)
 {
 	BurrowPartition *part;
 
-	if (!exists || burrow_status_is_stopping() || next_look_at > c->now)
-		return;
-	part = next_to_look_at(c);
-	if (part != NULL)
-		look_at(c, part);
-}
-
-TimestampTz
-burrow_fetch_trouble_next(void)
-{
-	return exists && !burrow_status_is_stopping() ? next_look_at : 0;
+	if (!exists || burrow_status_is_stopping())
+		return 0;
+	if (next_look_at <= c->now)
+	{
+		part = next_to_look_at(c);
+		if (part != NULL)
+			look_at(c, part);
+	}
+	return exists ? next_look_at : 0;
 }

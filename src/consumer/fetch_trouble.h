@@ -14,9 +14,8 @@ extern void burrow_fetch_trouble_note(const BurrowConsumer *c, BurrowPartition *
 extern void burrow_fetch_trouble_over(const BurrowConsumer *c, BurrowPartition *part);
 /* Some partition's next answer is too large for the client, says the client.  False: there is no partition. */
 extern bool burrow_fetch_trouble_suspect(const BurrowConsumer *c, const char *text);
-/* Looks whether a partition that could not be fetched can be again, or which one it is. */
-extern void burrow_fetch_trouble_run(const BurrowConsumer *c);
-/* When there is something to do here; 0: not by time. */
-extern TimestampTz burrow_fetch_trouble_next(void);
+/* Looks whether a partition that could not be fetched can be again, or which one it is.  When it is
+ * next due. */
+extern TimestampTz burrow_fetch_trouble_run(const BurrowConsumer *c);
 
 #endif							/* BURROW_CONSUMER_FETCH_TROUBLE_H */

@@ -329,16 +329,13 @@ done:
  * goes on when there is: little room at a time would otherwise be shared out among all
  * partitions, and make as many small chunks.
  */
-bool
-burrow_intake_run(const BurrowConsumer *c)
+static bool
+take_turns(const BurrowConsumer *c)
 {
 	dlist_head *readables = burrow_partition_readables();
 	int			turns = 0;
 	dlist_node *stop;
 
-	if (!burrow_key_parking_is_known())
-		return false;
-	burrow_segment_look(c);
 	stop = dlist_is_empty(readables) ? NULL : dlist_tail_node(readables);
 
 	while (stop != NULL && !burrow_status_is_stopping() && has_room(c))
@@ -365,6 +362,21 @@ burrow_intake_run(const BurrowConsumer *c)
 			break;
 	}
 	return turns > 0 && has_room(c);
+}
+
+TimestampTz
+burrow_intake_run(const BurrowConsumer *c)
+{
+	bool		more = false;
+
+	if (burrow_key_parking_is_known())
+	{
+		burrow_segment_look(c);
+		more = take_turns(c);
+	}
+	if (more)
+		return c->now;
+	return burrow_status_is_stopping() ? 0 : burrow_segment_next();
 }
 
 /* ---- obstacles ---- */
@@ -479,16 +491,15 @@ halt_at_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 	burrow_status_halt(&halt);
 }
 
-bool
-burrow_intake_pass_obstacles(const BurrowConsumer *c)
+/* Those whose turn has come.  True: to be called again soon. */
+static bool
+pass_obstacles(const BurrowConsumer *c)
 {
 	BurrowPartition *part;
 	bool		any;
 	bool		done;
 	bool		skips;
 
-	if (obstructed_since == 0 || burrow_status_is_stopping())
-		return false;
 	done = others_are_done(c);
 	part = first_obstructed(c, &any);
 	if (!any)
@@ -507,16 +518,12 @@ burrow_intake_pass_obstacles(const BurrowConsumer *c)
 	return false;
 }
 
-/* ---- */
-
 TimestampTz
-burrow_intake_next(const BurrowConsumer *c)
+burrow_intake_pass_obstacles(const BurrowConsumer *c)
 {
-	TimestampTz next = burrow_segment_next();
-
-	if (burrow_status_is_stopping())
+	if (obstructed_since == 0 || burrow_status_is_stopping())
 		return 0;
-	if (obstructed_since != 0)
-		next = burrow_earlier(next, c->now + GOALS_AGAIN_US);
-	return next;
+	if (pass_obstacles(c))
+		return c->now;
+	return obstructed_since == 0 || burrow_status_is_stopping() ? 0 : c->now + GOALS_AGAIN_US;
 }

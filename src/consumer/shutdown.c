@@ -21,6 +21,7 @@
 #include "offsets/seek.h"
 #include "partition/context.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 #include "runtime/transaction.h"
 
 /*
@@ -132,6 +133,7 @@ begin_end(const BurrowConsumer *c)
 	burrow_assignment_begin_enforcing();
 	burrow_offset_commit_end_final();
 	phase = BURROW_SHUTDOWN_DRAINING;
+	burrow_turn_again();
 }
 
 /* Workers have nothing more in hand: the last commit. */
@@ -171,12 +173,10 @@ begin_leave(const BurrowConsumer *c)
 		begin_closing(c);
 }
 
-/* One step of the end. */
-void
-burrow_shutdown_advance(const BurrowConsumer *c)
+/* As many steps of the end as can be taken now. */
+static void
+advance(const BurrowConsumer *c)
 {
-	if (!burrow_status_is_stopping())
-		return;
 	if (phase == BURROW_SHUTDOWN_NOT)
 		begin_end(c);
 	if (phase == BURROW_SHUTDOWN_DRAINING)
@@ -206,12 +206,11 @@ burrow_shutdown_advance(const BurrowConsumer *c)
 }
 
 TimestampTz
-burrow_shutdown_next(const BurrowConsumer *c)
+burrow_shutdown_advance(const BurrowConsumer *c)
 {
 	if (!burrow_status_is_stopping())
 		return 0;
-	if (phase == BURROW_SHUTDOWN_NOT)
-		return c->now;
+	advance(c);
 	if (phase == BURROW_SHUTDOWN_DRAINING && burrow_assignment_kill_deadline() != 0 &&
 		burrow_status_stop_reason() != BURROW_STOP_SHUTDOWN)
 		return burrow_assignment_kill_deadline();

@@ -9,8 +9,8 @@
 #include "partition/context.h"
 #include "shmem/registry.h"
 
-extern void burrow_shutdown_advance(const BurrowConsumer *c);
-extern TimestampTz burrow_shutdown_next(const BurrowConsumer *c);
+/* When it is next due. */
+extern TimestampTz burrow_shutdown_advance(const BurrowConsumer *c);
 /* The next start is for other partitions, or another group: nobody keeps the member's place. */
 extern void burrow_shutdown_give_up_place(void);
 /* Is the group being left, or the client closed? */

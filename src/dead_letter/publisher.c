@@ -33,6 +33,7 @@
 #include "offsets/durability.h"
 #include "partition/context.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 #include "runtime/crash_point.h"
 #include "runtime/kafka_client.h"
 
@@ -101,6 +102,7 @@ void
 burrow_publisher_wake(void)
 {
 	publisher.wanted = true;
+	burrow_turn_again();
 }
 
 /* ---- reading ---- */
@@ -438,12 +440,12 @@ mark_batch(const BurrowConsumer *c)
 
 /* ---- the steps ---- */
 
-void
-burrow_publisher_run(const BurrowConsumer *c)
+/* As many steps as can be taken now. */
+static void
+run(const BurrowConsumer *c)
 {
 	BurrowPublisher *o = &publisher;
 
-	serve_producer(c);
 	if (o->again_at > c->now)
 		return;
 	o->again_at = 0;
@@ -464,23 +466,24 @@ burrow_publisher_run(const BurrowConsumer *c)
 		mark_batch(c);
 }
 
-/* Is nothing under way?  At the end nothing new is begun. */
-bool
-burrow_publisher_settled(const BurrowConsumer *c)
-{
-	return publisher.step == OUTBOX_IDLE || publisher.step == OUTBOX_READ;
-}
-
-/* When there is something to do here; 0: not by time. */
 TimestampTz
-burrow_publisher_next(const BurrowConsumer *c)
+burrow_publisher_run(const BurrowConsumer *c)
 {
 	const BurrowPublisher *o = &publisher;
 
+	serve_producer(c);
+	run(c);
 	/* the pipe tells of answers */
 	if (o->step == OUTBOX_SENT && o->answered < o->n)
 		return 0;
 	if (o->step == OUTBOX_IDLE && !wants_to_read(c))
 		return 0;
 	return Max(o->again_at, c->now);
+}
+
+/* Is nothing under way?  At the end nothing new is begun. */
+bool
+burrow_publisher_settled(const BurrowConsumer *c)
+{
+	return publisher.step == OUTBOX_IDLE || publisher.step == OUTBOX_READ;
 }

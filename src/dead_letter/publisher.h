@@ -10,8 +10,8 @@
 extern void burrow_publisher_init(int wake_write);
 /* There may be rows that are not produced. */
 extern void burrow_publisher_wake(void);
-extern void burrow_publisher_run(const BurrowConsumer *c);
-extern TimestampTz burrow_publisher_next(const BurrowConsumer *c);
+/* When it is next due. */
+extern TimestampTz burrow_publisher_run(const BurrowConsumer *c);
 /* Does Kafka have, and the rows say so, all that was handed over? */
 extern bool burrow_publisher_settled(const BurrowConsumer *c);
 

@@ -33,6 +33,7 @@
 #include "partition/partition.h"
 #include "partition/segment.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 
 /* Letters that are read at once, and about how many bytes. */
 #define LETTERS_AT_ONCE		1000
@@ -214,6 +215,7 @@ void
 burrow_redelivery_wake(void)
 {
 	wanted = true;
+	burrow_turn_again();
 }
 
 void
@@ -221,7 +223,7 @@ burrow_redelivery_give_up(const BurrowConsumer *c, BurrowPartition *letters)
 {
 	burrow_partition_stop(c, letters);
 	burrow_key_parking_each(burrow_parking_given_up);
-	wanted = true;
+	burrow_redelivery_wake();
 }
 
 static void
@@ -273,19 +275,14 @@ wants_to_read(bool assignment_unanswered)
 		!burrow_status_is_waiting();
 }
 
-void
+TimestampTz
 burrow_redelivery_run(const BurrowConsumer *c, bool assignment_unanswered)
 {
 	close_empty_parts(c);
-	if (!wants_to_read(assignment_unanswered) || again_at > c->now)
-		return;
-	read_some(c);
-	close_empty_parts(c);
-}
-
-/* When there is something to do here; 0: not by time. */
-TimestampTz
-burrow_redelivery_next(const BurrowConsumer *c, bool assignment_unanswered)
-{
+	if (wants_to_read(assignment_unanswered) && again_at <= c->now)
+	{
+		read_some(c);
+		close_empty_parts(c);
+	}
 	return wants_to_read(assignment_unanswered) ? Max(again_at, c->now) : 0;
 }

@@ -10,9 +10,8 @@
 /* Somebody may want letters to be tried again. */
 extern void burrow_redelivery_wake(void);
 /* Gives dead letters that somebody wants to be tried again to the scheduler; not while an
- * assignment is not answered. */
-extern void burrow_redelivery_run(const BurrowConsumer *c, bool assignment_unanswered);
-extern TimestampTz burrow_redelivery_next(const BurrowConsumer *c, bool assignment_unanswered);
+ * assignment is not answered.  When it is next due. */
+extern TimestampTz burrow_redelivery_run(const BurrowConsumer *c, bool assignment_unanswered);
 /* The partition comes, or goes: its letters, which were taken out of their rows without
  * regard to it, or together with it, are given up and read again. */
 extern void burrow_redelivery_give_up(const BurrowConsumer *c, BurrowPartition *letters);

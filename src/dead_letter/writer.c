@@ -30,6 +30,7 @@
 #include "partition/message_error.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 
 /* Dead letters in one transaction, and about how many bytes. */
 #define LETTERS_AT_ONCE		100
@@ -321,15 +322,19 @@ give_up_letters(const BurrowConsumer *c, bool going)
 }
 
 bool
-burrow_writer_run(const BurrowConsumer *c)
+burrow_writer_run(const BurrowConsumer *c, TimestampTz *due)
 {
 	bool		written = false;
 
+	*due = 0;
 	if (dlist_is_empty(&letters))
 		return false;
 	give_up_letters(c, again_at > c->now);
 	if (again_at > c->now)
+	{
+		*due = dlist_is_empty(&letters) ? 0 : again_at;
 		return false;
+	}
 	again_at = 0;
 	while (!dlist_is_empty(&letters))
 	{
@@ -337,15 +342,13 @@ burrow_writer_run(const BurrowConsumer *c)
 		{
 			again_at = c->now + LETTERS_AGAIN_US;
 			give_up_letters(c, true);
-			return written;
+			break;
 		}
 		written = true;
 	}
+	*due = dlist_is_empty(&letters) ? 0 : again_at;
+	/* those that are to be tried again were perhaps waited for */
+	if (written)
+		burrow_turn_again();
 	return written;
-}
-
-TimestampTz
-burrow_writer_next(const BurrowConsumer *c)
-{
-	return dlist_is_empty(&letters) ? 0 : again_at;
 }

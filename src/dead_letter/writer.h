@@ -16,11 +16,9 @@ extern void burrow_writer_park(const BurrowConsumer *c, BurrowMessage *m);
 extern void burrow_writer_leave(const BurrowConsumer *c, BurrowMessage *m);
 /* Waits none to be written? */
 extern bool burrow_writer_is_empty(void);
-/* Writes dead letters.  True: some were written. */
-extern bool burrow_writer_run(const BurrowConsumer *c);
+/* Writes dead letters.  True: some were written.  *due: when it is next due. */
+extern bool burrow_writer_run(const BurrowConsumer *c, TimestampTz *due);
 /* Takes out of a chunk, just picked, what must not be handled; *n becomes what is left. */
 extern BurrowSchedulerItem *burrow_writer_sort(const BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n);
-/* When letters that could not be written are tried again; 0: not by time. */
-extern TimestampTz burrow_writer_next(const BurrowConsumer *c);
 
 #endif							/* BURROW_DEAD_LETTER_WRITER_H */

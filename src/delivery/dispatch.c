@@ -259,47 +259,13 @@ give_next(const BurrowConsumer *c)
 	return true;
 }
 
-void
-burrow_dispatch_run(const BurrowConsumer *c)
-{
-	const BurrowPool *pool = burrow_pool();
-	bool		more;
-
-	if (pool->nsending > 0)
-	{
-		for (int i = 0; i < BURROW_MAX_WORKERS && pool->lanes[i] != NULL; i++)
-			if (pool->lanes[i]->sending)
-				lane_send(c, pool->lanes[i]);
-	}
-
-	if (burrow_status_is_stopping())
-	{
-		(void) burrow_reclaim_run(c);
-		return;
-	}
-	make_room(c);
-	do
-	{
-		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
-			;
-		more = burrow_reclaim_run(c);
-		/* what was parked lets others of its key go on, to be parked too */
-		more |= burrow_writer_run(c);
-		/* a failure that halts may have been among what came to light */
-	} while (more && pool->nidle > 0 && !burrow_status_is_stopping());
-	start_missing(c);
-	end_idle(c);
-}
-
-/* When burrow_dispatch_run() has something to do; 0: not by time. */
-TimestampTz
-burrow_dispatch_next(const BurrowConsumer *c)
+/* When there is something to do here; 0: not by time. */
+static TimestampTz
+next_due(const BurrowConsumer *c)
 {
 	const BurrowPool *pool = burrow_pool();
 	TimestampTz next = 0;
 
-	if (burrow_status_is_stopping())
-		return 0;
 	if (pool->start_again_at != 0 &&
 		pool->nlanes - pool->nleaving < burrow->subscriptions[c->slot].workers_wanted)
 		next = pool->start_again_at;
@@ -314,5 +280,41 @@ burrow_dispatch_next(const BurrowConsumer *c)
 
 		next = burrow_earlier(next, oldest->idle_since + IDLE_LEAVE_US);
 	}
+	next = burrow_earlier(next, burrow_retry_next(c, burrow_failure_wait_until()));
+	next = burrow_earlier(next, burrow_failure_next(c));
 	return burrow_earlier(next, burrow_reclaim_next(c));
+}
+
+TimestampTz
+burrow_dispatch_run(const BurrowConsumer *c)
+{
+	const BurrowPool *pool = burrow_pool();
+	TimestampTz letters_due;
+	bool		more;
+
+	if (pool->nsending > 0)
+	{
+		for (int i = 0; i < BURROW_MAX_WORKERS && pool->lanes[i] != NULL; i++)
+			if (pool->lanes[i]->sending)
+				lane_send(c, pool->lanes[i]);
+	}
+
+	if (burrow_status_is_stopping())
+	{
+		(void) burrow_reclaim_run(c);
+		return 0;
+	}
+	make_room(c);
+	do
+	{
+		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
+			;
+		more = burrow_reclaim_run(c);
+		/* what was parked lets others of its key go on, to be parked too */
+		more |= burrow_writer_run(c, &letters_due);
+		/* a failure that halts may have been among what came to light */
+	} while (more && pool->nidle > 0 && !burrow_status_is_stopping());
+	start_missing(c);
+	end_idle(c);
+	return burrow_status_is_stopping() ? letters_due : burrow_earlier(letters_due, next_due(c));
 }

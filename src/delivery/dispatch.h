@@ -7,9 +7,7 @@
 
 #include "partition/context.h"
 
-/* Gives chunks to idle workers; starts workers that are missing, ends idle ones. */
-extern void burrow_dispatch_run(const BurrowConsumer *c);
-/* When it has something to do; 0: not by time. */
-extern TimestampTz burrow_dispatch_next(const BurrowConsumer *c);
+/* Gives chunks to idle workers; starts workers that are missing, ends idle ones.  When it is next due. */
+extern TimestampTz burrow_dispatch_run(const BurrowConsumer *c);
 
 #endif							/* BURROW_DELIVERY_DISPATCH_H */

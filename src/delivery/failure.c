@@ -341,7 +341,5 @@ TimestampTz
 burrow_failure_next(const BurrowConsumer *c)
 {
 	/* the next message is tried, a fresh one too */
-	if (burrow_status_is_waiting() && !burrow_status_is_stopping() && wait_until > c->now)
-		return wait_until;
-	return 0;
+	return burrow_status_is_waiting() && wait_until > c->now ? wait_until : 0;
 }

@@ -368,10 +368,11 @@ lane_receive(const BurrowConsumer *c, BurrowLane *lane)
 	}
 }
 
-void
+TimestampTz
 burrow_results_collect(const BurrowConsumer *c)
 {
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
+	TimestampTz due;
 
 	for (int w = 0; w < BURROW_MAX_WORKERS / 64; w++)
 	{
@@ -390,5 +391,6 @@ burrow_results_collect(const BurrowConsumer *c)
 		}
 	}
 	burrow_pool_look_at_processes(c);
-	(void) burrow_writer_run(c);
+	(void) burrow_writer_run(c, &due);
+	return due;
 }

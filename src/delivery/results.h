@@ -14,8 +14,8 @@ extern void burrow_results_resolve_known(const BurrowConsumer *c, BurrowLane *la
 extern void burrow_results_returned(const BurrowConsumer *c, BurrowMessage *m);
 /* What messages have taken so far, for the size of chunks. */
 extern const BurrowSizer *burrow_results_sizer(void);
-/* Reads results and notices workers that came or went. */
-extern void burrow_results_collect(const BurrowConsumer *c);
+/* Reads results and notices workers that came or went.  When it is next due. */
+extern TimestampTz burrow_results_collect(const BurrowConsumer *c);
 /* The process is gone, or on its way out with its transaction aborted. */
 extern void burrow_results_lane_gone(const BurrowConsumer *c, BurrowLane *lane);
 

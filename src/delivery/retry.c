@@ -209,7 +209,7 @@ burrow_retry_next(const BurrowConsumer *c, TimestampTz wait_until)
 	const BurrowRetry *retry = first(c);
 
 	/* a worker that becomes idle wakes us anyway */
-	if (retry == NULL || burrow_status_is_stopping() || (burrow_pool()->nidle == 0 && retry->at <= c->now))
+	if (retry == NULL || (burrow_pool()->nidle == 0 && retry->at <= c->now))
 		return 0;
 	/* after an error of the environment one message at a time is tried */
 	if (burrow_status_is_waiting() && wait_until <= c->now && burrow_pool()->nbusy > 0)

@@ -23,6 +23,7 @@
 #include "partition/end.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 
 /* Longest wait for the broker's answer. */
 #define ASK_TIMEOUT_MS		1000
@@ -142,20 +143,14 @@ burrow_lag_ask(const BurrowConsumer *c)
 {
 	refresh = true;
 	refreshed_at = c->now;
+	burrow_turn_again();
 }
 
-void
-burrow_lag_refresh(const BurrowConsumer *c)
+static void
+ask(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list;
 	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	if (c->client == NULL || burrow_status_is_stopping())
-		return;
-	if (refresh || c->now >= watermarks_at)
-		look_at_watermarks(c);
-	if (!refresh && (burrow_status_is_failing() || c->now < look_at))
-		return;
 
 	note_held_back(c);
 	look_at = c->now + LOOK_US;
@@ -172,16 +167,18 @@ burrow_lag_refresh(const BurrowConsumer *c)
 		/* also if there was none: what does not answer now does not in a second */
 		look_at = c->now + END_STALE_US;
 	}
-	refresh = false;
 }
 
 TimestampTz
-burrow_lag_next(const BurrowConsumer *c)
+burrow_lag_refresh(const BurrowConsumer *c)
 {
 	if (c->client == NULL || burrow_status_is_stopping())
 		return 0;
-	if (refresh)
-		return c->now;
+	if (refresh || c->now >= watermarks_at)
+		look_at_watermarks(c);
+	if (refresh || (!burrow_status_is_failing() && c->now >= look_at))
+		ask(c);
+	refresh = false;
 	return burrow_earlier(watermarks_at,
 						  dlist_is_empty(burrow_partition_readables()) || burrow_status_is_failing() ? 0 : look_at);
 }

@@ -36,6 +36,7 @@
 #include "partition/context.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 #include "runtime/crash_point.h"
 
 /* Looks again for what the walwriter has flushed, while a commit is owed. */
@@ -117,6 +118,7 @@ void
 burrow_offset_commit_ask(void)
 {
 	now_asked_for = true;
+	burrow_turn_again();
 }
 
 void
@@ -270,7 +272,8 @@ burrow_offset_commit_begin_final(const BurrowConsumer *c)
 	owing = true;
 	now_asked_for = true;
 	not_before = 0;
-	burrow_offset_commit_run(c);
+	(void) burrow_offset_commit_run(c);
+	burrow_turn_again();
 }
 
 /* Is something waited for before the last commit? */
@@ -620,18 +623,12 @@ send_commit(const BurrowConsumer *c)
 	}
 }
 
-void
-burrow_offset_commit_run(const BurrowConsumer *c)
+/* One commit, if it is time for one and something is owed. */
+static void
+commit_if_due(const BurrowConsumer *c)
 {
-	TimestampTz due;
+	TimestampTz due = due_at(c);
 
-	if (c->client == NULL)
-		return;
-	advance_heads(c);
-	if (committing || forbidden || waits_for_final(c))
-		return;
-
-	due = due_at(c);
 	if (due > c->now)
 		return;
 	if (waits_for_flush(c) && due + OVERDUE_US <= c->now)
@@ -643,6 +640,23 @@ burrow_offset_commit_run(const BurrowConsumer *c)
 		send_commit(c);
 	else if (!waits_for_flush(c))
 		now_asked_for = false;	/* there was nothing to commit */
+}
+
+TimestampTz
+burrow_offset_commit_run(const BurrowConsumer *c)
+{
+	if (c->client == NULL)
+		return 0;
+	advance_heads(c);
+	if (!committing && !forbidden && !waits_for_final(c))
+		commit_if_due(c);
+	if (committing)
+		return 0;
+	if (final_lsn > 0)
+		return c->now + FINAL_LOOK_US;
+	if (owing)
+		return due_at(c);
+	return waits_for_flush(c) ? c->now + FLUSH_LOOK_US : 0;
 }
 
 /* Nothing more can be told to Kafka of what is done. */
@@ -665,19 +679,4 @@ burrow_offset_commit_settled(const BurrowConsumer *c, bool closing_only)
 			return false;
 	}
 	return true;
-}
-
-/* When burrow_offset_commit_run() has something to do; 0: not by time. */
-TimestampTz
-burrow_offset_commit_next(const BurrowConsumer *c)
-{
-	if (c->client == NULL || committing)
-		return 0;
-	if (final_lsn > 0)
-		return c->now + FINAL_LOOK_US;
-	if (owing)
-		return due_at(c);
-	if (waits_for_flush(c))
-		return c->now + FLUSH_LOOK_US;
-	return 0;
 }

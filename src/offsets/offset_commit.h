@@ -9,8 +9,8 @@
 #include "kafka/kafka.h"
 #include "partition/partition.h"
 
-/* Moves the durable heads; sends a commit if one is due. */
-extern void burrow_offset_commit_run(const BurrowConsumer *c);
+/* Moves the durable heads; sends a commit if one is due.  When it is next due. */
+extern TimestampTz burrow_offset_commit_run(const BurrowConsumer *c);
 /* While the start is looked up: Kafka has it, or this offset below it; or has not. */
 extern void burrow_offset_commit_found(BurrowPartition *part, int64 offset);
 extern void burrow_offset_commit_forget(BurrowPartition *part);
@@ -38,7 +38,6 @@ extern bool burrow_offset_commit_carry_less(const BurrowConsumer *c);
 extern void burrow_offset_commit_retry_at_once(const BurrowConsumer *c);
 /* A commit failed: what was not acknowledged is owed again. */
 extern void burrow_offset_commit_retry(const BurrowConsumer *c);
-extern TimestampTz burrow_offset_commit_next(const BurrowConsumer *c);
 /* The last commit before partitions are given up: flushes all that is done, and sends it
  * when standbys have confirmed it, or have had their time. */
 extern void burrow_offset_commit_begin_final(const BurrowConsumer *c);

@@ -369,19 +369,21 @@ may_remove(void)
 	return acknowledged && !burrow_status_is_stopping();
 }
 
-void
+TimestampTz
 burrow_seek_run(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	if (!may_remove() || again_at > c->now)
-		return;
+	if (!may_remove())
+		return 0;
+	if (again_at > c->now)
+		return again_at;
 	BURROW_CRASH_POINT("before seek is removed");
 	again_at = 0;
 	if (!burrow_status_try(c, remove_done, NULL, "remove a seek that is done"))
 	{
 		again_at = c->now + REMOVE_AGAIN_US;
-		return;
+		return again_at;
 	}
 	BURROW_CRASH_POINT("seek removed");
 	acknowledged = false;
@@ -392,11 +394,5 @@ burrow_seek_run(const BurrowConsumer *c)
 		if (is_done(part))
 			finish(c, part);
 	}
-}
-
-/* When there is something to do here; 0: not by time. */
-TimestampTz
-burrow_seek_next(const BurrowConsumer *c)
-{
-	return may_remove() ? Max(again_at, c->now) : 0;
+	return 0;
 }

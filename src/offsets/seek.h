@@ -30,8 +30,7 @@ extern bool burrow_seek_has_time(void);
 extern const BurrowSeek *burrow_seek_rejected(void);
 /* Kafka has the position of one. */
 extern void burrow_seek_acknowledged(void);
-/* Kafka has acknowledged positions: those that were sought are done. */
-extern void burrow_seek_run(const BurrowConsumer *c);
-extern TimestampTz burrow_seek_next(const BurrowConsumer *c);
+/* Kafka has acknowledged positions: those that were sought are done.  When it is next due. */
+extern TimestampTz burrow_seek_run(const BurrowConsumer *c);
 
 #endif							/* BURROW_OFFSETS_SEEK_H */

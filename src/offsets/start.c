@@ -492,15 +492,27 @@ store_known(const BurrowConsumer *c)
 
 /* ---- all of it ---- */
 
-void
+TimestampTz
 burrow_start_advance(const BurrowConsumer *c)
 {
+	TimestampTz due = 0;
+	dlist_iter	iter;
+
 	burrow_topic_watch_identify(c);
 	ask(c);
 	look_up(c);
 	check(c);
 	if (!burrow_status_is_stopping())
 		store_known(c);
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		/* what has no time waits for something that wakes us */
+		if (part->state == BURROW_PARTITION_RESOLVING_START && part->lookup.again_at > c->now)
+			due = burrow_earlier(due, part->lookup.again_at);
+	}
+	return due;
 }
 
 bool
@@ -509,23 +521,4 @@ burrow_start_is_put_off(const BurrowConsumer *c, const BurrowPartition *part)
 	return part->lookup.stuck_since != 0 ||
 		(part->start.step == BURROW_STEP_ASK && burrow_partition_has_straggler(part)) ||
 		(part->start.step == BURROW_STEP_KNOWN && waits_for_others(c, part));
-}
-
-TimestampTz
-burrow_start_next(const BurrowConsumer *c)
-{
-	TimestampTz next = 0;
-	dlist_iter	iter;
-
-	if (burrow_partition_count_resolving() == 0)
-		return 0;
-	dlist_foreach(iter, burrow_partition_all())
-	{
-		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		/* what has no time waits for something that wakes us */
-		if (part->state == BURROW_PARTITION_RESOLVING_START && part->lookup.again_at > c->now)
-			next = burrow_earlier(next, part->lookup.again_at);
-	}
-	return next;
 }

@@ -11,10 +11,9 @@
 
 /* In a transaction; the current memory context has to last. */
 extern void burrow_start_init(const BurrowConsumer *c);
-/* One step for each partition whose start is not stored yet and for which something is due. */
-extern void burrow_start_advance(const BurrowConsumer *c);
-/* When the next step is due; 0: not by time. */
-extern TimestampTz burrow_start_next(const BurrowConsumer *c);
+/* One step for each partition whose start is not stored yet and for which something is due.  When it is
+ * next due. */
+extern TimestampTz burrow_start_advance(const BurrowConsumer *c);
 /* Can others not wait for it: is it stuck, or does it wait for others or a worker itself? */
 extern bool burrow_start_is_put_off(const BurrowConsumer *c, const BurrowPartition *part);
 /* The group's committed offsets have come. */

@@ -194,21 +194,19 @@ may_look(const BurrowConsumer *c)
 		c->kafka->tells_topic_ids();
 }
 
-void
+TimestampTz
 burrow_topic_watch_run(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	if (!may_look(c) || watch_at > c->now)
-		return;
-	watch_at = c->now + WATCH_US;
-	watch_asked = ask(c, runs, text);
-}
-
-TimestampTz
-burrow_topic_watch_next(const BurrowConsumer *c)
-{
-	return may_look(c) ? watch_at : 0;
+	if (!may_look(c))
+		return 0;
+	if (watch_at <= c->now)
+	{
+		watch_at = c->now + WATCH_US;
+		watch_asked = ask(c, runs, text);
+	}
+	return watch_asked == 0 ? watch_at : 0;
 }
 
 static void

@@ -10,10 +10,8 @@
 
 /* Asks for those of partitions that are about to start; nothing else is asked of one before part->identified. */
 extern void burrow_topic_watch_identify(const BurrowConsumer *c);
-/* Asks, now and then, whether those that run are still the same. */
-extern void burrow_topic_watch_run(const BurrowConsumer *c);
-/* When that is due; 0: never. */
-extern TimestampTz burrow_topic_watch_next(const BurrowConsumer *c);
+/* Asks, now and then, whether those that run are still the same.  When it is next due. */
+extern TimestampTz burrow_topic_watch_run(const BurrowConsumer *c);
 /* An answer has come. */
 extern void burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 

@@ -18,6 +18,7 @@
 #include "partition/end.h"
 #include "partition/old_worker.h"
 #include "partition/partition.h"
+#include "partition/turn.h"
 
 /* All epochs that still matter. */
 static dlist_head all = DLIST_STATIC_INIT(all);
@@ -155,8 +156,8 @@ static void
 part_free(const BurrowConsumer *c, BurrowPartition *part)
 {
 	Assert(part->held == 0 && part->queue == NULL);
-	if (part->is_redelivery)
-		nredeliveries--;
+	if (part->is_redelivery && --nredeliveries == 0)
+		burrow_turn_again();
 	burrow_tracker_close(&part->tracker);
 	burrow_partition_release_segments(c, part);
 	if (part->moving)

@@ -17,6 +17,7 @@
 #include "core/policy.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 #include "runtime/transaction.h"
 #include "shmem/registry.h"
 
@@ -81,6 +82,8 @@ burrow_status_set_degraded(const BurrowConsumer *c, BurrowDegraded why, bool is_
 void
 burrow_status_set_waiting(bool is_so)
 {
+	if (waiting && !is_so)
+		burrow_turn_again();
 	waiting = is_so;
 }
 
@@ -183,6 +186,7 @@ burrow_status_clear(const BurrowConsumer *c)
 		return;
 	failing = false;
 	log_lines = 0;
+	burrow_turn_again();
 	burrow_status_show(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
