@@ -174,6 +174,19 @@ sub gate_library
 	return abs_path($library);
 }
 
+# Builds a module of test/modules/ for the server; returns the library's path.
+sub server_module
+{
+	my ($name) = @_;
+	my $source = abs_path(dirname(__FILE__) . "/../modules/$name.c");
+	my $library = _own("$name.so");
+	my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+	chomp(my $headers = `$pg_config --includedir-server`);
+	system('cc', '-std=gnu11', '-O1', '-Wall', '-Werror', "-I$headers", '-fPIC', '-shared', '-o', $library, $source) == 0
+		or croak "cannot build $source";
+	return abs_path($library);
+}
+
 # Limits on time that a test checks are stretched by this on a slow machine.
 sub slow_by
 {
