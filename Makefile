@@ -39,6 +39,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/registry.o \
 	src/shmem/shared_text.o \
 	src/shmem/session_settings.o \
+	src/shmem/subscription_slots.o \
 	src/shmem/transport.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \
@@ -121,6 +122,7 @@ OBJS = $(CORE_OBJS) \
 	src/worker/worker.o \
 	src/api/alter.o \
 	src/api/call.o \
+	src/api/ceilings.o \
 	src/api/check_schema.o \
 	src/api/consumer_group.o \
 	src/api/dry_run.o \

@@ -20,6 +20,10 @@ bool		burrow_enabled = true;
 char	   *burrow_bootstrap_servers = "";
 int			burrow_worker_queue_size = 64;
 int			burrow_max_receive_message_bytes = 100000000;
+int			burrow_max_subscriptions_per_role = 32;
+int			burrow_max_workers_per_role = -1;
+int			burrow_max_memory_per_subscription = 1024 * 1024;
+int			burrow_max_options_size = 64;
 int			burrow_audit_retention = 90 * 24 * 3600;
 
 /* Sizes of shared memory: they cannot change while the server runs. */
@@ -43,10 +47,37 @@ define_sizes(void)
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
+/* What roles may take.  Consumers heed the one of workers, and are nobody's session. */
+static void
+define_ceilings(void)
+{
+	DefineCustomIntVariable("burrow.max_subscriptions_per_role",
+							"Sets the maximum number of subscriptions of one role, in all databases together.",
+							"-1 sets none. Superusers may have more.",
+							&burrow_max_subscriptions_per_role, 32, -1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_workers_per_role",
+							"Sets the maximum number of workers of all subscriptions of one role.",
+							"-1 sets none.",
+							&burrow_max_workers_per_role, -1, -1, 10000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_memory_per_subscription",
+							"Sets the maximum memory that the options of one subscription may allow it.",
+							"-1 sets none. Superusers may allow more.",
+							&burrow_max_memory_per_subscription, 1024 * 1024, -1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_options_size",
+							"Sets the maximum size of one option of a subscription, and of all together.",
+							NULL,
+							&burrow_max_options_size, 64, 8, 1024 * 1024,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
 void
 burrow_guc_define(void)
 {
 	define_sizes();
+	define_ceilings();
 	DefineCustomBoolVariable("burrow.enabled",
 							 "Runs the subscriptions of this server.",
 							 "Turn it off on a copy of a server that must not consume what the original consumes.",

@@ -28,6 +28,7 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
+#include "api/ceilings.h"
 #include "api/consumer_group.h"
 #include "burrow.h"
 #include "catalog/access.h"
@@ -190,6 +191,8 @@ change_group(BurrowSubscription *sub, bool new_owner)
 	/* a copy is in no group until it is resumed */
 	if ((new_owner || new_group || join != NULL) && burrow_subscription_at_home(sub))
 		burrow_consumer_group_take(sub, new_group);
+	if (new_owner)
+		burrow_ceilings_check_subscriptions(sub->owner);
 	burrow_consumer_group_check_member(sub);
 	return new_group;
 }
@@ -309,7 +312,10 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 	if (burrow_subscription_at_home(sub))
 		burrow_consumer_group_check(sub);
 	else
+	{
 		burrow_consumer_group_take(sub, false);
+		burrow_ceilings_check_subscriptions(sub->owner);
+	}
 	if (!burrow_subscription_at_home(sub))
 		ereport(WARNING,
 				(errmsg("subscription \"%s\" was copied from another server or database and goes on in its consumer group \"%s\"",

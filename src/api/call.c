@@ -17,18 +17,22 @@
 #include "postmaster/bgworker.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "api/call.h"
+#include "api/ceilings.h"
 #include "api/kafka_properties.h"
 #include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
 #include "catalog/owner.h"
+#include "catalog/size_text.h"
 #include "compat.h"
 #include "guc.h"
 #include "shmem/registry.h"
+#include "shmem/subscription_slots.h"
 
 void
 burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
@@ -41,7 +45,6 @@ void
 burrow_call_begin_any_version(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
 {
 	HeapTuple	tuple;
-	Oid		   *types;
 	char	   *modes;
 
 	burrow_registry_require();
@@ -51,7 +54,7 @@ burrow_call_begin_any_version(BurrowCall *call, FunctionCallInfo fcinfo, const c
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
 	call->fcinfo = fcinfo;
-	call->nargs = get_func_arg_info(tuple, &types, &call->names, &modes);
+	call->nargs = get_func_arg_info(tuple, &call->types, &call->names, &modes);
 	ReleaseSysCache(tuple);
 }
 
@@ -63,7 +66,11 @@ burrow_call_argument(const BurrowCall *call, const char *name, Datum *value)
 		if (strcmp(call->names[i], name) == 0)
 		{
 			*value = call->fcinfo->args[i].value;
-			return !call->fcinfo->args[i].isnull;
+			if (call->fcinfo->args[i].isnull)
+				return false;
+			if (get_typlen(call->types[i]) == -1)
+				burrow_ceilings_check_argument(name, *value);
+			return true;
 		}
 	}
 	elog(ERROR, "function %u has no argument \"%s\"", call->fcinfo->flinfo->fn_oid, name);
@@ -95,20 +102,6 @@ burrow_call_required_text(const BurrowCall *call, const char *name)
 	return TextDatumGetCString(burrow_call_required(call, name));
 }
 
-static void
-check_workers(const char *value)
-{
-	const BurrowOption *option = &burrow_options[BURROW_OPTION_WORKERS];
-
-	if (strtol(value, NULL, 10) <= burrow_max_workers)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
-			 errdetail("This server has room for %d workers of all subscriptions together.", burrow_max_workers),
-			 errhint("Raise burrow.max_workers, and restart the server.")));
-}
-
 /* Said by somebody else, it could be waiting for a superuser to become the owner. */
 static void
 check_run_as_owner(const char *value)
@@ -138,12 +131,16 @@ burrow_call_options(const BurrowCall *call, const char **values)
 	burrow_options_check(values);
 
 	/* What depends on this server is asked of new values only. */
+	burrow_ceilings_check_options(values);
 	if (given[BURROW_OPTION_WORKERS])
-		check_workers(values[BURROW_OPTION_WORKERS]);
+		burrow_ceilings_check_workers(values);
 	if (given[BURROW_OPTION_RUN_AS_OWNER])
 		check_run_as_owner(values[BURROW_OPTION_RUN_AS_OWNER]);
 	if (given[BURROW_OPTION_KAFKA])
-		burrow_kafka_properties_check(values[BURROW_OPTION_KAFKA]);
+		burrow_kafka_properties_check(values[BURROW_OPTION_KAFKA], burrow_size_text_parse(values[BURROW_OPTION_QUEUE_MEMORY]));
+	if (given[BURROW_OPTION_QUEUE_MEMORY] || given[BURROW_OPTION_MAX_INFLIGHT_BYTES] ||
+		given[BURROW_OPTION_WINDOW] || given[BURROW_OPTION_KAFKA])
+		burrow_ceilings_check_memory(values);
 }
 
 const char *
@@ -271,8 +268,8 @@ burrow_call_check_brokers(void)
 void
 burrow_call_check_slot(int32 subid)
 {
-	List	   *subscriptions = burrow_subscription_list();
-	int			nfree = burrow_registry_free_slots();
+	List	   *subscriptions = burrow_identity_list();
+	int			nfree = burrow_subscription_slots_free();
 	int			nmissing = 0;
 	bool		missing = false;
 	ListCell   *cell;
@@ -280,9 +277,9 @@ burrow_call_check_slot(int32 subid)
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	foreach(cell, subscriptions)
 	{
-		BurrowSubscription *sub = lfirst(cell);
+		const		BurrowIdentity *sub = lfirst(cell);
 
-		if (burrow_registry_find(MyDatabaseId, sub->subid) >= 0)
+		if ((burrow_identity_rests(sub) && sub->subid != subid) || burrow_registry_find(MyDatabaseId, sub->subid) >= 0)
 			continue;
 		nmissing++;
 		missing |= sub->subid == subid;

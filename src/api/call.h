@@ -20,6 +20,7 @@ typedef struct BurrowCall
 	FunctionCallInfo fcinfo;
 	int			nargs;
 	char	  **names;
+	Oid		   *types;
 } BurrowCall;
 
 /*
@@ -59,7 +60,7 @@ extern void burrow_call_check_dead_letter_topic(const char *topic, const char *d
  * looks at owner, owner_name, name, handler and values. */
 extern void burrow_call_check_owner(const BurrowSubscription *sub);
 extern void burrow_call_check_brokers(void);
-/* Is there a slot in shared memory for it, whose row has been written? */
+/* Is there a slot in shared memory for it, whose row has been written, and which is to run? */
 extern void burrow_call_check_slot(int32 subid);
 /* It will not be started now, if nothing changes: says so, with what to change. */
 extern void burrow_call_warn_not_started(const char *subscription);

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "miscadmin.h"
 
 #include "api/kafka_properties.h"
@@ -18,6 +20,11 @@
 #include "compat.h"
 #include "guc.h"
 #include "runtime/kafka_library.h"
+
+/* Defaults of librdkafka's. */
+#define FETCH_DEFAULT	INT64CONST(52428800)
+#define MESSAGE_DEFAULT	INT64CONST(1000000)
+#define RECEIVE_DEFAULT	100000000
 
 static void pg_attribute_noreturn()
 refuse_unknown(const BurrowKafkaFunctions *kafka, const char *name)
@@ -97,12 +104,69 @@ check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const Burr
 				 errmsg("invalid value for Kafka property \"%s\"", property->name) :
 				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
 				 errdetail_internal("%s.", reason)));
+}
 
-	if (strcmp(property->name, "receive.message.max.bytes") == 0 &&
-		strtol(property->value, NULL, 10) > burrow_max_receive_message_bytes)
+/* The number that librdkafka reads there, which takes hexadecimal ones, too; otherwise if it is not given. */
+static int64
+number(const BurrowKafkaProperty *properties, int n, const char *name, int64 otherwise)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(properties[i].name, name) == 0)
+			return strtoll(properties[i].value, NULL, 0);
+	}
+	return otherwise;
+}
+
+/* As librdkafka adjusts it, and as the consumer limits its queues: see runtime/kafka_client.c. */
+static int64
+fetch_bytes(const BurrowKafkaProperty *properties, int n, int64 queue_memory)
+{
+	int64		queued = Min(number(properties, n, "queued.max.messages.kbytes", INT_MAX) * 1024, queue_memory);
+	int64		fetch = number(properties, n, "fetch.max.bytes", -1);
+
+	if (fetch >= 0)
+		return fetch;
+	return Max(Min(FETCH_DEFAULT, queued), number(properties, n, "message.max.bytes", MESSAGE_DEFAULT));
+}
+
+int64
+burrow_kafka_properties_fetch_bytes(const char *json, int64 queue_memory)
+{
+	BurrowKafkaProperty *properties;
+	int			n = burrow_kafka_properties_parse(json, &properties);
+
+	return fetch_bytes(properties, n, queue_memory);
+}
+
+/* What each property allows may be fine, and what librdkafka makes of all of them not. */
+static void
+check_sizes(const BurrowKafkaProperty *properties, int n, int64 queue_memory)
+{
+	int64		fetch = fetch_bytes(properties, n, queue_memory);
+	int64		given = number(properties, n, "receive.message.max.bytes", -1);
+	int64		queued = number(properties, n, "queued.max.messages.kbytes", 0);
+
+	if (queued * 1024 > queue_memory)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
+				 errmsg("Kafka property \"%s\" must not be greater than option \"%s\"",
+						"queued.max.messages.kbytes", "queue_memory"),
+				 errdetail("Its value is %lld kB, and all partitions share %lld kB.",
+						   (long long) queued, (long long) queue_memory / 1024),
+				 errhint("Leave it out, and set queue_memory.")));
+	if (given > burrow_max_receive_message_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for Kafka property \"%s\": \"" INT64_FORMAT "\"", "receive.message.max.bytes", given),
+				 errdetail("This server allows at most %d.", burrow_max_receive_message_bytes),
+				 errhint("An administrator can raise burrow.max_receive_message_bytes.")));
+	if (given < 0 && fetch + 512 > Max(burrow_max_receive_message_bytes, RECEIVE_DEFAULT))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid combination of Kafka properties: \"%s\" makes \"%s\" " INT64_FORMAT,
+						number(properties, n, "fetch.max.bytes", -1) >= 0 ? "fetch.max.bytes" : "message.max.bytes",
+						"receive.message.max.bytes", fetch + 512),
 				 errdetail("This server allows at most %d.", burrow_max_receive_message_bytes),
 				 errhint("An administrator can raise burrow.max_receive_message_bytes.")));
 }
@@ -110,7 +174,7 @@ check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const Burr
 /* Runs with conf open, so that the caller can free it whatever happens. */
 static void
 check_properties(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf,
-				 const BurrowKafkaProperty *properties, int n)
+				 const BurrowKafkaProperty *properties, int n, int64 queue_memory)
 {
 	char		reason[BURROW_KAFKA_TEXT_MAX];
 
@@ -123,10 +187,11 @@ check_properties(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid combination of Kafka properties: %s", reason)));
+	check_sizes(properties, n, queue_memory);
 }
 
 void
-burrow_kafka_properties_check(const char *json)
+burrow_kafka_properties_check(const char *json, int64 queue_memory)
 {
 	BurrowKafkaProperty *properties;
 	int			n = burrow_kafka_properties_parse(json, &properties);
@@ -141,7 +206,7 @@ burrow_kafka_properties_check(const char *json)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	PG_TRY();
 	{
-		check_properties(kafka, conf, properties, n);
+		check_properties(kafka, conf, properties, n, queue_memory);
 	}
 	PG_FINALLY();
 	{

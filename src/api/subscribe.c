@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
+#include "api/ceilings.h"
 #include "api/consumer_group.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
@@ -88,6 +89,7 @@ join_group(int32 subid)
 	const BurrowSubscription *sub = burrow_subscription_load(subid);
 
 	burrow_consumer_group_take(sub, true);
+	burrow_ceilings_check_subscriptions(sub->owner);
 	burrow_consumer_group_check_member(sub);
 }
 
@@ -165,10 +167,12 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	burrow_access_end(&access);
 	/* after the row: two of the same name are told that it is the name */
 	join_group(subid);
-	burrow_call_check_slot(subid);
 	write_audit(subid, name, owner, topic, handler.signature, values);
 	if (strcmp(values[BURROW_OPTION_ENABLED], "true") == 0)
+	{
+		burrow_call_check_slot(subid);
 		burrow_call_warn_not_started(name);
+	}
 
 	burrow_registry_wake_at_commit();
 	PG_RETURN_TEXT_P(cstring_to_text(name));

@@ -24,6 +24,13 @@ typedef struct BurrowIdentity
 	bool		at_home;		/* as burrow_subscription_at_home() says */
 }			BurrowIdentity;
 
+/* Is it one that the catalog keeps from running until somebody says otherwise: disabled, or a copy? */
+static inline bool
+burrow_identity_rests(const BurrowIdentity * sub)
+{
+	return sub->status == BURROW_STATUS_DISABLED || !sub->at_home;
+}
+
 /*
  * In the current memory context; NULL: there is no such subscription.  lock: keeps others from
  * changing it until the end of the transaction.  The extension must be there.

@@ -169,24 +169,21 @@ burrow_subscription_find(const char *name, bool lock)
 	return sub;
 }
 
-/* group NULL: of all groups. */
-static List *
-list_of_group(const char *group)
+List *
+burrow_subscription_list_group(const char *group)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	BurrowCatalogAccess access;
 	List	   *list = NIL;
 	Oid			types[] = {TEXTOID};
-	Datum		values[] = {group != NULL ? CStringGetTextDatum(group) : (Datum) 0};
+	Datum		values[] = {CStringGetTextDatum(group)};
 	uint64		n;
 
 	if (!burrow_access_begin(&access))
 		return NIL;
-	n = burrow_access_execute(group == NULL ?
-							  "SELECT " COLUMNS " FROM burrow.subscription s ORDER BY s.subid" :
-							  "SELECT " COLUMNS " FROM burrow.subscription s"
+	n = burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s"
 							  " WHERE s.consumer_group OPERATOR(pg_catalog.=) $1 ORDER BY s.subid",
-							  group == NULL ? 0 : 1, types, values, NULL, SPI_OK_SELECT);
+							  1, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 	{
 		BurrowSubscription *sub = read_row(i, caller);
@@ -197,18 +194,6 @@ list_of_group(const char *group)
 	}
 	burrow_access_end(&access);
 	return list;
-}
-
-List *
-burrow_subscription_list(void)
-{
-	return list_of_group(NULL);
-}
-
-List *
-burrow_subscription_list_group(const char *group)
-{
-	return list_of_group(group);
 }
 
 bool

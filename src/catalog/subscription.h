@@ -89,9 +89,8 @@ extern BurrowSubscription *burrow_subscription_load(int32 subid);
 /* The same by name; lock: keeps others from changing it until the end of the transaction.
  * The extension must be there. */
 extern BurrowSubscription *burrow_subscription_find(const char *name, bool lock);
-/* All of this database, a list of BurrowSubscription. */
-extern List *burrow_subscription_list(void);
-/* Those of this database that are in this consumer group. */
+/* Those of this database that are in this consumer group, a list of BurrowSubscription.  There is none of
+ * all: one role's large options are nothing to load for another's call; see catalog/identity.h. */
 extern List *burrow_subscription_list_group(const char *group);
 /* Is this the server and database that the subscription was made in? */
 extern bool burrow_subscription_at_home(const BurrowSubscription *sub);

@@ -34,6 +34,7 @@
 #include "shmem/groups.h"
 #include "shmem/registry.h"
 #include "shmem/shared_text.h"
+#include "shmem/subscription_slots.h"
 
 /* So that a table that somebody has locked does not keep a place for discovery
  * workers from other databases for long. */
@@ -71,16 +72,19 @@ resting_state(const BurrowIdentity * sub)
 static bool
 reconcile_one(const BurrowIdentity * sub, BurrowState state)
 {
-	int			number = burrow_registry_reserve(MyDatabaseId, sub->subid);
+	bool		rests = burrow_identity_rests(sub);
+	int			number = rests ? burrow_registry_find(MyDatabaseId, sub->subid) :
+	burrow_subscription_slots_reserve(MyDatabaseId, sub->subid);
 	BurrowSubscriptionSlot *slot;
 	bool		wanted = state == BURROW_STARTING;
 
 	if (number < 0)
-		return false;
+		return rests;
 	slot = &burrow->subscriptions[number];
 	slot->owner = sub->owner;
 	strlcpy(slot->name, sub->name, sizeof(slot->name));
 	burrow_shared_text_copy(slot->title, sizeof(slot->title), sub->name);
+	slot->rests = rests;
 	slot->dropped = false;
 	if (wanted && !slot->wanted)
 	{

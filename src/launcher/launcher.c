@@ -39,6 +39,7 @@
 #include "runtime/bgw.h"
 #include "shmem/groups.h"
 #include "shmem/registry.h"
+#include "shmem/subscription_slots.h"
 
 #define BACKOFF_FIRST_MS	1000
 #define BACKOFF_MAX_MS		60000
@@ -490,10 +491,12 @@ free_dropped(void)
 	for (int i = 0; i < burrow->nsubscriptions; i++)
 	{
 		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+		bool		gone = sub->in_use && sub->dropped && burrow_registry_is_idle(i);
 
-		if (!sub->in_use || !sub->dropped || !burrow_registry_is_idle(i))
+		if (!gone && !burrow_subscription_slots_is_evictable(i))
 			continue;
-		sub->in_use = false;
+		if (gone)
+			sub->in_use = false;
 		if (burrow->short_of_slots)
 		{
 			/* one that found no slot may have this one; only a look tells which */

@@ -148,21 +148,32 @@ set_properties(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
 		set_property(kafka, sub, conf, o->kafka[i].name, o->kafka[i].value);
 }
 
+/* The share, or what the user has set, if that is less; librdkafka reads hexadecimal numbers, too. */
+static void
+limit_queue(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
+			const char *name, int64 share)
+{
+	const BurrowOptions *o = &sub->options;
+
+	for (int i = 0; i < o->nkafka; i++)
+		if (strcmp(o->kafka[i].name, name) == 0)
+			share = Min(share, strtoll(o->kafka[i].value, NULL, 0));
+	set_property(kafka, sub, conf, name, psprintf(INT64_FORMAT, share));
+}
+
 /*
  * Each partition's share of queue_memory, in bytes and in messages: librdkafka counts their
  * bytes only, and needs 310 for itself with each.  Not fewer messages: before 2.2 it looks
  * at a queue that was full again after a second, so what is queued is all that a partition
- * gives in that time.
+ * gives in that time.  After the user's properties, which can make it less and not more.
  */
 static void
 limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int partitions)
 {
 	int64		bytes = sub->options.queue_memory / partitions;
 
-	set_property(kafka, sub, conf, "queued.max.messages.kbytes",
-				 psprintf("%d", (int) Min(Max(bytes / 1024, 64), 2097151)));
-	set_property(kafka, sub, conf, "queued.min.messages",
-				 psprintf("%d", (int) Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000)));
+	limit_queue(kafka, sub, conf, "queued.max.messages.kbytes", Min(Max(bytes / 1024, 64), 2097151));
+	limit_queue(kafka, sub, conf, "queued.min.messages", Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000));
 }
 
 /* partitions: to divide queue_memory by; 0: this client is a metadata client, to read so many messages,
@@ -179,9 +190,9 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 	set_address(kafka, sub, conf);
 	/* a crash or a restart takes its partitions back at once */
 	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub, fingerprint));
+	set_properties(kafka, sub, conf);
 	if (partitions > 0)
 		limit_queues(kafka, sub, conf, partitions);
-	set_properties(kafka, sub, conf);
 	if (!kafka->conf_leave_out(conf, sub->topic, text))
 	{
 		kafka->conf_free(conf);

@@ -81,20 +81,6 @@ burrow_registry_request_shmem(void)
 	RequestNamedLWLockTranche(TRACKER_TRANCHE, 1);
 }
 
-/* Forget what another subscription has counted. */
-static void
-reset_stats(BurrowSubscriptionSlot *sub)
-{
-	for (int i = 0; i < BURROW_NCOUNTERS; i++)
-		pg_atomic_write_u64(&sub->counters[i], 0);
-	pg_atomic_write_u64(&sub->jobs_queued, 0);
-	pg_atomic_write_u64(&sub->inflight, 0);
-	pg_atomic_write_u64(&sub->inflight_bytes, 0);
-	pg_atomic_write_u64(&sub->unconfirmed_since, 0);
-	burrow_histogram_reset(&sub->handler_time);
-	burrow_histogram_reset(&sub->end_to_end_time);
-}
-
 static void
 init_subscription(BurrowSubscriptionSlot *sub)
 {
@@ -329,60 +315,6 @@ burrow_registry_find(Oid dboid, int32 subid)
 			return i;
 	}
 	return -1;
-}
-
-int
-burrow_registry_reserve(Oid dboid, int32 subid)
-{
-	int			slot = burrow_registry_find(dboid, subid);
-
-	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
-
-	for (int i = 0; i < burrow->nsubscriptions && slot < 0; i++)
-	{
-		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
-
-		if (sub->in_use)
-			continue;
-		sub->in_use = true;
-		sub->dboid = dboid;
-		sub->subid = subid;
-		sub->owner = InvalidOid;
-		sub->name[0] = '\0';
-		sub->wanted = false;
-		sub->dropped = false;
-		sub->generation = 0;
-		sub->starting = false;
-		sub->started_at = 0;
-		sub->restart_at = 0;
-		sub->restart_delay_ms = 0;
-		sub->ended = false;
-		sub->leave = BURROW_LEAVE_DIED;
-		sub->consumer_pid = 0;
-		sub->consumer_proc = NULL;
-		sub->in_group = false;
-		sub->state = BURROW_STARTING;
-		memset(&sub->last_error, 0, sizeof(sub->last_error));
-		sub->stats_reset = GetCurrentTimestamp();
-		sub->workers_wanted = 0;
-		sub->shortage = BURROW_SHORT_OF_NOTHING;
-		pg_atomic_write_u32(&sub->requests, 0);
-		reset_stats(sub);
-		slot = i;
-	}
-	return slot;
-}
-
-int
-burrow_registry_free_slots(void)
-{
-	int			n = 0;
-
-	LWLockAcquire(burrow->lock, LW_SHARED);
-	for (int i = 0; i < burrow->nsubscriptions; i++)
-		n += !burrow->subscriptions[i].in_use;
-	LWLockRelease(burrow->lock);
-	return n;
 }
 
 bool

@@ -44,11 +44,6 @@ extern void burrow_registry_wake_launcher(void);
 
 /* Slot number, or -1.  Locks: caller holds burrow->lock. */
 extern int	burrow_registry_find(Oid dboid, int32 subid);
-/* Finds or reserves a slot; -1 when all are in use.  Locks: caller holds burrow->lock exclusively. */
-extern int	burrow_registry_reserve(Oid dboid, int32 subid);
-/* Free subscription slots.  Locks: takes burrow->lock. */
-extern int	burrow_registry_free_slots(void);
-
 /* Has neither a consumer nor a worker.  Locks: caller holds burrow->lock. */
 extern bool burrow_registry_is_idle(int slot);
 

@@ -94,6 +94,8 @@ typedef struct BurrowSubscriptionSlot
 	char		title[BURROW_TITLE_MAX + 1];	/* what of the name fits into a process's */
 	bool		wanted;			/* the catalog says that it should run; a consumer that stops
 								 * clears it until the catalog was read again */
+	bool		rests;			/* the catalog says that it cannot run until it says otherwise:
+								 * its slot goes to one that can, if there is no other */
 	bool		dropped;		/* not in the catalog any more: the launcher frees the slot when
 								 * no process refers to it */
 

@@ -22,38 +22,38 @@ $node->wait_for('the setting', "SELECT current_setting('burrow.bootstrap_servers
 like($node->sql_error("SELECT burrow.subscribe('orders', 'h', workers => 7)"),
 	qr/22023: invalid value for option "workers": "7"\nDETAIL:  This server has room for 6 workers .*\nHINT:  Raise burrow.max_workers/,
 	'not more workers than the server has slots');
-$node->sql("SELECT burrow.subscribe('orders', 'h', workers => 6, enabled => false)");
+$node->sql("SELECT burrow.subscribe('orders', 'h', workers => 6)");
 like($node->sql_error("SELECT burrow.alter('orders', workers => 8)"), qr/22023: .*"workers": "8"/, 'nor after alter');
 
 # ---- subscriptions, those of the same transaction and of other databases among them
 
 my $full = qr/53400: too many subscriptions\nDETAIL:  This server has room for 2 subscriptions\.\nHINT:  Raise burrow.max_subscriptions/;
-like($node->sql_error("BEGIN; SELECT burrow.subscribe('b', 'h', enabled => false); SELECT burrow.subscribe('c', 'h', enabled => false)"),
+like($node->sql_error("BEGIN; SELECT burrow.subscribe('b', 'h'); SELECT burrow.subscribe('c', 'h')"),
 	$full, 'two more in one transaction do not fit');
 is($node->sql('SELECT count(*) FROM burrow.subscriptions'), '1', 'and nothing of it is left');
 $node->wait_for('the slot of the first', 'SELECT count(*) = 1 FROM burrow._subscription_slots()');
 $node->sql('CREATE DATABASE other');
 $node->sql("CREATE EXTENSION burrow; CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''", 'other');
-$node->sql("SELECT burrow.subscribe('orders', 'h', enabled => false)", 'other');
+$node->sql("SELECT burrow.subscribe('orders', 'h')", 'other');
 $node->wait_for('its slot', 'SELECT count(*) = 1 FROM burrow._subscription_slots()', database => 'other');
-like($node->sql_error("SELECT burrow.subscribe('more', 'h', enabled => false)"), $full, 'another database\'s count too');
-like($node->sql_error("SELECT burrow.subscribe('more', 'h', enabled => false)", 'other'), qr/53400/, 'in either');
+like($node->sql_error("SELECT burrow.subscribe('more', 'h')"), $full, 'another database\'s count too');
+like($node->sql_error("SELECT burrow.subscribe('more', 'h')", 'other'), qr/53400/, 'in either');
 $node->sql("SELECT burrow.alter('orders', workers => 2)");
 pass('what has a slot can be changed');
 
 # One that is gone makes room.
 $node->sql("SELECT burrow.unsubscribe('orders')", 'other');
 $node->wait_for('the slot to be free', 'SELECT count(*) = 0 FROM burrow._subscription_slots()', database => 'other');
-is($node->sql("SELECT burrow.subscribe('more', 'h', enabled => false)"), 'more', 'there is room again');
+is($node->sql("SELECT burrow.subscribe('more', 'h')"), 'more', 'there is room again');
 
 # ---- the owner has to be able to log in, before PostgreSQL 17
 
 $node->sql("CREATE ROLE team NOLOGIN; GRANT EXECUTE ON FUNCTION burrow.subscribe TO team; SELECT burrow.unsubscribe('more')");
 $node->wait_for('the slot to be free', 'SELECT count(*) = 1 FROM burrow._subscription_slots()');
-my $as_team = "SET ROLE team; SELECT burrow.subscribe('team', 'h', enabled => false)";
+my $as_team = "SET ROLE team; SELECT burrow.subscribe('team', 'h')";
 if ($node->sql('SHOW server_version_num') < 170000)
 {
-	like($node->sql_error($as_team), qr/42501: role "team" is not permitted to log in\nDETAIL:  The workers of subscription "team" connect as this role\.\nHINT:  Use ALTER ROLE/,
+	like($node->sql_error($as_team), qr/42501: role "team" is not permitted to log in\nDETAIL:  The workers of subscription "team" connect as this role\.\nHINT:  This mends it: ALTER ROLE/,
 		'workers could not connect as a role without LOGIN');
 }
 else

@@ -100,7 +100,6 @@ works('beta', 'beta', 'after SET TABLESPACE');
 
 quick('CREATE DATABASE copy TEMPLATE beta');
 works('beta', 'beta', 'after the database was a template');
-$node->wait_for('the copy to be looked at', 'SELECT count(*) = 1 FROM burrow._subscription_slots()', database => 'copy');
 is($node->sql('SELECT state FROM burrow.subscriptions', 'copy'), 'disabled', 'a copy does not start by itself');
 is($node->sql('SELECT consumer_pid IS NULL FROM burrow.subscriptions', 'copy'), 't', 'it has no consumer');
 $node->restart;

@@ -1,0 +1,107 @@
+/*
+ * subscription_slots.c
+ *	  Which subscription has which slot.
+ *
+ * Runs in: discovery workers, and backends that ask whether there is room.
+ * Locking: burrow->lock.
+ *
+ * A subscription keeps its slot while it is paused or halted, with what it has counted.  One
+ * that is disabled, or a copy, keeps it for as long as nobody else needs it.
+ */
+#include "postgres.h"
+
+#include "shmem/registry.h"
+#include "shmem/subscription_slots.h"
+
+/* Forget what another subscription has counted. */
+static void
+reset_stats(BurrowSubscriptionSlot *sub)
+{
+	for (int i = 0; i < BURROW_NCOUNTERS; i++)
+		pg_atomic_write_u64(&sub->counters[i], 0);
+	pg_atomic_write_u64(&sub->jobs_queued, 0);
+	pg_atomic_write_u64(&sub->inflight, 0);
+	pg_atomic_write_u64(&sub->inflight_bytes, 0);
+	pg_atomic_write_u64(&sub->unconfirmed_since, 0);
+	burrow_histogram_reset(&sub->handler_time);
+	burrow_histogram_reset(&sub->end_to_end_time);
+}
+
+static bool
+is_taken(int slot)
+{
+	return burrow->subscriptions[slot].in_use;
+}
+
+bool
+burrow_subscription_slots_is_evictable(int slot)
+{
+	const BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+
+	return sub->in_use && sub->rests && !sub->ended && burrow_registry_is_idle(slot);
+}
+
+static int
+count_slots(bool (*counts) (int slot))
+{
+	int			n = 0;
+
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+		n += counts(i);
+	return n;
+}
+
+int
+burrow_subscription_slots_reserve(Oid dboid, int32 subid)
+{
+	int			slot = burrow_registry_find(dboid, subid);
+	bool		evict = burrow->nsubscriptions == count_slots(is_taken);
+
+	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
+
+	for (int i = 0; i < burrow->nsubscriptions && slot < 0; i++)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[i];
+
+		if (is_taken(i) && !(evict && burrow_subscription_slots_is_evictable(i)))
+			continue;
+		sub->in_use = true;
+		sub->dboid = dboid;
+		sub->subid = subid;
+		sub->owner = InvalidOid;
+		sub->name[0] = '\0';
+		sub->wanted = false;
+		sub->rests = false;
+		sub->dropped = false;
+		sub->generation = 0;
+		sub->starting = false;
+		sub->started_at = 0;
+		sub->restart_at = 0;
+		sub->restart_delay_ms = 0;
+		sub->ended = false;
+		sub->leave = BURROW_LEAVE_DIED;
+		sub->consumer_pid = 0;
+		sub->consumer_proc = NULL;
+		sub->in_group = false;
+		sub->state = BURROW_STARTING;
+		memset(&sub->last_error, 0, sizeof(sub->last_error));
+		sub->stats_reset = GetCurrentTimestamp();
+		sub->workers_wanted = 0;
+		sub->shortage = BURROW_SHORT_OF_NOTHING;
+		pg_atomic_write_u32(&sub->requests, 0);
+		reset_stats(sub);
+		slot = i;
+	}
+	return slot;
+}
+
+int
+burrow_subscription_slots_free(void)
+{
+	int			n;
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	n = burrow->nsubscriptions - count_slots(is_taken) + count_slots(burrow_subscription_slots_is_evictable);
+	LWLockRelease(burrow->lock);
+	return n;
+}
