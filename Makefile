@@ -68,6 +68,7 @@ OBJS = $(CORE_OBJS) \
 	src/handler/cancel.o \
 	src/worker/chunk.o \
 	src/worker/chunk_frame.o \
+	src/worker/permission.o \
 	src/worker/session.o \
 	src/offsets/offset_commit.o \
 	src/consumer/commit_answer.o \
@@ -118,6 +119,7 @@ OBJS = $(CORE_OBJS) \
 	src/dead_letter/writer.o \
 	src/delivery/results.o \
 	src/delivery/retry.o \
+	src/delivery/rights.o \
 	src/offsets/seek.o \
 	src/worker/worker.o \
 	src/api/alter.o \

@@ -896,6 +896,9 @@ AS $$
 			CROSS JOIN unnest(pg_blocking_pids(w.pid)) b (pid)
 		WHERE w.subscription = $1 AND w.state <> 'running'
 		GROUP BY b.pid
+	), rights AS MATERIALIZED (
+		-- the owner lacks one that the workers need
+		SELECT o.* FROM asked CROSS JOIN LATERAL burrow._owner_trouble(asked.subid) o WHERE o.cause IS NOT NULL
 	), lockers AS MATERIALIZED (
 		-- who keeps the consumer from writing a table of Burrow's; a prepared transaction has no pid
 		SELECT DISTINCT coalesce(l.pid, 0) AS pid, coalesce(a.xact_start, s.last_error_at) AS since,
@@ -919,7 +922,7 @@ AS $$
 			WHEN s.state = 'disabled' AND o.cause IS NOT NULL THEN o.next_statement
 			ELSE coalesce(s.error_next_statement, format('SELECT burrow.resume(%L);', s.subscription))
 		END
-	FROM sub s CROSS JOIN asked CROSS JOIN LATERAL burrow._owner_trouble(asked.subid) o
+	FROM sub s LEFT JOIN rights o ON true
 	WHERE s.state IN ('halted', 'paused', 'disabled')
 	UNION ALL
 	-- whatever the plan is, this asks whether there is such a subscription
@@ -929,9 +932,12 @@ AS $$
 		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
 	FROM sub s WHERE s.wait_until IS NOT NULL
 	UNION ALL
+	SELECT o.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, o.next_statement
+	FROM sub s CROSS JOIN rights o WHERE s.state NOT IN ('halted', 'paused', 'disabled')
+	UNION ALL
 	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
 	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
-	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND NOT EXISTS (SELECT FROM lockers) AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
+	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND NOT EXISTS (SELECT FROM lockers) AND NOT EXISTS (SELECT FROM rights) AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
 		-- a partition's trouble, below, is not Kafka's
 		AND NOT EXISTS (SELECT FROM unfetched u WHERE starts_with(s.last_error, u.trouble))
 	UNION ALL

@@ -16,6 +16,7 @@
 #include "delivery/reclaim.h"
 #include "delivery/results.h"
 #include "delivery/retry.h"
+#include "delivery/rights.h"
 #include "offsets/progress_merge.h"
 #include "partition/context.h"
 #include "partition/partition.h"
@@ -73,7 +74,9 @@ start_missing(const BurrowConsumer *c)
 		wanted = Max(wanted, (int) Min((uint64) o->workers, present + ready - pool->nstarting));
 	if (burrow_retry_lacks_session(c))
 		wanted = Max(wanted, present + 1);
-	burrow_pool_start_workers(c, Min(wanted, o->workers));
+	wanted = Min(wanted, o->workers);
+	if (burrow_rights_allow(c, present < wanted && pool->start_again_at <= c->now))
+		burrow_pool_start_workers(c, wanted);
 }
 
 /* Idle workers that nobody needs leave, the one idle for longest first. */
@@ -266,8 +269,10 @@ next_due(const BurrowConsumer *c)
 	const BurrowPool *pool = burrow_pool();
 	TimestampTz next = 0;
 
-	if (pool->start_again_at != 0 &&
-		pool->nlanes - pool->nleaving < burrow->subscriptions[c->slot].workers_wanted)
+	if (burrow_rights_next() != 0)
+		next = burrow_rights_next();
+	else if (pool->start_again_at != 0 &&
+			 pool->nlanes - pool->nleaving < burrow->subscriptions[c->slot].workers_wanted)
 		next = pool->start_again_at;
 	if (pool->renew && pool->nstarting == 0)
 		next = burrow_earlier(next, pool->renewed_at + RENEW_US);

@@ -47,6 +47,7 @@ make_setup(const BurrowConsumer *c)
 	setup->synchronous_commit = sub->options.synchronous_commit;
 	setup->delivery = sub->options.delivery;
 	strlcpy(setup->uuid, sub->uuid, sizeof(setup->uuid));
+	setup->run_as_owner = sub->options.run_as_owner;
 	setup->handler_owner = sub->handler_owner;
 	strlcpy(setup->subscription, sub->name, sizeof(setup->subscription));
 	strlcpy(setup->handler, sub->handler, sizeof(setup->handler));

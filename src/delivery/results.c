@@ -28,6 +28,7 @@
 #include "delivery/failure.h"
 #include "delivery/pool.h"
 #include "delivery/results.h"
+#include "delivery/rights.h"
 #include "offsets/offset_commit.h"
 #include "offsets/progress_merge.h"
 #include "partition/context.h"
@@ -303,6 +304,7 @@ burrow_results_lane_gone(const BurrowConsumer *c, BurrowLane *lane)
 		burrow_pool_forget_chunk(lane);
 	}
 	burrow_pool_let_go(c, lane);
+	burrow_rights_doubt();
 }
 
 /*

@@ -28,7 +28,8 @@ typedef enum BurrowStopReason
 typedef enum BurrowDegraded
 {
 	BURROW_DEGRADED_ENVIRONMENT = 1,	/* messages wait: delivery/failure.c */
-	BURROW_DEGRADED_DEAD_LETTER_TOPIC = 2	/* dead_letter/publisher.c */
+	BURROW_DEGRADED_DEAD_LETTER_TOPIC = 2,	/* dead_letter/publisher.c */
+	BURROW_DEGRADED_RIGHTS = 4	/* delivery/rights.c */
 } BurrowDegraded;
 
 /* Brings the state that the views show up to date: starting, running or retrying. */

@@ -368,7 +368,7 @@ void
 burrow_registry_set_error(int slot, const char *sqlstate, const char *message, const char *public_message)
 {
 	BurrowErrorInfo *error = &burrow->subscriptions[slot].last_error;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = message[0] != '\0' ? GetCurrentTimestamp() : 0;
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	error->at = now;

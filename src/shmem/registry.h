@@ -56,7 +56,7 @@ extern void burrow_registry_leave(int slot, BurrowLeave how);
 extern void burrow_registry_set_state(int slot, BurrowState state);
 /*
  * public_message is shown to those who may see the subscription, but not messages' contents; NULL:
- * the message is, because it is a text of Burrow's or librdkafka's own.
+ * the message is, because it is a text of Burrow's or librdkafka's own.  A message of "" forgets the last one.
  */
 extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message, const char *public_message);
 extern void burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries);

@@ -29,6 +29,7 @@ typedef struct BurrowWorkerSetup
 	int			synchronous_commit; /* SyncCommitLevel */
 	BurrowDelivery delivery;	/* exactly once: progress goes into each transaction */
 	char		uuid[BURROW_UUID_TEXT_LEN + 1]; /* the subscription's */
+	bool		run_as_owner;	/* a superuser calls what somebody else owns, and means it */
 	Oid			handler_owner;	/* owner of the function when it was subscribed */
 	char		subscription[BURROW_NAME_MAX + 1];
 	char		handler[BURROW_HANDLER_MAX + 1];	/* as regprocedure prints it, schema-qualified */

@@ -57,6 +57,7 @@
 #include "shmem/worker_slots.h"
 #include "worker/chunk.h"
 #include "worker/chunk_frame.h"
+#include "worker/permission.h"
 #include "worker/session.h"
 #include "runtime/crash_point.h"
 
@@ -124,12 +125,6 @@ burrow_chunk_init(BurrowWorker *w)
 
 /* ---- what others see ---- */
 
-static int
-handler_timeout_ms(const BurrowChunk *c)
-{
-	return (int) Min((c->setup->handler_timeout_us + 999) / 1000, (int64) INT_MAX);
-}
-
 static void
 error_context(void *arg)
 {
@@ -139,7 +134,7 @@ error_context(void *arg)
 	if (burrow_cancel_phase() != BURROW_WORKER_RUNNING)
 		return;
 	if (burrow_cancel_timed_out())
-		errcontext("handler_timeout of %d ms", handler_timeout_ms(c));
+		errcontext("handler_timeout of %d ms", burrow_chunk_timeout_ms(c));
 	if (c->saving)
 		errcontext("storing progress of topic \"%s\" partition %d for subscription \"%s\"",
 				   c->topic, c->header->partition, c->setup->subscription);
@@ -286,18 +281,13 @@ call_array(BurrowChunk *c)
 	end_call(c);
 }
 
-/* Microseconds since then; *then becomes now. */
-static uint32
-elapsed_us(instr_time *then)
+/* A right that is missing is the subscription's trouble, and no message's: this session leaves. */
+static bool
+may_call(BurrowChunk *c)
 {
-	instr_time	now;
-	instr_time	elapsed;
-
-	INSTR_TIME_SET_CURRENT(now);
-	elapsed = now;
-	INSTR_TIME_SUBTRACT(elapsed, *then);
-	*then = now;
-	return (uint32) Min(INSTR_TIME_GET_MICROSEC(elapsed), (uint64) PG_UINT32_MAX);
+	if (!burrow_permission_holds(c->w))
+		c->stopped = c->unfit = true;
+	return !c->unfit;
 }
 
 static void
@@ -339,14 +329,14 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 		/* the first is ours; each is known as a member before it runs: it may fail */
 		if (i > first)
 		{
-			if (!claim(c, i + 1))
+			if (!may_call(c) || !claim(c, i + 1))
 				break;
 			if (c->nmembers == 1)
 				burrow_cancel_begin_patience(burrow_sizer_patience_us(c->setup->batch_time_us));
 			add_member(c, i);
 		}
 		call_one(c, i);
-		us = elapsed_us(&clock);
+		us = burrow_chunk_elapsed_us(&clock);
 		c->result->results[i].handler_us = us;
 		used_us += us;
 		/* a SET LOCAL ROLE must not reach the next message either */
@@ -371,7 +361,7 @@ run_array(BurrowChunk *c, uint32 first, uint32 end)
 	c->next = end;
 	INSTR_TIME_SET_CURRENT(clock);
 	call_array(c);
-	us = elapsed_us(&clock) / c->nmembers;
+	us = burrow_chunk_elapsed_us(&clock) / c->nmembers;
 	for (uint32 i = 0; i < c->nmembers; i++)
 		c->result->results[c->members[i]].handler_us = us;
 }
@@ -470,6 +460,19 @@ abort_transaction(BurrowChunk *c)
 	drop_handler(c->w);
 }
 
+static void
+run_calls(BurrowChunk *c, uint32 first, uint32 end)
+{
+	c->array = burrow_handler_form(ready_handler(c)) == BURROW_HANDLER_ARRAY;
+	if (c->array)
+		run_array(c, first, end);
+	else
+		run_one_by_one(c, first, end);
+	c->called = true;
+	BURROW_CRASH_POINT("after handler");
+	save_progress(c);
+}
+
 /*
  * Runs messages from first (not resolved) to before end, or fewer, in a transaction.
  * True: committed.  False: nothing of it has happened, and c->error says why.
@@ -492,14 +495,10 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
 		burrow_session_begin_transaction();
-		c->array = burrow_handler_form(ready_handler(c)) == BURROW_HANDLER_ARRAY;
-		if (c->array)
-			run_array(c, first, end);
+		if (may_call(c))
+			run_calls(c, first, end);
 		else
-			run_one_by_one(c, first, end);
-		c->called = true;
-		BURROW_CRASH_POINT("after handler");
-		save_progress(c);
+			c->nmembers = 0;
 		BURROW_CRASH_POINT("progress written");
 		committing = c;
 		CommitTransactionCommand();
@@ -573,7 +572,7 @@ static void run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone);
 static void
 take_apart(BurrowChunk *c)
 {
-	uint32		us = elapsed_us(&c->began);
+	uint32		us = burrow_chunk_elapsed_us(&c->began);
 
 	for (uint32 i = 0; i < c->nmembers; i++)
 	{
@@ -593,7 +592,7 @@ take_apart(BurrowChunk *c)
 static void
 note_loss(BurrowChunk *c)
 {
-	uint32		us = elapsed_us(&c->began);
+	uint32		us = burrow_chunk_elapsed_us(&c->began);
 
 	c->result->lost_us += Max(us, 1);
 	if (burrow_policy_is_conflict(unpack_sql_state(c->error->sqlerrcode)))
@@ -614,7 +613,7 @@ transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 		take_apart(c);
 	else if (timed_out(c) && !(c->array && c->nmembers > 1))
 	{
-		c->error->message = psprintf("handler was cancelled after %d ms", handler_timeout_ms(c));
+		c->error->message = psprintf("handler was cancelled after %d ms", burrow_chunk_timeout_ms(c));
 		burrow_chunk_frame_message_failed(c, c->current);
 		run_messages(c, first, end, true);
 	}
@@ -685,7 +684,7 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	burrow_cancel_end_chunk();
 
 	error_context_stack = callback.previous;
-	gone = c->gone;
+	gone = c->gone || c->unfit;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->chunk_cxt);
 

@@ -11,7 +11,7 @@
 extern void burrow_chunk_init(BurrowWorker *w);
 
 /*
- * Runs the chunk and sends its results.  False: the consumer is gone, leave.  Raises
+ * Runs the chunk and sends its results.  False: leave, since the consumer is gone or a right is missing.  Raises
  * an error, which ends the process, for what is not a message's fault: a malformed
  * frame, or a session that is no longer the owner's.
  */

@@ -24,6 +24,8 @@ typedef struct BurrowWorker
 	MemoryContext message_cxt;	/* reset after each message */
 	MemoryContext handler_cxt;	/* the prepared handler; reset with it */
 	BurrowHandler *handler;		/* NULL: to be prepared */
+	bool		permitted;		/* the handler may be called, as far as the catalogs are known */
+	uint64		permitted_at;	/* burrow_owner_changes() then */
 } BurrowWorker;
 
 typedef struct BurrowChunk
@@ -60,8 +62,29 @@ typedef struct BurrowChunk
 	bool		fresh;			/* the session could not be to blame for it */
 
 	bool		stopped;		/* what is not done goes back */
+	bool		unfit;			/* a right is missing that the handler's call needs */
 	bool		gone;			/* the consumer is */
 } BurrowChunk;
+
+static inline int
+burrow_chunk_timeout_ms(const BurrowChunk *c)
+{
+	return (int) Min((c->setup->handler_timeout_us + 999) / 1000, (int64) INT_MAX);
+}
+
+/* Microseconds since then; *then becomes now. */
+static inline uint32
+burrow_chunk_elapsed_us(instr_time *then)
+{
+	instr_time	now;
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(now);
+	elapsed = now;
+	INSTR_TIME_SUBTRACT(elapsed, *then);
+	*then = now;
+	return (uint32) Min(INSTR_TIME_GET_MICROSEC(elapsed), (uint64) PG_UINT32_MAX);
+}
 
 static inline bool
 burrow_chunk_is_resolved(const BurrowChunk *c, uint32 index)

@@ -135,9 +135,12 @@ handled('definer', 'app helper', 'SECURITY DEFINER');
 $node->sql('GRANT helper TO app; ALTER FUNCTION definer(text) OWNER TO app');
 handled('definer', 'app app', "the function's owner is looked up again");
 $node->sql('REVOKE EXECUTE ON FUNCTION definer(text) FROM PUBLIC, app; ALTER FUNCTION definer(text) OWNER TO helper; REVOKE helper FROM app');
-halts('definer', '42501', qr/permission denied for function definer/, 'the right to execute it is needed each time');
+$n++;
+$kafka->produce('definer', { key => 'k', value => "$n" });
+$node->wait_for('the right to be missed', q{SELECT state = 'retrying' AND last_error ~ 'role "app" may not execute function public.definer' FROM burrow.subscriptions WHERE subscription = 'definer'});
 $node->sql('GRANT EXECUTE ON FUNCTION definer(text) TO app');
-resumes('definer', 'app helper', 'goes on when it is granted');
+$node->wait_for('the message to be handled', "SELECT count(*) > 0 FROM got WHERE n = $n");
+is($node->sql("SELECT what FROM got WHERE n = $n"), 'app helper', 'the right to execute it is needed each time, and it goes on when it is granted');
 
 # Somebody who takes a name that became free does not get his code run as the owner.
 $node->sql('DROP FUNCTION definer(text); SET ROLE stranger;

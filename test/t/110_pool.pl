@@ -77,8 +77,8 @@ $node->sql('REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');
 $node->sql("SELECT pg_terminate_backend($pid)");
 $kafka->produce('denied', { key => 'x', value => '{"n": 1}' });
 $node->wait_for('the view to say that workers cannot start',
-	"SELECT last_error LIKE 'a worker ended before it could work%' FROM burrow.subscriptions WHERE subscription = 'denied'");
-like($node->log_since(0), qr/permission denied for database "postgres"/, 'the log says why');
+	q{SELECT last_error = 'role "app" may not connect to database "postgres"' FROM burrow.subscriptions WHERE subscription = 'denied'});
+like($node->log_since(0), qr/WARNING:  subscription "denied" is waiting: role "app" may not connect to database "postgres"/, 'the log says why');
 $node->sql('GRANT CONNECT ON DATABASE postgres TO app');
 $node->wait_for('the message', 'SELECT count(*) = 1 FROM got WHERE n = 1', timeout => 90);
 

@@ -111,5 +111,89 @@ $node->wait_for_state('orders', 'running');
 goes_on('postgres', 'but when he means it');
 $node->sql(q{SELECT burrow.unsubscribe('orders')});
 
+# ---- rights that are taken away: the workers stop before the next message, and go on when they are back
+
+$node->sql(<<'SQL');
+CREATE SCHEMA app;
+CREATE FUNCTION app.h(value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF value = 'wait' THEN PERFORM pg_advisory_lock_shared(4711), pg_advisory_unlock_shared(4711); END IF;
+    INSERT INTO public.got VALUES (value);
+END $$;
+REVOKE EXECUTE ON FUNCTION app.h FROM PUBLIC;
+GRANT USAGE ON SCHEMA app TO clerk;
+GRANT EXECUTE ON FUNCTION app.h TO clerk;
+CREATE ROLE second LOGIN SUPERUSER;
+CREATE FUNCTION seconds(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO public.got VALUES (value)';
+ALTER FUNCTION seconds OWNER TO second;
+SQL
+as('clerk', q{SELECT burrow.subscribe('orders', 'app.h', workers => 1, batch_time => '30 s', start_from => 'latest')});
+
+# Takes a right away, sees the subscription stop and say why, has that statement run, and sees it go on.
+sub stops_and_goes_on
+{
+	my ($role, $take, $cause, $statement) = @_;
+	$node->wait_for_state('orders', 'running');
+	$node->wait_for('a worker', q{SELECT count(*) > 0 FROM burrow.workers});
+	$node->sql($take);
+	$sent++;
+	$kafka->produce('orders', { key => 'k', value => "m$sent" });
+	$node->wait_for('the workers to leave', q{SELECT state = 'retrying' AND (SELECT count(*) = 0 FROM burrow.workers) FROM burrow.subscriptions});
+	my ($error, $failed, $handled) = split /\|/, $node->sql("SELECT last_error, (SELECT messages_failed FROM burrow.stats), (SELECT count(*) FROM got WHERE value = 'm$sent') FROM burrow.subscriptions");
+	like($error, $cause, "$take: why");
+	is("$failed $handled", '0 0', 'no message is handled, and none fails');
+	my ($why, $next) = split /\|/, $node->sql(q{SELECT cause, next_statement FROM burrow.why_stuck('orders')});
+	like($why, $cause, 'why_stuck says it');
+	like($next, $statement, 'with the statement that mends it');
+	$node->sql($next);
+	$node->wait_for("message $sent", "SELECT count(*) = 1 FROM got WHERE value = 'm$sent'");
+	is($node->sql("SELECT by FROM got WHERE value = 'm$sent'"), $role, 'goes on by itself');
+	$node->wait_for_state('orders', 'running');
+	is($node->sql(q{SELECT last_error, (SELECT count(*) FROM burrow.why_stuck('orders')) FROM burrow.subscriptions}), '|0', 'and the error is gone');
+	return;
+}
+
+stops_and_goes_on('clerk', 'ALTER ROLE clerk NOLOGIN', qr/^role "clerk" is not permitted to log in$/, qr/^ALTER ROLE clerk LOGIN;$/);
+stops_and_goes_on('clerk', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC', qr/^role "clerk" may not connect to database "postgres"$/, qr/^GRANT CONNECT ON DATABASE postgres TO clerk;$/);
+stops_and_goes_on('clerk', 'REVOKE EXECUTE ON FUNCTION app.h FROM clerk', qr/^role "clerk" may not execute function app\.h\((pg_catalog\.)?text\)$/, qr/^GRANT EXECUTE ON FUNCTION app\.h\((pg_catalog\.)?text\) TO clerk;$/);
+stops_and_goes_on('clerk', 'REVOKE USAGE ON SCHEMA app FROM clerk', qr/^role "clerk" may not use schema "app"$/, qr/^GRANT USAGE ON SCHEMA app TO clerk;$/);
+
+# at the next message, though many are in a worker's hands
+my $lock = $node->background_psql('postgres');
+$lock->query_safe('SELECT pg_advisory_lock(4711)');
+$kafka->produce('orders', map { { key => 'k', value => $_ } } (map { "before $_" } 1 .. 10), 'wait', (map { "after $_" } 1 .. 10));
+$node->wait_for('the worker to wait', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+$node->sql('ALTER ROLE clerk NOLOGIN');
+$lock->quit;
+$node->wait_for('the workers to leave', q{SELECT state = 'retrying' AND (SELECT count(*) = 0 FROM burrow.workers) FROM burrow.subscriptions});
+is($node->sql(q{SELECT count(*) FILTER (WHERE value LIKE 'before%'), count(*) FILTER (WHERE value = 'wait'), count(*) FILTER (WHERE value LIKE 'after%') FROM got}), '10|1|0',
+	'the one in hand is done, the next is not begun');
+$node->sql('ALTER ROLE clerk LOGIN');
+$node->wait_for('the others', q{SELECT count(*) = 10 FROM got WHERE value LIKE 'after%'});
+is($node->sql(q{SELECT count(*), count(DISTINCT value) FROM got WHERE value ~ '^(before|wait|after)'}), '21|21', 'each once');
+
+# a consumer that starts so
+$node->sql('ALTER ROLE clerk NOLOGIN');
+$node->restart;
+$node->wait_for_state('orders', 'retrying');
+$node->wait_for('the error', q{SELECT last_error = 'role "clerk" is not permitted to log in' FROM burrow.subscriptions});
+$node->sql('ALTER ROLE clerk LOGIN');
+$node->wait_for_state('orders', 'running');
+is($node->sql(q{SELECT last_error FROM burrow.subscriptions}), '', 'after a restart, too');
+as('clerk', q{SELECT burrow.unsubscribe('orders')});
+
+# a superuser's: who owns the function is not one any more
+$node->sql(q{SELECT burrow.subscribe('orders', 'seconds', start_from => 'latest')});
+goes_on('postgres', "a superuser runs another superuser's function");
+stops_and_goes_on('postgres', 'ALTER ROLE second NOSUPERUSER', qr/^function public\.seconds\((pg_catalog\.)?text\) is owned by role "second", who is not a superuser$/,
+	qr/^ALTER FUNCTION public\.seconds\((pg_catalog\.)?text\) OWNER TO postgres;$/);
+$node->sql(q{SELECT burrow.unsubscribe('orders')});
+
+# forged by a superuser's hand: what is read is checked
+$node->sql(q{SELECT burrow.subscribe('orders', 'h', enabled => false); UPDATE burrow.subscription SET handler = 'public.trap(text)', status = 'enabled'});
+as('clerk', q{SELECT burrow.subscribe('other', 'h')});
+$node->wait_for('the consumer to say so', q{SELECT last_error ~ 'trap.* is owned by role "stranger", who is not a superuser' FROM burrow.subscriptions WHERE subscription = 'orders'});
+is($node->sql(q{SELECT count(*) FROM burrow.workers WHERE subscription = 'orders'}), '0', 'a row that was written by hand gives nobody rights');
+
 $node->stop;
 done_testing();
