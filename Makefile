@@ -38,6 +38,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/shared_text.o \
+	src/shmem/server_changes.o \
 	src/shmem/session_settings.o \
 	src/shmem/subscription_slots.o \
 	src/shmem/transport.o \
@@ -59,6 +60,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/position.o \
 	src/catalog/progress.o \
 	src/catalog/seek_request.o \
+	src/catalog/server.o \
 	src/catalog/sqlstates.o \
 	src/catalog/size_text.o \
 	src/catalog/start_from.o \
@@ -136,6 +138,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/owner_trigger.o \
 	src/api/role.o \
 	src/api/seek.o \
+	src/api/server_options.o \
 	src/api/subscribe.o \
 	src/api/views.o \
 	src/api/wait.o \
@@ -154,6 +157,7 @@ KAFKA_OBJS = \
 	src/kafka/names.o \
 	src/kafka/partition.o \
 	src/kafka/peek.o \
+	src/kafka/pem.o \
 	src/kafka/producer.o \
 	src/kafka/query.o \
 	src/kafka/text.o \
@@ -165,7 +169,7 @@ KAFKA_CORE_OBJS = \
 	src/core/topic_pattern.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
-REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs
+REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs servers
 ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
 

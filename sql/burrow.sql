@@ -236,6 +236,17 @@ SELECT pg_catalog.pg_extension_config_dump('burrow.topic_identity', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.pending_seek', '');
 SELECT pg_catalog.pg_extension_config_dump('burrow.dead_letter', '');
 
+-- ---------------------------------------------------------------- Kafka clusters
+
+CREATE FUNCTION burrow._validator(options text[], catalog oid) RETURNS void
+LANGUAGE C STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'burrow_sql_validator';
+COMMENT ON FUNCTION burrow._validator IS 'internal: checks the options of foreign servers and user mappings';
+
+-- It has no handler: there is nothing to select from.
+CREATE FOREIGN DATA WRAPPER burrow VALIDATOR burrow._validator;
+COMMENT ON FOREIGN DATA WRAPPER burrow IS 'Kafka clusters (foreign servers) and credentials for them (user mappings)';
+
 -- ---------------------------------------------------------------- subscriptions
 
 -- A size, as a number of bytes or as pg_size_bytes() reads it.  It is text, and stays as it
@@ -823,7 +834,7 @@ COMMENT ON FUNCTION burrow._visible_subid IS 'for internal use: number of a subs
 -- last error; the longest one that fits counts.  Where SQL cannot end it (it is Kafka's, or
 -- the disk's), the statement shows what is to be looked at.  %1$L stands for the subscription.
 CREATE FUNCTION burrow._trouble(sqlstate text, subscription text, OUT cause text, OUT next_statement text) RETURNS record
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT v.cause, format(v.next_statement, $2)
@@ -832,6 +843,14 @@ AS $$
 			'SELECT current_setting(''burrow.bootstrap_servers''), topic, consumer_group, last_error FROM burrow.subscriptions WHERE subscription = %1$L;'),
 		('08', 'Kafka does not answer',
 			'SHOW burrow.bootstrap_servers;'),
+		-- those of catalog/server.c
+		('42501', 'the owner may not use the foreign server',
+			(SELECT format('GRANT USAGE ON FOREIGN SERVER %I TO %s;', coalesce(s.server, current_setting('burrow.default_server')), s.owner)
+			FROM burrow.subscriptions s WHERE s.subscription = $2)),
+		('HV002', 'the owner has no credentials for the foreign server',
+			'SELECT * FROM pg_user_mappings ORDER BY srvname, usename;'),
+		('HV00N', 'there is no foreign server to connect to',
+			'SELECT s.server, current_setting(''burrow.default_server'') AS default_server, f.srvname, f.srvoptions FROM burrow.subscriptions s LEFT JOIN pg_foreign_server f ON f.srvname = s.server WHERE s.subscription = %1$L;'),
 		('42704', 'Kafka has no such topic',
 			'SELECT topic, last_error FROM burrow.subscriptions WHERE subscription = %1$L;'),
 		('', 'the subscription waits for something in this database',
@@ -1106,7 +1125,8 @@ REVOKE ALL ON FUNCTION
 	burrow.discard_dead_letters,
 	burrow.offset_runs,
 	burrow._guard,
-	burrow._keep_owner
+	burrow._keep_owner,
+	burrow._validator
 FROM PUBLIC;
 
 GRANT SELECT ON

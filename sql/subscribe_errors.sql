@@ -170,7 +170,6 @@ SELECT refused($$dead_letter_topic => 'dead'$$);
 SELECT refused($$dead_letter_topic => 'dead', on_failure => 'skip'$$);
 SELECT refused($$dead_letter_topic => 'orders', on_failure => 'dead_letter'$$);
 SELECT refusal($$SELECT burrow.subscribe('^ord', 'on_message', dead_letter_topic => 'orders.dead', on_failure => 'dead_letter')$$);
-SELECT refused($$server => ''$$);
 
 -- park_key
 SELECT refused($$park_key => true$$);
@@ -178,7 +177,7 @@ SELECT refused($$park_key => true, on_failure => 'skip'$$);
 SELECT refused($$park_key => true, on_failure => 'dead_letter', ordering => 'partition'$$);
 SELECT refused($$park_key => true, on_failure => 'dead_letter', ordering => 'unordered'$$);
 
--- not supported yet
+-- server; more in servers.sql
 SELECT refused($$server => 'kafka'$$);
 
 -- kafka

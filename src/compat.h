@@ -44,10 +44,12 @@
 #define burrow_function_aclcheck(funcoid, role, mode) object_aclcheck(ProcedureRelationId, (funcoid), (role), (mode))
 #define burrow_database_aclcheck(dboid, role, mode) object_aclcheck(DatabaseRelationId, (dboid), (role), (mode))
 #define burrow_namespace_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, (oid), (role), (mode))
+#define burrow_foreign_server_aclcheck(serverid, role, mode) object_aclcheck(ForeignServerRelationId, (serverid), (role), (mode))
 #else
 #define burrow_database_aclcheck(dboid, role, mode) pg_database_aclcheck((dboid), (role), (mode))
 #define burrow_namespace_aclcheck(oid, role, mode) pg_namespace_aclcheck((oid), (role), (mode))
 #define burrow_function_aclcheck(funcoid, role, mode) pg_proc_aclcheck((funcoid), (role), (mode))
+#define burrow_foreign_server_aclcheck(serverid, role, mode) pg_foreign_server_aclcheck((serverid), (role), (mode))
 #endif
 
 /* 16: errors can be soft. */

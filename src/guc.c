@@ -18,6 +18,7 @@ int			burrow_max_workers = 1024;
 int			burrow_max_partitions = 4096;
 bool		burrow_enabled = true;
 char	   *burrow_bootstrap_servers = "";
+char	   *burrow_default_server = "";
 int			burrow_worker_queue_size = 64;
 int			burrow_max_receive_message_bytes = 100000000;
 int			burrow_max_subscriptions_per_role = 32;
@@ -88,6 +89,11 @@ burrow_guc_define(void)
 							   "A list of host:port, separated by commas.",
 							   &burrow_bootstrap_servers, "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("burrow.default_server",
+							   "Sets the foreign server of subscriptions that name none.",
+							   "It is meant to be set for a database: ALTER DATABASE ... SET.",
+							   &burrow_default_server, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.worker_queue_size",
 							"Sets the size of each of the two queues between a consumer and a worker.",
 							"A larger message goes through in pieces.",

@@ -11,6 +11,7 @@ extern int	burrow_max_workers; /* postmaster; worker slots of all subscriptions 
 extern int	burrow_max_partitions;	/* postmaster; partition slots of all subscriptions */
 extern bool burrow_enabled;		/* sighup; false: no consumer runs */
 extern char *burrow_bootstrap_servers;	/* sighup; "host:port,..." or "" */
+extern char *burrow_default_server; /* suset; a foreign server's name or "": see catalog/server.h */
 extern int	burrow_worker_queue_size;	/* sighup; kB */
 extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.message.max.bytes */
 extern int	burrow_max_subscriptions_per_role;	/* suset; -1: no ceiling */

@@ -30,6 +30,7 @@
 #include "api/call.h"
 #include "api/ceilings.h"
 #include "api/consumer_group.h"
+#include "api/server_options.h"
 #include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
@@ -258,7 +259,7 @@ burrow_sql_alter(PG_FUNCTION_ARGS)
 	burrow_call_check_dead_letter_topic(sub->topic, sub->values[BURROW_OPTION_DEAD_LETTER_TOPIC]);
 	new_owner = change_owner(&call, sub);
 	new_group = change_group(sub, new_owner);
-	burrow_call_check_brokers();
+	burrow_server_options_check_use(sub->owner, sub->values[BURROW_OPTION_SERVER]);
 	handler_name = burrow_call_text(&call, "handler");
 	if (handler_name != NULL)
 	{
@@ -305,7 +306,7 @@ burrow_sql_resume(PG_FUNCTION_ARGS)
 
 	burrow_call_begin(&call, fcinfo, "burrow.resume()");
 	sub = burrow_call_subscription(burrow_call_text(&call, "subscription"), true);
-	burrow_call_check_brokers();
+	burrow_server_options_check_use(sub->owner, sub->values[BURROW_OPTION_SERVER]);
 	burrow_call_check_owner(sub);
 	burrow_call_check_slot(sub->subid);
 	burrow_call_warn_not_started(sub->name);

@@ -251,16 +251,6 @@ burrow_call_check_owner(const BurrowSubscription *sub)
 			 errhint("This mends it: %s", trouble.statement)));
 }
 
-void
-burrow_call_check_brokers(void)
-{
-	if (burrow_bootstrap_servers == NULL || burrow_bootstrap_servers[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no Kafka brokers are configured"),
-				 errhint("Set burrow.bootstrap_servers to \"host:port\" of one or more brokers, and reload the configuration.")));
-}
-
 /*
  * Subscriptions of this database that have no slot yet will need one as soon as
  * their transactions have committed, and this transaction may have made several.

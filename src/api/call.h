@@ -59,7 +59,6 @@ extern void burrow_call_check_dead_letter_topic(const char *topic, const char *d
 /* May its handler run with its owner's rights: can workers connect as this role, and so on?  Error if not.  Of sub it
  * looks at owner, owner_name, name, handler and values. */
 extern void burrow_call_check_owner(const BurrowSubscription *sub);
-extern void burrow_call_check_brokers(void);
 /* Is there a slot in shared memory for it, whose row has been written, and which is to run? */
 extern void burrow_call_check_slot(int32 subid);
 /* It will not be started now, if nothing changes: says so, with what to change. */

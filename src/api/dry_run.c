@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 
 #include "api/call.h"
+#include "api/server_options.h"
 #include "burrow.h"
 #include "compat.h"
 #include "runtime/bgw.h"
@@ -237,7 +238,7 @@ find_subscription(const BurrowCall *call)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot try subscription \"%s\" in the transaction that changed it", sub->name),
 				 errdetail("The change takes effect when the transaction commits.")));
-	burrow_call_check_brokers();
+	burrow_server_options_check_use(sub->owner, sub->options.server);
 	burrow_call_check_owner(sub);
 	return sub;
 }

@@ -17,6 +17,7 @@
 #include "catalog/kafka_properties.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
+#include "catalog/server.h"
 #include "compat.h"
 #include "guc.h"
 #include "runtime/kafka_library.h"
@@ -65,10 +66,11 @@ check_name(const BurrowKafkaFunctions *kafka, const char *name)
 			refuse_unknown(kafka, name);
 		case BURROW_KAFKA_PROPERTY_SERVER:
 			refuse(name, "It belongs to the connection with the Kafka cluster.",
-				   strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0 ?
-				   "Set burrow.bootstrap_servers." : NULL);
+				   psprintf("Use CREATE SERVER ... FOREIGN DATA WRAPPER burrow OPTIONS (%s ...), and name the server: server => '...'.",
+							burrow_server_option_of(name)));
 		case BURROW_KAFKA_PROPERTY_USER:
-			refuse(name, "It belongs to the credentials for the Kafka cluster.", NULL);
+			refuse(name, "It belongs to the credentials for the Kafka cluster.",
+				   psprintf("Use CREATE USER MAPPING ... SERVER ... OPTIONS (%s ...).", burrow_server_option_of(name)));
 		case BURROW_KAFKA_PROPERTY_SUPERUSER:
 			if (superuser())
 				return;

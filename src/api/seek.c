@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "api/call.h"
+#include "api/server_options.h"
 #include "catalog/audit.h"
 #include "catalog/names.h"
 #include "catalog/seek_request.h"
@@ -37,7 +38,7 @@ begin(BurrowCall *call, FunctionCallInfo fcinfo)
 	sub = burrow_call_subscription(burrow_call_required_text(call, "subscription"), true);
 	if (sub->status == BURROW_STATUS_HALTED)
 	{
-		burrow_call_check_brokers();
+		burrow_server_options_check_use(sub->owner, sub->options.server);
 		burrow_call_check_owner(sub);
 		burrow_call_check_slot(sub->subid);
 	}

@@ -21,6 +21,7 @@
 #include "api/call.h"
 #include "api/ceilings.h"
 #include "api/consumer_group.h"
+#include "api/server_options.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
 #include "catalog/names.h"
@@ -152,7 +153,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	if (values[BURROW_OPTION_CONSUMER_GROUP] == NULL)
 		values[BURROW_OPTION_CONSUMER_GROUP] =
 			burrow_name_default_group(GetSystemIdentifier(), get_database_name(MyDatabaseId), name);
-	burrow_call_check_brokers();
+	burrow_server_options_check_use(owner, values[BURROW_OPTION_SERVER]);
 	burrow_handler_lookup(handler_name, &handler);
 	asked.name = name;
 	asked.owner = owner;

@@ -82,7 +82,7 @@ burrow_option_allowed(const BurrowOption *option)
 		case BURROW_KIND_CHOICE:
 			return list_choices(option->choices);
 		case BURROW_KIND_SERVER:
-			return pstrdup("names of foreign servers");
+			return pstrdup("names of foreign servers; \"\" for none");
 		case BURROW_KIND_GROUP:
 			return pstrdup("1 to 249 printable characters of ASCII, without spaces");
 		case BURROW_KIND_START:

@@ -42,7 +42,6 @@ typedef struct BurrowOption
 	int64		max;
 	const BurrowOptionChoice *choices;	/* ends with a NULL word */
 	bool		own_column;		/* not in subscription.options: has its own column */
-	bool		later;			/* only the default is supported yet */
 	size_t		field;			/* in BurrowOptions, and its size; size 0: none */
 	size_t		field_size;
 } BurrowOption;

@@ -66,8 +66,8 @@ static const BurrowOptionChoice commit_levels[] = {
 const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 	[BURROW_OPTION_SERVER] = {
 		"server", BURROW_KIND_SERVER, NULL,
-		"foreign server that names the Kafka cluster; otherwise the setting burrow.bootstrap_servers does",
-		.later = true, FIELD(server)
+		"foreign server that names the Kafka cluster; otherwise the settings burrow.default_server and burrow.bootstrap_servers do",
+		FIELD(server)
 	},
 	[BURROW_OPTION_CONSUMER_GROUP] = {
 		"consumer_group", BURROW_KIND_GROUP, NULL,
@@ -289,9 +289,7 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 			return choice_from_text(option, TextDatumGetCString(value));
 		case BURROW_KIND_SERVER:
 			word = pstrdup(NameStr(*DatumGetName(value)));
-			if (word[0] == '\0')
-				burrow_option_reject(option, word, NULL);
-			return word;
+			return word[0] == '\0' ? NULL : word;
 		case BURROW_KIND_GROUP:
 			word = TextDatumGetCString(value);
 			if (!burrow_name_is_group(word))
@@ -392,20 +390,6 @@ check_dead_letter_topic(const char *const *values)
 			 errhint("Use on_failure => 'dead_letter', or dead_letter_topic => '' for none.")));
 }
 
-static void
-check_supported(const BurrowOption *option, const char *value)
-{
-	if (!option->later || value == NULL ||
-		(option->default_value != NULL && strcmp(value, option->default_value) == 0))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s \"%s\" is not supported yet", option->name, value),
-			 option->default_value != NULL ?
-			 errhint("For now the only value is \"%s\".", option->default_value) :
-			 errhint("For now this option cannot be set.")));
-}
-
 void
 burrow_options_check(const char *const *values)
 {
@@ -415,8 +399,6 @@ burrow_options_check(const char *const *values)
 	check_order(values, BURROW_OPTION_RETRY_BACKOFF, BURROW_OPTION_RETRY_BACKOFF_MAX);
 	check_park_key(values);
 	check_dead_letter_topic(values);
-	for (int i = 0; i < BURROW_NOPTIONS; i++)
-		check_supported(&burrow_options[i], values[i]);
 }
 
 ArrayType *

@@ -27,7 +27,7 @@ typedef enum BurrowOrdering
 /* What subscribe, the views and the consumer need of an option. */
 typedef struct BurrowOptions
 {
-	char	   *server;			/* NULL: burrow.bootstrap_servers */
+	char	   *server;			/* NULL: the default; see catalog/server.h */
 	char	   *start_from;		/* as given: earliest | latest | time | {"0": 42} */
 	BurrowDelivery delivery;
 	BurrowOrdering ordering;

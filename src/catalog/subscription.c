@@ -169,6 +169,13 @@ burrow_subscription_find(const char *name, bool lock)
 	return sub;
 }
 
+bool
+burrow_subscription_find_server(BurrowSubscription *sub)
+{
+	sub->server = burrow_server_find(sub->owner, sub->options.server, &sub->server_trouble);
+	return sub->server != NULL;
+}
+
 List *
 burrow_subscription_list_group(const char *group)
 {

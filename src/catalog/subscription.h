@@ -12,6 +12,7 @@
 #include "utils/uuid.h"
 
 #include "catalog/options.h"
+#include "catalog/server.h"
 
 /* What the catalog wants; burrow.subscription.status. */
 typedef enum BurrowStatus
@@ -44,6 +45,9 @@ typedef struct BurrowSubscription
 	const char *values[BURROW_NOPTIONS];	/* canonical texts; own_column options: NULL */
 	BurrowOptions options;
 	char	   *options_text;	/* canonical text of all options: for "has anything changed?" */
+	/* for whoever makes Kafka clients, by burrow_subscription_find_server(); otherwise NULL */
+	BurrowServer *server;
+	BurrowServerTrouble server_trouble; /* why there is none */
 } BurrowSubscription;
 
 extern const char *const burrow_status_names[];
@@ -89,6 +93,8 @@ extern BurrowSubscription *burrow_subscription_load(int32 subid);
 /* The same by name; lock: keeps others from changing it until the end of the transaction.
  * The extension must be there. */
 extern BurrowSubscription *burrow_subscription_find(const char *name, bool lock);
+/* Looks for its Kafka cluster, as the owner may use it.  False: server_trouble says why not. */
+extern bool burrow_subscription_find_server(BurrowSubscription *sub);
 /* Those of this database that are in this consumer group, a list of BurrowSubscription.  There is none of
  * all: one role's large options are nothing to load for another's call; see catalog/identity.h. */
 extern List *burrow_subscription_list_group(const char *group);

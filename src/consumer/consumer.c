@@ -34,6 +34,7 @@
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
@@ -80,8 +81,9 @@ static BurrowConsumer *consumer;	/* this process's */
 /* Owns consumer->sub. */
 static MemoryContext sub_cxt;
 
-/* That the client was made with. */
+/* The settings that name the cluster of a subscription that names none, as they were last seen. */
 static char *bootstrap_servers;
+static char *default_server;
 
 /* No attempt to make the clients before; 0: at once. */
 static TimestampTz connect_again_at;
@@ -134,6 +136,17 @@ consumer_new(int slot, const BurrowConsumerArgs *args)
 
 /* ---- the catalog ---- */
 
+/*
+ * Servers, mappings and privileges come out of caches, and who changes them tells of it in the
+ * commit callback, which is before the invalidations are sent: so what is cached may be older.
+ */
+static bool
+find_server_anew(BurrowSubscription *sub)
+{
+	InvalidateSystemCaches();
+	return burrow_subscription_find_server(sub);
+}
+
 static BurrowSubscription *
 load(BurrowConsumer *c, MemoryContext *cxt)
 {
@@ -145,9 +158,29 @@ load(BurrowConsumer *c, MemoryContext *cxt)
 	old = MemoryContextSwitchTo(*cxt);
 	/* whatever that version says, this library cannot read it */
 	sub = burrow_access_other_version() != NULL ? NULL : burrow_subscription_load(c->subid);
+	if (sub != NULL)
+		(void) find_server_anew(sub);
 	MemoryContextSwitchTo(old);
 	burrow_transaction_commit(c->turn_cxt);
 	return sub;
+}
+
+/* There was no cluster that the owner may use.  False: that is still so, and the state says why. */
+static bool
+find_server(BurrowConsumer *c)
+{
+	MemoryContext old;
+
+	burrow_transaction_begin();
+	old = MemoryContextSwitchTo(sub_cxt);
+	if (find_server_anew(c->sub))
+		ereport(LOG, (errmsg("subscription \"%s\" may connect to Kafka now", c->sub->name)));
+	MemoryContextSwitchTo(old);
+	burrow_transaction_commit(c->turn_cxt);
+	if (c->sub->server != NULL)
+		return true;
+	burrow_status_fail(c, c->sub->server_trouble.sqlstate, c->sub->server_trouble.message);
+	return false;
 }
 
 /* May it run: as the catalog has it, and as the server is set? */
@@ -168,6 +201,13 @@ same_kafka(const BurrowOptions *a, const BurrowOptions *b)
 	return true;
 }
 
+/* Is the cluster the same, and are they who they were there?  Privileges count: without them there is none. */
+static bool
+same_server(const BurrowServer *a, const BurrowServer *b)
+{
+	return a == NULL ? b == NULL : b != NULL && strcmp(a->text, b->text) == 0;
+}
+
 /* Can the client and the trackers stay as they are under the new options? */
 static bool
 can_stay(const BurrowSubscription *a, const BurrowSubscription *b)
@@ -179,6 +219,7 @@ can_stay(const BurrowSubscription *a, const BurrowSubscription *b)
 		a->options.delivery == b->options.delivery &&
 		a->options.ordering == b->options.ordering &&
 		a->options.park_key == b->options.park_key &&
+		same_server(a->server, b->server) &&
 		same_kafka(&a->options, &b->options);
 }
 
@@ -219,6 +260,18 @@ reload(BurrowConsumer *c)
 		dlist_container(BurrowPartition, node, iter.cur)->tracker.window = sub->options.window;
 	burrow_pool_replace(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on with new options", sub->name)));
+}
+
+static void
+note_settings(void)
+{
+	if (bootstrap_servers != NULL)
+	{
+		pfree(bootstrap_servers);
+		pfree(default_server);
+	}
+	bootstrap_servers = MemoryContextStrdup(TopMemoryContext, burrow_bootstrap_servers);
+	default_server = MemoryContextStrdup(TopMemoryContext, burrow_default_server);
 }
 
 static void
@@ -295,8 +348,13 @@ serve_signals(BurrowConsumer *c)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		if (bootstrap_servers != NULL && strcmp(bootstrap_servers, burrow_bootstrap_servers) != 0)
-			burrow_status_stop(BURROW_STOP_RESTART);
+		if (bootstrap_servers != NULL && !burrow_status_is_stopping() &&
+			(strcmp(bootstrap_servers, burrow_bootstrap_servers) != 0 ||
+			 strcmp(default_server, burrow_default_server) != 0))
+		{
+			note_settings();
+			reload(c);
+		}
 	}
 	/* invalidations pile up in a process that seldom starts a transaction */
 	if (catchupInterruptPending)
@@ -328,7 +386,7 @@ connect_to_kafka(BurrowConsumer *c)
 {
 	if (connect_again_at > c->now)
 		return false;
-	if (burrow_connection_open(c))
+	if ((c->sub->server != NULL || find_server(c)) && burrow_connection_open(c))
 		return true;
 	connect_again_at = GetCurrentTimestamp() + CONNECT_AGAIN_US;
 	return false;
@@ -416,7 +474,7 @@ consume(BurrowConsumer *c)
 	/* what is made here lives as long as the process */
 	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
-	bootstrap_servers = pstrdup(burrow_bootstrap_servers);
+	note_settings();
 	burrow_kafka_client_make_pipe(&wake_read, &wake_write);
 	burrow_connection_init(wake_read, wake_write);
 	c->area = dsa_create(burrow->tracker_tranche);

@@ -223,12 +223,14 @@ run_message(DryRun *d)
 static const BurrowSubscription *
 load_subscription(DryRun *d)
 {
-	const BurrowSubscription *sub;
+	BurrowSubscription *sub;
+	bool		connects;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(d->cxt);
 	sub = burrow_subscription_load(d->args.subid);
+	connects = sub != NULL && burrow_subscription_find_server(sub);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(d->cxt);
@@ -237,6 +239,8 @@ load_subscription(DryRun *d)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the subscription has been changed concurrently"),
 				 errhint("Try again.")));
+	if (!connects)
+		burrow_server_raise(&sub->server_trouble);
 	return sub;
 }
 

@@ -18,11 +18,15 @@
 
 #include "kafka/internal.h"
 
-/* Which class a name has; a "*" stands for any run of characters. */
+/*
+ * Which class a name has; a "*" stands for any run of characters.  The level follows from the
+ * class; for superusers' properties, which may be of the server or of its user, it is said.
+ */
 typedef struct Rule
 {
 	BurrowKafkaPropertyClass class;
 	const char *pattern;
+	BurrowKafkaLevel level;
 } Rule;
 
 /*
@@ -34,14 +38,24 @@ static const Rule rules[] = {
 	{BURROW_KAFKA_PROPERTY_NEVER, "plugin.library.paths"},
 	{BURROW_KAFKA_PROPERTY_NEVER, "sasl.kerberos.kinit.cmd"},
 
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "*.location"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "*.file"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.keystore.*"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "debug"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "enable.ssl.certificate.verification"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.oauthbearer.token.endpoint.url"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.oauthbearer.metadata.authentication.type"},
-	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.kerberos.*"},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.certificate.location", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.key.location", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.ca.location", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.crl.location", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "https.ca.location", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.keystore.location", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.keystore.password", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "*.location", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "*.file", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "ssl.keystore.*", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "debug", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "enable.ssl.certificate.verification", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.oauthbearer.token.endpoint.url", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.oauthbearer.metadata.authentication.type", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.kerberos.principal", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.kerberos.keytab", BURROW_KAFKA_LEVEL_USER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.kerberos.service.name", BURROW_KAFKA_LEVEL_SERVER},
+	{BURROW_KAFKA_PROPERTY_SUPERUSER, "sasl.kerberos.*", BURROW_KAFKA_LEVEL_SERVER},
 
 	{BURROW_KAFKA_PROPERTY_USER, "sasl.username"},
 	{BURROW_KAFKA_PROPERTY_USER, "sasl.password"},
@@ -248,17 +262,64 @@ exists(const char *name)
 	return rd_kafka_conf_set(scratch, name, NULL, NULL, 0) != RD_KAFKA_CONF_UNKNOWN;
 }
 
-BurrowKafkaPropertyClass
-burrow_kafka_classify(const char *name)
+/* NULL: none has the name. */
+static const Rule *
+find_rule(const char *name)
 {
-	if (!exists(name))
-		return BURROW_KAFKA_PROPERTY_UNKNOWN;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 	{
 		if (matches(rules[i].pattern, name))
-			return rules[i].class;
+			return &rules[i];
 	}
-	return BURROW_KAFKA_PROPERTY_NEVER;
+	return NULL;
+}
+
+static BurrowKafkaLevel
+level_of(const Rule *rule)
+{
+	switch (rule->class)
+	{
+		case BURROW_KAFKA_PROPERTY_SUBSCRIPTION:
+			return BURROW_KAFKA_LEVEL_SUBSCRIPTION;
+		case BURROW_KAFKA_PROPERTY_SERVER:
+			return BURROW_KAFKA_LEVEL_SERVER;
+		case BURROW_KAFKA_PROPERTY_USER:
+			return BURROW_KAFKA_LEVEL_USER;
+		default:
+			return rule->level;
+	}
+}
+
+BurrowKafkaPropertyClass
+burrow_kafka_classify(const char *name)
+{
+	const Rule *rule;
+
+	if (!exists(name))
+		return BURROW_KAFKA_PROPERTY_UNKNOWN;
+	rule = find_rule(name);
+	return rule != NULL ? rule->class : BURROW_KAFKA_PROPERTY_NEVER;
+}
+
+BurrowKafkaLevel
+burrow_kafka_level(const char *name)
+{
+	const Rule *rule = find_rule(name);
+
+	return rule != NULL ? level_of(rule) : BURROW_KAFKA_LEVEL_NONE;
+}
+
+/* Name i, from 0, of those that the lists have of this level and the library that runs has; NULL after the last. */
+const char *
+burrow_kafka_level_name(BurrowKafkaLevel level, int i)
+{
+	for (size_t rule = 0; rule < sizeof(rules) / sizeof(rules[0]); rule++)
+	{
+		if (level_of(&rules[rule]) == level && strchr(rules[rule].pattern, '*') == NULL &&
+			exists(rules[rule].pattern) && i-- == 0)
+			return rules[rule].pattern;
+	}
+	return NULL;
 }
 
 /* False: a property that every version must have was refused. */

@@ -69,6 +69,9 @@ static const BurrowKafkaFunctions functions = {
 	.open_producer = burrow_kafka_open_producer,
 	.produce = burrow_kafka_produce,
 	.property_name = burrow_kafka_property_name,
+	.level = burrow_kafka_level,
+	.level_name = burrow_kafka_level_name,
+	.conf_check_pem = burrow_kafka_conf_check_pem,
 };
 
 const BurrowKafkaFunctions *

@@ -116,6 +116,8 @@ struct BurrowKafkaClient
 
 /* conf.c */
 extern BurrowKafkaPropertyClass burrow_kafka_classify(const char *name);
+extern BurrowKafkaLevel burrow_kafka_level(const char *name);
+extern const char *burrow_kafka_level_name(BurrowKafkaLevel level, int i);
 extern BurrowKafkaConf *burrow_kafka_conf_new(void);
 extern void burrow_kafka_conf_free(BurrowKafkaConf *conf);
 extern bool burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name,
@@ -136,6 +138,9 @@ extern const char *burrow_kafka_property_name(int i);
 
 /* conf_check.c */
 extern bool burrow_kafka_conf_check(const BurrowKafkaConf *conf, char *error);
+
+/* pem.c */
+extern bool burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error);
 
 /* text.c */
 extern void burrow_kafka_free_text(char *text);

@@ -47,10 +47,7 @@ typedef struct BurrowKafkaFunctions
 	 * is a secret.  Does not look at the class: the caller did.
 	 */
 	bool		(*conf_set) (BurrowKafkaConf *conf, const char *name, const char *value, char *error);
-	/*
-	 * Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known
-	 * without it: combinations such as session.timeout.ms > max.poll.interval.ms.
-	 */
+	/* Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known without it. */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
 	/* the effective value, "" if it has none, "***" for a secret; false: no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
@@ -148,10 +145,7 @@ typedef struct BurrowKafkaFunctions
 	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
 								 int timeout_ms, int64_t *low, int64_t *end, char *error);
 
-	/*
-	 * The high watermark, all messages included: as the last answer to a fetch told it, so only
-	 * of a partition that is assigned, and without waiting.  -1: not known.
-	 */
+	/* The high watermark, as the last answer to a fetch told it; never waits.  -1: not known. */
 	int64_t		(*high_watermark) (BurrowKafkaClient *c, const char *topic, int32_t partition);
 
 	/*
@@ -241,6 +235,11 @@ typedef struct BurrowKafkaFunctions
 	 * only: properties that have no default may be missing.
 	 */
 	const char *(*property_name) (int i);
+	BurrowKafkaLevel (*level) (const char *name);
+	/* The same of the options of a level. */
+	const char *(*level_name) (BurrowKafkaLevel level, int i);
+	/* Are certificates and keys given as text what they should be?  False: *name is to blame. */
+	bool		(*conf_check_pem) (const BurrowKafkaConf *conf, const char **name, char *error);
 } BurrowKafkaFunctions;
 
 /* The one function that burrow_kafka exports. */

@@ -16,4 +16,13 @@ typedef enum BurrowKafkaPropertyClass
 	BURROW_KAFKA_PROPERTY_NEVER /* Burrow's own, or unsafe */
 } BurrowKafkaPropertyClass;
 
+/* Of which object a property is an option. */
+typedef enum BurrowKafkaLevel
+{
+	BURROW_KAFKA_LEVEL_NONE,
+	BURROW_KAFKA_LEVEL_SUBSCRIPTION,	/* burrow.subscribe(), option "kafka" */
+	BURROW_KAFKA_LEVEL_SERVER,	/* CREATE SERVER: where the cluster is, and how it is spoken to */
+	BURROW_KAFKA_LEVEL_USER		/* CREATE USER MAPPING: who the client is, and what proves it */
+} BurrowKafkaLevel;
+
 #endif							/* BURROW_KAFKA_PROPERTY_H */

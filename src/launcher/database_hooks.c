@@ -23,7 +23,9 @@
  *
  * DROP EXTENSION is noticed through the same object_access_hook, also when it comes
  * by CASCADE or DROP OWNED, and takes effect with the commit.  So are ALTER EXTENSION UPDATE, ALTER ROLE ... SET
- * and ALTER DATABASE ... SET (shmem/session_settings.c).
+ * and ALTER DATABASE ... SET (shmem/session_settings.c), and what a connection to Kafka rests on:
+ * foreign servers, user mappings, roles (shmem/server_changes.c).  Privileges have no such hook, and are noticed
+ * as statements.
  *
  * ALTER SCHEMA ... RENAME of the extension's schema, which core allows, is refused: every name in the library
  * and in the functions' bodies has the schema in it.
@@ -37,6 +39,8 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_db_role_setting.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
@@ -52,6 +56,7 @@
 #include "launcher/database_hooks.h"
 #include "shmem/database_lockout.h"
 #include "shmem/registry.h"
+#include "shmem/server_changes.h"
 #include "shmem/session_settings.h"
 
 /*
@@ -141,6 +146,18 @@ lock_out(Oid dboid)
 				 errhint("Pause the subscriptions of this database and try again.")));
 }
 
+/* Roles, because a superuser needs no privilege. */
+static void
+note_changed_server(ObjectAccessType access, Oid class_id)
+{
+	if (access != OAT_POST_CREATE && access != OAT_POST_ALTER && access != OAT_DROP)
+		return;
+	if (class_id == ForeignServerRelationId || class_id == UserMappingRelationId)
+		burrow_server_changes_note(MyDatabaseId);
+	else if (class_id == AuthIdRelationId && access != OAT_POST_CREATE)
+		burrow_server_changes_note(InvalidOid);
+}
+
 static void
 object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
@@ -148,7 +165,12 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		prev_object_access_hook(access, class_id, object_id, sub_id, arg);
 
 	if (access == OAT_POST_ALTER && class_id == DbRoleSettingRelationId)
+	{
 		burrow_session_settings_change(object_id, ((ObjectAccessPostAlter *) arg)->auxiliary_id);
+		/* among them may be burrow.default_server */
+		burrow_server_changes_note(object_id);
+	}
+	note_changed_server(access, class_id);
 	/* ALTER EXTENSION UPDATE: it may fit the library now, or not any more */
 	if (access == OAT_POST_ALTER && class_id == ExtensionRelationId &&
 		object_id == get_extension_oid(BURROW_EXTENSION, true))
@@ -273,6 +295,17 @@ note_changed_database(Node *parsetree)
 		look_at_commit(dboid);
 }
 
+/* Statements that give privileges on a foreign server, or take them. */
+static void
+note_changed_privileges(Node *parsetree)
+{
+	if ((IsA(parsetree, GrantStmt) && ((GrantStmt *) parsetree)->objtype == OBJECT_FOREIGN_SERVER) ||
+		IsA(parsetree, DropOwnedStmt))
+		burrow_server_changes_note(MyDatabaseId);
+	else if (IsA(parsetree, GrantRoleStmt))
+		burrow_server_changes_note(InvalidOid);
+}
+
 static void
 refuse_rename(const RenameStmt *stmt)
 {
@@ -300,6 +333,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		!IsA(parsetree, RenameStmt) && !IsA(parsetree, DropdbStmt))
 	{
 		next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+		note_changed_privileges(parsetree);
 		return;
 	}
 

@@ -17,7 +17,6 @@
 #include "storage/fd.h"
 
 #include "catalog/names.h"
-#include "guc.h"
 #include "runtime/kafka_client.h"
 
 /* Longest wait for the id of the cluster. */
@@ -104,15 +103,20 @@ instance_id(const BurrowSubscription *sub, uint32 fingerprint)
 	return id;
 }
 
-/* What all clients have. */
+/* What all clients have: where the cluster is, and who they are there. */
 static void
-set_address(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
+set_server(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
 {
+	const BurrowServer *server = sub->server;
+
 	if (conf == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	set_property(kafka, sub, conf, "bootstrap.servers", burrow_bootstrap_servers);
+	/* whoever makes a client has looked for the server before, because it may not be there */
+	Assert(server != NULL);
+	for (int i = 0; i < server->nproperties; i++)
+		set_property(kafka, sub, conf, server->properties[i].name, server->properties[i].value);
 	set_property(kafka, sub, conf, "client.id", "burrow");
 }
 
@@ -187,7 +191,7 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 
 	check_patterns(sub);
 	conf = kafka->conf_new();
-	set_address(kafka, sub, conf);
+	set_server(kafka, sub, conf);
 	/* a crash or a restart takes its partitions back at once */
 	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub, fingerprint));
 	set_properties(kafka, sub, conf);
@@ -271,7 +275,7 @@ burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka, const Burro
 
 	check_patterns(sub);
 	conf = kafka->producer_conf_new();
-	set_address(kafka, sub, conf);
+	set_server(kafka, sub, conf);
 	set_properties(kafka, sub, conf);
 	return made(kafka, sub, kafka->open_producer(conf, wake_write, text), conf, text);
 }
@@ -298,7 +302,7 @@ burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient
 			.detail = "The positions of the subscription belong to the other cluster.",
 			.remedy = BURROW_REMEDY_RESUME, /* a seek would read all of a cluster that is perhaps
 											 * a mistake */
-			.hint = "Correct burrow.bootstrap_servers and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
+			.hint = "Correct the address (burrow.bootstrap_servers, or the foreign server) and use burrow.resume(), or use burrow.seek() with a time to go on in this cluster.",
 	};
 	return id;
 }

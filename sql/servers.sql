@@ -1,0 +1,178 @@
+-- Foreign servers and user mappings: which options, of which level, whose; and who may use them.
+
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS burrow;
+RESET client_min_messages;
+\pset format unaligned
+\pset tuples_only on
+
+-- What a statement is refused with.
+CREATE FUNCTION refusal(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  state text; message text; detail text; hint text;
+BEGIN
+  BEGIN
+    EXECUTE statement;
+    RAISE 'not refused' USING errcode = 'XX999';
+  EXCEPTION WHEN others THEN
+    GET STACKED DIAGNOSTICS state = returned_sqlstate, message = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
+  END;
+  RETURN NEXT state || ' ' || message;
+  IF detail <> '' THEN
+    RETURN NEXT '   detail: ' || regexp_replace(detail, 'librdkafka [0-9.]*[0-9]', 'librdkafka n');
+  END IF;
+  IF hint <> '' THEN
+    RETURN NEXT '   hint: ' || hint;
+  END IF;
+END $$;
+CREATE FUNCTION server_refused(options text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT refusal('CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers ''127.0.0.1:1'', ' || options || ')');
+$$;
+CREATE FUNCTION mapping_refused(options text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT refusal('CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (' || options || ')');
+$$;
+CREATE FUNCTION on_message(value jsonb) RETURNS void LANGUAGE sql AS '';
+
+CREATE SERVER plain FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:1');
+CREATE SERVER scram FOREIGN DATA WRAPPER burrow
+  OPTIONS (bootstrap_servers 'a.example:9092, b.example:9092', security_protocol 'SASL_SSL', sasl_mechanism 'SCRAM-SHA-512');
+
+-- The wrapper has servers and mappings, and nothing else.
+SELECT refusal($$ALTER FOREIGN DATA WRAPPER burrow OPTIONS (debug 'all')$$);
+SELECT refusal($$CREATE FOREIGN TABLE t (value text) SERVER plain$$);
+SELECT refusal($$CREATE FOREIGN TABLE t (value text) SERVER plain OPTIONS (topic 'orders')$$);
+
+-- Names, in both spellings.
+SELECT server_refused($$security_protocl 'SSL'$$);
+SELECT server_refused($$"security.protocol" 'SSL'$$);
+SELECT server_refused($$"ssl.ca.pem" ''$$);
+SELECT server_refused($$something_else 'x'$$);
+SELECT mapping_refused($$sasl_user 'x'$$);
+SELECT mapping_refused($$"sasl.password" 'x'$$);
+SELECT mapping_refused($$passwrd_required 'x'$$);
+
+-- Levels.
+SELECT server_refused($$sasl_username 'x'$$);
+SELECT server_refused($$sasl_password 'correct horse'$$);
+SELECT server_refused($$ssl_key_pem 'x'$$);
+SELECT server_refused($$ssl_certificate_location '/x'$$);
+SELECT server_refused($$password_required 'false'$$);
+SELECT server_refused($$client_id 'x'$$);
+SELECT mapping_refused($$bootstrap_servers 'x:1'$$);
+SELECT mapping_refused($$security_protocol 'SSL'$$);
+SELECT mapping_refused($$ssl_ca_pem 'x'$$);
+SELECT mapping_refused($$ssl_ca_location '/x'$$);
+SELECT mapping_refused($$session_timeout_ms '6000'$$);
+SELECT mapping_refused($$debug 'all'$$);
+
+-- Nobody's.
+SELECT server_refused($$plugin_library_paths 'x'$$);
+SELECT server_refused($$group_id 'x'$$);
+SELECT server_refused($$enable_auto_commit 'true'$$);
+SELECT mapping_refused($$sasl_kerberos_kinit_cmd 'x'$$);
+SELECT mapping_refused($$ssl_engine_location 'x'$$);
+
+-- Values.
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (security_protocol 'SSL')$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '')$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'a:9092,,b:9092x')$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'a:99999')$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'a b:1')$$);
+SELECT refusal($$ALTER SERVER plain OPTIONS (DROP bootstrap_servers)$$);
+SELECT server_refused($$security_protocol 'TLS'$$);
+SELECT server_refused($$security_protocol 'SASL_SSL'$$);
+SELECT server_refused($$security_protocol 'SASL_SSL', sasl_mechanism 'SCRAM'$$);
+SELECT server_refused($$ssl_ca_pem 'no certificate'$$);
+SELECT server_refused($$ssl_ca_pem E'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'$$);
+SELECT server_refused($$ssl_ca_pem E'-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'$$);
+SELECT mapping_refused($$ssl_key_pem E'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'$$);
+SELECT mapping_refused($$ssl_key_pem E'-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n'$$);
+SELECT mapping_refused($$password_required 'perhaps'$$);
+
+-- What lowers the security is a superuser's, and is said.
+CREATE SERVER careless FOREIGN DATA WRAPPER burrow
+  OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'SSL', ssl_endpoint_identification_algorithm 'none', enable_ssl_certificate_verification 'false');
+DROP SERVER careless;
+
+CREATE ROLE regress_burrow_owner;
+CREATE ROLE regress_burrow_admin;
+GRANT USAGE ON FOREIGN DATA WRAPPER burrow TO regress_burrow_admin;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA burrow TO regress_burrow_owner;
+ALTER ROLE regress_burrow_owner LOGIN;
+SET ROLE regress_burrow_admin;
+SELECT server_refused($$ssl_ca_location '/etc/passwd'$$);
+SELECT server_refused($$debug 'all'$$);
+SELECT server_refused($$enable_ssl_certificate_verification 'true'$$);
+SELECT server_refused($$ssl_endpoint_identification_algorithm 'none'$$);
+SELECT server_refused($$security_protocol 'SASL_SSL', sasl_mechanism 'GSSAPI'$$);
+SELECT server_refused($$sasl_oauthbearer_token_endpoint_url 'http://127.0.0.1/'$$);
+CREATE SERVER own FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'SASL_PLAINTEXT', sasl_mechanism 'PLAIN');
+SELECT refusal($$CREATE USER MAPPING FOR PUBLIC SERVER own OPTIONS (password_required 'false')$$);
+SELECT refusal($$CREATE USER MAPPING FOR PUBLIC SERVER own OPTIONS (ssl_key_location '/etc/passwd')$$);
+SELECT refusal($$CREATE USER MAPPING FOR PUBLIC SERVER own OPTIONS (sasl_kerberos_keytab '/etc/krb5.keytab')$$);
+RESET ROLE;
+
+-- An option that only a superuser may set keeps others from changing the object.
+ALTER SERVER own OPTIONS (ADD debug 'security');
+SET ROLE regress_burrow_admin;
+SELECT refusal($$ALTER SERVER own OPTIONS (SET bootstrap_servers 'elsewhere.example:9092')$$);
+RESET ROLE;
+ALTER SERVER own OPTIONS (DROP debug);
+
+-- Who may use it: USAGE, a mapping, credentials.
+CREATE FUNCTION subscribe_refused(server text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT refusal('SELECT burrow.subscribe(''orders'', ''on_message'', enabled => false, server => ' || quote_literal(server) || ')');
+$$;
+CREATE FOREIGN DATA WRAPPER others;
+CREATE SERVER files FOREIGN DATA WRAPPER others;
+SELECT subscribe_refused('nowhere');
+SELECT subscribe_refused('files');
+SET ROLE regress_burrow_owner;
+SELECT subscribe_refused('own');
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER own, plain TO regress_burrow_owner;
+SET ROLE regress_burrow_owner;
+SELECT subscribe_refused('plain');
+SELECT subscribe_refused('own');
+CREATE USER MAPPING FOR regress_burrow_owner SERVER own OPTIONS (sasl_username 'burrow');
+SELECT subscribe_refused('own');
+SELECT refusal($$ALTER USER MAPPING FOR regress_burrow_owner SERVER own OPTIONS (ADD password_required 'false')$$);
+RESET ROLE;
+-- without a password there would be nothing to send, whoever says that it is not needed
+ALTER USER MAPPING FOR regress_burrow_owner SERVER own OPTIONS (ADD password_required 'false');
+SET ROLE regress_burrow_owner;
+SELECT subscribe_refused('own');
+RESET ROLE;
+ALTER USER MAPPING FOR regress_burrow_owner SERVER own OPTIONS (DROP password_required, ADD sasl_password 'correct horse');
+SET ROLE regress_burrow_owner;
+SELECT burrow.subscribe('orders', 'on_message', enabled => false, server => 'own');
+RESET ROLE;
+CREATE USER MAPPING FOR PUBLIC SERVER plain;
+SET ROLE regress_burrow_owner;
+SELECT burrow.alter('orders', server => 'plain');
+SELECT server FROM burrow.subscriptions WHERE subscription = 'orders';
+SELECT refusal($$SELECT burrow.alter('orders', server => 'scram')$$);
+-- as little as the subscription's own properties
+SELECT refusal($$SELECT burrow.alter('orders', kafka => '{"sasl.password": "x"}')$$);
+-- '' is none
+SELECT burrow.alter('orders', server => '');
+SELECT server IS NULL FROM burrow.subscriptions WHERE subscription = 'orders';
+RESET ROLE;
+
+-- The default of a database.
+SELECT refusal($$SET ROLE regress_burrow_owner; SET burrow.default_server = 'plain'$$);
+ALTER DATABASE burrow_regress SET burrow.default_server = 'nowhere';
+SELECT refusal($$SELECT burrow.subscribe('more', 'on_message', enabled => false)$$);
+ALTER DATABASE burrow_regress SET burrow.default_server = 'plain';
+SELECT burrow.subscribe('more', 'on_message', enabled => false);
+ALTER DATABASE burrow_regress RESET burrow.default_server;
+SELECT burrow.unsubscribe('more'), burrow.unsubscribe('orders');
+
+SET client_min_messages = warning;
+DROP SERVER files, own, plain, scram CASCADE;
+DROP FOREIGN DATA WRAPPER others;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA burrow FROM regress_burrow_owner;
+REVOKE USAGE ON FOREIGN DATA WRAPPER burrow FROM regress_burrow_admin;
+DROP ROLE regress_burrow_owner, regress_burrow_admin;
+DROP FUNCTION on_message, refusal, server_refused, mapping_refused, subscribe_refused;
