@@ -168,7 +168,7 @@ burrow_call_subscription_missing(const char *name)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("subscription \"%s\" does not exist", name),
+			 errmsg("subscription \"%s\" does not exist", burrow_option_clip(name)),
 			 nearest.best != NULL ?
 			 errhint("Perhaps you meant \"%s\".", nearest.best) :
 			 errhint("The view burrow.subscriptions lists the subscriptions of this database.")));

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 
 #include "api/kafka_properties.h"
+#include "catalog/encoding.h"
 #include "catalog/kafka_properties.h"
 #include "catalog/names.h"
 #include "catalog/nearest.h"
@@ -38,7 +39,7 @@ refuse_unknown(const BurrowKafkaFunctions *kafka, const char *name)
 		burrow_nearest_offer(&nearest, candidate);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized Kafka property \"%s\"", name),
+			 errmsg("unrecognized Kafka property \"%s\"", burrow_option_clip(name)),
 			 errdetail("The properties are those of librdkafka %s.", kafka->version()),
 			 nearest.best != NULL ? errhint("Perhaps you meant \"%s\".", nearest.best) : 0));
 	pg_unreachable();
@@ -104,8 +105,9 @@ check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const Burr
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 burrow_kafka_properties_is_secret(property->name) ?
 				 errmsg("invalid value for Kafka property \"%s\"", property->name) :
-				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
-				 errdetail_internal("%s.", reason)));
+				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name,
+						burrow_option_clip(property->value)),
+				 errdetail_internal("%s.", burrow_encoding_valid(reason))));
 }
 
 /* The number that librdkafka reads there, which takes hexadecimal ones, too; otherwise if it is not given. */

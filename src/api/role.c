@@ -23,6 +23,8 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "catalog/option.h"
+
 PG_FUNCTION_INFO_V1(burrow_sql_role_in);
 PG_FUNCTION_INFO_V1(burrow_sql_role_out);
 PG_FUNCTION_INFO_V1(burrow_sql_role_of);
@@ -75,7 +77,7 @@ burrow_sql_role_in(PG_FUNCTION_ARGS)
 	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid name of a role: \"%s\"", name)));
+				 errmsg("invalid name of a role: \"%s\"", burrow_option_clip(name))));
 	PG_RETURN_POINTER(make_role(get_role_oid(name, true), name));
 }
 

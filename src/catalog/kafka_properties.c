@@ -79,7 +79,7 @@ burrow_kafka_properties_normalize(const BurrowOption *option, Datum value)
 		if (property_value(&v) == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value for Kafka property \"%s\": %s", name,
+					 errmsg("invalid value for Kafka property \"%s\": %s", burrow_option_clip(name),
 							v.type == jbvNull ? "null" : "a JSON object or array"),
 					 errdetail("Valid values are strings, numbers and booleans.")));
 	}

@@ -441,7 +441,7 @@ burrow_options_from_array(ArrayType *array, const char **values)
 		if (option == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("unknown option \"%s\" in table \"%s.%s\"", name, BURROW_SCHEMA, "subscription")));
+					 errmsg("unknown option \"%s\" in table \"%s.%s\"", burrow_option_clip(name), BURROW_SCHEMA, "subscription")));
 		values[option - burrow_options] = equals + 1;
 	}
 }

@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "burrow.h"
+#include "catalog/option.h"
 #include "catalog/access.h"
 #include "compat.h"
 #include "handler/handler_lookup.h"
@@ -279,7 +280,7 @@ report_undefined(const char *name)
 {
 	ereport(ERROR,
 			errcode(ERRCODE_UNDEFINED_FUNCTION),
-			errmsg("function \"%s\" does not exist", name),
+			errmsg("function \"%s\" does not exist", burrow_option_clip(name)),
 			hint_what_fits());
 }
 
