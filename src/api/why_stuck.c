@@ -57,7 +57,8 @@ burrow_sql_owner_trouble(PG_FUNCTION_ARGS)
 	burrow_registry_require();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	sub = burrow_subscription_load(PG_GETARG_INT32(0));
+	/* another version's row cannot be read, and is what keeps it from running */
+	sub = burrow_access_other_version() != NULL ? NULL : burrow_subscription_load(PG_GETARG_INT32(0));
 	if (sub != NULL && may_see(sub->owner) && !burrow_owner_may_run(sub, &trouble))
 	{
 		values[0] = CStringGetTextDatum(trouble.message);

@@ -52,8 +52,9 @@ RESET SESSION AUTHORIZATION;
 CREATE TABLE burrow.subscription (LIKE lair.subscription);
 ALTER TABLE burrow.subscription OWNER TO mallory;
 SET SESSION AUTHORIZATION mallory;
-INSERT INTO burrow.subscription SELECT 1, 'bait', 'postgres', (SELECT id FROM public.system), (SELECT oid FROM pg_database WHERE datname = 'postgres'),
-	'bait', 'public.h(jsonb)', 'postgres', 'bait', gen_random_uuid(), NULL, false, 'enabled', '{workers=1}';
+INSERT INTO burrow.subscription (subid, name, owner, system_identifier, dboid, topic, handler, handler_owner, consumer_group, join_group, uuid, commits_untagged, status, options)
+	SELECT 1, 'bait', 'postgres', (SELECT id FROM public.system), (SELECT oid FROM pg_database WHERE datname = 'postgres'),
+	'bait', 'public.h(jsonb)', 'postgres', 'bait', false, gen_random_uuid(), false, 'enabled', '{workers=1}';
 SQL
 like(refused('postgres', q{SELECT lair.subscribe('a', 'h')}), qr/55000: type "burrow\.message" does not belong to extension "burrow"\nHINT:  /, 'a look-alike type is not used to subscribe');
 like(refused('postgres', q{SELECT lair.pause('bait')}), $gone, 'nor to find a subscription');
