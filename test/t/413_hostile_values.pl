@@ -23,7 +23,8 @@ SET ROLE app;
 CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS 'SELECT';
 SELECT burrow.subscribe('mine', 'h', enabled => false);
 CREATE TABLE bad (sqlstate text, message text, ms float8, call text);
--- 57014 is not caught: then the call has not ended.  burrow._options() takes what it is given for a stored row, and XX001 is what it says of one
+-- 57014 is not caught: then the call has not ended.  A ceiling (53400) is as good an error as any; how long those of burrow.reject() and of
+-- PostgreSQL's own types are is not ours.  burrow._options() takes what it is given for a stored row, and XX001 is what it says of one
 CREATE FUNCTION attack(call text, longest float8) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	begun timestamptz := clock_timestamp();
@@ -39,7 +40,7 @@ BEGIN
 		told := SQLERRM;
 	END;
 	ms := extract(epoch FROM clock_timestamp() - begun) * 1000;
-	IF (state LIKE 'XX%' AND NOT (state = 'XX001' AND call LIKE '%burrow._options(%')) OR state LIKE '53%' OR state LIKE '58%' OR ms > longest OR (octet_length(told) > 1000 AND state <> 'BR001') THEN
+	IF (state LIKE 'XX%' AND NOT (state = 'XX001' AND call LIKE '%burrow._options(%')) OR state IN ('53100', '53200', '53300') OR state LIKE '58%' OR ms > longest OR (octet_length(told) > 1000 AND state NOT IN ('BR001', '22P02')) THEN
 		INSERT INTO bad VALUES (state, left(told, 200), ms, left(call, 1000));
 	END IF;
 END $$;
