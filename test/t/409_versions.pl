@@ -70,6 +70,8 @@ works("SELECT burrow.alter('stops', enabled => false)");
 works("SELECT burrow.pause('pauses')");
 works("SELECT burrow.unsubscribe('ends')");
 is($node->sql('SELECT name, status FROM burrow.subscription ORDER BY 1'), "pauses|paused\nruns|enabled\nstops|disabled", 'the catalog has it');
+like($node->log_since($position), qr/subscription "pauses": pause by role "app"/, 'the log has who did it');
+is($node->sql(q{SELECT count(*) FROM burrow.audit WHERE action <> 'subscribe'}), '0', '... and burrow.audit, which is another version\'s, has not');
 $node->wait_for('all consumers to be gone', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type IN ('burrow consumer', 'burrow worker')});
 $node->wait_for_state('pauses', 'paused');
 $node->wait_for_state('stops', 'disabled');
