@@ -47,7 +47,10 @@ typedef struct BurrowKafkaFunctions
 	 * is a secret.  Does not look at the class: the caller did.
 	 */
 	bool		(*conf_set) (BurrowKafkaConf *conf, const char *name, const char *value, char *error);
-	/* Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known without it. */
+	/*
+	 * Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known
+	 * without it.
+	 */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
 	/* the effective value, "" if it has none, "***" for a secret; false: no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
@@ -235,7 +238,7 @@ typedef struct BurrowKafkaFunctions
 	 * only: properties that have no default may be missing.
 	 */
 	const char *(*property_name) (int i);
-	BurrowKafkaLevel (*level) (const char *name);
+				BurrowKafkaLevel(*level) (const char *name);
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
 	/* Are certificates and keys given as text what they should be?  False: *name is to blame. */

@@ -107,7 +107,7 @@ instance_id(const BurrowSubscription *sub, uint32 fingerprint)
 static void
 set_server(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
 {
-	const BurrowServer *server = sub->server;
+	const		BurrowServer *server = sub->server;
 
 	if (conf == NULL)
 		ereport(ERROR,
