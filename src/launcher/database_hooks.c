@@ -82,11 +82,27 @@ static bool forced = false;		/* the command is DROP DATABASE ... WITH (FORCE) */
 static Oid	changed_database = InvalidOid;
 static bool changed_several = false;
 
+/*
+ * COMMIT PREPARED runs anywhere and calls nothing of ours: the lockout would end with this session's next
+ * transaction, and nobody would look at a database that was opened.
+ */
+static void
+refuse_prepare(void)
+{
+	if (burrow_database_lockout_is_held() || OidIsValid(changed_database))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has renamed, opened or closed a database that burrow may run in"),
+				 errhint("Use COMMIT.")));
+}
+
 static void
 end_of_transaction(XactEvent event, void *arg)
 {
 	bool		committed = event == XACT_EVENT_COMMIT;
 
+	if (event == XACT_EVENT_PRE_PREPARE)
+		refuse_prepare();
 	if (!committed && event != XACT_EVENT_ABORT)
 		return;
 	if (command_depth == 0)
@@ -285,7 +301,9 @@ note_changed_database(Node *parsetree)
 
 	if (IsA(parsetree, CreatedbStmt))
 		name = ((CreatedbStmt *) parsetree)->dbname;
-	else if (IsA(parsetree, AlterDatabaseStmt))
+	else if (IsA(parsetree, AlterDatabaseStmt) &&
+			 (find_option(((AlterDatabaseStmt *) parsetree)->options, "allow_connections") != NULL ||
+			  find_option(((AlterDatabaseStmt *) parsetree)->options, "is_template") != NULL))
 		name = ((AlterDatabaseStmt *) parsetree)->dbname;
 	if (name == NULL)
 		return;

@@ -25,24 +25,50 @@
 
 static bool holding = false;	/* this process has a lockout */
 
-/* Locks: caller holds burrow->lock exclusively.  False: all entries are taken. */
+/*
+ * There is room for each backend's share, so that none waits because others hold theirs: how long is
+ * theirs to choose.
+ *
+ * Locks: caller holds burrow->lock exclusively.  False: this backend's share is used up.
+ */
 static bool
 add_lockout(Oid dboid)
 {
+	BurrowDatabaseLockout *free = NULL;
+	int			mine = 0;
+
 	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
 
-	for (int i = 0; i < BURROW_MAX_LOCKOUTS; i++)
+	for (int i = 0; i < burrow_registry_lockouts(); i++)
 	{
 		BurrowDatabaseLockout *lockout = &burrow->lockouts[i];
 
-		if (!OidIsValid(lockout->dboid) || (lockout->dboid == dboid && lockout->pid == MyProcPid))
+		if (!OidIsValid(lockout->dboid))
+			free = free == NULL ? lockout : free;
+		else if (lockout->pid == MyProcPid)
 		{
-			lockout->dboid = dboid;
-			lockout->pid = MyProcPid;
-			return true;
+			if (lockout->dboid == dboid)
+				return true;
+			mine++;
 		}
 	}
-	return false;
+	if (mine == BURROW_BACKEND_LOCKOUTS)
+		return false;
+	Assert(free != NULL);
+	free->dboid = dboid;
+	free->pid = MyProcPid;
+	burrow->nlockouts++;
+	return true;
+}
+
+static void
+check_added(bool added)
+{
+	if (!added)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("cannot keep burrow's workers out of more than %d databases in one transaction", BURROW_BACKEND_LOCKOUTS),
+				 errhint("Use a transaction for each of these commands.")));
 }
 
 static void
@@ -109,7 +135,7 @@ burrow_database_lockout_take(Oid dboid, int timeout_ms)
 {
 	static bool registered = false;
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
-	bool		held = false;
+	bool		added;
 	bool		free = false;
 
 	if (!registered)
@@ -117,25 +143,20 @@ burrow_database_lockout_take(Oid dboid, int timeout_ms)
 		before_shmem_exit(release_at_exit, (Datum) 0);
 		registered = true;
 	}
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	added = add_lockout(dboid);
+	LWLockRelease(burrow->lock);
+	check_added(added);
 	holding = true;
+	ask_to_leave(dboid);
 
 	ConditionVariablePrepareToSleep(&burrow->gone);
 	for (;;)
 	{
 		long		left;
 
-		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
-		if (!held)
-		{
-			held = add_lockout(dboid);
-			if (held)
-			{
-				LWLockRelease(burrow->lock);
-				ask_to_leave(dboid);
-				continue;
-			}
-		}
-		free = held && !is_occupied(dboid);
+		LWLockAcquire(burrow->lock, LW_SHARED);
+		free = !is_occupied(dboid);
 		LWLockRelease(burrow->lock);
 
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
@@ -147,6 +168,12 @@ burrow_database_lockout_take(Oid dboid, int timeout_ms)
 	return free;
 }
 
+bool
+burrow_database_lockout_is_held(void)
+{
+	return holding;
+}
+
 void
 burrow_database_lockout_release(void)
 {
@@ -154,10 +181,14 @@ burrow_database_lockout_release(void)
 		return;
 	holding = false;
 
-	for (int i = 0; i < BURROW_MAX_LOCKOUTS; i++)
+	for (int i = 0; i < burrow_registry_lockouts(); i++)
 	{
 		BurrowDatabaseLockout *lockout = &burrow->lockouts[i];
 		Oid			dboid = InvalidOid;
+
+		/* nobody else writes or removes this backend's */
+		if (lockout->pid != MyProcPid)
+			continue;
 
 		LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 		if (OidIsValid(lockout->dboid) && lockout->pid == MyProcPid)
@@ -165,13 +196,12 @@ burrow_database_lockout_release(void)
 			dboid = lockout->dboid;
 			lockout->dboid = InvalidOid;
 			lockout->pid = 0;
+			burrow->nlockouts--;
 		}
 		LWLockRelease(burrow->lock);
 		if (OidIsValid(dboid))
 			burrow_registry_look_at(dboid);
 	}
-	/* another command may be waiting for an entry */
-	ConditionVariableBroadcast(&burrow->gone);
 }
 
 void

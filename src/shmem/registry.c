@@ -69,11 +69,25 @@ registry_size(void)
 	return MAXALIGN(size);
 }
 
+/* Whatever other backends do, each has its own. */
+int
+burrow_registry_lockouts(void)
+{
+	return MaxBackends * BURROW_BACKEND_LOCKOUTS;
+}
+
+static Size
+lockouts_size(void)
+{
+	return mul_size(burrow_registry_lockouts(), sizeof(BurrowDatabaseLockout));
+}
+
 void
 burrow_registry_request_shmem(void)
 {
 	RequestAddinShmemSpace(add_size(registry_size(),
 									mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot))));
+	RequestAddinShmemSpace(lockouts_size());
 	RequestAddinShmemSpace(burrow_partitions_shmem_size());
 	RequestAddinShmemSpace(burrow_groups_shmem_size());
 	RequestNamedLWLockTranche(BURROW_LIBRARY, 1);
@@ -158,6 +172,9 @@ burrow_registry_startup_shmem(void)
 		for (int i = 0; i < burrow->nworkers; i++)
 			init_worker(&burrow->workers[i]);
 	}
+	burrow->lockouts = ShmemInitStruct("burrow database lockouts", lockouts_size(), &found);
+	if (!found)
+		memset(burrow->lockouts, 0, lockouts_size());
 	burrow_partitions_startup_shmem();
 	burrow_groups_startup_shmem();
 	LWLockRelease(AddinShmemInitLock);
@@ -383,7 +400,9 @@ burrow_registry_is_locked_out(Oid dboid)
 {
 	Assert(LWLockHeldByMe(burrow->lock));
 
-	for (int i = 0; i < BURROW_MAX_LOCKOUTS; i++)
+	if (burrow->nlockouts == 0)
+		return false;
+	for (int i = 0; i < burrow_registry_lockouts(); i++)
 	{
 		if (burrow->lockouts[i].dboid == dboid)
 			return true;

@@ -63,6 +63,8 @@ extern void burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries
 extern void burrow_registry_set_starting(int slot, const BurrowStartInfo *starting);
 extern void burrow_registry_request(int slot, uint32 bits);
 
+/* How many entries burrow->lockouts has. */
+extern int	burrow_registry_lockouts(void);
 /* Must Burrow's processes stay out of it (database_lockout.c)?  Locks: caller holds burrow->lock. */
 extern bool burrow_registry_is_locked_out(Oid dboid);
 

@@ -69,7 +69,9 @@ typedef struct BurrowProbe
 	bool		done;			/* the registry says what the catalog says */
 } BurrowProbe;
 
-#define BURROW_MAX_LOCKOUTS		32
+/* Databases that one backend can keep Burrow out of at a time: RENAME can be one of several commands. */
+#define BURROW_BACKEND_LOCKOUTS	8
+
 #define BURROW_MAX_LOOKS		64
 #define BURROW_MAX_PROBES		3	/* discovery workers at a time */
 
@@ -99,7 +101,9 @@ typedef struct BurrowShared
 	int			nlooks;
 	Oid			looks[BURROW_MAX_LOOKS];
 
-	BurrowDatabaseLockout lockouts[BURROW_MAX_LOCKOUTS];
+	int			nlockouts;		/* entries in use; under the lock */
+	BurrowDatabaseLockout *lockouts;	/* under the lock; constant pointer to
+										 * burrow_registry_lockouts() of them */
 
 	/* Broadcast when a worker slot or a consumer's place gets free. */
 	ConditionVariable gone;
