@@ -123,7 +123,7 @@ CREATE FUNCTION has_inout(INOUT value text) LANGUAGE sql AS 'SELECT value';
 CREATE FUNCTION is_variadic(VARIADIC value text[]) RETURNS void LANGUAGE sql AS '';
 CREATE FUNCTION is_polymorphic(value anyelement) RETURNS void LANGUAGE sql AS '';
 SELECT look_up(h) FROM unnest(ARRAY['a_procedure', 'an_aggregate', 'row_number', 'a_trigger', 'an_event_trigger', 'returns_set',
-    'returns_table', 'has_out', 'has_inout', 'is_variadic', 'is_polymorphic', 'reverse', 'jsonb_in', 'plpgsql_call_handler']) h;
+    'returns_table', 'has_out', 'has_inout', 'is_variadic', 'is_polymorphic', 'initcap', 'jsonb_in', 'plpgsql_call_handler']) h;
 
 --
 -- privileges of whoever subscribes

@@ -7,6 +7,8 @@
 #ifndef BURROW_CATALOG_OPTION_H
 #define BURROW_CATALOG_OPTION_H
 
+#include "compat.h"
+
 /*
  * An option's value travels as canonical text ("10 ms", "true"), which is
  * what is stored; NULL: has no value.

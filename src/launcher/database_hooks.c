@@ -324,6 +324,17 @@ note_changed_privileges(Node *parsetree)
 		burrow_server_changes_note(InvalidOid);
 }
 
+/* A function, because process_utility() may keep nothing in a variable over its PG_TRY() that is not
+ * volatile. */
+static void
+run_next(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+		 ProcessUtilityContext context, ParamListInfo params,
+		 QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+{
+	(prev_ProcessUtility_hook ? prev_ProcessUtility_hook : standard_ProcessUtility)
+		(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+}
+
 static void
 refuse_rename(const RenameStmt *stmt)
 {
@@ -340,8 +351,6 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
-	ProcessUtility_hook_type next = prev_ProcessUtility_hook ? prev_ProcessUtility_hook :
-	standard_ProcessUtility;
 	Node	   *parsetree = pstmt->utilityStmt;
 	volatile bool was_forced = forced;	/* read after an error */
 	Oid			dboid;
@@ -350,7 +359,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (!IsA(parsetree, CreatedbStmt) && !IsA(parsetree, AlterDatabaseStmt) &&
 		!IsA(parsetree, RenameStmt) && !IsA(parsetree, DropdbStmt))
 	{
-		next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+		run_next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 		note_changed_privileges(parsetree);
 		return;
 	}
@@ -366,7 +375,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		dboid = needed_database(parsetree, context == PROCESS_UTILITY_TOPLEVEL);
 		if (OidIsValid(dboid))
 			lock_out(dboid);
-		next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+		run_next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 		note_changed_database(parsetree);
 	}
 	PG_FINALLY();
