@@ -77,6 +77,10 @@
 #endif
 
 #include "access/heapam.h"
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_database.h"
+#include "catalog/pg_proc.h"
+#endif
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"

@@ -20,6 +20,7 @@
 
 #include "api/consumer_group.h"
 #include "catalog/names.h"
+#include "compat.h"
 #include "shmem/groups.h"
 
 /* Longest wait for discovery, after the server has started. */

@@ -15,6 +15,7 @@
 #include "catalog/access.h"
 #include "catalog/audit.h"
 #include "catalog/dead_letter.h"
+#include "compat.h"
 #include "core/policy.h"
 #include "shmem/registry.h"
 

@@ -20,6 +20,7 @@
 #include "catalog/access.h"
 #include "catalog/dead_letter.h"
 #include "catalog/encoding.h"
+#include "compat.h"
 #include "core/kafka_time.h"
 
 #define NCOLUMNS	19

@@ -12,6 +12,7 @@
 
 #include "burrow.h"
 #include "catalog/kafka_properties.h"
+#include "compat.h"
 
 /* Words in the names of properties whose values are never shown. */
 static const char *const secret_words[] = {

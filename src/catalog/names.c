@@ -10,6 +10,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "catalog/names.h"
+#include "compat.h"
 #include "core/topic_pattern.h"
 
 /* Plain in the name of a database, in a default group: without the dot, which ends it. */

@@ -11,6 +11,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 
 #include "burrow.h"
@@ -128,6 +129,23 @@ read_row(uint64 row, MemoryContext cxt)
 	return sub;
 }
 
+/*
+ * Begins to read the table.  A DROP EXTENSION that is on its way is waited for before the
+ * extension is looked for, not between that and the statement, which would find no table: with
+ * the lock come the changes of whoever had it.  (A consumer that is woken by the drop looks
+ * while that one still has its locks, and from 18 on the cache in which extensions are looked up
+ * does not know of it before.)
+ */
+static bool
+begin_reading(BurrowCatalogAccess *access)
+{
+	Oid			relid = burrow_access_table("subscription");
+
+	if (OidIsValid(relid))
+		LockRelationOid(relid, AccessShareLock);
+	return burrow_access_begin(access);
+}
+
 BurrowSubscription *
 burrow_subscription_load(int32 subid)
 {
@@ -137,7 +155,7 @@ burrow_subscription_load(int32 subid)
 	Oid			types[] = {INT4OID};
 	Datum		values[] = {Int32GetDatum(subid)};
 
-	if (!burrow_access_begin(&access))
+	if (!begin_reading(&access))
 		return NULL;
 	if (burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s"
 							  " WHERE s.subid OPERATOR(pg_catalog.=) $1",
@@ -186,7 +204,7 @@ burrow_subscription_list_group(const char *group)
 	Datum		values[] = {CStringGetTextDatum(group)};
 	uint64		n;
 
-	if (!burrow_access_begin(&access))
+	if (!begin_reading(&access))
 		return NIL;
 	n = burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s"
 							  " WHERE s.consumer_group OPERATOR(pg_catalog.=) $1 ORDER BY s.subid",

@@ -28,6 +28,7 @@
 
 #include "catalog/dead_letter.h"
 #include "catalog/encoding.h"
+#include "compat.h"
 #include "core/letter_headers.h"
 #include "dead_letter/publisher.h"
 #include "offsets/durability.h"

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letter.h"
+#include "compat.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
 #include "dead_letter/writer.h"

@@ -33,6 +33,7 @@
 #include "utils/typcache.h"
 
 #include "burrow.h"
+#include "compat.h"
 #include "core/kafka_time.h"
 #include "handler/handler_values.h"
 
