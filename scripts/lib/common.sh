@@ -4,7 +4,9 @@
 #   BURROW_ROOT    the checkout
 #   BURROW_CACHE   what was fetched once and is used by every run
 #   BURROW_PYTHON  the Python with hypothesis, pytest and confluent-kafka
-#   BURROW_KAFKA   the folder with Apache Kafka's jars
+#   BURROW_KAFKA   the folder with Apache Kafka's jars; BURROW_KAFKA_VERSION chooses another
+#                  version than the one in test/kafka/pom.xml
+#   BURROW_KAFKA_4 the same for a recent Kafka 4, for what older ones do not have
 #
 # PostgreSQL's server refuses to run as root.  When the caller is root, what
 # needs a server runs as the user "postgres", who may not be able to read the
@@ -26,10 +28,14 @@ fi
 # The name of a cached folder tells what it was made from, so that a change of
 # a version makes a new one and two checkouts do not disturb each other.
 fingerprint() { sha256sum "$@" | cut -c1-64 | sha256sum | cut -c1-12; }
-BURROW_KAFKA=$BURROW_CACHE/kafka-$(fingerprint "$BURROW_ROOT/test/kafka/pom.xml")
+burrow_kafka_4_version=4.4.0
+# kafka_folder VERSION: where its jars are, or will be; without a version, that in pom.xml
+kafka_folder() { echo "$BURROW_CACHE/kafka-${1:+$1-}$(fingerprint "$BURROW_ROOT/test/kafka/pom.xml")"; }
+BURROW_KAFKA=$(kafka_folder "${BURROW_KAFKA_VERSION:-}")
+BURROW_KAFKA_4=$(kafka_folder $burrow_kafka_4_version)
 burrow_venv=$BURROW_CACHE/python-$(fingerprint "$BURROW_ROOT/test/requirements.txt")
 BURROW_PYTHON=$burrow_venv/bin/python
-export BURROW_ROOT BURROW_CACHE BURROW_PYTHON BURROW_KAFKA
+export BURROW_ROOT BURROW_CACHE BURROW_PYTHON BURROW_KAFKA BURROW_KAFKA_4
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

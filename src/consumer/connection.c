@@ -128,6 +128,8 @@ static void
 check_place(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
 	came_back = false;
+	if (burrow_kafka_client_is_next_protocol(c->sub))
+		return;					/* no place is kept for it */
 	if (burrow_kafka_client_fingerprint(c->sub, list) == fingerprint)
 		return;
 	burrow_shutdown_give_up_place();
@@ -188,16 +190,39 @@ is_missing_topic(const char *error_name)
 	return strcmp(error_name, "UNKNOWN_TOPIC_OR_PART") == 0 || strcmp(error_name, "_UNKNOWN_TOPIC") == 0;
 }
 
+static int
+hint_of_fatal(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (strcmp(event->error_name, "FENCED_INSTANCE_ID") == 0 || strstr(event->text, "fenced") != NULL)
+		return errhint("Another member of the consumer group \"%s\" has the same group.instance.id.",
+					   c->sub->consumer_group);
+	if (strcmp(event->error_name, "UNRELEASED_INSTANCE_ID") == 0)
+		return errhint("Kafka keeps a static member's place until its session has timed out (the brokers' group.consumer.session.timeout.ms).  "
+					   "Leave out \"group.instance.id\", which gains nothing with this protocol.");
+	if (burrow_kafka_client_is_next_protocol(c->sub) &&
+		(strcmp(event->error_name, "UNSUPPORTED_VERSION") == 0 || strcmp(event->error_name, "_UNSUPPORTED_FEATURE") == 0))
+		return errhint("These brokers do not offer \"group.protocol\" \"consumer\": it needs Kafka 4.0, with the feature group.version.  "
+					   "Without the property the subscription uses the protocol that all brokers have.");
+	return 0;
+}
+
+/* librdkafka's client is of no use any more; the launcher starts another consumer. */
+static void
+give_up(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (strcmp(event->error_name, "UNRELEASED_INSTANCE_ID") == 0)
+		burrow_registry_leave(c->slot, BURROW_LEAVE_PLACE_TAKEN);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("could not go on consuming for subscription \"%s\": %s", c->sub->name, event->text),
+			 hint_of_fatal(c, event)));
+}
+
 static void
 serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	if (event->fatal)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not go on consuming for subscription \"%s\": %s", c->sub->name, event->text),
-				 strcmp(event->error_name, "FENCED_INSTANCE_ID") == 0 || strstr(event->text, "fenced") != NULL
-				 ? errhint("Another member of the consumer group \"%s\" has the same group.instance.id.",
-						   c->sub->consumer_group) : 0));
+		give_up(c, event);
 
 	/* the partition's trouble, and not Kafka's */
 	if (event->too_large && c->client != NULL && burrow_fetch_trouble_suspect(c, event->text))

@@ -16,7 +16,8 @@
  *
  * A static member (group.instance.id) does not leave its group when it closes: its partitions
  * wait for it until session.timeout.ms has passed.  Who wants to leave for good calls leave()
- * first.
+ * first.  With group.protocol=consumer there is nothing to call: any other member leaves by closing, and
+ * a static one cannot.
  *
  * Runs in: the consumer.
  */
@@ -63,15 +64,35 @@ burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error)
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 
+static bool
+is_next_protocol(const BurrowKafkaClient *c)
+{
+	char		protocol[32] = "";
+	size_t		room = sizeof(protocol);
+
+	/* a version without the property knows the classic protocol only */
+	(void) rd_kafka_conf_get(rd_kafka_conf(c->rk), "group.protocol", protocol, &room);
+	return strcmp(protocol, "consumer") == 0;
+}
+
 /*
  * Leaves the group, static member or not; the REVOKE has to be answered as always.
  * librdkafka keeps a static member in the group only when it closes.
+ *
+ * With group.protocol=consumer it keeps one either way (epoch -2, 2.4 to 2.15), and nothing tells
+ * when the request was sent: the member's id, which left() looks at, is never forgotten.
  */
 bool
 burrow_kafka_leave(BurrowKafkaClient *c, char *error)
 {
-	rd_kafka_resp_err_t code = rd_kafka_unsubscribe(c->rk);
+	rd_kafka_resp_err_t code;
 
+	if (is_next_protocol(c))
+	{
+		burrow_kafka_text_copy(error, BURROW_KAFKA_TEXT_MAX, "with group.protocol=consumer a member leaves by closing");
+		return false;
+	}
+	code = rd_kafka_unsubscribe(c->rk);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
 }
 

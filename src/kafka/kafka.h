@@ -216,7 +216,8 @@ typedef struct BurrowKafkaFunctions
 	 * Leave the group for good, before close_begin(): a static member (group.instance.id) that
 	 * only closes stays in it, and its partitions with it, until session.timeout.ms has passed.
 	 * Answer the REVOKE, and close when left() says that the request is on its way; nothing is
-	 * written to the pipe then.
+	 * written to the pipe then.  False where close_begin() is all there is
+	 * (group.protocol=consumer).
 	 */
 	bool		(*leave) (BurrowKafkaClient *c, char *error);
 	bool		(*left) (BurrowKafkaClient *c);

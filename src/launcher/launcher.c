@@ -368,7 +368,8 @@ set_backoff(BurrowSubscriptionSlot *sub, TimestampTz now)
 {
 	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
 
-	if (TimestampDifferenceExceeds(sub->started_at, now, GOOD_RUN_MS))
+	if (TimestampDifferenceExceeds(sub->started_at, now, GOOD_RUN_MS) ||
+		sub->leave == BURROW_LEAVE_PLACE_TAKEN)
 		sub->restart_delay_ms = 0;
 	sub->restart_delay_ms = next_delay(sub->restart_delay_ms);
 	sub->restart_at = TimestampTzPlusMilliseconds(now, sub->restart_delay_ms);
@@ -396,7 +397,8 @@ reap_consumer(int slot, TimestampTz now)
 		sub->starting = false;	/* it never came */
 		sub->ended = true;
 	}
-	died = sub->ended && sub->wanted && sub->leave == BURROW_LEAVE_DIED;
+	died = sub->ended && sub->wanted &&
+		(sub->leave == BURROW_LEAVE_DIED || sub->leave == BURROW_LEAVE_PLACE_TAKEN);
 	if (died)
 		set_backoff(sub, now);
 	else if (sub->ended)

@@ -103,6 +103,26 @@ instance_id(const BurrowSubscription *sub, uint32 fingerprint)
 	return id;
 }
 
+/* The value that the user has given; NULL: none. */
+static const char *
+property(const BurrowSubscription *sub, const char *name)
+{
+	const BurrowOptions *o = &sub->options;
+
+	for (int i = 0; i < o->nkafka; i++)
+		if (strcmp(o->kafka[i].name, name) == 0)
+			return o->kafka[i].value;
+	return NULL;
+}
+
+bool
+burrow_kafka_client_is_next_protocol(const BurrowSubscription *sub)
+{
+	const char *protocol = property(sub, "group.protocol");
+
+	return protocol != NULL && pg_strcasecmp(protocol, "consumer") == 0;
+}
+
 /* What all clients have: where the cluster is, and who they are there. */
 static void
 set_server(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
@@ -192,8 +212,16 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 	check_patterns(sub);
 	conf = kafka->conf_new();
 	set_server(kafka, sub, conf);
-	/* a crash or a restart takes its partitions back at once */
-	set_property(kafka, sub, conf, "group.instance.id", instance_id(sub, fingerprint));
+
+	/*
+	 * A crash or a restart takes its partitions back at once.  Not so with
+	 * group.protocol=consumer: there the place of a static member that has crashed is refused
+	 * until its session has timed out, which takes as long as the brokers say (45 s), and one
+	 * that closes cannot leave for good, whoever waits for its partitions.  Without a place, a
+	 * clean end hands them over at once.
+	 */
+	if (!burrow_kafka_client_is_next_protocol(sub))
+		set_property(kafka, sub, conf, "group.instance.id", instance_id(sub, fingerprint));
 	set_properties(kafka, sub, conf);
 	if (partitions > 0)
 		limit_queues(kafka, sub, conf, partitions);

@@ -13,6 +13,9 @@
 /* The pipe into which clients write the numbers of queues that are no longer empty. */
 extern void burrow_kafka_client_make_pipe(int *read_end, int *write_end);
 
+/* Is it to be a member by group.protocol=consumer, where the brokers decide who gets what? */
+extern bool burrow_kafka_client_is_next_protocol(const BurrowSubscription *sub);
+
 /* A client that only asks questions, and may read so many messages of a partition. */
 extern BurrowKafkaClient *burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka,
 															const BurrowSubscription *sub,

@@ -33,6 +33,8 @@ extern const char *const burrow_state_names[];
 typedef enum BurrowLeave
 {
 	BURROW_LEAVE_DIED = 0,		/* started again after a backoff */
+	BURROW_LEAVE_PLACE_TAKEN,	/* Kafka still has its place taken, for a known time: started
+								 * again after the shortest backoff, as often as that takes */
 	BURROW_LEAVE_RESTART,		/* started again at once: options have changed */
 	BURROW_LEAVE_STOPPED		/* by itself or on request: a discovery worker reads the catalog
 								 * once more and says whether it should run */

@@ -18,10 +18,11 @@ my @all;
 
 sub _python { return $ENV{BURROW_PYTHON} // croak 'BURROW_PYTHON is not set: run scripts/test tap' }
 
-# BurrowTest::Kafka->create($name, brokers => 1, sasl => 0, config => { name => value })
+# BurrowTest::Kafka->create($name, brokers => 1, sasl => 0, formatted => 0, release => undef, config => { name => value })
 #
 # A new cluster that runs.  It is gone when the test ends.  "sasl" gives it other
-# addresses as well, for clients that authenticate: sasl_bootstrap.
+# addresses as well, for clients that authenticate: sasl_bootstrap.  "formatted" makes it as
+# Kafka's own tool does, with the new group protocol, from "release" 4 on.
 sub create
 {
 	my ($class, $name, %options) = @_;
@@ -31,12 +32,13 @@ sub create
 		brokers => $options{brokers} // 1,
 		dir => "$PostgreSQL::Test::Utils::tmp_check/t_${test}_$name",
 		owner => $$,
+		jars => $options{release} ? $ENV{"BURROW_KAFKA_$options{release}"} : $ENV{BURROW_KAFKA},
 	}, $class;
 	push @all, $self;
 	system('rm', '-rf', $self->{dir});    # of an earlier run
 
 	my $config = $options{config} // {};
-	my $out = $self->_broker('start', '--brokers', $self->{brokers}, $options{sasl} ? '--sasl' : (), map { "$_=$config->{$_}" } sort keys %$config);
+	my $out = $self->_broker('start', '--brokers', $self->{brokers}, (map { $options{$_} ? "--$_" : () } qw(sasl formatted)), map { "$_=$config->{$_}" } sort keys %$config);
 	$out =~ /^bootstrap (\S+)/m or croak "no bootstrap address in: $out";
 	$self->{bootstrap} = $1;
 	for my $id (1 .. $self->{brokers})
@@ -66,6 +68,7 @@ sub _broker
 {
 	my ($self, $verb, @args) = @_;
 	my ($out, $err) = ('', '');
+	local $ENV{BURROW_KAFKA} = $self->{jars};
 	# The broker must not hold our pipes open: it has its own log.
 	IPC::Run::run(["$programs/run_broker", $verb, $self->{dir}, @args], '<', \undef, '>', \$out, '2>', \$err)
 	  or croak "run_broker $verb failed: $out$err";
@@ -467,6 +470,7 @@ sub _group_command
 sub tool
 {
 	my ($self, $program, @args) = @_;
+	local $ENV{BURROW_KAFKA} = $self->{jars};
 	return _run([ "$programs/run_broker", 'tool', $self->{dir}, $program, @args ], '');
 }
 
