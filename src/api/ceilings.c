@@ -18,6 +18,7 @@
 #include "api/kafka_properties.h"
 #include "burrow.h"
 #include "catalog/size_text.h"
+#include "compat.h"
 #include "guc.h"
 #include "shmem/groups.h"
 

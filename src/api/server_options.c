@@ -25,6 +25,7 @@
 #include "api/server_options.h"
 #include "catalog/nearest.h"
 #include "catalog/server.h"
+#include "compat.h"
 #include "runtime/kafka_library.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_validator);

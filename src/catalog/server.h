@@ -7,6 +7,7 @@
 #define BURROW_CATALOG_SERVER_H
 
 #include "catalog/kafka_properties.h"
+#include "compat.h"
 
 #define BURROW_WRAPPER	"burrow"
 
