@@ -176,3 +176,53 @@ test_look(void)
 	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "no more");
 	(void) close_consumer(c);
 }
+
+static BurrowKafkaList *
+one(const char *topic, int64_t offset)
+{
+	BurrowKafkaList *list = kafka->list_new(1);
+
+	(void) kafka->list_set(list, 0, topic, 0, offset, NULL, 0);
+	return list;
+}
+
+/* Nobody waits for an answer that is asked for: not when there is none, and not at the end. */
+void
+test_ask(void)
+{
+	Consumer   *c;
+	int64_t		begun;
+	int64_t		took;
+	char		error[BURROW_KAFKA_TEXT_MAX];
+
+	create_topic("ask", 3);
+	produce("ask", 0, 0, 10);
+	c = open_consumer("ask", NULL, NULL);
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_OFFSETS, one("ask", BURROW_KAFKA_LATEST), NULL, PATIENCE_MS, 11, error),
+		  "asked for an end");
+	check(pump(c, c->answered == 1) && c->error == 0 && c->answered_tag == 11 && c->answered_offset == 10,
+		  "answered, with the tag and the end");
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_PARTITIONS, NULL, "ask", PATIENCE_MS, 12, error) &&
+		  kafka->ask(c->client, BURROW_KAFKA_ASK_OFFSETS, one("ask", BURROW_KAFKA_EARLIEST), NULL, PATIENCE_MS, 13, error),
+		  "two at once");
+	check(pump(c, c->answered == 2) && c->answered_tag == 12 && c->answered_n == 3,
+		  "answered in their order, with three partitions");
+	check(pump(c, c->answered == 3) && c->answered_tag == 13 && c->answered_offset == 0, "and the second");
+
+	rd_kafka_mock_broker_set_down(cluster, 1);
+	check(pump(c, c->down > 0), "the broker is away: %s", c->text);
+	begun = now_ms();
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_PARTITIONS, NULL, "ask", 2000, 14, error), "asked");
+	took = now_ms() - begun;
+	check(took < 500, "nobody waits, %d ms", (int) took);
+	check(pump(c, c->answered == 4) && c->error != 0 && c->answered_tag == 14, "no answer: %s", c->text);
+	took = now_ms() - begun;
+	check(took > 1500 && took < 6000, "in its time, %d ms", (int) took);
+
+	/* closed with one under way, and one that waits for it */
+	(void) kafka->ask(c->client, BURROW_KAFKA_ASK_PARTITIONS, NULL, "ask", 1000, 15, error);
+	(void) kafka->ask(c->client, BURROW_KAFKA_ASK_OFFSETS, one("ask", BURROW_KAFKA_LATEST), NULL, PATIENCE_MS, 16, error);
+	took = close_consumer(c);
+	check(took < 8000, "closed in %d ms", (int) took);
+	rd_kafka_mock_broker_set_up(cluster, 1);
+}
