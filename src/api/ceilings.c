@@ -4,8 +4,8 @@
  *
  * Whoever may execute burrow.subscribe() shares the server with others, so what he may take
  * of it has an upper end that is not his to set.  It is asked of new values: what was
- * allowed once goes on, and a superuser's own calls are bound by sizes only.  The settings can be
- * set for one role or database, but for burrow.max_workers_per_role, which consumers heed, too.
+ * allowed once goes on, and a superuser's own calls are bound by sizes and workers only.  The settings
+ * can be set for one role or database, but for burrow.max_workers_per_subscription.
  *
  * Runs in: backends, and workers whose handler subscribes.
  */
@@ -68,12 +68,12 @@ burrow_ceilings_check_workers(const char *const *values)
 				 errmsg("invalid value for option \"%s\": \"%s\"", "workers", value),
 				 errdetail("This server has room for %d workers of all subscriptions together.", burrow_max_workers),
 				 errhint("Raise burrow.max_workers, and restart the server.")));
-	if (burrow_max_workers_per_role >= 0 && workers > burrow_max_workers_per_role)
+	if (burrow_max_workers_per_subscription >= 0 && workers > burrow_max_workers_per_subscription)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("invalid value for option \"%s\": \"%s\"", "workers", value),
-				 errdetail("A role may have %d workers, of all of its subscriptions together.", burrow_max_workers_per_role),
-				 errhint("A superuser can raise burrow.max_workers_per_role.")));
+				 errdetail("A subscription may have %d workers.", burrow_max_workers_per_subscription),
+				 errhint("A superuser can raise burrow.max_workers_per_subscription.")));
 }
 
 void

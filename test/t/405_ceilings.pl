@@ -126,13 +126,11 @@ like(gives(q{start_from => (SELECT jsonb_object_agg(i, i)::text FROM generate_se
 
 # ---- workers
 
-$node->append_conf('postgresql.conf', 'burrow.max_workers_per_role = 3');
+$node->append_conf('postgresql.conf', 'burrow.max_workers_per_subscription = 3');
 $node->reload;
-$node->wait_for('the setting', "SELECT current_setting('burrow.max_workers_per_role') = '3'");
-like(gives('workers => 4'), qr/ERROR:  53400: invalid value for option "workers": "4"\nDETAIL:  A role may have 3 workers, of all of its subscriptions together\.\nHINT:  A superuser can raise burrow\.max_workers_per_role\./,
-	'more workers than a role may have');
-
-#WORKERS
+$node->wait_for('the setting', "SELECT current_setting('burrow.max_workers_per_subscription') = '3'");
+like(gives('workers => 4'), qr/ERROR:  53400: invalid value for option "workers": "4"\nDETAIL:  A subscription may have 3 workers\.\nHINT:  A superuser can raise burrow\.max_workers_per_subscription\./,
+	'more workers than a subscription may have');
 
 $node->stop;
 done_testing();
