@@ -112,7 +112,6 @@ OBJS = $(CORE_OBJS) \
 	src/partition/old_worker.o \
 	src/partition/message_error.o \
 	src/partition/partition.o \
-	src/partition/question.o \
 	src/partition/segment.o \
 	src/partition/status.o \
 	src/partition/turn.o \
@@ -146,7 +145,6 @@ OBJS = $(CORE_OBJS) \
 	src/api/why_stuck.o
 
 KAFKA_OBJS = \
-	src/kafka/asker.o \
 	src/kafka/client.o \
 	src/kafka/conf.o \
 	src/kafka/conf_check.o \
@@ -201,7 +199,7 @@ include $(PGXS)
 all: burrow_kafka.so
 
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka -lpthread
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka
 
 install: install-kafka
 install-kafka: burrow_kafka.so

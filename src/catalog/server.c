@@ -183,7 +183,7 @@ mapping_options(Oid owner, Oid serverid, bool *found)
 }
 
 const char *
-burrow_server_property(const BurrowServer *server, const char *name)
+burrow_server_property(const BurrowServer * server, const char *name)
 {
 	for (int i = 0; i < server->nproperties; i++)
 		if (strcmp(server->properties[i].name, name) == 0)
@@ -192,7 +192,7 @@ burrow_server_property(const BurrowServer *server, const char *name)
 }
 
 static bool
-has(const BurrowServer *server, const char *name)
+has(const BurrowServer * server, const char *name)
 {
 	const char *value = burrow_server_property(server, name);
 
@@ -201,7 +201,7 @@ has(const BurrowServer *server, const char *name)
 
 /* Adds options as properties; the text tells the lists apart. */
 static void
-add_options(BurrowServer *server, const List *options, const char *title, StringInfo text, bool *password_required)
+add_options(BurrowServer * server, const List *options, const char *title, StringInfo text, bool *password_required)
 {
 	ListCell   *cell;
 
@@ -227,7 +227,7 @@ add_options(BurrowServer *server, const List *options, const char *title, String
  * is missing.
  */
 static const char *
-missing_credentials(const BurrowServer *server)
+missing_credentials(const BurrowServer * server)
 {
 	const char *protocol = burrow_server_property(server, "security.protocol");
 	const char *mechanism = burrow_server_property(server, "sasl.mechanism");

@@ -20,7 +20,7 @@ typedef struct BurrowServer
 	int			nproperties;	/* the server's, then the mapping's */
 	BurrowKafkaProperty *properties;	/* by librdkafka's names; there are secrets among them */
 	char	   *text;			/* all of it: for "has anything changed?"; holds secrets */
-} BurrowServer;
+}			BurrowServer;
 
 /* Why there is none that the role may use. */
 typedef struct BurrowServerTrouble
@@ -36,8 +36,7 @@ typedef struct BurrowServerTrouble
  * The cluster of a subscription of this owner that names this server (NULL: none, so the default
  * counts), in the current memory context.  NULL: *trouble says why not.  Needs a transaction.
  */
-extern BurrowServer *burrow_server_find(Oid owner, const char *name, BurrowServerTrouble * trouble);
-
+extern BurrowServer * burrow_server_find(Oid owner, const char *name, BurrowServerTrouble * trouble);
 /* Raises it. */
 extern void burrow_server_raise(const BurrowServerTrouble * trouble) pg_attribute_noreturn();
 
@@ -46,6 +45,6 @@ extern char *burrow_server_property_of(const char *option);
 extern char *burrow_server_option_of(const char *property);
 
 /* NULL: it has no value. */
-extern const char *burrow_server_property(const BurrowServer *server, const char *name);
+extern const char *burrow_server_property(const BurrowServer * server, const char *name);
 
 #endif							/* BURROW_CATALOG_SERVER_H */

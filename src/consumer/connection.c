@@ -34,7 +34,6 @@
 #include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/partition.h"
-#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/kafka_client.h"
 
@@ -43,6 +42,9 @@
 
 /* Bytes read from the pipe at once; a full buffer means that ids may be missing. */
 #define WAKE_BUFFER			4096
+
+/* Longest wait for an answer of the metadata client's. */
+#define CONNECT_TIMEOUT_MS	1000
 
 /* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
 #define NO_TOPIC			"42704"
@@ -62,10 +64,6 @@ static bool assignment_lost;
 
 /* One has come: look whether it is for what there is now. */
 static bool came_back;
-
-/* Whether it is there is asked and not answered yet, of this topic. */
-static bool probing;
-static char probed_topic[BURROW_TOPIC_MAX + 1];
 
 /* ---- is Kafka there? ---- */
 
@@ -138,10 +136,25 @@ check_place(const BurrowConsumer *c, const BurrowKafkaList *list)
 	burrow_status_stop(BURROW_STOP_RESTART);
 }
 
-/* The topic that was asked for, and so many partitions has it; -1: there is no answer, and why. */
+/*
+ * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
+ * and a lost connection may mean everything or nothing.  So ask, by the metadata client, whose
+ * answer waits for nothing else.
+ */
 static void
-take_partitions(const BurrowConsumer *c, int partitions, const char *why)
+probe(const BurrowConsumer *c)
 {
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	const char *topic = burrow_topic_identity_wanted_topic(c);
+	BurrowKafkaList *list;
+	int			partitions;
+
+	burrow_status_set_probe(c->now + BURROW_PROBE_US);
+	list = c->kafka->list_partitions(c->metadata_client, topic, CONNECT_TIMEOUT_MS, text);
+	partitions = list != NULL ? list->n : -1;
+	if (partitions > 0 && came_back && strcmp(topic, c->sub->topic) == 0)
+		check_place(c, list);
+	c->kafka->list_free(list);
 	if (partitions >= 0)
 		burrow_topic_identity_note_topic(c, partitions);
 	if (partitions > 0)
@@ -155,51 +168,18 @@ take_partitions(const BurrowConsumer *c, int partitions, const char *why)
 		if (!burrow_status_is_failing() || !trouble()->missing_told)
 			tell_missing(c);
 	}
-	else if (!burrow_status_is_failing() ||
-			 (!trouble()->auth_failed && trouble()->refusal_told != trouble()->transport_auth_failed))
-		tell_unreachable(c, why);	/* perhaps the first guess at the reason was wrong */
+	else if (!burrow_status_is_failing() || (!trouble()->auth_failed && trouble()->refusal_told != trouble()->transport_auth_failed))
+		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
 }
 
-/* Not of interest any more, if nothing is in doubt, or another topic is. */
-static void
-take_probe(const BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	const char *topic = burrow_topic_identity_wanted_topic(c);
-
-	probing = false;
-	if (!is_in_doubt() || burrow_status_is_stopping())
-		return;
-	if (strcmp(topic, probed_topic) != 0)
-	{
-		burrow_status_set_probe(c->now);
-		return;
-	}
-	if (event->error == 0 && event->list.n > 0 && came_back && strcmp(topic, c->sub->topic) == 0)
-		check_place(c, &event->list);
-	take_partitions(c, event->error == 0 ? event->list.n : -1, event->text);
-}
-
-/*
- * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
- * and a lost connection may mean everything or nothing.  So ask, by the metadata client, whose
- * answer waits for nothing else.
- */
 TimestampTz
 burrow_connection_probe(const BurrowConsumer *c)
 {
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	if (c->client == NULL || probing || !is_in_doubt())
+	if (c->client == NULL)
 		return 0;
-	if (c->now >= burrow_status_probe_at())
-	{
-		burrow_status_set_probe(c->now + BURROW_PROBE_US);
-		strlcpy(probed_topic, burrow_topic_identity_wanted_topic(c), sizeof(probed_topic));
-		probing = burrow_question_ask_partitions(c, probed_topic, take_probe, text) != 0;
-		if (!probing)
-			take_partitions(c, -1, text);
-	}
-	return burrow_status_probe_at();
+	if (is_in_doubt() && c->now >= burrow_status_probe_at())
+		probe(c);
+	return is_in_doubt() ? burrow_status_probe_at() : 0;
 }
 
 /* ---- Kafka's events ---- */
@@ -339,7 +319,8 @@ serve_client(const BurrowConsumer *c)
 				break;
 			case BURROW_KAFKA_FETCHED:
 				leave_if_timed_out(c, &event);
-				burrow_question_take(c, &event);
+				if (!burrow_commit_answer_fetched(c, &event))
+					burrow_start_fetched(c, &event);
 				break;
 			case BURROW_KAFKA_ERROR:
 				serve_error(c, &event);
@@ -348,7 +329,6 @@ serve_client(const BurrowConsumer *c)
 				serve_log(c, &event);
 				break;
 			case BURROW_KAFKA_DESCRIBED:	/* the metadata client's */
-			case BURROW_KAFKA_ANSWERED:
 			case BURROW_KAFKA_DELIVERED:	/* a producer's */
 			case BURROW_KAFKA_NOTHING:
 				break;
@@ -434,8 +414,8 @@ serve_metadata_client(const BurrowConsumer *c)
 
 	while (c->metadata_client != NULL && c->kafka->poll(c->metadata_client, &event))
 	{
-		if (event.type == BURROW_KAFKA_DESCRIBED || event.type == BURROW_KAFKA_ANSWERED)
-			burrow_question_take(c, &event);
+		if (event.type == BURROW_KAFKA_DESCRIBED)
+			burrow_topic_watch_take(c, &event);
 		else if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
 			serve_error(c, &event);
 		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
@@ -457,7 +437,7 @@ burrow_connection_open(BurrowConsumer *c)
 
 	if (c->metadata_client == NULL)
 		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, wake_write, 1);
-	list = burrow_question_wait_partitions(c, c->sub->topic, text);
+	list = c->kafka->list_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
 	if (list == NULL)
 	{
 		serve_metadata_client(c);	/* its events say why */

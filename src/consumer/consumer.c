@@ -203,7 +203,7 @@ same_kafka(const BurrowOptions *a, const BurrowOptions *b)
 
 /* Is the cluster the same, and are they who they were there?  Privileges count: without them there is none. */
 static bool
-same_server(const BurrowServer *a, const BurrowServer *b)
+same_server(const BurrowServer * a, const BurrowServer * b)
 {
 	return a == NULL ? b == NULL : b != NULL && strcmp(a->text, b->text) == 0;
 }

@@ -11,7 +11,6 @@
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
-#include "partition/question.h"
 #include "partition/status.h"
 #include "shmem/registry.h"
 
@@ -143,7 +142,7 @@ look_at(const BurrowConsumer *c, BurrowPartition *part)
 	BurrowKafkaMessage m;
 
 	part->fetch.look_at = c->now + BURROW_PROBE_US;
-	switch (burrow_question_wait_look(c, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
+	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			break;

@@ -36,7 +36,6 @@
 #include "partition/end.h"
 #include "partition/message.h"
 #include "partition/partition.h"
-#include "partition/question.h"
 #include "partition/segment.h"
 #include "partition/status.h"
 
@@ -479,10 +478,11 @@ halt_at_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 	BurrowHalt	halt;
 	int64		low = -1;
 	int64		end = -1;
+	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP)
 	{
-		if (!burrow_question_wait_bounds(c, part->topic, part->partition, &low, &end))
+		if (!c->kafka->query_bounds(c->metadata_client, part->topic, part->partition, 1000, &low, &end, text))
 			low = end = -1;
 		burrow_topic_identity_halt_gap(c, part, part->intake.obstacle->offset, low, end);
 		return;
@@ -509,7 +509,7 @@ pass_obstacles(const BurrowConsumer *c)
 	skips = c->sub->options.skip_gaps && part->intake.obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)
 		return false;
-	if (!burrow_obstacle_look(c, part->intake.obstacle, part->topic, part->partition))
+	if (!burrow_obstacle_look(part->intake.obstacle, c->kafka, c->metadata_client, part->topic, part->partition))
 		return true;
 	if (skips && (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->intake.obstacle) >= 0))
 		skip_obstacle(c, part);

@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kafka/asker.h"
 #include "kafka/internal.h"
 
 /* Fills the event's list from librdkafka's, without copying strings; false: out of memory. */
@@ -348,7 +347,7 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		bool		told;
 
 		clear(event);
-		if (burrow_kafka_next_report(c, event) || burrow_kafka_next_answer(c, event))
+		if (burrow_kafka_next_report(c, event))
 			return true;
 		rd = read_main(c);
 		if (rd == NULL && owed(c, event))

@@ -11,7 +11,6 @@
 
 #include "fmgr.h"
 
-#include "kafka/asker.h"
 #include "kafka/internal.h"
 
 PG_MODULE_MAGIC;
@@ -47,7 +46,6 @@ static const BurrowKafkaFunctions functions = {
 	.unassign = burrow_kafka_unassign,
 	.commit = burrow_kafka_commit,
 	.fetch_committed = burrow_kafka_fetch_committed,
-	.ask = burrow_kafka_ask,
 	.list_offsets = burrow_kafka_list_offsets,
 	.query_bounds = burrow_kafka_query_bounds,
 	.high_watermark = burrow_kafka_high_watermark,

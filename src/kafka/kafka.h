@@ -47,10 +47,14 @@ typedef struct BurrowKafkaFunctions
 	 * is a secret.  Does not look at the class: the caller did.
 	 */
 	bool		(*conf_set) (BurrowKafkaConf *conf, const char *name, const char *value, char *error);
-	/* False: rd_kafka_new() would refuse the set, as far as that can be known without it. */
+	/*
+	 * Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known
+	 * without it.
+	 */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
 	/* the effective value, "" if it has none, "***" for a secret; false: no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
+
 	/* If topic is a pattern: has the client leave out Kafka's own topics, after all that is set. */
 	bool		(*conf_leave_out) (BurrowKafkaConf *conf, const char *topic, char *error);
 
@@ -64,12 +68,15 @@ typedef struct BurrowKafkaFunctions
 	 * whoever reads 4 kB at once must look at every queue.
 	 */
 	BurrowKafkaClient *(*open) (BurrowKafkaConf *conf, const char *group, int wake_fd, char *error);
+
 	bool		(*subscribe) (BurrowKafkaClient *c, const char *topic, char *error);
+
 	/*
 	 * The next event of the main queue or of the log queue; never waits.  Keeps the membership
 	 * alive.  True if there was one.
 	 */
 	bool		(*poll) (BurrowKafkaClient *c, BurrowKafkaEvent *event);
+
 	/*
 	 * Split a partition's queue off the main queue, to be done before assign() is told of the
 	 * partition, and again at each assignment.  id: not 0; what is written to wake_fd.  The queue
@@ -92,6 +99,7 @@ typedef struct BurrowKafkaFunctions
 
 	/* Stops fetching it (an answer too large ends the fetches of others, too), or goes on. */
 	bool		(*pause) (BurrowKafkaPartition *p, bool on);
+
 	/*
 	 * The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or eager by
 	 * the group's protocol.  An empty list is an answer too.
@@ -122,13 +130,6 @@ typedef struct BurrowKafkaFunctions
 	 */
 	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, uint64_t tag, char *error);
 
-	/*
-	 * Asks without waiting; the answer comes as ANSWERED, with the tag, within about timeout_ms
-	 * of its turn: one question is under way at a time.  list is the client's from here, whatever
-	 * comes of it; destroy() waits for the question that is under way.
-	 */
-	bool		(*ask) (BurrowKafkaClient *c, BurrowKafkaQuestion kind, BurrowKafkaList *list,
-						const char *topic, int timeout_ms, uint64_t tag, char *error);
 	/*
 	 * Offsets by time: list->items[i].offset is a time (milliseconds since 1970) or
 	 * BURROW_KAFKA_EARLIEST or _LATEST, and becomes a number.  Where no message is found at or
@@ -202,6 +203,7 @@ typedef struct BurrowKafkaFunctions
 	bool		(*close_begin) (BurrowKafkaClient *c, char *error);
 	bool		(*closed) (BurrowKafkaClient *c);
 	void		(*destroy) (BurrowKafkaClient *c);
+
 	/* Lists */
 	BurrowKafkaList *(*list_new) (int n);	/* zeroed items, offsets NONE; NULL: out of memory */
 	/* copies the strings; false: out of memory */
@@ -209,6 +211,7 @@ typedef struct BurrowKafkaFunctions
 							 int64_t offset, const char *metadata, size_t metadata_len);
 	void		(*list_free) (BurrowKafkaList *list);
 	void		(*free_text) (char *text);
+
 	/*
 	 * Leave the group for good, before close_begin(): a static member (group.instance.id) that
 	 * only closes stays in it, and its partitions with it, until session.timeout.ms has passed.
@@ -230,12 +233,13 @@ typedef struct BurrowKafkaFunctions
 	 * taken (the queue is full, out of memory), and has none.
 	 */
 	bool		(*produce) (BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
+
 	/*
 	 * Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For hints
 	 * only: properties that have no default may be missing.
 	 */
 	const char *(*property_name) (int i);
-	BurrowKafkaLevel (*level) (const char *name);
+				BurrowKafkaLevel(*level) (const char *name);
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
 	/* Are certificates and keys given as text what they should be?  False: *name is to blame. */

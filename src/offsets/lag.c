@@ -13,8 +13,8 @@
  * The end of a partition is told when it is reached.  That of one that is behind, or
  * whose end somebody waits for, has to be asked for: of the last stable offset under
  * read_committed, and not by the client that fetches, whose questions wait behind
- * its fetches.  Nothing waits for the answer; but a partition that is read to its end again in a moment
- * is not asked for.
+ * its fetches.  While there is an answer to wait for, all messages wait; so a partition
+ * that is read to its end again in a moment is not asked for.
  */
 #include "postgres.h"
 
@@ -22,9 +22,11 @@
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
-#include "partition/question.h"
 #include "partition/status.h"
 #include "partition/turn.h"
+
+/* Longest wait for the broker's answer. */
+#define ASK_TIMEOUT_MS		1000
 
 /* A partition is behind when its end was not reached for so long. */
 #define BEHIND_US			INT64CONST(2000000)
@@ -41,10 +43,6 @@
 /* Ask for all that were not since then. */
 static bool refresh;
 static TimestampTz refreshed_at;
-
-/* When they were asked for; and is that not answered yet? */
-static TimestampTz asked_at;
-static bool waiting;
 
 /* When to see next whose end is to be asked for. */
 static TimestampTz look_at;
@@ -105,24 +103,15 @@ wanted(const BurrowConsumer *c)
 }
 
 static void
-take_answer(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+take_answer(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
-	const BurrowKafkaList *list = &event->list;
-
-	waiting = false;
-	if (event->error != 0)
-		ereport(DEBUG1,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg_internal("could not get the ends of partitions: %s", event->text)));
 	for (int i = 0; i < list->n; i++)
 	{
 		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
-		/* it may have been given up, or have come anew, since it was asked for */
-		if (part == NULL || part->state != BURROW_PARTITION_ACTIVE ||
-			list->items[i].error != 0 || list->items[i].offset < 0)
+		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
-		burrow_end_answered(&part->end, list->items[i].offset, asked_at);
+		burrow_end_answered(c, &part->end, list->items[i].offset);
 		burrow_partition_publish(c, part);
 	}
 }
@@ -168,11 +157,13 @@ ask(const BurrowConsumer *c)
 	list = wanted(c);
 	if (list != NULL)
 	{
-		if (burrow_question_ask_offsets(c, list, take_answer, text) != 0)
-		{
-			waiting = true;
-			asked_at = c->now;
-		}
+		if (c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
+			take_answer(c, list);
+		else
+			ereport(DEBUG1,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg_internal("could not get the ends of %d partitions: %s", list->n, text)));
+		c->kafka->list_free(list);
 		/* also if there was none: what does not answer now does not in a second */
 		look_at = c->now + END_STALE_US;
 	}
@@ -185,9 +176,6 @@ burrow_lag_refresh(const BurrowConsumer *c)
 		return 0;
 	if (refresh || c->now >= watermarks_at)
 		look_at_watermarks(c);
-	/* who wants them as of now has to have an answer to a question of now */
-	if (waiting)
-		return watermarks_at;
 	if (refresh || (!burrow_status_is_failing() && c->now >= look_at))
 		ask(c);
 	refresh = false;

@@ -30,10 +30,12 @@
 #include "offsets/seek.h"
 #include "partition/context.h"
 #include "partition/partition.h"
-#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/crash_point.h"
 #include "runtime/transaction.h"
+
+/* Longest wait for an answer of the broker's. */
+#define ASK_TIMEOUT_MS		1000
 
 /* When they could not be removed. */
 #define REMOVE_AGAIN_US		INT64CONST(1000000)
@@ -120,7 +122,6 @@ static bool
 check_partitions_exist(const BurrowConsumer *c)
 {
 	const char *topic = "";
-	BurrowKafkaList *list;
 	int			partitions = 0;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
@@ -132,14 +133,12 @@ check_partitions_exist(const BurrowConsumer *c)
 		if (strcmp(topic, seek->topic) != 0)
 		{
 			topic = seek->topic;
-			list = burrow_question_wait_partitions(c, topic, text);
-			if (list == NULL)
+			partitions = c->kafka->count_partitions(c->metadata_client, topic, ASK_TIMEOUT_MS, text);
+			if (partitions < 0)
 			{
 				burrow_status_fail(c, "08006", text);
 				return false;
 			}
-			partitions = list->n;
-			c->kafka->list_free(list);
 		}
 		if (seek->partition >= partitions)
 		{
@@ -161,7 +160,7 @@ ask_bounds(const BurrowConsumer *c, int64 which)
 
 	for (int i = 0; ok && i < pending_seeks.n; i++)
 		ok = c->kafka->list_set(list, i, pending_seeks.seeks[i].topic, pending_seeks.seeks[i].partition, which, NULL, 0);
-	if (ok && burrow_question_wait_offsets(c, list, text))
+	if (ok && c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_status_fail(c, "08006", psprintf("could not look up what the topic holds: %s", text));

@@ -12,5 +12,7 @@
 extern void burrow_topic_watch_identify(const BurrowConsumer *c);
 /* Asks, now and then, whether those that run are still the same.  When it is next due. */
 extern TimestampTz burrow_topic_watch_run(const BurrowConsumer *c);
+/* An answer has come. */
+extern void burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 
 #endif							/* BURROW_OFFSETS_TOPIC_WATCH_H */

@@ -18,7 +18,9 @@
 #include "utils/builtins.h"
 
 #include "partition/obstacle.h"
-#include "partition/question.h"
+
+/* Longest wait for an answer of the broker's. */
+#define LOOK_TIMEOUT_MS		1000
 
 /* Looks in a row that told nothing, before it is given up. */
 #define MAX_FAILURES		5
@@ -115,9 +117,11 @@ is_same(const BurrowObstacle *o, int64 offset, const BurrowKafkaMessage *m)
 }
 
 bool
-burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *topic, int32 partition)
+burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
+					 const char *topic, int32 partition)
 {
 	BurrowKafkaMessage m;
+	char		text[BURROW_KAFKA_TEXT_MAX];
 	int64		offset;
 	int64		low;
 
@@ -126,7 +130,7 @@ burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *top
 	/* no batch reaches beyond the end, and behind it nothing would answer */
 	if (o->beyond < 0)
 	{
-		if (!burrow_question_wait_bounds(c, topic, partition, &low, &o->beyond))
+		if (!kafka->query_bounds(metadata_client, topic, partition, LOOK_TIMEOUT_MS, &low, &o->beyond, text))
 		{
 			o->beyond = -1;
 			return has_failed(o);
@@ -137,7 +141,7 @@ burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *top
 	}
 
 	offset = o->step < o->beyond - o->inside ? o->inside + o->step : o->inside + (o->beyond - o->inside) / 2;
-	switch (burrow_question_wait_look(c, topic, partition, offset, BURROW_QUESTION_TIMEOUT_MS, &m))
+	switch (kafka->look(metadata_client, topic, partition, offset, LOOK_TIMEOUT_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			return has_failed(o);

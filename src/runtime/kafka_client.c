@@ -127,7 +127,7 @@ burrow_kafka_client_is_next_protocol(const BurrowSubscription *sub)
 static void
 set_server(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
 {
-	const BurrowServer *server = sub->server;
+	const		BurrowServer *server = sub->server;
 
 	if (conf == NULL)
 		ereport(ERROR,
