@@ -47,10 +47,7 @@ typedef struct BurrowKafkaFunctions
 	 * is a secret.  Does not look at the class: the caller did.
 	 */
 	bool		(*conf_set) (BurrowKafkaConf *conf, const char *name, const char *value, char *error);
-	/*
-	 * Does the set as a whole make sense?  What rd_kafka_new() would refuse and can be known
-	 * without it.
-	 */
+	/* False: rd_kafka_new() would refuse the set, as far as that can be known without it. */
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
 	/* the effective value, "" if it has none, "***" for a secret; false: no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);

@@ -156,6 +156,10 @@ identify(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicP
 	part->topic_id.identified = true;
 }
 
+/*
+ * A question that fails as a whole holds nothing up: a broker may know no controller or refuse the request,
+ * and then the topic is known by what is at its offsets, as where no ids are told.
+ */
 static void
 take_ids(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
@@ -172,10 +176,14 @@ take_ids(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		if (event->error == 0)
 			identify(c, part, find(&event->list, part->topic));
 		else
+		{
 			part->topic_id.asked_tag = 0;
+			part->topic_id.identified = true;
+		}
 	}
 	if (any && event->error != 0)
-		put_off(c, event->text);
+		ereport(LOG,
+				(errmsg("subscription \"%s\" goes on without the ids of its topics: %s", c->sub->name, event->text)));
 }
 
 /* ---- while they run ---- */

@@ -12,7 +12,7 @@ $node->sql("CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''");
 # ---- no brokers
 
 like($node->sql_error("SELECT burrow.subscribe('orders', 'h')"),
-	qr/55000: no Kafka brokers are configured\nHINT:  Set burrow.bootstrap_servers/, 'brokers have to be configured');
+	qr/55000: no Kafka brokers are configured\nHINT:  Name a foreign server, set burrow\.default_server for the database, or set burrow\.bootstrap_servers/, 'brokers have to be configured');
 $node->sql("ALTER SYSTEM SET burrow.bootstrap_servers = '127.0.0.1:1'");
 $node->reload;
 $node->wait_for('the setting', "SELECT current_setting('burrow.bootstrap_servers') <> ''");

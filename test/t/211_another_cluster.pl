@@ -35,7 +35,7 @@ like($id, qr/^\S{10,}$/, 'the id of the cluster is kept');
 use_cluster($new);
 $node->wait_for_state('orders', 'halted');
 my $text = value_of("concat_ws(' | ', error_message, error_detail, error_hint)");
-like($text, qr/^Kafka cluster "(\S+)" is not cluster "\Q$id\E" that subscription "orders" has consumed \| .* \| Correct burrow\.bootstrap_servers and use burrow\.resume\(\), or use burrow\.seek\(\) with a time/, 'another cluster halts, with both ids');
+like($text, qr/^Kafka cluster "(\S+)" is not cluster "\Q$id\E" that subscription "orders" has consumed \| .* \| Correct the address \(burrow\.bootstrap_servers, or the foreign server\) and use burrow\.resume\(\), or use burrow\.seek\(\) with a time/, 'another cluster halts, with both ids');
 my ($new_id) = $text =~ /cluster "(\S+)" is not/;
 
 my $position = $node->log_position;
