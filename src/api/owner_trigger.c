@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "utils/rel.h"
 
+#include "catalog/access.h"
 #include "catalog/owner_dependency.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_keep_owner);
@@ -47,6 +48,16 @@ burrow_sql_keep_owner(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by a trigger", "burrow._keep_owner")));
+
+	/*
+	 * on another table, which whoever may call this function can make, the columns could be
+	 * anything
+	 */
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		RelationGetRelid(trigger->tg_relation) != burrow_access_table("subscription"))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is the trigger of table \"%s\" only", "burrow._keep_owner", "burrow.subscription")));
 	row = trigger->tg_trigtuple;
 	owner = owner_of(trigger, row);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))

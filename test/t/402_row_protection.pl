@@ -75,6 +75,11 @@ $kafka->produce('bait', { value => 'x' });
 as('clerk', q{SELECT burrow.alter('orders', workers => 2)});
 is($node->sql('SELECT count(*) FROM evil.ran_as'), '0', 'nothing ran as anybody else');
 
+# the triggers' functions, on a table of somebody's own, who was granted all functions
+my $own = 'CREATE TEMP TABLE t (owner text, system_identifier bigint); CREATE TRIGGER x %s INSERT ON t FOR EACH %s EXECUTE FUNCTION burrow._keep_owner(); INSERT INTO t VALUES (NULL, 1)';
+like(refused('clerk', sprintf($own, @$_)), qr/39P01: function "burrow\._keep_owner" is the trigger of table "burrow\.subscription" only/, "not @$_ of another table")
+	foreach [ 'AFTER', 'ROW' ], [ 'BEFORE', 'ROW' ], [ 'AFTER', 'STATEMENT' ];
+
 # ---- reading
 
 is(as('reader', "SELECT count(*) FROM $_"), '0', "reader sees no row of $_") foreach @tables;
