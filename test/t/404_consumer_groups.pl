@@ -23,12 +23,7 @@ CREATE FUNCTION keep(topic text, partition int, "offset" bigint) RETURNS void LA
 SQL
 }
 
-sub as
-{
-	my ($role, $sql, $database) = @_;
-	my ($status, $out, $err) = $node->psql($database // 'postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
-	return $status == 0 ? $out : $err;
-}
+sub as { return $node->answer_to(@_) }
 
 sub subscribe
 {

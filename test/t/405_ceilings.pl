@@ -21,12 +21,7 @@ CREATE FUNCTION slow(value text) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(6
 SQL
 }
 
-sub as
-{
-	my ($role, $sql, $database) = @_;
-	my ($status, $out, $err) = $node->psql($database // 'postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
-	return $status == 0 ? $out : $err;
-}
+sub as { return $node->answer_to(@_) }
 
 sub subscribe
 {

@@ -9,12 +9,7 @@ my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => "max_prepar
 $kafka->create_topic($_, 2) foreach qw(orders shop);
 $node->sql('CREATE ROLE tenants; CREATE ROLE alice LOGIN CREATEDB IN ROLE tenants; CREATE ROLE mallory LOGIN CREATEDB IN ROLE tenants');
 
-sub as
-{
-	my ($role, $sql, $database) = @_;
-	my ($status, $out, $err) = $node->psql($database // 'postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
-	return $status == 0 ? $out : $err;
-}
+sub as { return $node->answer_to(@_) }
 
 sub set_up
 {

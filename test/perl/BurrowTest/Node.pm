@@ -104,6 +104,14 @@ sub sql_error
 	return $err;
 }
 
+# Run SQL as a role and return what it answers, or the whole error text.
+sub answer_to
+{
+	my ($self, $role, $sql, $database) = @_;
+	my ($status, $out, $err) = $self->psql($database // 'postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	return $status == 0 ? $out : $err;
+}
+
 # Wait until a query returns true: $node->wait_for($description, $sql or sub, timeout => s, database => name)
 #
 # When it does not, the test ends with a picture of what Burrow and the server
