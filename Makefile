@@ -65,6 +65,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/size_text.o \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
+	src/catalog/unit_text.o \
 	src/consumer/assignment.o \
 	src/runtime/bgw.o \
 	src/handler/cancel.o \

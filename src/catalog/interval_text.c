@@ -7,16 +7,10 @@
 #include "common/int.h"
 #include "utils/builtins.h"
 
-#include "burrow.h"
 #include "catalog/interval_text.h"
+#include "catalog/unit_text.h"
 
-static const struct
-{
-	const char *name;
-	int64		us;
-}			units[] =
-
-{
+static const BurrowUnit unit_table[] = {
 	{"d", INT64CONST(86400000000)},
 	{"h", INT64CONST(3600000000)},
 	{"min", INT64CONST(60000000)},
@@ -24,6 +18,7 @@ static const struct
 	{"ms", INT64CONST(1000)},
 	{"us", INT64CONST(1)},
 };
+static const BurrowUnits units = {"time", lengthof(unit_table), unit_table};
 
 bool
 burrow_interval_text_us(const Interval *interval, int64 *us)
@@ -40,27 +35,11 @@ burrow_interval_text_us(const Interval *interval, int64 *us)
 char *
 burrow_interval_text_format(int64 us)
 {
-	int			i = 0;
-
-	while (i < lengthof(units) - 1 && us % units[i].us != 0)
-		i++;
-	return psprintf(INT64_FORMAT " %s", us / units[i].us, units[i].name);
+	return burrow_unit_text_format(&units, us);
 }
 
 int64
 burrow_interval_text_parse(const char *text)
 {
-	char	   *unit;
-	int64		number = strtoll(text, &unit, 10);
-
-	if (*unit == ' ')
-		unit++;
-	for (int i = 0; i < lengthof(units); i++)
-	{
-		if (strcmp(unit, units[i].name) == 0)
-			return number * units[i].us;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("invalid time \"%s\" in table \"%s.%s\"", text, BURROW_SCHEMA, "subscription")));
+	return burrow_unit_text_parse(&units, text);
 }

@@ -9,21 +9,16 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
-#include "burrow.h"
 #include "catalog/size_text.h"
+#include "catalog/unit_text.h"
 
-static const struct
-{
-	const char *name;
-	int64		bytes;
-}			units[] =
-
-{
+static const BurrowUnit unit_table[] = {
 	{"GB", INT64CONST(1) << 30},
 	{"MB", INT64CONST(1) << 20},
 	{"kB", INT64CONST(1) << 10},
 	{"bytes", 1},
 };
+static const BurrowUnits units = {"size", lengthof(unit_table), unit_table};
 
 /*
  * PostgreSQL's function raises what is wrong with the text; whoever asked says it better, by
@@ -55,27 +50,11 @@ burrow_size_text_bytes(text * given, int64 *bytes)
 char *
 burrow_size_text_format(int64 bytes)
 {
-	int			i = 0;
-
-	while (i < lengthof(units) - 1 && bytes % units[i].bytes != 0)
-		i++;
-	return psprintf(INT64_FORMAT " %s", bytes / units[i].bytes, units[i].name);
+	return burrow_unit_text_format(&units, bytes);
 }
 
 int64
 burrow_size_text_parse(const char *size)
 {
-	char	   *unit;
-	int64		number = strtoll(size, &unit, 10);
-
-	if (*unit == ' ')
-		unit++;
-	for (int i = 0; i < lengthof(units); i++)
-	{
-		if (strcmp(unit, units[i].name) == 0)
-			return number * units[i].bytes;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("invalid size \"%s\" in table \"%s.%s\"", size, BURROW_SCHEMA, "subscription")));
+	return burrow_unit_text_parse(&units, size);
 }
