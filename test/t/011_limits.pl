@@ -60,6 +60,8 @@ $node->sql('ALTER SYSTEM SET burrow.enabled = off');
 $node->reload;
 $node->wait_for('the setting', "SELECT current_setting('burrow.enabled') = 'off'");
 $node->sql("SELECT burrow.resume('orders')");
+# its consumer hears of the setting a moment later
+$node->wait_for('the consumer to be gone', "SELECT consumer_pid IS NULL FROM burrow.subscriptions WHERE subscription = 'orders'");
 is($node->sql("SELECT state FROM burrow.subscriptions WHERE subscription = 'orders'"), 'disabled', 'burrow.enabled is off');
 like($node->sql_error("SELECT burrow.wait_until_caught_up('orders')"),
 	qr/55000: subscription "orders" is disabled\nHINT:  Set burrow.enabled to on/, 'and a wait says so');
