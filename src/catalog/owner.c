@@ -172,7 +172,7 @@ burrow_owner_may_run(const BurrowSubscription *sub, BurrowOwnerTrouble *trouble)
 static uint64 changes = 0;
 
 static void
-note_change(Datum arg, int cacheid, uint32 hashvalue)
+record_change(Datum arg, int cacheid, uint32 hashvalue)
 {
 	changes++;
 }
@@ -184,7 +184,7 @@ burrow_owner_changes(void)
 	static const int caches[] = {AUTHOID, AUTHMEMMEMROLE, DATABASEOID, PROCOID, NAMESPACEOID};
 
 	for (int i = 0; !watching && i < lengthof(caches); i++)
-		CacheRegisterSyscacheCallback(caches[i], note_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(caches[i], record_change, (Datum) 0);
 	watching = true;
 	return changes;
 }

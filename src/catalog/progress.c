@@ -3,7 +3,7 @@
  *	  A worker's row of burrow.progress, written in the handlers' transaction.
  *
  * Runs in: workers.
- * Owns: the places where the rows were found last.
+ * Owns: hints where the rows were found last.
  * Locking: RowExclusiveLock on burrow.progress until the transaction ends.  A row has
  * one writer, so no row lock is ever waited for, but for one of an administrator's or
  * an unsubscribe's.
@@ -12,9 +12,9 @@
  * is not allowed to change it, its isolation level and read-only transactions must not
  * matter, and it happens in each transaction, so it must be cheap.  A remembered TID
  * leads to the row without an index scan, and without a walk over the versions that a
- * long-running transaction elsewhere keeps alive.  The place is believed only after a
+ * long-running transaction elsewhere keeps alive.  The hint is believed only after a
  * look: VACUUM FULL and CLUSTER move the rows into another file, and what lies at the
- * place now may be another row.  Versions that nobody needs are pruned before each
+ * remembered place may be another row by now.  Versions that nobody needs are pruned before each
  * update, because only scans do that otherwise; so nearly all updates are HOT, and the
  * indexes are opened only for those that are not.
  *
@@ -25,7 +25,7 @@
  * consumer's (offsets/progress_merge.c) has may leave the row.  What that is says
  * core/progress_row.h, with the rule that has to be true after each commit.
  *
- * What was written becomes known as the place of the row when the transaction is committed,
+ * What was written becomes the hint of the row when the transaction is committed,
  * and is forgotten when it is rolled back, by a callback: whoever saves may fail after it, and
  * the next commit of this process may be of a transaction that has saved nothing.
  *
@@ -106,7 +106,7 @@ typedef struct Table
 } Table;
 
 /* Where a row was after the last commit. */
-typedef struct Place
+typedef struct RowHint
 {
 	uint32		number;			/* key of the hash table */
 	Oid			relid;			/* InvalidOid: not known */
@@ -114,7 +114,7 @@ typedef struct Place
 	ItemPointerData tid;
 	Buffer		buffer;			/* that may hold its page still; InvalidBuffer: none known */
 	BurrowProgressRow row;		/* what it has; in TopMemoryContext */
-} Place;
+} RowHint;
 
 /* A row as it was found: all columns of the table. */
 typedef struct Row
@@ -124,12 +124,12 @@ typedef struct Row
 	bool	   *isnull;
 } Row;
 
-static HTAB *places = NULL;
+static HTAB *row_hints = NULL;
 
-/* What burrow_progress_committed() makes true of the place; NULL: nothing. */
+/* What burrow_progress_committed() takes over into the hint; NULL: nothing. */
 static struct
 {
-	Place	   *place;
+	RowHint    *hint;
 	uint64		transaction;	/* that wrote it, by the count of those that have ended */
 	bool		committed;		/* and so it is true */
 	Oid			relid;
@@ -155,32 +155,32 @@ transaction_event(XactEvent event, void *arg)
 		written.committed = true;
 	else if ((event == XACT_EVENT_ABORT && !(written.committed && written.transaction + 1 == ended)) ||
 			 event == XACT_EVENT_COMMIT)
-		written.place = NULL;
+		written.hint = NULL;
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
 		ended++;
 }
 
-static Place *
-find_place(uint32 number)
+static RowHint *
+find_row_hint(uint32 number)
 {
-	Place	   *place;
+	RowHint    *hint;
 	bool		found;
 
-	if (places == NULL)
+	if (row_hints == NULL)
 	{
-		HASHCTL		control = {.keysize = sizeof(uint32), .entrysize = sizeof(Place)};
+		HASHCTL		control = {.keysize = sizeof(uint32), .entrysize = sizeof(RowHint)};
 
-		places = hash_create("burrow progress", 16, &control, HASH_ELEM | HASH_BLOBS);
+		row_hints = hash_create("burrow progress", 16, &control, HASH_ELEM | HASH_BLOBS);
 		RegisterXactCallback(transaction_event, NULL);
 	}
-	place = hash_search(places, &number, HASH_ENTER, &found);
+	hint = hash_search(row_hints, &number, HASH_ENTER, &found);
 	if (!found)
 	{
-		place->relid = InvalidOid;
-		place->buffer = InvalidBuffer;
-		burrow_progress_row_init(&place->row, burrow_done_set_resize);
+		hint->relid = InvalidOid;
+		hint->buffer = InvalidBuffer;
+		burrow_progress_row_init(&hint->row, burrow_done_set_resize);
 	}
-	return place;
+	return hint;
 }
 
 /* A table of Burrow's; NULL: the extension is not here any more. */
@@ -333,41 +333,41 @@ is_ours(const Table *table, const Row *row, const BurrowProgress *p)
 }
 
 /*
- * The page of the place, pinned; InvalidBuffer: vacuum has cut it off with the empty end of
+ * The page that the hint names, pinned; InvalidBuffer: vacuum has cut it off with the empty end of
  * the file.  While a buffer holds it that is not so, and the kernel need not be asked for
  * the file's length.
  */
 static Buffer
-read_page(Relation rel, Place *place)
+read_page(Relation rel, RowHint *hint)
 {
-	BlockNumber block = ItemPointerGetBlockNumber(&place->tid);
+	BlockNumber block = ItemPointerGetBlockNumber(&hint->tid);
 
-	if (BufferIsValid(place->buffer) &&
-		ReadRecentBuffer(burrow_relation_locator(rel), MAIN_FORKNUM, block, place->buffer))
-		return place->buffer;
-	place->buffer = block < RelationGetNumberOfBlocks(rel) ? ReadBuffer(rel, block) : InvalidBuffer;
-	return place->buffer;
+	if (BufferIsValid(hint->buffer) &&
+		ReadRecentBuffer(burrow_relation_locator(rel), MAIN_FORKNUM, block, hint->buffer))
+		return hint->buffer;
+	hint->buffer = block < RelationGetNumberOfBlocks(rel) ? ReadBuffer(rel, block) : InvalidBuffer;
+	return hint->buffer;
 }
 
-/* The row at the place where it was; false: it is not there. */
+/* The row where the hint says; false: it is not there. */
 static bool
-fetch_at(Place *place, const BurrowProgress *p, Table *table, Row *row)
+fetch_at(RowHint *hint, const BurrowProgress *p, Table *table, Row *row)
 {
 	bool		ours = false;
 	Buffer		page = InvalidBuffer;
 
-	table->rel = try_relation_open(place->relid, RowExclusiveLock);
+	table->rel = try_relation_open(hint->relid, RowExclusiveLock);
 	if (table->rel == NULL)
 		return false;
 
-	if (table->rel->rd_rel->relfilenode == place->file)
+	if (table->rel->rd_rel->relfilenode == hint->file)
 	{
 		find_columns(table);
-		page = read_page(table->rel, place);
+		page = read_page(table->rel, hint);
 	}
 	if (BufferIsValid(page))
 	{
-		HeapTupleData tuple = {.t_self = place->tid};
+		HeapTupleData tuple = {.t_self = hint->tid};
 		Buffer		buffer;
 
 		heap_page_prune_opt(table->rel, page);
@@ -542,16 +542,16 @@ insert_row(const Table *table, const BurrowProgress *p, Datum done, ItemPointer 
  * head, and this transaction's messages.  old is NULL if there is no row.
  */
 static Datum
-new_done(const BurrowProgress *p, const Place *place, const Table *table, const Row *old)
+new_done(const BurrowProgress *p, const RowHint *hint, const Table *table, const Row *old)
 {
 	BurrowProgressKeep keep = BURROW_PROGRESS_KEEP_ALL;
 	BurrowOffsetSet set;
 
-	if (OidIsValid(place->relid))
-		keep = burrow_progress_row_keep(&place->row, p->folded);
+	if (OidIsValid(hint->relid))
+		keep = burrow_progress_row_keep(&hint->row, p->folded);
 	burrow_done_set_init(&set);
 	if (keep == BURROW_PROGRESS_KEEP_NEWER)
-		burrow_offset_set_union(&set, &place->row.newer);
+		burrow_offset_set_union(&set, &hint->row.newer);
 	else if (keep == BURROW_PROGRESS_KEEP_ALL && old != NULL)
 		burrow_done_set_read(&set, DatumGetInt64(value_of(table, old, COLUMN_LOW)),
 							 value_of(table, old, COLUMN_DONE));
@@ -563,7 +563,7 @@ new_done(const BurrowProgress *p, const Place *place, const Table *table, const 
 
 /* One attempt; false: the row was changed by somebody else meanwhile. */
 static bool
-try_save(const BurrowProgress *p, Place *place)
+try_save(const BurrowProgress *p, RowHint *hint)
 {
 	Table		table;
 	Row			row;
@@ -571,11 +571,11 @@ try_save(const BurrowProgress *p, Place *place)
 	Datum		done;
 	bool		saved = true;
 
-	there = OidIsValid(place->relid) && fetch_at(place, p, &table, &row);
+	there = OidIsValid(hint->relid) && fetch_at(hint, p, &table, &row);
 	if (!there)
 	{
-		place->relid = InvalidOid;
-		place->buffer = InvalidBuffer;
+		hint->relid = InvalidOid;
+		hint->buffer = InvalidBuffer;
 		if (!lock_subscription(p))
 			return true;
 		there = fetch_by_key(p, &table, &row);
@@ -583,16 +583,16 @@ try_save(const BurrowProgress *p, Place *place)
 			return true;
 	}
 
-	done = new_done(p, place, &table, there ? &row : NULL);
+	done = new_done(p, hint, &table, there ? &row : NULL);
 	if (there)
 		saved = update_row(&table, &row, p->head, done, &written.tid);
 	else
 		insert_row(&table, p, done, &written.tid);
 	if (saved)
 	{
-		written.place = place;
+		written.hint = hint;
 		written.done_bytes = VARSIZE_ANY_EXHDR(DatumGetPointer(done));
-		written.anew = !OidIsValid(place->relid);
+		written.anew = !OidIsValid(hint->relid);
 		written.relid = RelationGetRelid(table.rel);
 		written.file = table.rel->rd_rel->relfilenode;
 	}
@@ -603,9 +603,9 @@ try_save(const BurrowProgress *p, Place *place)
 void
 burrow_progress_save(const BurrowProgress *p)
 {
-	Place	   *place = find_place(p->place);
+	RowHint    *hint = find_row_hint(p->row_hint);
 
-	written.place = NULL;
+	written.hint = NULL;
 	written.transaction = ended;
 	written.committed = false;
 	written.step = (BurrowProgressStep) {
@@ -613,26 +613,26 @@ burrow_progress_save(const BurrowProgress *p)
 			.offsets = p->offsets, .noffsets = p->noffsets
 	};
 	PushActiveSnapshot(GetTransactionSnapshot());
-	while (!try_save(p, place))
-		place->relid = InvalidOid;
+	while (!try_save(p, hint))
+		hint->relid = InvalidOid;
 	PopActiveSnapshot();
 }
 
 size_t
 burrow_progress_committed(void)
 {
-	Place	   *place = written.place;
+	RowHint    *hint = written.hint;
 	MemoryContext old;
 
-	if (place == NULL)
+	if (hint == NULL)
 		return 0;
 	BURROW_CHECK(written.committed);
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	burrow_progress_row_committed(&place->row, &written.step, written.anew);
+	burrow_progress_row_committed(&hint->row, &written.step, written.anew);
 	MemoryContextSwitchTo(old);
-	place->relid = written.relid;
-	place->file = written.file;
-	place->tid = written.tid;
-	written.place = NULL;
+	hint->relid = written.relid;
+	hint->file = written.file;
+	hint->tid = written.tid;
+	written.hint = NULL;
 	return written.done_bytes;
 }

@@ -18,7 +18,7 @@ typedef struct BurrowProgress
 	const char *topic;
 	int32		partition;
 	int			lane;
-	uint32		place;			/* a number for the partition: where the row was found last is
+	uint32		row_hint;		/* a number for the partition: where the row was found last is
 								 * remembered by it */
 	int64		head;			/* all below is done */
 	uint64		chunk;			/* number of the chunk that the messages came in, ascending */

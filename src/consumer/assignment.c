@@ -150,7 +150,7 @@ burrow_assignment_is_unanswered(void)
 }
 
 static int64
-patience_us(const BurrowConsumer *c)
+max_wait_us(const BurrowConsumer *c)
 {
 	return Min(c->sub->options.shutdown_timeout_us, max_poll_us / 2);
 }
@@ -166,7 +166,7 @@ mind_stragglers(const BurrowConsumer *c)
 		straggler_deadline = 0;
 	else if (straggler_deadline == 0)
 	{
-		straggler_deadline = c->now + patience_us(c);
+		straggler_deadline = c->now + max_wait_us(c);
 		kill_deadline = 0;
 	}
 	else
@@ -457,7 +457,7 @@ burrow_assignment_revoke(const BurrowConsumer *c, const BurrowKafkaList *list, b
 	}
 	unanswered = false;
 	burrow_offset_commit_forbid(lost);
-	revoke_deadline = c->now + patience_us(c);
+	revoke_deadline = c->now + max_wait_us(c);
 	kill_deadline = 0;
 	straggler_deadline = 0;
 	revoked_flushed = false;

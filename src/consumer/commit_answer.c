@@ -143,7 +143,7 @@ burrow_commit_answer_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *ev
 			burrow_offset_commit_acknowledge(c, item);
 			/* an older commit of the same offset would look the same, with other runs */
 			if (!moved)
-				burrow_offset_commit_tell_again(part);
+				burrow_offset_commit_resend(part);
 		}
 		else
 			burrow_topic_identity_lose(c, part);

@@ -100,7 +100,7 @@ is_in_doubt(void)
 
 /* It is not; why a connection was lost last says more than that nothing answers. */
 static void
-tell_unreachable(const BurrowConsumer *c, const char *text)
+report_unreachable(const BurrowConsumer *c, const char *text)
 {
 	trouble()->refusal_told = trouble()->transport_auth_failed;
 	trouble()->missing_told = false;
@@ -110,7 +110,7 @@ tell_unreachable(const BurrowConsumer *c, const char *text)
 
 /* It is there, and has no such topic. */
 static void
-tell_missing(const BurrowConsumer *c)
+report_missing(const BurrowConsumer *c)
 {
 	const char *topic = burrow_topic_identity_wanted_topic(c);
 
@@ -156,7 +156,7 @@ probe(const BurrowConsumer *c)
 		check_place(c, list);
 	c->kafka->list_free(list);
 	if (partitions >= 0)
-		burrow_topic_identity_note_topic(c, partitions);
+		burrow_topic_identity_record_topic(c, partitions);
 	if (partitions > 0)
 	{
 		/* that does not end trouble with our own database */
@@ -166,10 +166,10 @@ probe(const BurrowConsumer *c)
 	else if (partitions == 0)
 	{
 		if (!burrow_status_is_failing() || !trouble()->missing_told)
-			tell_missing(c);
+			report_missing(c);
 	}
 	else if (!burrow_status_is_failing() || (!trouble()->auth_failed && trouble()->refusal_told != trouble()->transport_auth_failed))
-		tell_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
+		report_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
 }
 
 TimestampTz
@@ -247,7 +247,7 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		return;					/* the refusal, told before, is the reason */
 	trouble()->auth_failed = event->authentication;
 	if (event->all_brokers_down && trouble()->transport_text[0] != '\0')
-		tell_unreachable(c, event->text);
+		report_unreachable(c, event->text);
 	else if (event->authentication)
 		burrow_status_fail(c, "28000", event->text);
 	else if (is_missing_topic(event->error_name))
@@ -310,8 +310,8 @@ serve_client(const BurrowConsumer *c)
 				}
 				else
 				{
-					burrow_assignment_revoke(c, &event.list, event.lost);
-					assignment_lost = assignment_lost || event.lost;
+					burrow_assignment_revoke(c, &event.list, event.assignment_lost);
+					assignment_lost = assignment_lost || event.assignment_lost;
 				}
 				break;
 			case BURROW_KAFKA_COMMITTED:
@@ -442,7 +442,7 @@ burrow_connection_open(BurrowConsumer *c)
 	{
 		serve_metadata_client(c);	/* its events say why */
 		if (!trouble()->auth_failed)
-			tell_unreachable(c, text);
+			report_unreachable(c, text);
 		return false;
 	}
 	partitions = list->n;
@@ -452,7 +452,7 @@ burrow_connection_open(BurrowConsumer *c)
 		return false;
 	if (burrow_status_is_stopping())
 		return true;
-	burrow_topic_identity_note_topic(c, partitions);
+	burrow_topic_identity_record_topic(c, partitions);
 	if (!burrow_seek_check(c))
 		return false;
 	if (burrow_status_is_stopping())

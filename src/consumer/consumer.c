@@ -263,7 +263,7 @@ reload(BurrowConsumer *c)
 }
 
 static void
-note_settings(void)
+record_settings(void)
 {
 	if (bootstrap_servers != NULL)
 	{
@@ -352,7 +352,7 @@ serve_signals(BurrowConsumer *c)
 			(strcmp(bootstrap_servers, burrow_bootstrap_servers) != 0 ||
 			 strcmp(default_server, burrow_default_server) != 0))
 		{
-			note_settings();
+			record_settings();
 			reload(c);
 		}
 	}
@@ -420,7 +420,7 @@ run(BurrowConsumer *c, int wake_read)
 		if (!burrow_shutdown_is_over())
 			wait(c, events, burrow_ms_until(due, c->now));
 	}
-	burrow_shutdown_tell(c);
+	burrow_shutdown_report(c);
 }
 
 /*
@@ -474,7 +474,7 @@ consume(BurrowConsumer *c)
 	/* what is made here lives as long as the process */
 	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
-	note_settings();
+	record_settings();
 	burrow_kafka_client_make_pipe(&wake_read, &wake_write);
 	burrow_connection_init(wake_read, wake_write);
 	c->area = dsa_create(burrow->tracker_tranche);
@@ -528,7 +528,7 @@ burrow_consumer_main(Datum arg)
 
 		MemoryContextSwitchTo(TopMemoryContext);
 		error = CopyErrorData();
-		burrow_status_note(c, unpack_sql_state(error->sqlerrcode), error->message, "the consumer ended with an error");
+		burrow_status_record(c, unpack_sql_state(error->sqlerrcode), error->message, "the consumer ended with an error");
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

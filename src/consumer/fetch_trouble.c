@@ -28,7 +28,7 @@ static TimestampTz next_look_at;
  * is over when something of this partition has come, be it its end, or when the metadata client finds it.
  */
 void
-burrow_fetch_trouble_note(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
 	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
 	km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
@@ -152,7 +152,7 @@ look_at(const BurrowConsumer *c, BurrowPartition *part)
 			if (m.fault == BURROW_KAFKA_FAULT_SIZE || (part->fetch.failing_since != 0 &&
 													   (m.fault == BURROW_KAFKA_FAULT_PASSING || m.fault == BURROW_KAFKA_FAULT_REFUSED)))
 			{
-				burrow_fetch_trouble_note(c, part, &m);
+				burrow_fetch_trouble_record(c, part, &m);
 				break;
 			}
 			/* the client will find it, too */

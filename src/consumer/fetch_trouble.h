@@ -9,7 +9,7 @@
 #include "partition/partition.h"
 
 /* The partition cannot be fetched, says its queue. */
-extern void burrow_fetch_trouble_note(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km);
+extern void burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km);
 /* It can be again. */
 extern void burrow_fetch_trouble_over(const BurrowConsumer *c, BurrowPartition *part);
 /* Some partition's next answer is too large for the client, says the client.  False: there is no partition. */

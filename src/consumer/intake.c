@@ -169,7 +169,7 @@ take_error(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMess
 		return;
 	if (km->fault != BURROW_KAFKA_FAULT_GONE)
 	{
-		burrow_fetch_trouble_note(c, part, km);
+		burrow_fetch_trouble_record(c, part, km);
 		return;
 	}
 	burrow_status_fail(c, "08006",
@@ -214,7 +214,7 @@ take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMe
 		elog(ERROR, "tracker refused offset " INT64_FORMAT " of topic \"%s\" partition %d",
 			 km->offset, part->topic, part->partition);
 
-	burrow_topic_identity_note_message(part, km->offset, km->timestamp_ms);
+	burrow_topic_identity_record_message(part, km->offset, km->timestamp_ms);
 	((BurrowSegment *) ref.segment)->taken_at[ref.index] = c->now;
 	BURROW_COUNT(c->slot, messages_received, 1);
 
@@ -307,7 +307,7 @@ run_part(const BurrowConsumer *c, BurrowPartition *part)
 			case BURROW_KAFKA_END:
 				if (part->fetch.failing_since != 0)
 					burrow_fetch_trouble_over(c, part);
-				burrow_tracker_note_end(&part->tracker, km.offset);
+				burrow_tracker_record_end(&part->tracker, km.offset);
 				burrow_end_reached(c, &part->end, km.offset);
 				burrow_partition_moved(part);
 				break;

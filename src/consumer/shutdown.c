@@ -222,7 +222,7 @@ burrow_shutdown_advance(const BurrowConsumer *c)
 
 /* How it leaves, for the launcher. */
 void
-burrow_shutdown_tell(const BurrowConsumer *c)
+burrow_shutdown_report(const BurrowConsumer *c)
 {
 	switch (burrow_status_stop_reason())
 	{

@@ -19,6 +19,6 @@ extern bool burrow_shutdown_is_over(void);
 /* A rebalance while the group is being left. */
 extern void burrow_shutdown_answer_rebalance(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 /* Tells the launcher how the end is meant. */
-extern void burrow_shutdown_tell(const BurrowConsumer *c);
+extern void burrow_shutdown_report(const BurrowConsumer *c);
 
 #endif							/* BURROW_CONSUMER_SHUTDOWN_H */

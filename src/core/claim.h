@@ -5,7 +5,7 @@
  *
  * Pure, and header only: one word in shared memory that counts how many of the chunk's
  * messages the worker has begun, and a flag that says that it gets no more.  The worker
- * takes messages in their order; the consumer recalls all that are left, once.  Each of
+ * takes messages in their order; the consumer takes back all that are left, once.  Each of
  * them asks the word, so no message is had by both, and none by nobody.
  *
  * The first message is the worker's from the beginning, so no chunk comes back whole.
@@ -20,7 +20,7 @@
 /* Written by the consumer before the chunk is sent, then by both, without a lock. */
 typedef _Atomic uint32_t BurrowClaim;
 
-#define BURROW_CLAIM_RECALLED	(UINT32_C(1) << 31)
+#define BURROW_CLAIM_TAKEN_BACK	(UINT32_C(1) << 31)
 
 /* Consumer, while the worker has no chunk. */
 static inline void
@@ -30,7 +30,7 @@ burrow_claim_give(BurrowClaim *claim)
 }
 
 /* Worker, which has begun so many messages and wants to have begun so many.  False: the
- * consumer has recalled what is left. */
+ * consumer has taken back what is left. */
 static inline bool
 burrow_claim_take(BurrowClaim *claim, uint32_t begun, uint32_t wanted)
 {
@@ -41,14 +41,14 @@ burrow_claim_take(BurrowClaim *claim, uint32_t begun, uint32_t wanted)
 static inline uint32_t
 burrow_claim_begun(BurrowClaim *claim)
 {
-	return atomic_load(claim) & ~BURROW_CLAIM_RECALLED;
+	return atomic_load(claim) & ~BURROW_CLAIM_TAKEN_BACK;
 }
 
 /* Consumer.  Returns how many messages, at least 1, stay the worker's. */
 static inline uint32_t
-burrow_claim_recall(BurrowClaim *claim)
+burrow_claim_take_back(BurrowClaim *claim)
 {
-	return atomic_fetch_or(claim, BURROW_CLAIM_RECALLED) & ~BURROW_CLAIM_RECALLED;
+	return atomic_fetch_or(claim, BURROW_CLAIM_TAKEN_BACK) & ~BURROW_CLAIM_TAKEN_BACK;
 }
 
 #endif							/* BURROW_CORE_CLAIM_H */

@@ -33,8 +33,8 @@
 #include <stdint.h>
 
 /* Patience: so many times batch_time, and not less than this. */
-#define BURROW_PATIENCE_TIMES		20
-#define BURROW_PATIENCE_MIN_US		INT64_C(1000000)
+#define BURROW_MAX_WAIT_BATCH_TIMES		20
+#define BURROW_MAX_WAIT_LEAST_US		INT64_C(1000000)
 
 /* What a chunk carries beyond a transaction: of quick messages what takes this part of
  * batch_time, of slow ones what takes so long. */
@@ -88,6 +88,6 @@ extern uint32_t burrow_sizer_size(const BurrowSizer *s, BurrowSizerLoad load, ui
 
 /* How long, in microseconds, messages wait for another one of their transaction, and those of
  * a chunk that are not begun for those that are. */
-extern int64_t burrow_sizer_patience_us(int64_t batch_time_us);
+extern int64_t burrow_sizer_max_wait_us(int64_t batch_time_us);
 
 #endif							/* BURROW_CORE_SIZER_H */

@@ -197,7 +197,7 @@ burrow_tracker_begin(BurrowTracker *t, int64_t offset, BurrowTrackerRef *ref)
 }
 
 void
-burrow_tracker_hold(BurrowTracker *t, BurrowTrackerRef ref)
+burrow_tracker_pin(BurrowTracker *t, BurrowTrackerRef ref)
 {
 	(void) t;
 	ref.segment->holds++;
@@ -233,7 +233,7 @@ burrow_tracker_found_done(BurrowTracker *t, BurrowTrackerRef ref)
 }
 
 void
-burrow_tracker_note_end(BurrowTracker *t, int64_t end_offset)
+burrow_tracker_record_end(BurrowTracker *t, int64_t end_offset)
 {
 	t->has_end = true;
 	t->end_arrival = t->tail;

@@ -140,7 +140,7 @@ burrow_tracker_slot(BurrowTrackerRef ref)
 }
 
 /* A worker has, or no longer has, this message in its hands. */
-extern void burrow_tracker_hold(BurrowTracker *t, BurrowTrackerRef ref);
+extern void burrow_tracker_pin(BurrowTracker *t, BurrowTrackerRef ref);
 extern void burrow_tracker_release(BurrowTracker *t, BurrowTrackerRef ref);
 
 /* Any process: mark done.  lsn: BURROW_SLOT_DONE or the commit's LSN. */
@@ -161,7 +161,7 @@ extern void burrow_tracker_found_done(BurrowTracker *t, BurrowTrackerRef ref);
 
 /* The partition's end was reached at this position: when all that was taken so
  * far is done, the position is committable though no message is there. */
-extern void burrow_tracker_note_end(BurrowTracker *t, int64_t end_offset);
+extern void burrow_tracker_record_end(BurrowTracker *t, int64_t end_offset);
 
 /* Move the heads.  flushed: the durable LSN.  True if the durable head moved.
  * O(1) amortised. */

@@ -29,7 +29,7 @@
 /* A partition with its parked keys; kept when the partition goes, as its letters are. */
 struct BurrowKeyParking
 {
-	dlist_node	node;			/* in places */
+	dlist_node	node;			/* in partitions */
 	char		topic[BURROW_TOPIC_MAX + 1];
 	int32		partition;
 	BurrowParking keys;
@@ -37,7 +37,7 @@ struct BurrowKeyParking
 };
 
 /* Partitions that have, or had, parked keys. */
-static dlist_head places = DLIST_STATIC_INIT(places);
+static dlist_head partitions = DLIST_STATIC_INIT(partitions);
 
 /* The table is to be read for them again; it was read once. */
 static bool stale;
@@ -74,32 +74,32 @@ burrow_key_parking_is_stale(void)
 }
 
 BurrowKeyParking *
-burrow_key_parking_place(const BurrowConsumer *c, const char *topic, int32 partition)
+burrow_key_parking_of(const BurrowConsumer *c, const char *topic, int32 partition)
 {
-	BurrowKeyParking *place;
+	BurrowKeyParking *parking;
 	dlist_iter	iter;
 
 	if (!c->sub->options.park_key)
 		return NULL;
-	dlist_foreach(iter, &places)
+	dlist_foreach(iter, &partitions)
 	{
-		place = dlist_container(BurrowKeyParking, node, iter.cur);
-		if (place->partition == partition && strcmp(place->topic, topic) == 0)
-			return place;
+		parking = dlist_container(BurrowKeyParking, node, iter.cur);
+		if (parking->partition == partition && strcmp(parking->topic, topic) == 0)
+			return parking;
 	}
-	place = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowKeyParking));
-	strlcpy(place->topic, topic, sizeof(place->topic));
-	place->partition = partition;
-	burrow_parking_init(&place->keys, park_allocate, park_release);
-	burrow_parking_init(&place->found, park_allocate, park_release);
-	dlist_push_tail(&places, &place->node);
-	return place;
+	parking = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowKeyParking));
+	strlcpy(parking->topic, topic, sizeof(parking->topic));
+	parking->partition = partition;
+	burrow_parking_init(&parking->keys, park_allocate, park_release);
+	burrow_parking_init(&parking->found, park_allocate, park_release);
+	dlist_push_tail(&partitions, &parking->node);
+	return parking;
 }
 
 void
 burrow_key_parking_join(const BurrowConsumer *c, BurrowPartition *part)
 {
-	part->place = burrow_key_parking_place(c, part->topic, part->partition);
+	part->parking = burrow_key_parking_of(c, part->topic, part->partition);
 }
 
 bool
@@ -113,13 +113,13 @@ burrow_key_parking_is_known(void)
 static void
 found_key(void *arg, const char *topic, int32 partition, uint64 order)
 {
-	burrow_parking_set(&burrow_key_parking_place(arg, topic, partition)->found, order, BURROW_PARK_PARKED);
+	burrow_parking_set(&burrow_key_parking_of(arg, topic, partition)->found, order, BURROW_PARK_PARKED);
 }
 
 static void
 found_asked_key(void *arg, const char *topic, int32 partition, uint64 order)
 {
-	burrow_parking_set(&burrow_key_parking_place(arg, topic, partition)->found, order, BURROW_PARK_CATCHING_UP);
+	burrow_parking_set(&burrow_key_parking_of(arg, topic, partition)->found, order, BURROW_PARK_CATCHING_UP);
 }
 
 /*
@@ -131,17 +131,17 @@ burrow_key_parking_read(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &places)
+	dlist_foreach(iter, &partitions)
 		burrow_parking_reset(&dlist_container(BurrowKeyParking, node, iter.cur)->found);
 	burrow_dead_letter_each_key(c->subid, found_key, (void *) c);
 	burrow_dead_letter_ask_keys(c->subid, found_asked_key, (void *) c);
-	dlist_foreach(iter, &places)
+	dlist_foreach(iter, &partitions)
 	{
-		BurrowKeyParking *place = dlist_container(BurrowKeyParking, node, iter.cur);
+		BurrowKeyParking *parking = dlist_container(BurrowKeyParking, node, iter.cur);
 
-		burrow_parking_reset(&place->keys);
-		place->keys = place->found;
-		burrow_parking_init(&place->found, park_allocate, park_release);
+		burrow_parking_reset(&parking->keys);
+		parking->keys = parking->found;
+		burrow_parking_init(&parking->found, park_allocate, park_release);
 	}
 	known = true;
 	stale = false;
@@ -152,7 +152,7 @@ burrow_key_parking_each(void (*change) (BurrowParking *keys))
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &places)
+	dlist_foreach(iter, &partitions)
 		change(&dlist_container(BurrowKeyParking, node, iter.cur)->keys);
 }
 
@@ -161,14 +161,14 @@ burrow_key_parking_each(void (*change) (BurrowParking *keys))
 static inline BurrowParkState
 state_of(const BurrowMessage *m)
 {
-	return m->part->place == NULL || !m->item.ordered ? BURROW_PARK_NONE :
-		burrow_parking_state(&m->part->place->keys, m->item.order);
+	return m->part->parking == NULL || !m->item.ordered ? BURROW_PARK_NONE :
+		burrow_parking_state(&m->part->parking->keys, m->item.order);
 }
 
 bool
-burrow_key_parking_is_retried(const BurrowKeyParking *place, uint64 order)
+burrow_key_parking_is_retried(const BurrowKeyParking *parking, uint64 order)
 {
-	return place == NULL || burrow_parking_state(&place->keys, order) == BURROW_PARK_CATCHING_UP;
+	return parking == NULL || burrow_parking_state(&parking->keys, order) == BURROW_PARK_CATCHING_UP;
 }
 
 bool
@@ -180,14 +180,14 @@ burrow_key_parking_is_asked(const BurrowMessage *m)
 void
 burrow_key_parking_key(BurrowMessage *m)
 {
-	if (m->part->place != NULL && m->item.ordered)
-		burrow_parking_set(&m->part->place->keys, m->item.order, BURROW_PARK_PARKED);
+	if (m->part->parking != NULL && m->item.ordered)
+		burrow_parking_set(&m->part->parking->keys, m->item.order, BURROW_PARK_PARKED);
 }
 
 bool
-burrow_key_parking_has_keys(const BurrowKeyParking *place)
+burrow_key_parking_has_keys(const BurrowKeyParking *parking)
 {
-	return place != NULL && place->keys.n > 0;
+	return parking != NULL && parking->keys.n > 0;
 }
 
 BurrowParkVerdict

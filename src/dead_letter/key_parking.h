@@ -9,9 +9,9 @@
 #include "partition/partition.h"
 
 extern void burrow_key_parking_init(const BurrowConsumer *c);
-/* The partition's place; made if there is none; NULL: park_key is off. */
-extern BurrowKeyParking *burrow_key_parking_place(const BurrowConsumer *c, const char *topic, int32 partition);
-/* The partition has come: it has that place. */
+/* The keys of the partition; made if there is none; NULL: park_key is off. */
+extern BurrowKeyParking *burrow_key_parking_of(const BurrowConsumer *c, const char *topic, int32 partition);
+/* The partition has come: it gets its parked keys. */
 extern void burrow_key_parking_join(const BurrowConsumer *c, BurrowPartition *part);
 /* Was the table read, or need not be?  Before that no message may come. */
 extern bool burrow_key_parking_is_known(void);
@@ -23,13 +23,13 @@ extern bool burrow_key_parking_is_stale(void);
 extern void burrow_key_parking_read(const BurrowConsumer *c);
 extern void burrow_key_parking_each(void (*change) (BurrowParking *keys));
 /* May a letter of this key be read, to be tried again? */
-extern bool burrow_key_parking_is_retried(const BurrowKeyParking *place, uint64 order);
+extern bool burrow_key_parking_is_retried(const BurrowKeyParking *parking, uint64 order);
 /* Is a message that is parked now to be tried again at once? */
 extern bool burrow_key_parking_is_asked(const BurrowMessage *m);
 /* The message is a dead letter now: its key is parked. */
 extern void burrow_key_parking_key(BurrowMessage *m);
 /* Is any key parked there? */
-extern bool burrow_key_parking_has_keys(const BurrowKeyParking *place);
+extern bool burrow_key_parking_has_keys(const BurrowKeyParking *parking);
 /* What is to be done with a message that was just picked? */
 extern BurrowParkVerdict burrow_key_parking_judge(const BurrowMessage *m);
 

@@ -5,7 +5,7 @@
  * Runs in: the consumer.
  * Owns: the producer, which is made when the first letter is to be sent, and one batch.
  *
- * The rows of burrow.dead_letter are the outbox.  A row is committed together with its
+ * The rows of burrow.dead_letter feed the topic.  A row is committed together with its
  * message's offset; when that is durable, here and on the standbys that the level asks for,
  * the row is read, produced, and when Kafka has it marked.  Whatever happens in between, a
  * row that is not marked is produced, be it once more: at least once, and never without
@@ -51,10 +51,10 @@
 
 typedef enum Step
 {
-	OUTBOX_IDLE,				/* -> READ */
-	OUTBOX_READ,				/* until it is durable -> SENT, IDLE */
-	OUTBOX_SENT,				/* answers are awaited -> MARKING */
-	OUTBOX_MARKING				/* -> IDLE */
+	STEP_IDLE,					/* -> READ */
+	STEP_READ,					/* until it is durable -> SENT, IDLE */
+	STEP_SENT,					/* answers are awaited -> MARKING */
+	STEP_MARKING				/* -> IDLE */
 } Step;
 
 typedef struct Letter
@@ -95,8 +95,8 @@ burrow_publisher_init(int wake_write)
 
 	o->wanted = true;
 	o->wake_write = wake_write;
-	o->batch_cxt = AllocSetContextCreate(TopMemoryContext, "burrow outbox", ALLOCSET_DEFAULT_SIZES);
-	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow outbox records", ALLOCSET_DEFAULT_SIZES);
+	o->batch_cxt = AllocSetContextCreate(TopMemoryContext, "burrow dead-letter batch", ALLOCSET_DEFAULT_SIZES);
+	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow dead-letter records", ALLOCSET_DEFAULT_SIZES);
 }
 
 void
@@ -205,10 +205,10 @@ static void
 drop_batch(BurrowPublisher *o)
 {
 	MemoryContextReset(o->batch_cxt);	/* and record_cxt, which is gone with it */
-	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow outbox records", ALLOCSET_DEFAULT_SIZES);
+	o->record_cxt = AllocSetContextCreate(o->batch_cxt, "burrow dead-letter records", ALLOCSET_DEFAULT_SIZES);
 	o->n = o->answered = o->undelivered = 0;
 	o->refused = -1;
-	o->step = OUTBOX_IDLE;
+	o->step = STEP_IDLE;
 }
 
 /*
@@ -231,7 +231,7 @@ wants_to_read(const BurrowConsumer *c)
 {
 	const BurrowPublisher *o = &publisher;
 
-	return o->step == OUTBOX_IDLE && o->wanted && c->sub->options.dead_letter_topic != NULL &&
+	return o->step == STEP_IDLE && o->wanted && c->sub->options.dead_letter_topic != NULL &&
 		!burrow_status_is_stopping();
 }
 
@@ -252,13 +252,13 @@ read_batch(const BurrowConsumer *c)
 		return;
 	o->lsn = XactLastCommitEnd;
 	XLogFlush(o->lsn);
-	o->step = OUTBOX_READ;
+	o->step = STEP_READ;
 }
 
 /* ---- sending ---- */
 
 static void
-note_failure(BurrowPublisher *o, int i, const BurrowKafkaEvent *why)
+record_failure(BurrowPublisher *o, int i, const BurrowKafkaEvent *why)
 {
 	if (why->permanent && o->refused < 0)
 		o->refused = i;
@@ -283,11 +283,11 @@ send_batch(const BurrowConsumer *c)
 
 		if (c->kafka->produce(o->producer, &o->letters[i].record, event.text))
 			continue;
-		note_failure(o, i, &event);
+		record_failure(o, i, &event);
 		o->answered++;
 	}
 	MemoryContextReset(o->record_cxt);
-	o->step = OUTBOX_SENT;
+	o->step = STEP_SENT;
 }
 
 /*
@@ -300,7 +300,7 @@ serve_fatal_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	BurrowPublisher *o = &publisher;
 	BurrowKafkaEvent why = *event;
 
-	if (!event->authentication || o->step != OUTBOX_SENT)
+	if (!event->authentication || o->step != STEP_SENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not go on producing dead letters of subscription \"%s\" to topic \"%s\": %s",
@@ -310,7 +310,7 @@ serve_fatal_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		if (o->letters[i].delivered)
 			continue;
 		why.permanent = true;
-		note_failure(o, i, &why);
+		record_failure(o, i, &why);
 	}
 	o->answered = o->n;
 }
@@ -324,13 +324,13 @@ serve_producer(const BurrowConsumer *c)
 
 	while (o->producer != NULL && c->kafka->poll(o->producer, &event))
 	{
-		if (event.type == BURROW_KAFKA_DELIVERED && o->step == OUTBOX_SENT && o->answered < o->n)
+		if (event.type == BURROW_KAFKA_DELIVERED && o->step == STEP_SENT && o->answered < o->n)
 		{
 			o->answered++;
 			if (event.error == 0)
 				o->letters[event.tag].delivered = true;
 			else
-				note_failure(o, (int) event.tag, &event);
+				record_failure(o, (int) event.tag, &event);
 		}
 		else if (event.type == BURROW_KAFKA_ERROR && event.fatal)
 			serve_fatal_error(c, &event);
@@ -452,18 +452,18 @@ run(const BurrowConsumer *c)
 	o->again_at = 0;
 	if (wants_to_read(c))
 		read_batch(c);
-	if (o->step == OUTBOX_READ && burrow_status_is_stopping())
+	if (o->step == STEP_READ && burrow_status_is_stopping())
 		drop_batch(o);
-	if (o->step == OUTBOX_READ)
+	if (o->step == STEP_READ)
 	{
 		if (burrow_durability_lsn(c) >= o->lsn)
 			send_batch(c);
 		else
 			o->again_at = c->now + DURABLE_AGAIN_US;
 	}
-	if (o->step == OUTBOX_SENT && o->answered == o->n)
-		o->step = OUTBOX_MARKING;
-	if (o->step == OUTBOX_MARKING)
+	if (o->step == STEP_SENT && o->answered == o->n)
+		o->step = STEP_MARKING;
+	if (o->step == STEP_MARKING)
 		mark_batch(c);
 }
 
@@ -475,9 +475,9 @@ burrow_publisher_run(const BurrowConsumer *c)
 	serve_producer(c);
 	run(c);
 	/* the pipe tells of answers */
-	if (o->step == OUTBOX_SENT && o->answered < o->n)
+	if (o->step == STEP_SENT && o->answered < o->n)
 		return 0;
-	if (o->step == OUTBOX_IDLE && !wants_to_read(c))
+	if (o->step == STEP_IDLE && !wants_to_read(c))
 		return 0;
 	return Max(o->again_at, c->now);
 }
@@ -486,5 +486,5 @@ burrow_publisher_run(const BurrowConsumer *c)
 bool
 burrow_publisher_settled(const BurrowConsumer *c)
 {
-	return publisher.step == OUTBOX_IDLE || publisher.step == OUTBOX_READ;
+	return publisher.step == STEP_IDLE || publisher.step == STEP_READ;
 }

@@ -168,7 +168,7 @@ take_row(void *arg, const BurrowDeadLetterRow *row)
 
 	/* asked for since the keys were read: they are read again */
 	if (row->key != NULL &&
-		!burrow_key_parking_is_retried(burrow_key_parking_place(c, row->topic, row->partition),
+		!burrow_key_parking_is_retried(burrow_key_parking_of(c, row->topic, row->partition),
 									   burrow_key_order(VARDATA_ANY(row->key), bytes_len(row->key))))
 	{
 		burrow_key_parking_outdate(c);

@@ -65,26 +65,26 @@ burrow_writer_give(const BurrowConsumer *c, BurrowMessage *m, BurrowFailure *fai
 void
 burrow_writer_park(const BurrowConsumer *c, BurrowMessage *m)
 {
-	burrow_partition_hold_message(m);
+	burrow_partition_pin_message(m);
 	dlist_push_tail(&letters, &burrow_message_error_record(c, m)->node);
 }
 
 void
 burrow_writer_leave(const BurrowConsumer *c, BurrowMessage *m)
 {
-	burrow_partition_hold_message(m);
+	burrow_partition_pin_message(m);
 	burrow_partition_forget_message(c, m);
 }
 
 BurrowSchedulerItem *
 burrow_writer_sort(const BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *n)
 {
-	const BurrowKeyParking *place = ((const BurrowMessage *) items)->part->place;
+	const BurrowKeyParking *parking = ((const BurrowMessage *) items)->part->parking;
 	BurrowSchedulerItem *first = NULL;
 	BurrowSchedulerItem **last = &first;
 	BurrowSchedulerItem *next;
 
-	if (!burrow_key_parking_has_keys(place))
+	if (!burrow_key_parking_has_keys(parking))
 		return items;
 	for (BurrowSchedulerItem *item = items; item != NULL; item = next)
 	{
@@ -113,7 +113,7 @@ burrow_writer_sort(const BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *
 /* ---- dead letters, and what is skipped ---- */
 
 static void
-note_skipped(const BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
+record_skipped(const BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
 {
 	const char *public_text = burrow_message_error_public_text(failure);
 
@@ -154,7 +154,7 @@ store_letter(const BurrowConsumer *c, const BurrowRetry *retry)
 		.first_failed_at = retry->first_failed_at,
 		.is_retry = m->part->is_redelivery,
 		.retry_requested = parked && burrow_key_parking_is_asked(m),
-		.holds_key = m->part->place != NULL && m->item.ordered
+		.holds_key = m->part->parking != NULL && m->item.ordered
 	};
 
 	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
@@ -176,7 +176,7 @@ save_progress(const BurrowConsumer *c, const BurrowPartition *part, const Writin
 		.topic = part->topic,
 		.partition = part->partition,
 		.lane = BURROW_RESOLVED_LANE,
-		.place = (uint32) part->slot,
+		.row_hint = (uint32) part->slot,
 		.head = burrow_tracker_head(&part->tracker),
 		.chunk = burrow_progress_merge_begin_chunk(BURROW_RESOLVED_LANE),
 		.folded = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
@@ -230,12 +230,12 @@ store_letters(const BurrowConsumer *c, void *arg)
 
 /* The failed message is skipped, or a dead letter, and that is in the database. */
 static void
-note_given_up(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
+record_given_up(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
 	burrow_message_error_show(c, failure);
 	if (failure->verdict.action == BURROW_ACTION_SKIP)
 	{
-		note_skipped(c, m, failure);
+		record_skipped(c, m, failure);
 		return;
 	}
 	BURROW_COUNT(c->slot, messages_dead_lettered, 1);
@@ -255,7 +255,7 @@ take_letter(const BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 		if (retry->failure == NULL)
 			BURROW_COUNT(c->slot, messages_parked, 1);
 		else
-			note_given_up(c, m, retry->failure);
+			record_given_up(c, m, retry->failure);
 		burrow_offset_commit_count_done(m->part);
 	}
 	if (retry->failure != NULL)
@@ -265,11 +265,11 @@ take_letter(const BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 
 /* The row that the first letter's progress is in holds so much now. */
 static void
-note_row(const BurrowConsumer *c, size_t bytes)
+record_row(const BurrowConsumer *c, size_t bytes)
 {
 	BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&letters))->m->part;
 
-	burrow_progress_merge_note(part, BURROW_RESOLVED_LANE, burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE), bytes);
+	burrow_progress_merge_record(part, BURROW_RESOLVED_LANE, burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE), bytes);
 }
 
 /* Writes as many as fit into one transaction.  False: not now. */
@@ -294,7 +294,7 @@ write_some(const BurrowConsumer *c)
 	}
 	if (!burrow_status_try(c, store_letters, &writing, "write dead letters"))
 		return false;
-	note_row(c, burrow_progress_committed());
+	record_row(c, burrow_progress_committed());
 	/* where nothing was written (skipped, at least once), an older commit's will do */
 	for (int n = writing.n; n > 0; n--)
 		take_letter(c, dlist_container(BurrowRetry, node, dlist_head_node(&letters)),

@@ -167,7 +167,7 @@ give_chunk(const BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items
 		i++;
 		lane->iov[i].data = (char *) &m->frame;
 		lane->iov[i].len = m->frame.total;
-		burrow_partition_hold_message(m);
+		burrow_partition_pin_message(m);
 	}
 	Assert(i == n);
 	lane->nmessages = n;

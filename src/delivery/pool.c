@@ -184,7 +184,7 @@ free_lane(const BurrowConsumer *c)
 
 /* The pool is smaller than it should be: said once, with what to do. */
 static void
-tell_short(const BurrowConsumer *c, BurrowShortage shortage, const char *hint)
+report_shortage(const BurrowConsumer *c, BurrowShortage shortage, const char *hint)
 {
 	/* the end of one that leaves wakes us, and gives its place back */
 	if (pool.nleaving > 0)
@@ -217,7 +217,7 @@ start_worker(const BurrowConsumer *c)
 	lane->worker = burrow_worker_slot_reserve(c->slot, c->generation, lane->lane);
 	if (lane->worker < 0)
 	{
-		tell_short(c, BURROW_SHORT_OF_SLOTS, "Consider increasing the configuration parameter \"burrow.max_workers\".");
+		report_shortage(c, BURROW_SHORT_OF_SLOTS, "Consider increasing the configuration parameter \"burrow.max_workers\".");
 		return false;
 	}
 
@@ -227,8 +227,8 @@ start_worker(const BurrowConsumer *c)
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
 		if (!pool.told_short)
 			burrow_registry_set_error(c->slot, "53000", why, NULL);
-		tell_short(c, BURROW_SHORT_OF_MEMORY,
-				   psprintf("The server gives no dynamic shared memory: %s.", why));
+		report_shortage(c, BURROW_SHORT_OF_MEMORY,
+						psprintf("The server gives no dynamic shared memory: %s.", why));
 		return false;
 	}
 	memset(&args, 0, sizeof(args));
@@ -251,7 +251,7 @@ start_worker(const BurrowConsumer *c)
 		burrow_transport_detach(lane->transport);
 		lane->transport = NULL;
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
-		tell_short(c, BURROW_SHORT_OF_PROCESSES, "Consider increasing the configuration parameter \"max_worker_processes\".");
+		report_shortage(c, BURROW_SHORT_OF_PROCESSES, "Consider increasing the configuration parameter \"max_worker_processes\".");
 		return false;
 	}
 	lane->state = BURROW_LANE_STARTING;

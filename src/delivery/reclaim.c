@@ -33,7 +33,7 @@ burrow_reclaim_given(const BurrowConsumer *c, BurrowLane *lane)
 		burrow_pool_start_prefetching(lane);
 }
 
-/* How old a chunk must be to be recalled now, in microseconds. */
+/* How old a chunk must be to be taken back now, in microseconds. */
 static int64
 age_wanted(const BurrowConsumer *c)
 {
@@ -49,14 +49,14 @@ age_wanted(const BurrowConsumer *c)
 	if (burrow_pool()->nidle > 0 && burrow_scheduler_ready(c->sched) == 0 &&
 		c->sub->options.ordering != BURROW_ORDER_PARTITION)
 		return batch_time_us;
-	return burrow_sizer_patience_us(batch_time_us);
+	return burrow_sizer_max_wait_us(batch_time_us);
 }
 
 /* Newest first, so that those put back end up in their order.  False: there was nothing. */
 static bool
-recall(const BurrowConsumer *c, BurrowLane *lane)
+take_back(const BurrowConsumer *c, BurrowLane *lane)
 {
-	int			begun = (int) burrow_claim_recall(lane->transport->claim);
+	int			begun = (int) burrow_claim_take_back(lane->transport->claim);
 	bool		some = begun < lane->nmessages;
 
 	burrow_pool_stop_prefetching(lane);
@@ -75,7 +75,7 @@ burrow_reclaim_part(const BurrowConsumer *c, const BurrowPartition *part)
 		BurrowLane *lane = dlist_container(BurrowLane, prefetching_node, iter.cur);
 
 		if (lane->part == part && !lane->sending)
-			(void) recall(c, lane);
+			(void) take_back(c, lane);
 	}
 }
 
@@ -95,7 +95,7 @@ burrow_reclaim_run(const BurrowConsumer *c)
 		/* it is still read from where it is */
 		if (lane->sending)
 			continue;
-		some |= recall(c, lane);
+		some |= take_back(c, lane);
 		/* what is done may hold up others, too */
 		burrow_results_resolve_known(c, lane);
 	}

@@ -226,7 +226,7 @@ take_outcomes(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk
 			ndone++;
 		}
 	}
-	burrow_progress_merge_note(lane->part, lane->lane, lane->header.folded, result->row_bytes);
+	burrow_progress_merge_record(lane->part, lane->lane, lane->header.folded, result->row_bytes);
 	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
 		burrow_sizer_took(&sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,

@@ -34,7 +34,7 @@ burrow_rights_doubt(void)
 }
 
 static void
-tell_missing(const BurrowConsumer *c, const BurrowOwnerTrouble *trouble)
+report_missing(const BurrowConsumer *c, const BurrowOwnerTrouble *trouble)
 {
 	bool		first = !missing;
 
@@ -53,7 +53,7 @@ tell_missing(const BurrowConsumer *c, const BurrowOwnerTrouble *trouble)
 }
 
 static void
-tell_over(const BurrowConsumer *c)
+report_over(const BurrowConsumer *c)
 {
 	missing = false;
 	/* unless something else has gone wrong since */
@@ -72,7 +72,7 @@ look(const BurrowConsumer *c, void *arg)
 
 	*allowed = burrow_owner_may_run(c->sub, &trouble);
 	if (!*allowed)
-		tell_missing(c, &trouble);
+		report_missing(c, &trouble);
 }
 
 bool
@@ -88,7 +88,7 @@ burrow_rights_allow(const BurrowConsumer *c, bool wanted)
 	(void) burrow_status_try(c, look, &allowed, "ask for the owner's rights");
 	look_again_at = allowed ? 0 : c->now + LOOK_AGAIN_US;
 	if (allowed && missing)
-		tell_over(c);
+		report_over(c);
 	return allowed;
 }
 

@@ -96,7 +96,7 @@ put_text(StringInfo answer, const char *text)
 }
 
 static void
-tell_outcome(const BurrowDryMessage *message, double ms, const ErrorData *error)
+report_outcome(const BurrowDryMessage *message, double ms, const ErrorData *error)
 {
 	StringInfoData answer;
 
@@ -212,7 +212,7 @@ run_message(DryRun *d)
 		jit_reset_after_error();
 
 	MemoryContextSwitchTo(d->message_cxt);
-	tell_outcome(d->message, ms, error);
+	report_outcome(d->message, ms, error);
 	MemoryContextReset(d->message_cxt);
 	pgstat_report_stat(false);
 }

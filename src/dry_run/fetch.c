@@ -39,11 +39,11 @@
 
 /* Longest wait for one answer, and for Kafka as a whole when nothing goes on. */
 #define ASK_TIMEOUT_MS	1000
-#define PATIENCE_US		INT64CONST(8000000)
+#define MAX_WAIT_US		INT64CONST(8000000)
 /* Between two attempts. */
 #define PAUSE_MS		100
 
-typedef struct DryPart
+typedef struct DryPartition
 {
 	const char *topic;
 	int32		partition;
@@ -53,7 +53,7 @@ typedef struct DryPart
 	int64		low;			/* of the log, if located */
 	int64		end;
 	BurrowKafkaPartition *queue;	/* NULL: there is nothing to read */
-} DryPart;
+} DryPartition;
 
 typedef struct DryFetch
 {
@@ -62,13 +62,13 @@ typedef struct DryFetch
 	BurrowKafkaClient *client;
 	int			wake_read;
 	int			wake_write;
-	DryPart    *parts;			/* in the order of topic and partition; NULL: not known yet */
+	DryPartition *parts;		/* in the order of topic and partition; NULL: not known yet */
 	int			nparts;
 
 	const char *what;			/* is being done */
 	char		text[BURROW_KAFKA_TEXT_MAX];	/* why it has failed; "": no answer */
 	char		connection_text[BURROW_KAFKA_TEXT_MAX]; /* why a connection was lost */
-	bool		refused;		/* by authentication or authorization */
+	bool		auth_failed;	/* by authentication or authorization */
 } DryFetch;
 
 /* The consumer would halt. */
@@ -110,9 +110,9 @@ serve_client(DryFetch *f)
 	{
 		if (event.type == BURROW_KAFKA_FETCHED)
 			take_commits(f, &event);
-		else if (event.type == BURROW_KAFKA_ERROR && !f->refused)
+		else if (event.type == BURROW_KAFKA_ERROR && !f->auth_failed)
 		{
-			f->refused = event.authentication;
+			f->auth_failed = event.authentication;
 			/* that all are down says less than why */
 			if (!event.all_brokers_down || f->connection_text[0] == '\0')
 				strlcpy(f->connection_text, event.text, sizeof(f->connection_text));
@@ -127,12 +127,12 @@ wait_for_kafka(DryFetch *f, TimestampTz deadline)
 	char		ids[512];
 
 	serve_client(f);
-	if (f->refused || GetCurrentTimestamp() >= deadline)
+	if (f->auth_failed || GetCurrentTimestamp() >= deadline)
 	{
-		const char *text = f->refused || f->text[0] == '\0' ? f->connection_text : f->text;
+		const char *text = f->auth_failed || f->text[0] == '\0' ? f->connection_text : f->text;
 
 		ereport(ERROR,
-				(errcode(f->refused ? ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION : ERRCODE_CONNECTION_FAILURE),
+				(errcode(f->auth_failed ? ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION : ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not %s for subscription \"%s\": %s", f->what, f->sub->name,
 						text[0] != '\0' ? text : "Kafka has not answered"),
 				 text == f->text && f->connection_text[0] != '\0' ?
@@ -149,33 +149,33 @@ wait_for_kafka(DryFetch *f, TimestampTz deadline)
 static TimestampTz
 deadline_from_now(void)
 {
-	return GetCurrentTimestamp() + PATIENCE_US;
+	return GetCurrentTimestamp() + MAX_WAIT_US;
 }
 
 /* ---- where do partitions start? ---- */
 
 static void
-locate(DryFetch *f, DryPart *part, const BurrowStartFrom *option, const BurrowKafkaTopicPartition *commit,
+locate(DryFetch *f, DryPartition *part, const BurrowStartFrom *option, const BurrowKafkaTopicPartition *commit,
 	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
-	BurrowStartChoice location = burrow_start_choice_decide(f->sub, option, commit, row, group_has_others, log,
-															&part->skip);
+	BurrowStartChoice choice = burrow_start_choice_decide(f->sub, option, commit, row, group_has_others, log,
+														  &part->skip);
 
-	if (location.decided.decision == BURROW_START_HALT)
+	if (choice.decided.decision == BURROW_START_HALT)
 	{
 		BurrowHalt	halt = burrow_start_choice_behind(part->topic, part->partition, commit->offset, row->low);
 
 		refuse(&halt);
 	}
-	part->start = location.start;
-	part->located = location.located;
+	part->start = choice.start;
+	part->located = choice.located;
 }
 
 static int
 compare_parts(const void *a, const void *b)
 {
-	const DryPart *x = a;
-	const DryPart *y = b;
+	const DryPartition *x = a;
+	const DryPartition *y = b;
 	int			order = strcmp(x->topic, y->topic);
 
 	return order != 0 ? order : x->partition - y->partition;
@@ -193,7 +193,7 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	const char **errors = palloc0(sizeof(char *) * Max(commits->n, 1));
 	bool		others;
 
-	f->parts = palloc0(sizeof(DryPart) * commits->n);
+	f->parts = palloc0(sizeof(DryPartition) * commits->n);
 	f->nparts = commits->n;
 	for (int i = 0; i < f->nparts; i++)
 	{
@@ -227,12 +227,12 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	}
 	for (int i = 0; i < f->nparts; i++)
 	{
-		DryPart    *part = &f->parts[i];
+		DryPartition *part = &f->parts[i];
 
 		if (!burrow_seek_decide(&seeks, part->topic, part->partition, &part->start, &part->located))
 			locate(f, part, &option, &commits->items[i], &rows[i], others, &logs[i]);
 	}
-	qsort(f->parts, f->nparts, sizeof(DryPart), compare_parts);
+	qsort(f->parts, f->nparts, sizeof(DryPartition), compare_parts);
 }
 
 /* Asks for what is neither stored here nor in the group: ends, and starts that are to be looked
@@ -243,7 +243,7 @@ look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
 	f->what = ends ? "look up where partitions end" : "look up where partitions start";
 	for (int i = 0; i < f->nparts; i++)
 	{
-		DryPart    *part = &f->parts[i];
+		DryPartition *part = &f->parts[i];
 		int64		which = ends ? BURROW_KAFKA_LATEST : part->located ? BURROW_KAFKA_EARLIEST : part->start;
 
 		if (!f->kafka->list_set(list, i, part->topic, part->partition, which, NULL, 0))
@@ -253,7 +253,7 @@ look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
 		return false;
 	for (int i = 0; i < f->nparts; i++)
 	{
-		DryPart    *part = &f->parts[i];
+		DryPartition *part = &f->parts[i];
 
 		if (ends)
 			part->end = list->items[i].offset;
@@ -316,7 +316,7 @@ find_out(DryFetch *f)
 
 /* What comes next must be in the topic. */
 static void
-check_bounds(DryFetch *f, DryPart *part)
+check_bounds(DryFetch *f, DryPartition *part)
 {
 	if (part->start < part->low && f->sub->options.skip_gaps)
 		part->start = burrow_offset_set_next_missing(&part->skip, part->low);
@@ -358,7 +358,7 @@ begin_reading(DryFetch *f)
 	n = 0;
 	for (int i = 0; i < f->nparts && ok; i++)
 	{
-		DryPart    *part = &f->parts[i];
+		DryPartition *part = &f->parts[i];
 
 		if (part->start >= part->end)
 			continue;
@@ -374,7 +374,7 @@ begin_reading(DryFetch *f)
 }
 
 static BurrowDryMessage *
-copy_message(DryFetch *f, DryPart *part, const BurrowKafkaMessage *km)
+copy_message(DryFetch *f, DryPartition *part, const BurrowKafkaMessage *km)
 {
 	BurrowDryMessage *m = palloc(sizeof(BurrowDryMessage));
 	size_t		headers_len;
@@ -402,7 +402,7 @@ copy_message(DryFetch *f, DryPart *part, const BurrowKafkaMessage *km)
  * was when it was asked for: librdkafka tells of an end only when there is no more for a while.
  */
 static BurrowDryMessage *
-take_turn(DryFetch *f, DryPart *part)
+take_turn(DryFetch *f, DryPartition *part)
 {
 	TimestampTz deadline = deadline_from_now();
 	BurrowKafkaMessage km;
@@ -448,7 +448,7 @@ take_messages(DryFetch *f, int n)
 		any = false;
 		for (int i = 0; i < f->nparts; i++)
 		{
-			DryPart    *part = &f->parts[i];
+			DryPartition *part = &f->parts[i];
 			BurrowDryMessage *m;
 
 			if (list_length(messages) >= n || room <= 0)

@@ -26,9 +26,9 @@
 
 static BurrowWorkerSlot *my_slot;	/* NULL: none, or none yet */
 static TimeoutId call_timer;
-static TimeoutId patience_timer;
+static TimeoutId max_wait_timer;
 static bool call_timer_runs;
-static bool patience_timer_runs;
+static bool max_wait_timer_runs;
 
 /* Shared with signal handlers. */
 static volatile sig_atomic_t phase = BURROW_WORKER_IDLE;
@@ -78,7 +78,7 @@ call_timed_out(void)
 }
 
 static void
-patience_is_over(void)
+max_wait_is_over(void)
 {
 	if (phase != BURROW_WORKER_RUNNING)
 		return;
@@ -91,7 +91,7 @@ void
 burrow_cancel_init(BurrowWorkerSlot *slot)
 {
 	my_slot = slot;
-	patience_timer = RegisterTimeout(USER_TIMEOUT, patience_is_over);
+	max_wait_timer = RegisterTimeout(USER_TIMEOUT, max_wait_is_over);
 	call_timer = RegisterTimeout(USER_TIMEOUT, call_timed_out);
 }
 
@@ -150,7 +150,7 @@ void
 burrow_cancel_end_transaction(void)
 {
 	stop(call_timer, &call_timer_runs);
-	stop(patience_timer, &patience_timer_runs);
+	stop(max_wait_timer, &max_wait_timer_runs);
 	phase = BURROW_WORKER_BETWEEN;
 	QueryCancelPending = false;
 }
@@ -165,15 +165,15 @@ burrow_cancel_begin_attempt(uint64 attempt)
 /* ---- patience ---- */
 
 void
-burrow_cancel_begin_patience(int64 patience_us)
+burrow_cancel_begin_max_wait(int64 max_wait_us)
 {
-	start(patience_timer, &patience_timer_runs, patience_us);
+	start(max_wait_timer, &max_wait_timer_runs, max_wait_us);
 }
 
 void
-burrow_cancel_end_patience(void)
+burrow_cancel_end_max_wait(void)
 {
-	stop(patience_timer, &patience_timer_runs);
+	stop(max_wait_timer, &max_wait_timer_runs);
 }
 
 bool

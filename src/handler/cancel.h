@@ -35,9 +35,9 @@ extern void burrow_cancel_begin_transaction(void);
 /* Also after an error, then before the abort: nothing cancels what comes now. */
 extern void burrow_cancel_end_transaction(void);
 /* Others wait for what this transaction runs from now on, so long ... */
-extern void burrow_cancel_begin_patience(int64 patience_us);
+extern void burrow_cancel_begin_max_wait(int64 max_wait_us);
 /* ... until now. */
-extern void burrow_cancel_end_patience(void);
+extern void burrow_cancel_end_max_wait(void);
 /* Has that been too long?  Then the transaction is not to be committed, also if a handler
  * has swallowed the cancel.  Until the next one begins. */
 extern bool burrow_cancel_overdue(void);

@@ -53,7 +53,7 @@ static uint32 watched_function = 0;
 static uint32 watched_types[2];
 
 static void
-note_change(Datum arg, int cacheid, uint32 hashvalue)
+record_change(Datum arg, int cacheid, uint32 hashvalue)
 {
 	/* a hash value of 0 stands for all of the cache */
 	if (cacheid == PROCOID && hashvalue != 0 && hashvalue != watched_function)
@@ -71,11 +71,11 @@ watch_catalogs(void)
 
 	if (watching)
 		return;
-	CacheRegisterSyscacheCallback(PROCOID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(TYPEOID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHOID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, note_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, record_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, record_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, record_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, record_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, record_change, (Datum) 0);
 	watching = true;
 }
 

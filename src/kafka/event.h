@@ -27,7 +27,7 @@ typedef struct BurrowKafkaEvent
 {
 	BurrowKafkaEventType type;
 	BurrowKafkaList list;		/* valid until the next call of poll() */
-	bool		lost;			/* REVOKE: the assignment was lost: do not commit */
+	bool		assignment_lost;	/* REVOKE: the assignment was lost: do not commit */
 	int			error;			/* librdkafka's code, 0 if none */
 	const char *error_name;		/* "UNKNOWN_TOPIC_OR_PART" */
 	bool		fatal;			/* the client is of no more use */

@@ -145,10 +145,10 @@ on_rebalance(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd
 	else
 	{
 		event->type = BURROW_KAFKA_REVOKE;
-		event->lost = rd_kafka_assignment_lost(c->rk);
+		event->assignment_lost = rd_kafka_assignment_lost(c->rk);
 		if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
 		{
-			event->lost = true;
+			event->assignment_lost = true;
 			burrow_kafka_fill_error(c, event, code, rd_kafka_err2str(code));
 		}
 	}

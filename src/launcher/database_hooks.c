@@ -164,14 +164,14 @@ lock_out(Oid dboid)
 
 /* Roles, because a superuser needs no privilege. */
 static void
-note_changed_server(ObjectAccessType access, Oid class_id)
+record_changed_server(ObjectAccessType access, Oid class_id)
 {
 	if (access != OAT_POST_CREATE && access != OAT_POST_ALTER && access != OAT_DROP)
 		return;
 	if (class_id == ForeignServerRelationId || class_id == UserMappingRelationId)
-		burrow_server_changes_note(MyDatabaseId);
+		burrow_server_changes_record(MyDatabaseId);
 	else if (class_id == AuthIdRelationId && access != OAT_POST_CREATE)
-		burrow_server_changes_note(InvalidOid);
+		burrow_server_changes_record(InvalidOid);
 }
 
 static void
@@ -184,9 +184,9 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 	{
 		burrow_session_settings_change(object_id, ((ObjectAccessPostAlter *) arg)->auxiliary_id);
 		/* among them may be burrow.default_server */
-		burrow_server_changes_note(object_id);
+		burrow_server_changes_record(object_id);
 	}
-	note_changed_server(access, class_id);
+	record_changed_server(access, class_id);
 	/* ALTER EXTENSION UPDATE: it may fit the library now, or not any more */
 	if (access == OAT_POST_ALTER && class_id == ExtensionRelationId &&
 		object_id == get_extension_oid(BURROW_EXTENSION, true))
@@ -294,7 +294,7 @@ needed_database(Node *parsetree, bool is_top_level)
 
 /* Commands after which something else may be able to run in a database. */
 static void
-note_changed_database(Node *parsetree)
+record_changed_database(Node *parsetree)
 {
 	const char *name = NULL;
 	Oid			dboid;
@@ -315,13 +315,13 @@ note_changed_database(Node *parsetree)
 
 /* Statements that give privileges on a foreign server, or take them. */
 static void
-note_changed_privileges(Node *parsetree)
+record_changed_privileges(Node *parsetree)
 {
 	if ((IsA(parsetree, GrantStmt) && ((GrantStmt *) parsetree)->objtype == OBJECT_FOREIGN_SERVER) ||
 		IsA(parsetree, DropOwnedStmt))
-		burrow_server_changes_note(MyDatabaseId);
+		burrow_server_changes_record(MyDatabaseId);
 	else if (IsA(parsetree, GrantRoleStmt))
-		burrow_server_changes_note(InvalidOid);
+		burrow_server_changes_record(InvalidOid);
 }
 
 /* A function, because process_utility() may keep nothing in a variable over its PG_TRY() that is not
@@ -360,7 +360,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		!IsA(parsetree, RenameStmt) && !IsA(parsetree, DropdbStmt))
 	{
 		run_next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
-		note_changed_privileges(parsetree);
+		record_changed_privileges(parsetree);
 		return;
 	}
 
@@ -376,7 +376,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		if (OidIsValid(dboid))
 			lock_out(dboid);
 		run_next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
-		note_changed_database(parsetree);
+		record_changed_database(parsetree);
 	}
 	PG_FINALLY();
 	{

@@ -189,7 +189,7 @@ sync_groups(const List *all, uint64 begun)
  * Tell it again, in case somebody wrote to the catalog by hand.
  */
 static void
-tell_unwanted(void)
+stop_unwanted(void)
 {
 	for (int i = 0; i < burrow->nsubscriptions; i++)
 	{
@@ -210,7 +210,7 @@ tell_unwanted(void)
  * burrow.why_stuck() says why.  The end of ALTER EXTENSION UPDATE has this database looked at again.
  */
 static BurrowState
-unfit_state(const BurrowIdentity * sub)
+mismatched_state(const BurrowIdentity * sub)
 {
 	BurrowState state = resting_state(sub);
 
@@ -229,7 +229,7 @@ find_all(void)
 		Found	   *found = palloc(sizeof(Found));
 
 		found->sub = lfirst(lc);
-		found->state = version != NULL ? unfit_state(found->sub) : resting_state(found->sub);
+		found->state = version != NULL ? mismatched_state(found->sub) : resting_state(found->sub);
 		all = lappend(all, found);
 	}
 	if (version != NULL && all != NIL)
@@ -279,7 +279,7 @@ burrow_discovery_main(Datum arg)
 				 errhint("Increase burrow.max_subscriptions and restart the server.")));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	tell_unwanted();
+	stop_unwanted();
 	burrow_registry_wake_launcher();
 	proc_exit(0);
 }

@@ -96,7 +96,7 @@ has_stopped(BackgroundWorkerHandle *handle)
  * place becomes free, so this is the one thing that is tried again by the clock.
  */
 static void
-note_crowded(TimestampTz now)
+report_crowded(TimestampTz now)
 {
 	if (crowded_delay_ms == 0)
 		ereport(LOG,
@@ -113,7 +113,7 @@ note_crowded(TimestampTz now)
 }
 
 static void
-note_not_crowded(void)
+report_not_crowded(void)
 {
 	if (crowded_delay_ms == 0)
 		return;
@@ -321,12 +321,12 @@ start_probes(TimestampTz now)
 		else if (burrow_bgw_start_discovery(look->dboid, &probe_handles[number]))
 		{
 			probe_looks[number] = *look;
-			note_not_crowded();
+			report_not_crowded();
 		}
 		else
 		{
 			give_probe_back(number);
-			note_crowded(now);
+			report_crowded(now);
 			break;
 		}
 		looks = foreach_delete_current(looks, lc);
@@ -340,7 +340,7 @@ start_probes(TimestampTz now)
  * started: see shmem/groups.c.  Until then says of which database nothing is known.
  */
 static void
-tell_known(void)
+publish_known(void)
 {
 	static bool known = false;
 	Oid			database = looks != NIL ? ((Look *) linitial(looks))->dboid : InvalidOid;
@@ -523,11 +523,11 @@ start_consumers(TimestampTz now)
 	for (int i = 0; i < burrow->nsubscriptions && crowded_until <= now; i++)
 	{
 		if (!start_consumer(i, now))
-			note_crowded(now);
+			report_crowded(now);
 	}
 	/* nothing that is due found no place */
 	if (crowded_until <= now)
-		note_not_crowded();
+		report_not_crowded();
 }
 
 /* ---- the process ---- */
@@ -644,7 +644,7 @@ burrow_launcher_main(Datum arg)
 		reap_probes(now);
 		reap_consumers(now);
 		start_probes(now);
-		tell_known();
+		publish_known();
 		free_dropped();
 		start_consumers(now);
 		sleep_until_due(now);

@@ -66,7 +66,7 @@ burrow_durability_lsn(const BurrowConsumer *c)
  * until it is confirmed, so that a steady stream is not mistaken for standbys that are gone.
  */
 void
-burrow_durability_note(const BurrowConsumer *c, uint64 durable, uint64 target)
+burrow_durability_record(const BurrowConsumer *c, uint64 durable, uint64 target)
 {
 	if (unconfirmed_lsn > durable)
 		return;

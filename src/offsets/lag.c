@@ -52,7 +52,7 @@ static TimestampTz watermarks_at;
 
 /* What is in a queue and was not taken, though there was a turn, is held back. */
 static void
-note_held_back(const BurrowConsumer *c)
+record_held_back(const BurrowConsumer *c)
 {
 	dlist_iter	iter;
 
@@ -152,7 +152,7 @@ ask(const BurrowConsumer *c)
 	BurrowKafkaList *list;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	note_held_back(c);
+	record_held_back(c);
 	look_at = c->now + LOOK_US;
 	list = wanted(c);
 	if (list != NULL)

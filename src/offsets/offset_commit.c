@@ -223,7 +223,7 @@ advance_heads(const BurrowConsumer *c)
 			burrow_partition_set_still(part);
 		target = Max(target, burrow_tracker_flush_target(&part->tracker));
 	}
-	burrow_durability_note(c, durable_lsn, target);
+	burrow_durability_record(c, durable_lsn, target);
 }
 
 static bool
@@ -460,7 +460,7 @@ burrow_offset_commit_acknowledge(const BurrowConsumer *c, const BurrowKafkaTopic
 }
 
 void
-burrow_offset_commit_tell_again(BurrowPartition *part)
+burrow_offset_commit_resend(BurrowPartition *part)
 {
 	part->commit.ndone_sent = PG_UINT64_MAX;
 }
@@ -523,7 +523,7 @@ burrow_offset_commit_retry(const BurrowConsumer *c)
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
 		if (part->commit.sent >= 0)
-			burrow_offset_commit_tell_again(part);
+			burrow_offset_commit_resend(part);
 	}
 }
 

@@ -27,7 +27,7 @@ extern void burrow_offset_commit_answered(const BurrowConsumer *c);
 /* What Kafka has of one partition. */
 extern void burrow_offset_commit_acknowledge(const BurrowConsumer *c, const BurrowKafkaTopicPartition *item);
 /* What Kafka has of it may be older than what was sent. */
-extern void burrow_offset_commit_tell_again(BurrowPartition *part);
+extern void burrow_offset_commit_resend(BurrowPartition *part);
 /* Kafka has all of the commit. */
 extern void burrow_offset_commit_succeeded(const BurrowConsumer *c);
 /* Do commits say whose they are? */

@@ -83,7 +83,7 @@ burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done)
 
 /* Up to which chunk of each lane are the results here? */
 static void
-note_chunks(BurrowPartition *part)
+record_chunks(BurrowPartition *part)
 {
 	if (part->merge.folded == NULL)
 		part->merge.folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
@@ -118,7 +118,7 @@ burrow_progress_merge_chunk(const BurrowPartition *part, int lane)
 }
 
 void
-burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes)
+burrow_progress_merge_record(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes)
 {
 	/* of what the last fold lets go, a chunk that was sent before it tells nothing */
 	if (row_bytes >= FOLD_BYTES && folded == burrow_progress_merge_chunk(part, lane))
@@ -148,7 +148,7 @@ burrow_progress_merge_run(const BurrowConsumer *c, BurrowPartition *part)
 	}
 	if (!burrow_positions_store(c, &position, 1, false))
 		return false;
-	note_chunks(part);
+	record_chunks(part);
 	part->merge.mark = part->tracker.last_offset + 1;
 	return true;
 }

@@ -24,7 +24,7 @@ extern void burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet
 extern uint64 burrow_progress_merge_chunk(const BurrowPartition *part, int lane);
 /* So much, in bytes, does the lane's row hold beyond the head after a chunk that was sent
  * when the last fold had its chunks up to folded. */
-extern void burrow_progress_merge_note(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes);
+extern void burrow_progress_merge_record(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes);
 /* Makes a fold of the part if one is due.  True: the consumer's row was written. */
 extern bool burrow_progress_merge_run(const BurrowConsumer *c, BurrowPartition *part);
 

@@ -114,24 +114,24 @@ locate(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPar
 {
 	int64		low = row->low;
 	MemoryContext old;
-	BurrowStartChoice location;
+	BurrowStartChoice choice;
 	BurrowStartPosition start;
 
 	if (burrow_seek_locate(part, &part->start.offset, &part->start.located))
 		return;
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	location = burrow_start_choice_decide(c->sub, &start_from, item, row, group_has_others, log, &part->skip);
+	choice = burrow_start_choice_decide(c->sub, &start_from, item, row, group_has_others, log, &part->skip);
 	MemoryContextSwitchTo(old);
-	BURROW_COUNT(c->slot, claims_refused, location.refused);
-	if (location.refused > 0)
+	BURROW_COUNT(c->slot, claims_refused, choice.refused);
+	if (choice.refused > 0)
 		ereport(LOG,
 				(errmsg("subscription \"%s\": what is committed for topic \"%s\" partition %d claims that offsets are done which the topic does not hold",
 						c->sub->name, part->topic, part->partition),
-				 errdetail("%zu ranges of offsets were not believed. %s", location.refused,
+				 errdetail("%zu ranges of offsets were not believed. %s", choice.refused,
 						   burrow_gap_bounds_text(log->low, log->end))));
 
-	start = location.decided;
-	part->start.located = location.located;
+	start = choice.decided;
+	part->start.located = choice.located;
 	if (start.decision == BURROW_START_HALT)
 	{
 		BurrowHalt	halt = burrow_start_choice_behind(part->topic, part->partition, item->offset, low);
@@ -139,7 +139,7 @@ locate(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPar
 		burrow_status_halt(&halt);
 	}
 	else
-		part->start.offset = location.start;
+		part->start.offset = choice.start;
 	if (start.log)
 		ereport(LOG,
 				(errmsg("subscription \"%s\": topic \"%s\" partition %d starts at offset %lld of Kafka's",
@@ -158,8 +158,8 @@ locate(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPar
 	part->start.told = Max(item->offset, 0);
 	part->start.rows_lsn = low >= 0 ? PG_UINT64_MAX : 0;
 	if (part->start.located && item->offset <= part->start.offset &&
-		location.commit == (c->sub->options.delivery == BURROW_EXACTLY_ONCE ?
-							BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
+		choice.commit == (c->sub->options.delivery == BURROW_EXACTLY_ONCE ?
+						  BURROW_START_COMMIT_OWN_EXACTLY_ONCE : BURROW_START_COMMIT_OWN_AT_LEAST_ONCE))
 		burrow_offset_commit_found(part, item->offset);
 }
 
@@ -281,7 +281,7 @@ burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 /* Who asked for a time learns where there was none: not to be found does not mean that it is not there. */
 static void
-tell_of_ends(const BurrowConsumer *c, const BurrowKafkaList *list)
+report_times_beyond_end(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
 	int			n = 0;
 
@@ -309,7 +309,7 @@ look_up(const BurrowConsumer *c)
 	bool		ok = c->kafka->list_offsets(c->metadata_client, list, LOOK_UP_TIMEOUT_MS, text);
 
 	if (ok)
-		tell_of_ends(c, list);
+		report_times_beyond_end(c, list);
 	for (int i = 0; ok && i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];

@@ -83,7 +83,7 @@ burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom 
 						   bool group_has_others, const BurrowLogBounds *log, BurrowOffsetSet *skip)
 {
 	BurrowStartPositionFound found = find_position(sub, item, row, group_has_others, log, skip);
-	BurrowStartChoice location = {
+	BurrowStartChoice choice = {
 		.commit = found.commit,
 		.decided = found.decided,
 		.start = found.start,
@@ -93,14 +93,14 @@ burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom 
 
 	/* those whose commits claim something were asked for */
 	Assert(!found.needs_bounds);
-	switch (location.decided.decision)
+	switch (choice.decided.decision)
 	{
 		case BURROW_START_BY_OPTION:
-			location.start = option_start(option, item->partition, &location.located);
+			choice.start = option_start(option, item->partition, &choice.located);
 			break;
 		case BURROW_START_AT_BEGINNING:
-			location.located = false;
-			location.start = BURROW_KAFKA_EARLIEST;
+			choice.located = false;
+			choice.start = BURROW_KAFKA_EARLIEST;
 			break;
 		case BURROW_START_HALT:
 		case BURROW_START_AT_DATABASE:
@@ -108,7 +108,7 @@ burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom 
 		case BURROW_START_AT_LARGER:
 			break;
 	}
-	return location;
+	return choice;
 }
 
 /* Does the commit claim that something is done beyond its offset, and does it count? */

@@ -273,7 +273,7 @@ burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position
 void
 burrow_topic_identity_load(BurrowPartition *part, const BurrowPosition *row)
 {
-	burrow_topic_identity_note_message(part, row->seen_offset, row->seen_ms);
+	burrow_topic_identity_record_message(part, row->seen_offset, row->seen_ms);
 	if (part->start.resumed)
 		part->identity.kept_topic_id = row->topic_id;
 }
@@ -356,7 +356,7 @@ forget_topic(const BurrowConsumer *c)
  * back may be another one, which the assignment after a new start finds out.
  */
 void
-burrow_topic_identity_note_topic(const BurrowConsumer *c, int partitions)
+burrow_topic_identity_record_topic(const BurrowConsumer *c, int partitions)
 {
 	bool		is_pattern = c->sub->topic[0] == '^';
 

@@ -22,10 +22,10 @@ extern bool burrow_topic_identity_is_missing(void);
 /* The topic, or pattern, to look for. */
 extern const char *burrow_topic_identity_wanted_topic(const BurrowConsumer *c);
 /* So many partitions has it, says Kafka. */
-extern void burrow_topic_identity_note_topic(const BurrowConsumer *c, int partitions);
+extern void burrow_topic_identity_record_topic(const BurrowConsumer *c, int partitions);
 /* A message was taken. */
 static inline void
-burrow_topic_identity_note_message(BurrowPartition *part, int64 offset, int64 timestamp_ms)
+burrow_topic_identity_record_message(BurrowPartition *part, int64 offset, int64 timestamp_ms)
 {
 	part->identity.last_read_offset = offset;
 	part->identity.last_read_timestamp = timestamp_ms;

@@ -424,9 +424,9 @@ burrow_partition_moved(BurrowPartition *part)
 /* ---- its messages ---- */
 
 void
-burrow_partition_hold_message(BurrowMessage *m)
+burrow_partition_pin_message(BurrowMessage *m)
 {
-	burrow_tracker_hold(&m->part->tracker, m->ref);
+	burrow_tracker_pin(&m->part->tracker, m->ref);
 	m->part->held++;
 }
 

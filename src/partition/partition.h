@@ -76,7 +76,7 @@ struct BurrowPartition
 	bool		is_redelivery;
 	bool		shares_queue;	/* sched belongs to the part of the partition itself */
 	uint32		unresolved;		/* messages */
-	BurrowKeyParking *place;	/* its parked keys; NULL: park_key is off; key_parking.c's */
+	BurrowKeyParking *parking;	/* its parked keys; NULL: park_key is off; key_parking.c's */
 
 	BurrowPartitionStart start;
 	BurrowPartitionLookup lookup;
@@ -151,7 +151,7 @@ extern void burrow_partition_release(const BurrowConsumer *c, BurrowPartition *p
 /* Nobody holds the message any more. */
 extern void burrow_partition_forget_message(const BurrowConsumer *c, BurrowMessage *m);
 /* Somebody has it in hand, until burrow_partition_release(). */
-extern void burrow_partition_hold_message(BurrowMessage *m);
+extern void burrow_partition_pin_message(BurrowMessage *m);
 /* The message was taken. */
 extern void burrow_partition_count_message(BurrowMessage *m);
 /* Bytes of all messages that were taken and are not resolved. */

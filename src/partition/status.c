@@ -141,7 +141,7 @@ public_text(const char *sqlstate, const char *what)
 }
 
 void
-burrow_status_note(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
+burrow_status_record(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
 {
 	burrow_registry_set_error(c->slot, sqlstate, text, public_text(sqlstate, what));
 }

@@ -47,7 +47,7 @@ extern void burrow_status_fail(const BurrowConsumer *c, const char *sqlstate, co
  * For the views: PostgreSQL's text of an error that ends the process.  Who may not see messages' contents
  * sees `what` instead, if that text may quote some.
  */
-extern void burrow_status_note(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what);
+extern void burrow_status_record(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what);
 /* It has gone: Kafka has answered. */
 extern void burrow_status_clear(const BurrowConsumer *c);
 /* Is something wrong, and has not gone? */

@@ -266,7 +266,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId subxid, SubTransactio
 }
 
 static void
-note_pending(void)
+record_pending(void)
 {
 	static bool registered = false;
 
@@ -333,7 +333,7 @@ burrow_groups_take(const BurrowGroupWish * wish, BurrowGroupHolder * with)
 	BurrowGroupAnswer answer;
 	BurrowGroupHolder *holder;
 
-	note_pending();
+	record_pending();
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	for (int i = 0; (holder = next_holder(&i)) != NULL;)
 	{
@@ -367,7 +367,7 @@ burrow_groups_take(const BurrowGroupWish * wish, BurrowGroupHolder * with)
 void
 burrow_groups_give_up(Oid dboid, int32 subid)
 {
-	note_pending();
+	record_pending();
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	give_up(dboid, subid);
 	LWLockRelease(burrow->lock);

@@ -54,7 +54,7 @@ end_of_transaction(XactEvent event, void *arg)
 
 /* A subtransaction that is rolled back takes nothing back. */
 void
-burrow_server_changes_note(Oid dboid)
+burrow_server_changes_record(Oid dboid)
 {
 	static bool registered = false;
 

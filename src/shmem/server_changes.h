@@ -6,6 +6,6 @@
 #define BURROW_SHMEM_SERVER_CHANGES_H
 
 /* When this transaction commits, the consumers of the database (InvalidOid: of all) look again. */
-extern void burrow_server_changes_note(Oid dboid);
+extern void burrow_server_changes_record(Oid dboid);
 
 #endif							/* BURROW_SHMEM_SERVER_CHANGES_H */

@@ -109,7 +109,7 @@ transaction_event(XactEvent event, void *arg)
 		return;
 	if (event == XACT_EVENT_PRE_COMMIT)
 	{
-		burrow_cancel_end_patience();
+		burrow_cancel_end_max_wait();
 		check_overdue();
 	}
 	else if (event == XACT_EVENT_COMMIT)
@@ -286,8 +286,8 @@ static bool
 may_call(BurrowChunk *c)
 {
 	if (!burrow_permission_holds(c->w))
-		c->stopped = c->unfit = true;
-	return !c->unfit;
+		c->stopped = c->not_permitted = true;
+	return !c->not_permitted;
 }
 
 static void
@@ -332,7 +332,7 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 			if (!may_call(c) || !claim(c, i + 1))
 				break;
 			if (c->nmembers == 1)
-				burrow_cancel_begin_patience(burrow_sizer_patience_us(c->setup->batch_time_us));
+				burrow_cancel_begin_max_wait(burrow_sizer_max_wait_us(c->setup->batch_time_us));
 			add_member(c, i);
 		}
 		call_one(c, i);
@@ -389,7 +389,7 @@ save_progress(BurrowChunk *c)
 		.topic = c->topic,
 		.partition = c->header->partition,
 		.lane = c->w->args.lane,
-		.place = c->header->partition_slot,
+		.row_hint = c->header->partition_slot,
 		.head = c->header->head,
 		.chunk = c->header->chunk,
 		.folded = c->header->folded,
@@ -590,7 +590,7 @@ take_apart(BurrowChunk *c)
 
 /* What the consumer makes of it: the next chunks are smaller. */
 static void
-note_loss(BurrowChunk *c)
+record_loss(BurrowChunk *c)
 {
 	uint32		us = burrow_chunk_elapsed_us(&c->began);
 
@@ -606,7 +606,7 @@ static void
 transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
 	if (c->nmembers > 1 && !burrow_cancel_overdue() && c->origin != BURROW_ORIGIN_PROGRESS)
-		note_loss(c);
+		record_loss(c);
 	if (c->origin == BURROW_ORIGIN_PROGRESS)
 		burrow_chunk_frame_save_failed(c);
 	else if (burrow_cancel_overdue())
@@ -684,7 +684,7 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	burrow_cancel_end_chunk();
 
 	error_context_stack = callback.previous;
-	gone = c->gone || c->unfit;
+	gone = c->gone || c->not_permitted;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->chunk_cxt);
 

@@ -62,7 +62,7 @@ typedef struct BurrowChunk
 	bool		fresh;			/* the session could not be to blame for it */
 
 	bool		stopped;		/* what is not done goes back */
-	bool		unfit;			/* a right is missing that the handler's call needs */
+	bool		not_permitted;	/* a right is missing that the handler's call needs */
 	bool		gone;			/* the consumer is */
 } BurrowChunk;
 

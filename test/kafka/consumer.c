@@ -105,7 +105,7 @@ on_revoke(Consumer *c, const BurrowKafkaEvent *event)
 	char		error[BURROW_KAFKA_TEXT_MAX];
 
 	c->revokes++;
-	c->lost += event->lost;
+	c->lost += event->assignment_lost;
 	if (c->no_answer)
 		return;
 	if (!kafka->unassign(c->client, &event->list, error))

@@ -37,11 +37,11 @@ tracker_has_room = declare(c.c_bool, "burrow_tracker_has_room", c.c_void_p)
 tracker_needs_segment = declare(c.c_bool, "burrow_tracker_needs_segment", c.c_void_p)
 tracker_add_segment = declare(None, "burrow_tracker_add_segment", c.c_void_p, c.c_void_p)
 tracker_begin = declare(c.c_int, "burrow_tracker_begin", c.c_void_p, c.c_int64, c.POINTER(Ref))
-tracker_hold = declare(None, "burrow_tracker_hold", c.c_void_p, Ref)
+tracker_pin = declare(None, "burrow_tracker_pin", c.c_void_p, Ref)
 tracker_release = declare(None, "burrow_tracker_release", c.c_void_p, Ref)
 tracker_complete = declare(None, "shim_tracker_complete", c.c_void_p, c.c_uint32, c.c_uint64)
 tracker_is_done = declare(c.c_bool, "shim_tracker_is_done", c.c_void_p, c.c_uint32)
-tracker_note_end = declare(None, "burrow_tracker_note_end", c.c_void_p, c.c_int64)
+tracker_record_end = declare(None, "burrow_tracker_record_end", c.c_void_p, c.c_int64)
 tracker_advance = declare(c.c_bool, "burrow_tracker_advance", c.c_void_p, c.c_uint64)
 tracker_committable = declare(c.c_int64, "burrow_tracker_committable", c.c_void_p)
 tracker_head = declare(c.c_int64, "burrow_tracker_head", c.c_void_p)
@@ -108,7 +108,7 @@ sizer_rolled_back = declare(None, "burrow_sizer_rolled_back", c.POINTER(Sizer), 
                             c.c_uint64, c.c_bool)
 sizer_went_well = declare(None, "burrow_sizer_went_well", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
 sizer_batch = declare(c.c_uint32, "burrow_sizer_batch", c.POINTER(Sizer), c.c_uint64, c.c_uint32)
-sizer_patience_us = declare(c.c_int64, "burrow_sizer_patience_us", c.c_int64)
+sizer_max_wait_us = declare(c.c_int64, "burrow_sizer_max_wait_us", c.c_int64)
 
 # ---- parking
 

@@ -181,7 +181,7 @@ test_tracker(void)
 			{
 				all[n] = (Tracked) {ref, offset, BURROW_SLOT_PENDING, below(3) == 0};
 				if (all[n].held)
-					burrow_tracker_hold(&t, ref);
+					burrow_tracker_pin(&t, ref);
 				n++;
 				offset += 1 + (int64_t) below(3);
 				REQUIRE(burrow_tracker_begin(&t, offset - 4, &ref) == BURROW_TRACKER_REPEATED);
@@ -214,7 +214,7 @@ test_tracker(void)
 		{
 			uint64_t	done = 0;
 
-			burrow_tracker_note_end(&t, offset);
+			burrow_tracker_record_end(&t, offset);
 			burrow_tracker_each_done(&t, flushed, count_done, &done);
 			REQUIRE(done <= burrow_tracker_depth(&t));
 		}
@@ -224,7 +224,7 @@ test_tracker(void)
 		for (size_t i = 0; i < n; i++)
 			if (all[i].state == BURROW_SLOT_PENDING)
 				burrow_tracker_complete(burrow_tracker_slot(all[i].ref), ++lsn);
-		burrow_tracker_note_end(&t, offset);
+		burrow_tracker_record_end(&t, offset);
 		burrow_tracker_advance(&t, lsn);
 		REQUIRE(burrow_tracker_committable(&t) == offset);
 		REQUIRE(burrow_tracker_flush_target(&t) == 0);

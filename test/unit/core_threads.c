@@ -137,7 +137,7 @@ dispatch(BurrowTracker *t, Queue *queues, int64_t offset, long *segments)
 		if (result == BURROW_TRACKER_FULL)
 			return false;
 		REQUIRE(result == BURROW_TRACKER_TAKEN);
-		burrow_tracker_hold(t, entry->ref);
+		burrow_tracker_pin(t, entry->ref);
 		atomic_store_explicit(&queue->written, written + 1, memory_order_release);
 		return true;
 	}
@@ -197,7 +197,7 @@ recall_chunks(uint64_t chunks)
 			;
 		if (chunk % 4 != 0)
 		{
-			uint32_t	begun = burrow_claim_recall(&claim);
+			uint32_t	begun = burrow_claim_take_back(&claim);
 
 			REQUIRE(begun >= 1 && begun <= CHUNK);
 			recalled += CHUNK - begun;

@@ -97,7 +97,7 @@ def test_after_one_that_outlasted_patience_transactions_are_of_one(busy_us, batc
     s = core.Sizer()
     for _ in range(100):
         core.sizer_took(c.byref(s), busy_us * 100, 100, 100)
-    core.sizer_took(c.byref(s), core.sizer_patience_us(batch_time_us), 1, 1)
+    core.sizer_took(c.byref(s), core.sizer_max_wait_us(batch_time_us), 1, 1)
     assert batch_of(s, batch_time_us, 1000) == 1
 
 
@@ -114,7 +114,7 @@ def test_quick_ones_make_transactions_large_again():
 
 @given(st.integers(1, 60_000_000))
 def test_patience(batch_time_us):
-    patience = core.sizer_patience_us(batch_time_us)
+    patience = core.sizer_max_wait_us(batch_time_us)
     assert patience >= 1_000_000
     assert patience >= 20 * batch_time_us
     assert patience == 1_000_000 or patience == 20 * batch_time_us

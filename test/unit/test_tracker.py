@@ -104,7 +104,7 @@ class Epoch:
         return message
 
     def hold(self, message):
-        core.tracker_hold(self.t, message.ref)
+        core.tracker_pin(self.t, message.ref)
         message.held += 1
 
     def release(self, message):
@@ -112,8 +112,8 @@ class Epoch:
         message.held -= 1
         self.take_free()
 
-    def note_end(self, offset):
-        core.tracker_note_end(self.t, offset)
+    def record_end(self, offset):
+        core.tracker_record_end(self.t, offset)
         self.end = (len(self.messages), offset)
 
     def advance(self, flushed):
@@ -338,11 +338,11 @@ def test_a_chunk_shares_a_pair():
 def test_end_of_partition():
     segments = Segments()
     e = Epoch(segments, start=5)
-    e.note_end(7)                               # nothing there but markers
+    e.record_end(7)                               # nothing there but markers
     e.advance(0)
     assert core.tracker_committable(e.t) == 7
     message = e.begin(8)
-    e.note_end(10)
+    e.record_end(10)
     e.advance(0)
     assert core.tracker_committable(e.t) == 7   # 8 is pending
     message.mark(77)
@@ -351,7 +351,7 @@ def test_end_of_partition():
     assert core.tracker_head(e.t) == 10
     e.advance(77)
     assert core.tracker_committable(e.t) == 10
-    e.note_end(9)                               # never back
+    e.record_end(9)                               # never back
     e.advance(77)
     assert core.tracker_committable(e.t) == 10
     e.end_of_test()
@@ -369,7 +369,7 @@ def test_what_was_read_is_not_durable_yet():
     assert (core.tracker_head(e.t), core.tracker_committable(e.t)) == (4, 1)
     assert core.tracker_flush_target(e.t) == core.tracker_highest_lsn(e.t) == 500
     e.begin(4).mark(core.DONE)                  # a handler that wrote nothing
-    e.note_end(7)
+    e.record_end(7)
     e.advance(499)
     assert (core.tracker_head(e.t), core.tracker_committable(e.t)) == (7, 1)
     e.begin(8)
@@ -474,7 +474,7 @@ def test_closed_tracker_forgets_the_end():
     segments = Segments()
     e = Epoch(segments)
     e.begin(0)
-    e.note_end(5)
+    e.record_end(5)
     e.close()
     e.advance(2 ** 63)
     assert core.tracker_head(e.t) == core.tracker_committable(e.t) == 0
@@ -559,8 +559,8 @@ class TrackerMachine(RuleBasedStateMachine):
         self.now.advance(self.flushed // 2)
 
     @rule(gap=st.integers(0, 3))
-    def note_end(self, gap):
-        self.now.note_end(self.now.next_offset + gap)
+    def record_end(self, gap):
+        self.now.record_end(self.now.next_offset + gap)
         self.now.next_offset += gap     # whatever comes, comes after the end
 
     @rule(n=st.sampled_from([1, 10, 1000]))
@@ -657,6 +657,6 @@ def test_long_run(seed, window):
         e.check_each_done(flushed)
         if dice.random() < 0.1:
             e.next_offset += 2
-            e.note_end(e.next_offset)
+            e.record_end(e.next_offset)
     e.end_of_test()
     segments.free()
