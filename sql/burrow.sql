@@ -821,7 +821,7 @@ SELECT a.at,
 	a.details
 FROM burrow.audit_entry a
 WHERE pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
-COMMENT ON VIEW burrow.audit IS 'who has subscribed, altered, paused, resumed, moved, ended, or dealt with dead letters, when, and how';
+COMMENT ON VIEW burrow.audit IS 'who has subscribed, altered, paused, resumed, moved, given away, ended, or dealt with dead letters, when, and how';
 
 -- ---------------------------------------------------------------- why does it not move?
 
@@ -1091,6 +1091,9 @@ COMMENT ON FUNCTION burrow._keep_owner IS 'for internal use: keeps pg_shdepend u
 CREATE TRIGGER keep_owner AFTER INSERT OR UPDATE OR DELETE ON burrow.subscription
 	FOR EACH ROW EXECUTE FUNCTION burrow._keep_owner();
 ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER keep_owner;
+CREATE TRIGGER keep_owners AFTER TRUNCATE ON burrow.subscription
+	FOR EACH STATEMENT EXECUTE FUNCTION burrow._keep_owner();
+ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER keep_owners;
 
 -- ANALYZE copies values into pg_statistic, which pg_read_all_data reads; no plan needs these columns'.
 ALTER TABLE burrow.dead_letter

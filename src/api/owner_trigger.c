@@ -17,6 +17,7 @@
 
 #include "catalog/access.h"
 #include "catalog/owner_dependency.h"
+#include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_keep_owner);
 
@@ -36,7 +37,16 @@ owner_of(TriggerData *trigger, HeapTuple tuple)
 	return *(Oid *) DatumGetPointer(column(trigger, tuple, "owner"));
 }
 
-/* AFTER INSERT, UPDATE or DELETE, for each row */
+/* AFTER TRUNCATE: whoever does that by hand means all of them to end, so their processes are told, too. */
+static void
+all_are_gone(void)
+{
+	burrow_owner_dependency_follow_all();
+	if (burrow != NULL)
+		burrow_registry_wake_at_commit();
+}
+
+/* AFTER INSERT, UPDATE or DELETE, for each row; AFTER TRUNCATE, for each statement */
 Datum
 burrow_sql_keep_owner(PG_FUNCTION_ARGS)
 {
@@ -53,11 +63,17 @@ burrow_sql_keep_owner(PG_FUNCTION_ARGS)
 	 * on another table, which whoever may call this function can make, the columns could be
 	 * anything
 	 */
-	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) != TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) ||
 		RelationGetRelid(trigger->tg_relation) != burrow_access_table("subscription"))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" is the trigger of table \"%s\" only", "burrow._keep_owner", "burrow.subscription")));
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	{
+		all_are_gone();
+		PG_RETURN_POINTER(NULL);
+	}
 	row = trigger->tg_trigtuple;
 	owner = owner_of(trigger, row);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))

@@ -28,12 +28,13 @@
 #include "catalog/access.h"
 #include "catalog/owner_dependency.h"
 
-#define ENTRIES \
+#define ENTRIES_OF_TABLE \
 	" FROM pg_catalog.pg_shdepend d WHERE d.dbid OPERATOR(pg_catalog.=) $1" \
 	" AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass" \
 	" AND d.objid OPERATOR(pg_catalog.=) $2 AND d.objsubid OPERATOR(pg_catalog.=) 0" \
 	" AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_authid'::pg_catalog.regclass" \
-	" AND d.refobjid OPERATOR(pg_catalog.=) $3 AND d.deptype OPERATOR(pg_catalog.=) 'a'"
+	" AND d.deptype OPERATOR(pg_catalog.=) 'a'"
+#define ENTRIES ENTRIES_OF_TABLE " AND d.refobjid OPERATOR(pg_catalog.=) $3"
 
 /* Rows without an entry; below 0: entries without a row.  One statement, so that both are of one moment. */
 static int64
@@ -80,4 +81,30 @@ burrow_owner_dependency_follow(Oid role)
 							  4, types, values, NULL, SPI_OK_DELETE);
 	}
 	burrow_access_end(&access);
+}
+
+void
+burrow_owner_dependency_follow_all(void)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {OIDOID, OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId), ObjectIdGetDatum(burrow_access_table("subscription"))};
+	MemoryContext context = CurrentMemoryContext;
+	List	   *roles = NIL;
+	ListCell   *lc;
+
+	if (!burrow_access_begin(&access))
+		return;
+	burrow_access_execute("SELECT DISTINCT d.refobjid" ENTRIES_OF_TABLE, 2, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		bool		isnull;
+
+		roles = lappend_oid(roles, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+		MemoryContextSwitchTo(old);
+	}
+	burrow_access_end(&access);
+	foreach(lc, roles)
+		burrow_owner_dependency_follow(lfirst_oid(lc));
 }

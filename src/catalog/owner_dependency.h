@@ -9,4 +9,7 @@
  * changed; whoever changes a row calls it afterwards, and nobody else need. */
 extern void burrow_owner_dependency_follow(Oid role);
 
+/* The same for all roles that are known to own one: after TRUNCATE. */
+extern void burrow_owner_dependency_follow_all(void);
+
 #endif							/* BURROW_CATALOG_OWNER_DEPENDENCY_H */

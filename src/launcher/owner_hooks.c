@@ -16,14 +16,17 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/user.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "catalog/access.h"
+#include "catalog/audit.h"
 #include "catalog/identity.h"
 #include "launcher/owner_hooks.h"
 #include "shmem/registry.h"
@@ -87,16 +90,58 @@ roles_of(List *specs)
 	return PointerGetDatum(construct_array(elements, list_length(roles), OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 }
 
-static void
+/* A subscription that the command has changed, as the statement returns it. */
+typedef struct Changed
+{
+	int32		subid;
+	char	   *name;
+	Oid			owner_before;
+	char	   *status_before;
+} Changed;
+
+static char *
+text_column(HeapTuple row, int column)
+{
+	return SPI_getvalue(row, SPI_tuptable->tupdesc, column);
+}
+
+/* The rows that the last statement has returned, in the caller's memory. */
+static List *
+changed_rows(MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	List	   *changed = NIL;
+
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		Changed    *c = palloc(sizeof(Changed));
+
+		c->subid = pg_strtoint32(text_column(row, 1));
+		c->name = text_column(row, 2);
+		c->owner_before = atooid(text_column(row, 3));
+		c->status_before = text_column(row, 4);
+		changed = lappend(changed, c);
+	}
+	MemoryContextSwitchTo(old);
+	return changed;
+}
+
+/* The statement returns subid, name, and owner and status as they were. */
+static List *
 change_rows(const char *sql, int nargs, Oid *types, Datum *values, int expected)
 {
 	BurrowCatalogAccess access;
+	MemoryContext context = CurrentMemoryContext;
+	List	   *changed;
 
 	if (!burrow_access_begin(&access))
-		return;
+		return NIL;
 	if (burrow_access_execute(sql, nargs, types, values, NULL, expected) > 0)
 		burrow_registry_wake_at_commit();
+	changed = changed_rows(context);
 	burrow_access_end(&access);
+	return changed;
 }
 
 static void
@@ -104,11 +149,24 @@ drop_owned(List *specs)
 {
 	Oid			types[] = {OIDARRAYOID};
 	Datum		roles = roles_of(specs);
+	List	   *changed;
+	ListCell   *lc;
 
-	if (roles != (Datum) 0)
-		change_rows("DELETE FROM burrow.subscription s"
-					" WHERE burrow._role_oid(s.owner) OPERATOR(pg_catalog.=) ANY ($1)",
-					1, types, &roles, SPI_OK_DELETE);
+	if (roles == (Datum) 0)
+		return;
+	changed = change_rows("DELETE FROM burrow.subscription s"
+						  " WHERE burrow._role_oid(s.owner) OPERATOR(pg_catalog.=) ANY ($1)"
+						  " RETURNING s.subid, s.name, burrow._role_oid(s.owner), s.status",
+						  1, types, &roles, SPI_OK_DELETE_RETURNING);
+	foreach(lc, changed)
+	{
+		const Changed *sub = lfirst(lc);
+		BurrowAudit audit;
+
+		burrow_audit_begin(&audit);
+		burrow_audit_add_text(&audit, "status_before", sub->status_before);
+		burrow_audit_end(&audit, "drop_owned", sub->subid, sub->name, sub->owner_before);
+	}
 }
 
 /* What an owner has said about his own rights is not said about another role's: see run_as_owner in api/alter.c. */
@@ -116,14 +174,31 @@ static void
 reassign_owned(const ReassignOwnedStmt *stmt)
 {
 	Oid			types[] = {OIDARRAYOID, OIDOID};
-	Datum		values[] = {roles_of(stmt->roles), ObjectIdGetDatum(get_rolespec_oid(stmt->newrole, false))};
+	Oid			new_owner = get_rolespec_oid(stmt->newrole, false);
+	Datum		values[] = {roles_of(stmt->roles), ObjectIdGetDatum(new_owner)};
+	List	   *changed;
+	ListCell   *lc;
 
-	if (values[0] != (Datum) 0)
-		change_rows("UPDATE burrow.subscription s SET owner = burrow._role_of($2),"
-					" options = pg_catalog.array_replace(s.options, 'run_as_owner=true', 'run_as_owner=false')"
-					" WHERE burrow._role_oid(s.owner) OPERATOR(pg_catalog.=) ANY ($1)"
-					" AND burrow._role_oid(s.owner) OPERATOR(pg_catalog.<>) $2",
-					2, types, values, SPI_OK_UPDATE);
+	if (values[0] == (Datum) 0)
+		return;
+	changed = change_rows("UPDATE burrow.subscription s SET owner = burrow._role_of($2),"
+						  " options = pg_catalog.array_replace(s.options, 'run_as_owner=true', 'run_as_owner=false')"
+						  " FROM burrow.subscription b"
+						  " WHERE b.subid OPERATOR(pg_catalog.=) s.subid"
+						  " AND burrow._role_oid(s.owner) OPERATOR(pg_catalog.=) ANY ($1)"
+						  " AND burrow._role_oid(s.owner) OPERATOR(pg_catalog.<>) $2"
+						  " RETURNING s.subid, s.name, burrow._role_oid(b.owner), b.status",
+						  2, types, values, SPI_OK_UPDATE_RETURNING);
+	foreach(lc, changed)
+	{
+		const Changed *sub = lfirst(lc);
+		BurrowAudit audit;
+
+		burrow_audit_begin(&audit);
+		burrow_audit_add_change(&audit, "owner", GetUserNameFromId(sub->owner_before, true),
+								GetUserNameFromId(new_owner, false));
+		burrow_audit_end(&audit, "reassign_owned", sub->subid, sub->name, sub->owner_before);
+	}
 }
 
 static void

@@ -36,7 +36,7 @@ sub goes_on
 
 as('clerk', q{SELECT burrow.subscribe('orders', 'h', min_workers => 1, workers => 2, batch_size => 1)});
 goes_on('clerk', 'it runs as its owner');
-my $depends = qr/2BP01: role "clerk" cannot be dropped because some objects depend on it\nDETAIL:  owner of subscription "orders"\nHINT:  Use REASSIGN OWNED or DROP OWNED/;
+my $depends = qr/2BP01: role "clerk" cannot be dropped because some objects depend on it\nDETAIL:  owner of subscription "orders"(?:\nowner of subscription "other")?\nHINT:  Use REASSIGN OWNED or DROP OWNED/;
 like(refused('maker', 'DROP ROLE clerk'), $depends, 'DROP ROLE is refused');
 $node->sql('CREATE DATABASE elsewhere');
 like(refused('maker', 'DROP ROLE clerk', 'elsewhere'), qr/2BP01: role "clerk" cannot be dropped because some objects depend on it\nDETAIL:  \d+ objects? in database postgres/, 'from another database, too');
@@ -87,6 +87,20 @@ is($node->sql('SELECT count(*) FROM burrow.subscriptions'), '0', 'DROP OWNED by 
 $node->wait_for('its processes to be gone', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type ~ '^burrow (consumer|worker)'});
 $node->sql('DROP OWNED BY clerk; DROP ROLE clerk');
 ok(1, 'and the role can be dropped');
+
+# ---- TRUNCATE, by a superuser
+
+$node->sql(<<'SQL');
+CREATE ROLE clerk LOGIN;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA burrow TO clerk;
+SQL
+as('clerk', q{SELECT burrow.subscribe('orders', 'h', start_from => 'latest'), burrow.subscribe('other', 'h', enabled => false)});
+$node->wait_for_state('orders', 'running');
+like($node->sql_error('BEGIN; TRUNCATE burrow.subscription CASCADE; ROLLBACK; DROP ROLE clerk'), $depends, 'after a TRUNCATE that was rolled back a role is known as an owner');
+$node->sql('TRUNCATE burrow.subscription CASCADE');
+is($node->sql($entries), '0', 'and after one that was not, it is none any more');
+$node->wait_for('its processes to be gone', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type ~ '^burrow (consumer|worker)'});
+$node->sql('DROP OWNED BY clerk; DROP ROLE clerk');
 
 # ---- a superuser's rights
 

@@ -96,11 +96,31 @@ is($node->sql('SELECT count(*) FROM burrow.audit'), $n, 'what is rolled back, or
 like($node->log_since($position), qr/subscription "made": alter by role "app"/, '... but a line in the log');
 
 #
+# Commands of PostgreSQL's that give away or end what a role owns.
+#
+$node->sql(q{CREATE ROLE heir LOGIN IN ROLE app});
+as('app', q{SELECT burrow.subscribe('orders', 'h', 'second', enabled => false)});
+$position = $node->log_position;
+$node->sql(q{REASSIGN OWNED BY app TO heir});
+is($node->sql(q{SELECT subscription, action, role, session_role, details FROM burrow.audit WHERE action = 'reassign_owned' ORDER BY subscription}),
+	join("\n", map { qq{$_|reassign_owned|$super|$super|{"owner": {"after": "heir", "before": "app"}}} } qw(long made second)), 'REASSIGN OWNED: an entry for each subscription');
+like($node->log_since($position), qr/LOG:  subscription "second": reassign_owned by role "$super"\n/, '... and a line in the log');
+is(as('app', q{SELECT count(*) FROM burrow.audit WHERE action = 'reassign_owned'}), '3', '... which the owner of before sees');
+$node->sql(q{BEGIN; DROP OWNED BY heir; ROLLBACK});
+is($node->sql(q{SELECT count(*) FROM burrow.audit WHERE action = 'drop_owned'}), '0', 'DROP OWNED, rolled back: none');
+$node->sql(q{CREATE ROLE ender LOGIN; GRANT EXECUTE ON FUNCTION burrow.subscribe TO ender});
+as('ender', q{SELECT burrow.subscribe('orders', 'h', 'his', enabled => false)});
+as('ender', 'DROP OWNED BY ender');
+is(last_entries(1), 'his|drop_owned|ender|ender|{"status_before": "disabled"}', 'DROP OWNED: what it has ended');
+$node->sql(q{REASSIGN OWNED BY heir TO app});
+
+#
 # Who may read it.
 #
+$n = $node->sql(q{SELECT count(*) FROM burrow.audit_entry WHERE owner = 'app'::regrole});
 is(as('app', 'SELECT count(*) FROM burrow.audit'), $n, 'the owner sees what was done to what is, or was, his');
 is(as('colleague', 'SELECT count(*) FROM burrow.audit'), $n, '... and so does a member');
-is(as('watch', 'SELECT count(*) FROM burrow.audit'), $n, '... and pg_monitor');
+is(as('watch', 'SELECT count(*) FROM burrow.audit'), $node->sql('SELECT count(*) FROM burrow.audit'), '... and pg_monitor all of it');
 is(as($_, 'SELECT count(*) FROM burrow.audit'), '0', "$_ sees nothing") foreach qw(nobody reader writer);
 is_refused($_, 'TABLE burrow.audit_entry', qr/42501: permission denied for table audit_entry/) foreach qw(app watch nobody);
 is(as('reader', 'SELECT count(*) FROM burrow.audit_entry'), '0', 'not even who may read all tables');
