@@ -12,6 +12,7 @@ CORE_OBJS = \
 	src/core/breaker.o \
 	src/core/frame.o \
 	src/core/histogram.o \
+	src/core/kafka_cause.o \
 	src/core/kafka_time.o \
 	src/core/letter_headers.o \
 	src/core/offset_metadata.o \
@@ -146,6 +147,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/why_stuck.o
 
 KAFKA_OBJS = \
+	src/kafka/certificate.o \
 	src/kafka/client.o \
 	src/kafka/conf.o \
 	src/kafka/conf_check.o \
@@ -166,6 +168,7 @@ KAFKA_OBJS = \
 
 # What the second library needs of the core: it must not look for it in the first.
 KAFKA_CORE_OBJS = \
+	src/core/kafka_cause.o \
 	src/core/topic_id.o \
 	src/core/topic_pattern.o
 

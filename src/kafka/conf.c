@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kafka/certificate.h"
 #include "kafka/internal.h"
 
 /*
@@ -360,6 +361,7 @@ new_conf(bool producer, int events, const Fixed *list, size_t n)
 	conf->producer = producer;
 	conf->rk = rd_kafka_conf_new();
 	rd_kafka_conf_set_log_cb(conf->rk, ignore_log);
+	burrow_kafka_watch_certificates(conf->rk);
 	rd_kafka_conf_set_events(conf->rk, events | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
 	if (!apply(conf->rk, list, n, error, sizeof(error)))
 	{

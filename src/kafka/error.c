@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kafka/certificate.h"
 #include "kafka/internal.h"
+
+/* Of a list of brokers that is looked through. */
+#define BURROW_KAFKA_SERVERS_MAX	4096
 
 /* Authentication or authorization refused. */
 bool
@@ -36,14 +40,35 @@ burrow_kafka_is_too_large(rd_kafka_resp_err_t code, const char *text)
 	return code == RD_KAFKA_RESP_ERR__BAD_MSG && text != NULL && strstr(text, "receive.message.max.bytes") != NULL;
 }
 
+static BurrowKafkaCause
+cause_of(const BurrowKafkaClient *c, const char *error_name, const char *text)
+{
+	char		servers[BURROW_KAFKA_SERVERS_MAX];
+	size_t		room = sizeof(servers);
+	BurrowKafkaSymptom symptom = {
+		.error_name = error_name,
+		.text = text,
+		.certificate_error = burrow_kafka_certificate_error(),
+	};
+
+	/* a list that is longer is not compared with, rather than half of it */
+	if (rd_kafka_conf_get(rd_kafka_conf(c->rk), "bootstrap.servers", servers, &room) == RD_KAFKA_CONF_OK && room <= sizeof(servers))
+		symptom.bootstrap_servers = servers;
+	return burrow_kafka_cause(&symptom);
+}
+
 void
 burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
 						const char *text)
 {
 	event->error = code;
-	event->error_name = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
+	event->error_name = NULL;
+	event->cause = BURROW_CAUSE_NO_ANSWER;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	event->error_name = rd_kafka_err2name(code);
+	event->cause = cause_of(c, event->error_name, text);
+	burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
 }
 
 /* Returns false, for "return burrow_kafka_no_memory(error)". */

@@ -5,6 +5,7 @@
 #ifndef BURROW_KAFKA_EVENT_H
 #define BURROW_KAFKA_EVENT_H
 
+#include "core/kafka_cause.h"
 #include "kafka/topic_partition.h"
 
 #define BURROW_KAFKA_TEXT_MAX	512
@@ -30,6 +31,7 @@ typedef struct BurrowKafkaEvent
 	bool		assignment_lost;	/* REVOKE: the assignment was lost: do not commit */
 	int			error;			/* librdkafka's code, 0 if none */
 	const char *error_name;		/* "UNKNOWN_TOPIC_OR_PART" */
+	BurrowKafkaCause cause;		/* of an error: what it comes to */
 	bool		fatal;			/* the client is of no more use */
 	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
 	bool		authentication; /* authentication or authorization refused; of a lost connection:

@@ -437,6 +437,39 @@ progress_row_committed = declare(None, "burrow_progress_row_committed", c.POINTE
 kafka_time_to_us = declare(c.c_bool, "burrow_kafka_time_to_us", c.c_int64, c.POINTER(c.c_int64))
 kafka_time_from_us = declare(c.c_int64, "burrow_kafka_time_from_us", c.c_int64)
 
+# ---- kafka_cause
+
+
+class KafkaSymptom(c.Structure):
+    _fields_ = [("error_name", c.c_char_p), ("text", c.c_char_p), ("certificate_error", c.c_int),
+                ("bootstrap_servers", c.c_char_p)]
+
+
+KAFKA_NCAUSES = 19
+_kafka_cause = declare(c.c_int, "burrow_kafka_cause", c.POINTER(KafkaSymptom))
+_kafka_cause_text = {what: declare(c.c_char_p, "burrow_kafka_cause_" + what, c.c_int)
+                     for what in ("name", "sqlstate", "words")}
+kafka_cause_is_refusal = declare(c.c_bool, "burrow_kafka_cause_is_refusal", c.c_int)
+kafka_cause_says_more = declare(c.c_bool, "burrow_kafka_cause_says_more", c.c_int, c.c_int)
+
+
+def kafka_cause(error_name, text, certificate_error, bootstrap_servers):
+    encoded = [None if t is None else t.encode("latin-1", "replace") for t in (error_name, text, bootstrap_servers)]
+    return _kafka_cause(KafkaSymptom(encoded[0], encoded[1], certificate_error, encoded[2]))
+
+
+def kafka_cause_name(cause):
+    return _kafka_cause_text["name"](cause).decode()
+
+
+def kafka_cause_sqlstate(cause):
+    return _kafka_cause_text["sqlstate"](cause).decode()
+
+
+def kafka_cause_words(cause):
+    return _kafka_cause_text["words"](cause).decode()
+
+
 # ---- topic_id
 
 
