@@ -15,6 +15,7 @@
 #include "catalog/access.h"
 #include "catalog/audit.h"
 #include "catalog/dead_letter.h"
+#include "catalog/sqlstates.h"
 #include "compat.h"
 #include "core/policy.h"
 #include "shmem/registry.h"
@@ -28,10 +29,8 @@ PG_FUNCTION_INFO_V1(burrow_sql_key_order);
 Datum
 burrow_sql_reject(PG_FUNCTION_ARGS)
 {
-	const char *s = BURROW_SQLSTATE_REJECTED;
-
 	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4])),
+			(errcode(burrow_sqlstate_pack(BURROW_SQLSTATE_REJECTED)),
 			 PG_ARGISNULL(0) ? errmsg("message was rejected") :
 			 errmsg("message was rejected: %s", text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 	PG_RETURN_VOID();

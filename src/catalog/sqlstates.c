@@ -1,6 +1,6 @@
 /*
  * sqlstates.c
- *	  Lists of SQLSTATEs and of their classes.
+ *	  SQLSTATEs as text, and lists of them and of their classes.
  */
 #include "postgres.h"
 
@@ -9,6 +9,12 @@
 #include "utils/builtins.h"
 
 #include "catalog/sqlstates.h"
+
+int
+burrow_sqlstate_pack(const char *sqlstate)
+{
+	return MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4]);
+}
 
 static bool
 is_sqlstate(const char *text)

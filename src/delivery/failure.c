@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "catalog/sqlstates.h"
 #include "dead_letter/writer.h"
 #include "delivery/failure.h"
 #include "delivery/retry.h"
@@ -98,7 +99,7 @@ begin_wait(const BurrowConsumer *c, const BurrowFailure *failure)
 	burrow_message_error_show(c, failure);
 	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, true);
 	ereport(first ? WARNING : DEBUG1,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			(errcode(burrow_sqlstate_pack(sqlstate)),
 			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name,
 					public_text != NULL ? public_text : burrow_message_error_text(failure)),
 			 errdetail("The error is not a single message's.  The subscription goes on by itself when the cause is gone.")));

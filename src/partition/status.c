@@ -14,6 +14,7 @@
 
 #include "utils/memutils.h"
 
+#include "catalog/sqlstates.h"
 #include "core/policy.h"
 #include "partition/partition.h"
 #include "partition/status.h"
@@ -157,7 +158,7 @@ fail(const BurrowConsumer *c, const char *sqlstate, const char *text, const char
 	if (failing)
 	{
 		ereport(DEBUG1,
-				(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+				(errcode(burrow_sqlstate_pack(sqlstate)),
 				 errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
 		return;
 	}
@@ -165,7 +166,7 @@ fail(const BurrowConsumer *c, const char *sqlstate, const char *text, const char
 	log_lines = 0;
 	burrow_status_show(c);
 	ereport(WARNING,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			(errcode(burrow_sqlstate_pack(sqlstate)),
 			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, text),
 			 errdetail("It goes on by itself when the cause is gone.")));
 }
