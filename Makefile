@@ -68,6 +68,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/subscription.o \
 	src/catalog/unit_text.o \
 	src/consumer/assignment.o \
+	src/runtime/answer.o \
 	src/runtime/bgw.o \
 	src/handler/cancel.o \
 	src/worker/chunk.o \
@@ -87,6 +88,10 @@ OBJS = $(CORE_OBJS) \
 	src/launcher/discovery.o \
 	src/dry_run/fetch.o \
 	src/dry_run/dry_run.o \
+	src/first_look/first_look.o \
+	src/first_look/look.o \
+	src/first_look/peek.o \
+	src/first_look/visit.o \
 	src/consumer/shutdown.o \
 	src/offsets/gap.o \
 	src/offsets/lag.o \
@@ -127,11 +132,13 @@ OBJS = $(CORE_OBJS) \
 	src/offsets/seek.o \
 	src/worker/worker.o \
 	src/api/alter.o \
+	src/api/asked.o \
 	src/api/call.o \
 	src/api/ceilings.o \
 	src/api/check_schema.o \
 	src/api/consumer_group.o \
 	src/api/dry_run.o \
+	src/api/first_look.o \
 	src/api/guard.o \
 	src/api/kafka_properties.o \
 	src/api/dead_letters.o \

@@ -411,6 +411,16 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_dry_run';
 COMMENT ON FUNCTION burrow.dry_run IS 'call the handler for the next n messages, roll back what it does, and show what became of each; the subscription does not move';
 
+CREATE FUNCTION burrow.peek(
+	topic text,
+	n int DEFAULT 10,
+	start_from text DEFAULT 'earliest',
+	server name DEFAULT NULL
+) RETURNS SETOF burrow.message
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'burrow_sql_peek';
+COMMENT ON FUNCTION burrow.peek IS 'n messages of a topic, read without a consumer group: nothing moves, and Kafka keeps no trace';
+
 CREATE FUNCTION burrow.retry_dead_letters(
 	subscription text,
 	topic text DEFAULT NULL,
@@ -1124,6 +1134,7 @@ REVOKE ALL ON FUNCTION
 	burrow.seek(text, timestamptz),
 	burrow.wait_until_caught_up,
 	burrow.dry_run,
+	burrow.peek,
 	burrow.retry_dead_letters,
 	burrow.discard_dead_letters,
 	burrow.offset_runs,

@@ -34,6 +34,20 @@
 #include "shmem/registry.h"
 #include "shmem/subscription_slots.h"
 
+static void
+find_arguments(BurrowCall *call, FunctionCallInfo fcinfo)
+{
+	HeapTuple	tuple;
+	char	   *modes;
+
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
+	call->fcinfo = fcinfo;
+	call->nargs = get_func_arg_info(tuple, &call->types, &call->names, &modes);
+	ReleaseSysCache(tuple);
+}
+
 void
 burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
 {
@@ -44,18 +58,17 @@ burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *functio
 void
 burrow_call_begin_any_version(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
 {
-	HeapTuple	tuple;
-	char	   *modes;
-
 	burrow_registry_require();
 	PreventCommandIfReadOnly(function);
+	find_arguments(call, fcinfo);
+}
 
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
-	call->fcinfo = fcinfo;
-	call->nargs = get_func_arg_info(tuple, &call->types, &call->names, &modes);
-	ReleaseSysCache(tuple);
+void
+burrow_call_begin_reading(BurrowCall *call, FunctionCallInfo fcinfo)
+{
+	burrow_registry_require();
+	find_arguments(call, fcinfo);
+	burrow_access_check_version();
 }
 
 bool

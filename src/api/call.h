@@ -32,6 +32,9 @@ extern void burrow_call_begin(BurrowCall *call, FunctionCallInfo fcinfo, const c
  * function asks for nothing of the catalog but what burrow_call_identity() gives. */
 extern void burrow_call_begin_any_version(BurrowCall *call, FunctionCallInfo fcinfo, const char *function);
 
+/* For what only reads: all but that the transaction may write. */
+extern void burrow_call_begin_reading(BurrowCall *call, FunctionCallInfo fcinfo);
+
 /* False: it is NULL. */
 extern bool burrow_call_argument(const BurrowCall *call, const char *name, Datum *value);
 /* NULL: it is NULL. */

@@ -2,29 +2,19 @@
  * dry_run.c
  *	  burrow.dry_run()
  *
- * Starts a process that does it (dry_run/dry_run.c), and returns what that one sends.  It ends
- * with this call, however that ends: the segment with the queue is detached when the call's
- * resources are released or the backend exits, and with it goes the process.
+ * Starts a process that does it (dry_run/dry_run.c), and returns what that one sends (asked.c).
  *
  * Runs in: backends; refused in workers, whose handler's transaction it could wait for.
- * Owns: the segment, and the receiver's end of the queue in it.
  */
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
-#include "libpq/pqmq.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/dsm.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
-#include "storage/shm_mq.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
+#include "api/asked.h"
 #include "api/call.h"
 #include "api/server_options.h"
 #include "burrow.h"
@@ -35,61 +25,20 @@
 
 PG_FUNCTION_INFO_V1(burrow_sql_dry_run);
 
-#define QUEUE_SIZE		(64 * 1024)
-
-/* No answer for so long: does the handler wait for us? */
-#define LOCK_LOOK_MS	1000
-
 #define NCOLUMNS		10
-
-/* ---- the process ---- */
-
-static void
-end_process(dsm_segment *segment, Datum handle)
-{
-	TerminateBackgroundWorker((BackgroundWorkerHandle *) DatumGetPointer(handle));
-	pfree(DatumGetPointer(handle));
-}
-
-static BackgroundWorkerHandle *
-start_process(const BurrowSubscription *sub, int n, dsm_segment *segment)
-{
-	BackgroundWorkerHandle *handle;
-	MemoryContext old;
-	bool		started;
-	BurrowDryRunArgs args = {
-		.dboid = MyDatabaseId,
-		.owner = sub->owner,
-		.subid = sub->subid,
-		.n = n,
-		.segment = dsm_segment_handle(segment),
-	};
-
-	/* after an error the executor's memory is gone before the segment is */
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	started = burrow_bgw_start_dry_run(&args, sub->name, &handle);
-	MemoryContextSwitchTo(old);
-	if (!started)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a process for burrow.dry_run()"),
-				 errdetail("No background worker slot is free."),
-				 errhint("Consider increasing the configuration parameter \"max_worker_processes\".")));
-	on_dsm_detach(segment, end_process, PointerGetDatum(handle));
-	return handle;
-}
 
 /*
  * A handler that waits for a lock of the caller's transaction would wait for ever, and no
  * deadlock would be found: the caller waits for no lock.
  */
 static void
-check_waits_for_us(BackgroundWorkerHandle *handle, const BurrowSubscription *sub)
+check_waits_for_us(BurrowAsked *asked, const void *arg)
 {
+	const BurrowSubscription *sub = arg;
 	pid_t		pid;
 	ArrayType  *blockers;
 
-	if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STARTED)
+	if (GetBackgroundWorkerPid(asked->handle, &pid) != BGWH_STARTED)
 		return;
 	blockers = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids, Int32GetDatum((int32) pid)));
 	for (int i = 0; i < ArrayGetNItems(ARR_NDIM(blockers), ARR_DIMS(blockers)); i++)
@@ -100,22 +49,6 @@ check_waits_for_us(BackgroundWorkerHandle *handle, const BurrowSubscription *sub
 					 errmsg("the handler of subscription \"%s\" waits for a lock that this transaction holds", sub->name),
 					 errhint("Use burrow.dry_run() in a transaction of its own.")));
 	}
-}
-
-/* ---- its answers ---- */
-
-static char *
-get_text(StringInfo answer)
-{
-	int			len = (int) pq_getmsgint(answer, 4);
-	char	   *text;
-
-	if (len < 0)
-		return NULL;
-	text = palloc(len + 1);
-	pq_copymsgbytes(answer, text, len);
-	text[len] = '\0';
-	return text;
 }
 
 static void
@@ -129,7 +62,7 @@ put_row(ReturnSetInfo *rsinfo, StringInfo answer)
 	bool		nulls[NCOLUMNS] = {false};
 
 	for (int i = 0; i < BURROW_DRY_RUN_TEXTS; i++)
-		texts[i] = get_text(answer);
+		texts[i] = burrow_asked_text(answer);
 	values[0] = CStringGetTextDatum(texts[0]);
 	values[1] = Int32GetDatum(partition);
 	values[2] = Int64GetDatum(offset);
@@ -141,76 +74,6 @@ put_row(ReturnSetInfo *rsinfo, StringInfo answer)
 		values[4 + i] = texts[i] != NULL ? CStringGetTextDatum(texts[i]) : (Datum) 0;
 	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-/* False: it was the last one. */
-static bool
-take_answer(ReturnSetInfo *rsinfo, const void *data, Size len)
-{
-	StringInfoData answer;
-	ErrorData	error;
-	int			type;
-
-	initStringInfo(&answer);
-	appendBinaryStringInfo(&answer, data, (int) len);
-	type = pq_getmsgbyte(&answer);
-	switch (type)
-	{
-		case BURROW_DRY_RUN_OUTCOME:
-			put_row(rsinfo, &answer);
-			break;
-		case BURROW_DRY_RUN_END:
-			return false;
-		case 'N':
-		case 'E':
-			pq_parse_errornotice(&answer, &error);
-			error.elevel = Min(error.elevel, ERROR);
-			ThrowErrorData(&error);
-			break;
-		default:
-			elog(ERROR, "unexpected answer of type %d", type);
-	}
-	pfree(answer.data);
-	return true;
-}
-
-static void
-take_answers(ReturnSetInfo *rsinfo, shm_mq_handle *queue, BackgroundWorkerHandle *handle,
-			 const BurrowSubscription *sub)
-{
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "burrow answer", ALLOCSET_DEFAULT_SIZES);
-
-	for (;;)
-	{
-		Size		len;
-		void	   *data;
-		MemoryContext old;
-		bool		more;
-
-		CHECK_FOR_INTERRUPTS();
-		switch (shm_mq_receive(queue, &len, &data, true))
-		{
-			case SHM_MQ_SUCCESS:
-				old = MemoryContextSwitchTo(cxt);
-				more = take_answer(rsinfo, data, len);
-				MemoryContextSwitchTo(old);
-				MemoryContextReset(cxt);
-				if (!more)
-					return;
-				break;
-			case SHM_MQ_WOULD_BLOCK:
-				if (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							  LOCK_LOOK_MS, PG_WAIT_EXTENSION) & WL_TIMEOUT)
-					check_waits_for_us(handle, sub);
-				ResetLatch(MyLatch);
-				break;
-			case SHM_MQ_DETACHED:
-				ereport(ERROR,
-						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						 errmsg("the process of burrow.dry_run() has ended unexpectedly"),
-						 errhint("The server log may say more.")));
-		}
-	}
 }
 
 /* ---- the function ---- */
@@ -248,10 +111,10 @@ burrow_sql_dry_run(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
 	const BurrowSubscription *sub;
-	dsm_segment *segment;
-	shm_mq	   *mq;
-	shm_mq_handle *queue;
-	BackgroundWorkerHandle *handle;
+	BurrowDryRunArgs args;
+	BurrowAsked asked;
+	BackgroundWorkerHandle *handle = NULL;
+	bool		started;
 	int			n;
 
 	burrow_registry_require();
@@ -265,16 +128,16 @@ burrow_sql_dry_run(PG_FUNCTION_ARGS)
 	sub = find_subscription(&call);
 	InitMaterializedSRF(fcinfo, 0);
 
-	segment = dsm_create(QUEUE_SIZE, 0);
-	mq = shm_mq_create(dsm_segment_address(segment), QUEUE_SIZE);
-	shm_mq_set_receiver(mq, MyProc);
-	queue = shm_mq_attach(mq, segment, NULL);
-	handle = start_process(sub, n, segment);
-	shm_mq_set_handle(queue, handle);
-
-	take_answers((ReturnSetInfo *) fcinfo->resultinfo, queue, handle, sub);
-	/* its slot is free for the next call */
-	(void) WaitForBackgroundWorkerShutdown(handle);
-	dsm_detach(segment);
+	burrow_asked_open(&asked, "burrow.dry_run()", NULL);
+	args = (BurrowDryRunArgs) {
+		.dboid = MyDatabaseId,
+			.owner = sub->owner,
+			.subid = sub->subid,
+			.n = n,
+			.segment = dsm_segment_handle(asked.segment),
+	};
+	started = burrow_bgw_start_dry_run(&args, sub->name, &handle);
+	burrow_asked_started(&asked, started, handle);
+	burrow_asked_take(&asked, (ReturnSetInfo *) fcinfo->resultinfo, put_row, check_waits_for_us, sub);
 	return (Datum) 0;
 }

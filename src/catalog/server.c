@@ -15,7 +15,7 @@
  * A subscription that names no server has that of the setting burrow.default_server, or, without
  * one, the cluster of burrow.bootstrap_servers: without credentials, for everybody who may subscribe.
  *
- * Runs in: backends, consumers, dry runs.
+ * Runs in: backends, consumers, dry runs, first looks at a cluster.
  */
 #include "postgres.h"
 
@@ -289,7 +289,7 @@ named(Oid owner, const char *name, bool is_default, BurrowServerTrouble * troubl
 			.sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE,
 				.sqlstate = NOT_ALLOWED,
 				.message = psprintf("permission denied for foreign server %s", name),
-				.detail = psprintf("The subscription's owner, role %s, needs the privilege USAGE.", role),
+				.detail = psprintf("Role %s, which is to connect, needs the privilege USAGE.", role),
 				.hint = psprintf("Use GRANT USAGE ON FOREIGN SERVER %s TO %s.", quote_identifier(name), role),
 		};
 		return NULL;
@@ -314,7 +314,7 @@ named(Oid owner, const char *name, bool is_default, BurrowServerTrouble * troubl
 			.message = psprintf(found ? "credentials are required for role %s and server \"%s\"" :
 								"user mapping not found for role %s and server \"%s\"", role, name),
 			.detail = found ? psprintf("The user mapping of a role that is not a superuser must have options %s.", missing) :
-			"The user mapping of a subscription's owner, or that of PUBLIC, says who connects to Kafka.",
+			"The role's user mapping, or that of PUBLIC, says who connects to Kafka.",
 			.hint = psprintf("Use %s USER MAPPING FOR %s SERVER %s%s.", found ? "ALTER" : "CREATE", role, quote_identifier(name),
 							 missing_credentials(server) == NULL ? "" :
 							 " OPTIONS (...)"),

@@ -5,7 +5,7 @@
  *
  * Runs in: a dynamic background worker for one call of the function, started by the backend
  * that called it and connected as the subscription's owner, as workers are.
- * Owns: the sender's end of the queue in the backend's segment.
+ * Owns: the answers to that backend (answer.c).
  * Locking: none.
  *
  * A process of its own, because a backend must not have a Kafka client (its threads would
@@ -29,23 +29,20 @@
 #include "commands/trigger.h"
 #include "jit/jit.h"
 #include "libpq/pqformat.h"
-#include "libpq/pqmq.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
 #include "postmaster/interrupt.h"
-#include "storage/dsm.h"
 #include "storage/ipc.h"
-#include "storage/proc.h"
-#include "storage/shm_mq.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "burrow.h"
 #include "compat.h"
+#include "runtime/answer.h"
 #include "runtime/bgw.h"
 #include "handler/cancel.h"
 #include "dry_run/dry_run.h"
@@ -67,50 +64,24 @@ exit_at_once(int code, Datum arg)
 	_exit(code);
 }
 
-/* Errors and notices go to the backend from here on.  False: it is gone. */
-static bool
-attach(const BurrowDryRunArgs *args)
-{
-	dsm_segment *segment;
-	shm_mq	   *mq;
-
-	MemoryContextSwitchTo(TopMemoryContext);
-	segment = dsm_attach(args->segment);
-	if (segment == NULL)
-		return false;
-	dsm_pin_mapping(segment);
-	mq = dsm_segment_address(segment);
-	shm_mq_set_sender(mq, MyProc);
-	pq_redirect_to_shm_mq(segment, shm_mq_attach(mq, segment, NULL));
-	return true;
-}
-
 /* ---- answers ---- */
-
-static void
-put_text(StringInfo answer, const char *text)
-{
-	pq_sendint32(answer, text != NULL ? (int32) strlen(text) : -1);
-	if (text != NULL)
-		pq_sendbytes(answer, text, strlen(text));
-}
 
 static void
 report_outcome(const BurrowDryMessage *message, double ms, const ErrorData *error)
 {
 	StringInfoData answer;
 
-	pq_beginmessage(&answer, BURROW_DRY_RUN_OUTCOME);
+	burrow_answer_begin(&answer);
 	pq_sendint32(&answer, message->partition);
 	pq_sendint64(&answer, message->view.header->offset);
 	pq_sendfloat8(&answer, ms);
-	put_text(&answer, message->topic);
-	put_text(&answer, error != NULL ? unpack_sql_state(error->sqlerrcode) : NULL);
-	put_text(&answer, error != NULL ? error->message : NULL);
-	put_text(&answer, error != NULL ? error->detail : NULL);
-	put_text(&answer, error != NULL ? error->hint : NULL);
-	put_text(&answer, error != NULL ? error->context : NULL);
-	pq_endmessage(&answer);
+	burrow_answer_put_text(&answer, message->topic);
+	burrow_answer_put_text(&answer, error != NULL ? unpack_sql_state(error->sqlerrcode) : NULL);
+	burrow_answer_put_text(&answer, error != NULL ? error->message : NULL);
+	burrow_answer_put_text(&answer, error != NULL ? error->detail : NULL);
+	burrow_answer_put_text(&answer, error != NULL ? error->hint : NULL);
+	burrow_answer_put_text(&answer, error != NULL ? error->context : NULL);
+	burrow_answer_send(&answer);
 }
 
 /* ---- a message ---- */
@@ -266,7 +237,6 @@ void
 burrow_dry_run_main(Datum arg)
 {
 	static DryRun d;
-	StringInfoData end;
 
 	/* registered first, so run last */
 	on_proc_exit(exit_at_once, 0);
@@ -279,7 +249,7 @@ burrow_dry_run_main(Datum arg)
 	pqsignal(SIGINT, burrow_cancel_signal);
 	BackgroundWorkerUnblockSignals();
 
-	if (!attach(&d.args))
+	if (burrow_answer_attach(d.args.segment) == NULL)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(d.args.dboid, d.args.owner, 0);
 	/* what is sent to the backend is read there as it is */
@@ -291,7 +261,6 @@ burrow_dry_run_main(Datum arg)
 	d.message_cxt = AllocSetContextCreate(TopMemoryContext, "burrow message", ALLOCSET_DEFAULT_SIZES);
 
 	run(&d);
-	pq_beginmessage(&end, BURROW_DRY_RUN_END);
-	pq_endmessage(&end);
+	burrow_answer_end();
 	proc_exit(0);
 }

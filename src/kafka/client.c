@@ -38,8 +38,8 @@ burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *e
 
 	if (!burrow_kafka_conf_finish(conf, group, error))
 		return NULL;
-	copy = strdup(group);
-	if (copy == NULL)
+	copy = group != NULL ? strdup(group) : NULL;
+	if (group != NULL && copy == NULL)
 	{
 		(void) burrow_kafka_no_memory(error);
 		return NULL;

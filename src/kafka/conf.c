@@ -478,7 +478,7 @@ burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name, char *value
 	return true;
 }
 
-/* The last touch before a client is made of it; group NULL: a producer. */
+/* The last touch before a client is made of it; group NULL: a producer, or a consumer without one. */
 bool
 burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error)
 {
@@ -490,7 +490,7 @@ burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error)
 		snprintf(error, BURROW_KAFKA_TEXT_MAX, "\"bootstrap.servers\" is not set");
 		return false;
 	}
-	if (group == NULL)
+	if (conf->producer)
 		return apply(conf->rk, producer_fixed, sizeof(producer_fixed) / sizeof(producer_fixed[0]),
 					 error, BURROW_KAFKA_TEXT_MAX);
 	if (!apply(conf->rk, fixed, sizeof(fixed) / sizeof(fixed[0]), error, BURROW_KAFKA_TEXT_MAX))
@@ -499,6 +499,6 @@ burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error)
 		rd_kafka_conf_set(conf->rk, SESSION_TIMEOUT_NAME, SESSION_TIMEOUT_VALUE,
 						  error, BURROW_KAFKA_TEXT_MAX) != RD_KAFKA_CONF_OK)
 		return false;
-	return rd_kafka_conf_set(conf->rk, "group.id", group,
-							 error, BURROW_KAFKA_TEXT_MAX) == RD_KAFKA_CONF_OK;
+	return group == NULL ||
+		rd_kafka_conf_set(conf->rk, "group.id", group, error, BURROW_KAFKA_TEXT_MAX) == RD_KAFKA_CONF_OK;
 }

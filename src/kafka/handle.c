@@ -36,7 +36,8 @@ connect_queues(BurrowKafkaClient *c)
 		(void) rd_kafka_poll_set_consumer(c->rk);
 		c->main = rd_kafka_queue_get_consumer(c->rk);
 	}
-	else
+	/* a producer, or a consumer without a group */
+	if (c->main == NULL)
 		c->main = rd_kafka_queue_get_main(c->rk);
 	rd_kafka_queue_io_event_enable(c->main, c->wake_fd, &main_id, sizeof(main_id));
 

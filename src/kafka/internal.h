@@ -84,7 +84,7 @@ struct BurrowKafkaClient
 	rd_kafka_queue_t *logs;		/* our own, see open() */
 	rd_kafka_queue_t *descriptions; /* see topic_id.c; NULL: nothing was asked */
 	BurrowKafkaConf *conf;		/* for its secrets */
-	char	   *group;			/* NULL: a producer */
+	char	   *group;			/* NULL: a producer, or a consumer without one */
 	int			wake_fd;
 
 	BurrowKafkaPartition *partitions;	/* all that are split off */
@@ -109,7 +109,6 @@ struct BurrowKafkaClient
 	bool		owes_committed;
 	bool		owes_fetched;
 	uint64_t	owed_tag;
-
 	bool		closing;
 	bool		close_refused;	/* a fatal error: there is nothing left to close */
 };
@@ -200,6 +199,7 @@ extern rd_kafka_queue_t *burrow_kafka_partition_queue(BurrowKafkaClient *c, cons
 extern void burrow_kafka_empty(rd_kafka_queue_t *queue);
 extern BurrowKafkaPartition *burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic,
 													 int32_t partition, uint32_t id, char *error);
+extern bool burrow_kafka_start_reading(BurrowKafkaPartition *p, int64_t offset, char *error);
 extern void burrow_kafka_close_queue(BurrowKafkaPartition *p);
 extern BurrowKafkaTake burrow_kafka_poll_queue(BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,

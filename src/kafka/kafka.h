@@ -51,10 +51,8 @@ typedef struct BurrowKafkaFunctions
 	bool		(*conf_check) (const BurrowKafkaConf *conf, char *error);
 	/* the effective value, "" if it has none, "***" for a secret; false: no such property */
 	bool		(*conf_get) (const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
-
 	/* If topic is a pattern: has the client leave out Kafka's own topics, after all that is set. */
 	bool		(*conf_leave_out) (BurrowKafkaConf *conf, const char *topic, char *error);
-
 	/* ---- client ---- */
 
 	/*
@@ -63,11 +61,14 @@ typedef struct BurrowKafkaFunctions
 	 * long as the process: each time a queue is no longer empty, its 4-byte id is written there
 	 * (0: the main queue; otherwise the id given to open_queue()).  A full pipe drops ids:
 	 * whoever reads 4 kB at once must look at every queue.
+	 *
+	 * group NULL: a consumer without one.  It joins and commits nothing and is given no
+	 * assignment; partitions are read by start_reading().  It is not closed: its process must end
+	 * by _exit().
 	 */
 	BurrowKafkaClient *(*open) (BurrowKafkaConf *conf, const char *group, int wake_fd, char *error);
 
 	bool		(*subscribe) (BurrowKafkaClient *c, const char *topic, char *error);
-
 	/*
 	 * The next event of the main queue or of the log queue; never waits.  Keeps the membership
 	 * alive.  True if there was one.
@@ -96,7 +97,6 @@ typedef struct BurrowKafkaFunctions
 
 	/* Stops fetching it (an answer too large ends the fetches of others, too), or goes on. */
 	bool		(*pause) (BurrowKafkaPartition *p, bool on);
-
 	/*
 	 * The one answer to ASSIGN: offsets are explicit numbers.  Chooses incremental or eager by
 	 * the group's protocol.  An empty list is an answer too.
@@ -147,7 +147,6 @@ typedef struct BurrowKafkaFunctions
 
 	/* The high watermark, as the last answer to a fetch told it; never waits.  -1: not known. */
 	int64_t		(*high_watermark) (BurrowKafkaClient *c, const char *topic, int32_t partition);
-
 	/*
 	 * What time have the messages at these offsets?  list->items[i].offset becomes the timestamp
 	 * (milliseconds since 1970) of the message at that offset, or BURROW_KAFKA_NO_TIME if there
@@ -166,7 +165,6 @@ typedef struct BurrowKafkaFunctions
 
 	/* Waits up to timeout_ms; NULL: it has none, or has not answered.  Free by free_text(). */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
-
 	/*
 	 * Topics' ids: does this librdkafka tell them?  If so, ask for those of n topics, none twice;
 	 * the answer is DESCRIBED, within timeout_ms, with the tag, in any order.  What is asked for
@@ -239,6 +237,8 @@ typedef struct BurrowKafkaFunctions
 				BurrowKafkaLevel(*level) (const char *name);
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
+	/* Reads an open queue's partition from this offset on, without a group. */
+	bool		(*start_reading) (BurrowKafkaPartition *p, int64_t offset, char *error);
 	/* Are certificates and keys given as text what they should be?  False: *name is to blame. */
 	bool		(*conf_check_pem) (const BurrowKafkaConf *conf, const char **name, char *error);
 } BurrowKafkaFunctions;

@@ -3,7 +3,7 @@
  *	  Registers Burrow's background workers.
  *
  * Runs in: the postmaster (launcher), the launcher (discovery, consumers), a
- * consumer (workers), backends (dry runs).
+ * consumer (workers), backends (dry runs, first looks).
  *
  * Arguments are a number in bgw_main_arg and a small struct in bgw_extra, never
  * pointers.  Dynamic workers are never restarted by the postmaster: who started
@@ -26,6 +26,7 @@
 StaticAssertDecl(sizeof(BurrowConsumerArgs) <= BGW_EXTRALEN, "arguments do not fit");
 StaticAssertDecl(sizeof(BurrowWorkerArgs) <= BGW_EXTRALEN, "arguments do not fit");
 StaticAssertDecl(sizeof(BurrowDryRunArgs) <= BGW_EXTRALEN, "arguments do not fit");
+StaticAssertDecl(sizeof(BurrowLookArgs) <= BGW_EXTRALEN, "arguments do not fit");
 
 static void
 fill(BackgroundWorker *worker, const char *type, const char *function)
@@ -123,6 +124,16 @@ burrow_bgw_start_dry_run(const BurrowDryRunArgs *args, const char *name, Backgro
 
 	fill(&worker, "burrow dry run", "burrow_dry_run_main");
 	set_name(&worker, name, "");
+	memcpy(worker.bgw_extra, args, sizeof(*args));
+	return start(&worker, handle);
+}
+
+bool
+burrow_bgw_start_first_look(const BurrowLookArgs *args, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+
+	fill(&worker, "burrow first look", "burrow_first_look_main");
 	memcpy(worker.bgw_extra, args, sizeof(*args));
 	return start(&worker, handle);
 }

@@ -21,7 +21,7 @@ extern bool burrow_bgw_start_worker(const BurrowWorkerArgs *args, const char *na
 									BackgroundWorkerHandle **handle);
 
 /* Settings that Burrow's own processes (not the workers) need whatever the database's
- * are.  Process: launcher, discovery, consumer, once connected. */
+ * are.  Process: launcher, discovery, consumer, first look, once connected. */
 extern void burrow_bgw_set_overrides(void);
 /* Loads what a client's session of this role and database loads when it begins.  Process:
  * worker, dry run, once connected, outside of a transaction. */
@@ -51,11 +51,22 @@ typedef struct BurrowDryRunArgs
 extern bool burrow_bgw_start_dry_run(const BurrowDryRunArgs *args, const char *name,
 									 BackgroundWorkerHandle **handle);
 
+/* Arguments of a first look at a cluster, in bgw_extra. */
+typedef struct BurrowLookArgs
+{
+	Oid			dboid;
+	Oid			role;			/* who looks; the process is no session of its */
+	dsm_handle	segment;		/* the queue of its answers, and what is asked */
+} BurrowLookArgs;
+
+extern bool burrow_bgw_start_first_look(const BurrowLookArgs *args, BackgroundWorkerHandle **handle);
+
 /* Entry points */
 extern PGDLLEXPORT void burrow_launcher_main(Datum arg);
 extern PGDLLEXPORT void burrow_discovery_main(Datum arg);	/* database OID */
 extern PGDLLEXPORT void burrow_consumer_main(Datum arg);
 extern PGDLLEXPORT void burrow_worker_main(Datum arg);
 extern PGDLLEXPORT void burrow_dry_run_main(Datum arg);
+extern PGDLLEXPORT void burrow_first_look_main(Datum arg);
 
 #endif							/* BURROW_RUNTIME_BGW_H */

@@ -51,6 +51,7 @@ burrow_kafka_client_make_pipe(int *read_end, int *write_end)
 	*write_end = fds[1];
 }
 
+/* sub NULL: the client is nobody's. */
 static void
 set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf,
 			 const char *name, const char *value)
@@ -62,7 +63,9 @@ set_property(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 		kafka->conf_free(conf);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, sub->name, text)));
+				 sub != NULL ?
+				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", name, sub->name, text) :
+				 errmsg("invalid Kafka property \"%s\": %s", name, text)));
 	}
 }
 
@@ -125,10 +128,9 @@ burrow_kafka_client_is_next_protocol(const BurrowSubscription *sub)
 
 /* What all clients have: where the cluster is, and who they are there. */
 static void
-set_server(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf)
+set_server(const BurrowKafkaFunctions *kafka, const BurrowServer * server, const BurrowSubscription *sub,
+		   BurrowKafkaConf *conf)
 {
-	const		BurrowServer *server = sub->server;
-
 	if (conf == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -200,6 +202,24 @@ limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 	limit_queue(kafka, sub, conf, "queued.min.messages", Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000));
 }
 
+/* For a client that asks, and reads so many messages of a partition. */
+static void
+limit_reads(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int messages)
+{
+	/*
+	 * these are all that it ever reads of a partition, at once; librdkafka's marks of pausing and
+	 * starting are in the queue too, and count as messages
+	 */
+	set_property(kafka, sub, conf, "fetch.min.bytes", "1");
+	/* what an error left behind does not hold up the next question about the partition */
+	set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
+	set_property(kafka, sub, conf, "fetch.wait.max.ms", "10");
+	set_property(kafka, sub, conf, "reconnect.backoff.max.ms", "1000");
+	set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
+	set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
+	set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
+}
+
 /* partitions: to divide queue_memory by; 0: this client is a metadata client, to read so many messages,
  * and joins no group. */
 static BurrowKafkaConf *
@@ -211,7 +231,7 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 
 	check_patterns(sub);
 	conf = kafka->conf_new();
-	set_server(kafka, sub, conf);
+	set_server(kafka, sub->server, sub, conf);
 
 	/*
 	 * A crash or a restart takes its partitions back at once.  Not so with
@@ -233,20 +253,7 @@ make_conf(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, int 
 				 errmsg("invalid Kafka property \"%s\" of subscription \"%s\": %s", "topic.blacklist", sub->name, text)));
 	}
 	if (partitions == 0)
-	{
-		/*
-		 * these are all that it ever reads of a partition, at once; librdkafka's marks of pausing
-		 * and starting are in the queue too, and count as messages
-		 */
-		set_property(kafka, sub, conf, "fetch.min.bytes", "1");
-		/* what an error left behind does not hold up the next question about the partition */
-		set_property(kafka, sub, conf, "fetch.error.backoff.ms", "10");
-		set_property(kafka, sub, conf, "fetch.wait.max.ms", "10");
-		set_property(kafka, sub, conf, "reconnect.backoff.max.ms", "1000");
-		set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
-		set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
-		set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
-	}
+		limit_reads(kafka, sub, conf, messages);
 	return conf;
 }
 
@@ -260,7 +267,9 @@ made(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKaf
 		kafka->conf_free(conf);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not create a Kafka client for subscription \"%s\": %s", sub->name, text)));
+				 sub != NULL ?
+				 errmsg("could not create a Kafka client for subscription \"%s\": %s", sub->name, text) :
+				 errmsg("could not create a Kafka client: %s", text)));
 	}
 	return client;
 }
@@ -279,6 +288,20 @@ burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka, const Burro
 								  int wake_write, int messages)
 {
 	return start_client(kafka, sub, make_conf(kafka, sub, 0, messages, 0), wake_write);
+}
+
+BurrowKafkaClient *
+burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const BurrowServer * server, int wake_write,
+								 int messages)
+{
+	BurrowKafkaConf *conf = kafka->conf_new();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	set_server(kafka, server, NULL, conf);
+	limit_reads(kafka, NULL, conf, messages);
+	if (!kafka->conf_leave_out(conf, "^", text))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("could not leave out internal topics: %s", text)));
+	return made(kafka, NULL, kafka->open(conf, NULL, wake_write, text), conf, text);
 }
 
 BurrowKafkaClient *
@@ -303,7 +326,7 @@ burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka, const Burro
 
 	check_patterns(sub);
 	conf = kafka->producer_conf_new();
-	set_server(kafka, sub, conf);
+	set_server(kafka, sub->server, sub, conf);
 	set_properties(kafka, sub, conf);
 	return made(kafka, sub, kafka->open_producer(conf, wake_write, text), conf, text);
 }

@@ -21,6 +21,11 @@ extern BurrowKafkaClient *burrow_kafka_client_open_metadata(const BurrowKafkaFun
 															const BurrowSubscription *sub,
 															int wake_write, int messages);
 
+/* The same without a subscription, and without a group: nothing in Kafka tells of it.  The process must end by
+ * _exit(). */
+extern BurrowKafkaClient *burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const BurrowServer * server,
+														   int wake_write, int messages);
+
 /* What a member consumes, the topic and its partitions as they are now, in a number. */
 extern uint32 burrow_kafka_client_fingerprint(const BurrowSubscription *sub, const BurrowKafkaList *partitions);
 

@@ -30,10 +30,13 @@ FOLDERS = {
     "delivery": (*LOW, "runtime", "partition", "offsets", "dead_letter"),
     "consumer": (*LOW, "runtime", "partition", "offsets", "dead_letter", "delivery"),
     "dry_run": (*LOW, "runtime", "handler", "partition/message.h", "offsets/gap.h", "offsets/seek.h", "offsets/start_choice.h"),
+    "first_look": (*LOW, "runtime"),
     "api": (
         *LOW,
         "handler/handler.h",
         "dry_run/dry_run.h",
+        "first_look/look.h",
+        "runtime/answer.h",
         "runtime/bgw.h",
         "runtime/kafka_library.h",
     ),

@@ -68,6 +68,7 @@ my %calls = (
 	discard_dead_letters => [ q{SELECT burrow.discard_dead_letters('orders')} ],
 	dry_run => [ q{SELECT burrow.dry_run('orders')} ],
 	offset_runs => [ q{SELECT burrow.offset_runs('')} ],
+	peek => [ q{SELECT burrow.peek('orders')} ],
 	pause => [ q{SELECT burrow.pause('orders')} ],
 	resume => [ q{SELECT burrow.resume('orders')} ],
 	retry_dead_letters => [ q{SELECT burrow.retry_dead_letters('orders')} ],

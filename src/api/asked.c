@@ -1,0 +1,170 @@
+/*
+ * asked.c
+ *	  A process of its own that answers one call of an SQL function.
+ *
+ * It ends with this call, however that ends: the segment with the queue is detached when the
+ * call's resources are released or the backend exits, and with it goes the process.  So whatever
+ * the process waits for, the call can be cancelled.
+ *
+ * Runs in: backends.
+ * Owns: the segment, and the receiver's end of the queue in it.
+ */
+#include "postgres.h"
+
+#include "libpq/pqformat.h"
+#include "libpq/pqmq.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+
+#include "api/asked.h"
+#include "compat.h"
+#include "runtime/answer.h"
+
+/* No answer for so long: somebody may want to know. */
+#define IDLE_MS		1000
+
+void
+burrow_asked_open(BurrowAsked *asked, const char *function, const StringInfoData *request)
+{
+	shm_mq	   *mq;
+	Size		len = request != NULL ? request->len : 0;
+
+	memset(asked, 0, sizeof(*asked));
+	asked->function = function;
+	asked->cxt = AllocSetContextCreate(CurrentMemoryContext, "burrow answer", ALLOCSET_DEFAULT_SIZES);
+	asked->segment = dsm_create(BURROW_ANSWER_QUEUE + len, 0);
+	mq = shm_mq_create(dsm_segment_address(asked->segment), BURROW_ANSWER_QUEUE);
+	if (len > 0)
+		memcpy((char *) dsm_segment_address(asked->segment) + BURROW_ANSWER_QUEUE, request->data, len);
+	shm_mq_set_receiver(mq, MyProc);
+	asked->queue = shm_mq_attach(mq, asked->segment, NULL);
+}
+
+static void
+end_process(dsm_segment *segment, Datum handle)
+{
+	TerminateBackgroundWorker((BackgroundWorkerHandle *) DatumGetPointer(handle));
+	pfree(DatumGetPointer(handle));
+}
+
+void
+burrow_asked_started(BurrowAsked *asked, bool started, BackgroundWorkerHandle *handle)
+{
+	MemoryContext old;
+
+	if (!started)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start a process for %s", asked->function),
+				 errdetail("No background worker slot is free."),
+				 errhint("Consider increasing the configuration parameter \"max_worker_processes\".")));
+	/* after an error the executor's memory is gone before the segment is */
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	on_dsm_detach(asked->segment, end_process, PointerGetDatum(handle));
+	MemoryContextSwitchTo(old);
+	asked->handle = handle;
+	shm_mq_set_handle(asked->queue, handle);
+}
+
+/* False: it was the last one. */
+static bool
+take(StringInfo answer, bool *is_row)
+{
+	ErrorData	error;
+	int			type = pq_getmsgbyte(answer);
+
+	*is_row = type == BURROW_ANSWER_ROW;
+	switch (type)
+	{
+		case BURROW_ANSWER_ROW:
+			break;
+		case BURROW_ANSWER_END:
+			return false;
+		case 'N':
+		case 'E':
+			pq_parse_errornotice(answer, &error);
+			error.elevel = Min(error.elevel, ERROR);
+			ThrowErrorData(&error);
+			break;
+		default:
+			elog(ERROR, "unexpected answer of type %d", type);
+	}
+	return true;
+}
+
+/* False: there are no more. */
+static bool
+next_row(BurrowAsked *asked, StringInfo row, BurrowAskedIdle idle, const void *arg)
+{
+	for (;;)
+	{
+		Size		len;
+		void	   *data;
+		bool		is_row;
+		bool		more;
+
+		CHECK_FOR_INTERRUPTS();
+		switch (shm_mq_receive(asked->queue, &len, &data, true))
+		{
+			case SHM_MQ_SUCCESS:
+				MemoryContextReset(asked->cxt);
+				initStringInfo(row);
+				appendBinaryStringInfo(row, data, (int) len);
+				more = take(row, &is_row);
+				if (!more || is_row)
+					return more;
+				break;
+			case SHM_MQ_WOULD_BLOCK:
+				if ((WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							   IDLE_MS, PG_WAIT_EXTENSION) & WL_TIMEOUT) && idle != NULL)
+					idle(asked, arg);
+				ResetLatch(MyLatch);
+				break;
+			case SHM_MQ_DETACHED:
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("the process of %s has ended unexpectedly", asked->function),
+						 errhint("The server log may say more.")));
+		}
+	}
+}
+
+void
+burrow_asked_take(BurrowAsked *asked, ReturnSetInfo *rsinfo, BurrowAskedPut put, BurrowAskedIdle idle, const void *arg)
+{
+	MemoryContext old = MemoryContextSwitchTo(asked->cxt);
+	StringInfoData row;
+
+	while (next_row(asked, &row, idle, arg))
+		put(rsinfo, &row);
+	MemoryContextSwitchTo(old);
+	/* its slot is free for the next call */
+	(void) WaitForBackgroundWorkerShutdown(asked->handle);
+	dsm_detach(asked->segment);
+	MemoryContextDelete(asked->cxt);
+}
+
+char *
+burrow_asked_bytes(StringInfo row, int *len)
+{
+	char	   *bytes;
+
+	*len = (int) pq_getmsgint(row, 4);
+	if (*len < 0)
+		return NULL;
+	bytes = palloc(*len + 1);
+	pq_copymsgbytes(row, bytes, *len);
+	bytes[*len] = '\0';
+	return bytes;
+}
+
+char *
+burrow_asked_text(StringInfo row)
+{
+	int			len;
+
+	return burrow_asked_bytes(row, &len);
+}

@@ -1,0 +1,183 @@
+/*
+ * first_look.c
+ *	  burrow.peek()
+ *
+ * A look at a cluster before there is a subscription.  Who may subscribe may look: the role needs what the
+ * owner of a subscription would need to connect.  A process of its own looks (first_look/first_look.c).
+ *
+ * Runs in: backends.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "libpq/pqformat.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "api/asked.h"
+#include "api/call.h"
+#include "api/server_options.h"
+#include "burrow.h"
+#include "catalog/access.h"
+#include "catalog/encoding.h"
+#include "catalog/options.h"
+#include "catalog/start_from.h"
+#include "compat.h"
+#include "core/kafka_time.h"
+#include "first_look/look.h"
+#include "runtime/bgw.h"
+#include "shmem/registry.h"
+
+PG_FUNCTION_INFO_V1(burrow_sql_peek);
+
+/* Columns of burrow.message. */
+#define NCOLUMNS	8
+#define HEADERS		5
+
+/* ---- the process ---- */
+
+static void
+look_at(FunctionCallInfo fcinfo, const char *function, BurrowLook *look, BurrowAskedPut put)
+{
+	BurrowServerTrouble trouble;
+	BurrowServer *server = burrow_server_find(GetUserId(), look->server, &trouble);
+	BurrowLookArgs args = {.dboid = MyDatabaseId, .role = GetUserId()};
+	BurrowAsked asked;
+	BackgroundWorkerHandle *handle = NULL;
+	StringInfoData request;
+	bool		started;
+
+	if (server == NULL)
+		burrow_server_raise(&trouble);
+	look->server = server->name;
+	look->server_sum = burrow_look_server_sum(server);
+	burrow_look_write(&request, look);
+	InitMaterializedSRF(fcinfo, 0);
+	burrow_asked_open(&asked, function, &request);
+	args.segment = dsm_segment_handle(asked.segment);
+	started = burrow_bgw_start_first_look(&args, &handle);
+	burrow_asked_started(&asked, started, handle);
+	burrow_asked_take(&asked, (ReturnSetInfo *) fcinfo->resultinfo, put, NULL, NULL);
+}
+
+static void
+begin(BurrowCall *call, FunctionCallInfo fcinfo, const char *function)
+{
+	burrow_registry_require();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is not available during recovery", function),
+				 errhint("Burrow works on the primary: call it there.")));
+	burrow_call_begin_reading(call, fcinfo);
+}
+
+/* ---- burrow.peek() ---- */
+
+static Datum
+bytes_datum(StringInfo row, bool *isnull)
+{
+	int			len;
+	char	   *bytes = burrow_asked_bytes(row, &len);
+	bytea	   *result;
+
+	*isnull = bytes == NULL;
+	if (bytes == NULL)
+		return (Datum) 0;
+	result = palloc(VARHDRSZ + len);
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), bytes, len);
+	return PointerGetDatum(result);
+}
+
+/* Names that are no text here are shown as burrow.dead_letters shows them: no message is refused. */
+static Datum
+headers_datum(StringInfo row, Oid array_type)
+{
+	Oid			type = get_element_type(array_type);
+	TupleDesc	desc = lookup_rowtype_tupdesc(type, -1);
+	int			n = (int) pq_getmsgint(row, 4);
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false};
+		bool		same;
+		int			len;
+		char	   *name = burrow_asked_bytes(row, &len);
+
+		values[0] = CStringGetTextDatum(burrow_encoding_from_utf8(name, len, &same));
+		values[1] = bytes_datum(row, &nulls[1]);
+		elements[i] = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	}
+	ReleaseTupleDesc(desc);
+	return PointerGetDatum(construct_array(elements, n, type, -1, false, TYPALIGN_DOUBLE));
+}
+
+static void
+put_message(ReturnSetInfo *rsinfo, StringInfo row)
+{
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS] = {false};
+	int64		ms;
+	TimestampTz time;
+
+	values[0] = CStringGetTextDatum(burrow_asked_text(row));
+	values[1] = Int32GetDatum((int32) pq_getmsgint(row, 4));
+	values[2] = Int64GetDatum(pq_getmsgint64(row));
+	ms = pq_getmsgint64(row);
+	values[3] = bytes_datum(row, &nulls[3]);
+	values[4] = bytes_datum(row, &nulls[4]);
+	values[HEADERS] = headers_datum(row, TupleDescAttr(rsinfo->setDesc, HEADERS)->atttypid);
+	/* one that PostgreSQL cannot hold is not shown */
+	nulls[6] = ms == BURROW_KAFKA_NO_TIME || !burrow_kafka_time_to_us(ms, &time);
+	values[6] = nulls[6] ? (Datum) 0 : TimestampTzGetDatum(time);
+	values[7] = Int32GetDatum(1);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static int
+wanted(const BurrowCall *call)
+{
+	int			n = DatumGetInt32(burrow_call_required(call, "n"));
+
+	if (n < 1 || n > BURROW_PEEK_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%d\"", "n", n),
+				 errdetail("Valid values are integers from 1 to %d.", BURROW_PEEK_MAX)));
+	return n;
+}
+
+static char *
+server_name(const BurrowCall *call)
+{
+	Datum		value;
+
+	return burrow_call_argument(call, "server", &value) ? pstrdup(NameStr(*DatumGetName(value))) : NULL;
+}
+
+Datum
+burrow_sql_peek(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowLook	look = {.kind = BURROW_LOOK_PEEK};
+
+	begin(&call, fcinfo, "burrow.peek()");
+	look.topic = burrow_call_required_text(&call, "topic");
+	burrow_call_check_topic(look.topic);
+	look.n = wanted(&call);
+	look.start_from = burrow_start_from_normalize(&burrow_options[BURROW_OPTION_START_FROM],
+												  burrow_call_required_text(&call, "start_from"));
+	look.server = server_name(&call);
+	look_at(fcinfo, "burrow.peek()", &look, put_message);
+	return (Datum) 0;
+}

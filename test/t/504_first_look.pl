@@ -1,0 +1,140 @@
+# A first look at a cluster from SQL: burrow.peek() shows messages without a consumer group, and nothing in Kafka tells
+# of it.
+
+use BurrowTest;
+
+my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1);
+my $node = BurrowTest::Node->create('main', kafka => $kafka);
+my $limit = 10;		# seconds, BURROW_LOOK_SECONDS
+
+$node->sql(<<"SQL");
+CREATE ROLE anna LOGIN;
+CREATE ROLE group_role;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA burrow TO anna, group_role;
+CREATE SERVER k FOREIGN DATA WRAPPER burrow
+	OPTIONS (bootstrap_servers '@{[ $kafka->sasl_bootstrap ]}', security_protocol 'SASL_PLAINTEXT', sasl_mechanism 'PLAIN');
+CREATE SERVER wrong FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'no-such-host.invalid:9092');
+CREATE SERVER closed FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:1');
+CREATE USER MAPPING FOR PUBLIC SERVER wrong;
+CREATE USER MAPPING FOR PUBLIC SERVER closed;
+SQL
+
+sub lines { return $node->sql($_[0]) =~ tr/\n/;/r }
+
+# What a look fails with, in which time, and that it leaves no process.
+sub fails
+{
+	my ($sql, $expected, $description, $seconds) = @_;
+	my $began = time;
+	like($node->sql_error($sql), $expected, $description);
+	cmp_ok(time - $began, '<', $seconds * BurrowTest::slow_by(), '... within its time') if defined $seconds;
+	no_process($description);
+	return;
+}
+
+sub no_process
+{
+	my ($description) = @_;
+	$node->wait_for("no process to be left: $description", q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'burrow first look'});
+	return;
+}
+
+# ---------------------------------------------------------------- messages
+$kafka->create_topic('orders', 3);
+$kafka->produce('orders', { partition => 0, key => 'a', value => '{"n": 1}', timestamp => 1_700_000_000_000, headers => [ [ 'trace', 'x' ], [ 'none', undef ], [ 'trace', '' ] ] },
+	{ partition => 0, value => '2', timestamp => 1_700_000_001_000 }, { partition => 0, value => '3', timestamp => 1_700_000_002_000 },
+	{ partition => 2, key => '', value => undef, timestamp => 1_700_000_003_000 });
+is(lines(q{SELECT topic, partition, "offset", convert_from(key, 'UTF8'), convert_from(value, 'UTF8'), headers, extract(epoch FROM "timestamp")::int, attempt FROM burrow.peek('orders')}),
+	'orders|0|0|a|{"n": 1}|{"(trace,\"\\\\\\\\x78\")","(none,)","(trace,\"\\\\\\\\x\")"}|1700000000|1;orders|2|0|||{}|1700000003|1;orders|0|1||2|{}|1700000001|1;orders|0|2||3|{}|1700000002|1',
+	'messages, partitions in turn');
+is(lines(q{SELECT key IS NULL, value IS NULL FROM burrow.peek('orders') WHERE partition = 2}), 'f|t', 'an empty key, and no value');
+
+my $first = q{string_agg(partition || ' ' || "offset", ', ')};
+is(lines(qq{SELECT $first FROM burrow.peek('orders', 2)}), '0 0, 2 0', 'no more than are wanted');
+is(lines(qq{SELECT $first FROM burrow.peek('orders', 1)}), '0 0', 'one');
+is(lines(qq{SELECT $first FROM burrow.peek('orders', start_from => 'latest')}), '', 'from the end there is nothing');
+is(lines(qq{SELECT $first FROM burrow.peek('orders', start_from => '{"0": 1, "2": 1}')}), '0 1, 0 2', 'from offsets');
+is(lines(qq{SELECT $first FROM burrow.peek('orders', start_from => '2023-11-14 22:13:22+00')}), '2 0, 0 2', 'from a time') or diag(lines(q{SELECT * FROM burrow.peek('orders')}));
+is(lines(qq{SET TimeZone = 'Asia/Tokyo'; SELECT $first FROM burrow.peek('orders', start_from => '2023-11-15 07:13:22')}), '2 0, 0 2', "a time is the session's");
+is(lines(qq{SELECT $first FROM burrow.peek('^ord.*s\$', 2)}), '0 0, 2 0', 'a pattern');
+is(lines(qq{BEGIN READ ONLY; SELECT $first FROM burrow.peek('orders', 1)}), '0 0', 'in a transaction that may only read');
+is(lines(qq{SELECT $first FROM burrow.peek('orders', 1), burrow.peek('orders', 1) p2(t, p, o, k, v, h, ts, a)}), '0 0', 'two in a statement');
+
+# neither a group nor the topic in which brokers keep groups
+my $groups = $kafka->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', '--bootstrap-server', $kafka->bootstrap, '--list');
+is($groups, '', 'Kafka knows no group');
+my $topics = $kafka->tool('org.apache.kafka.tools.TopicCommand', '--bootstrap-server', $kafka->bootstrap, '--list');
+is($topics, "orders\n", 'and no topic that was not there before');
+
+# what cannot be converted is shown all the same; transactions; a topic that begins later
+$kafka->create_topic('odd', 1);
+$kafka->produce('odd', { value => 'a', timestamp => 300_000_000_000_000_000 }, { value => 'b' }, { value => 'x' x 3_000_000 });
+$kafka->produce_transactions('odd', { transaction => 'begin' }, { value => 'never' }, { transaction => 'abort' }, { transaction => 'begin' }, { value => 'c' }, { transaction => 'commit' });
+is(lines(q{SELECT "offset", length(value), "timestamp" IS NULL FROM burrow.peek('odd')}), '0|1|t;1|1|f;2|3000000|f;5|1|f', 'a time beyond PostgreSQL\'s, a large message, transactions');
+$kafka->delete_records('odd', { 0 => 2 });
+is(lines(q{SELECT "offset" FROM burrow.peek('odd', start_from => '{"0": 0}')}), '2;5', 'what is asked for is gone: the first that is there');
+$kafka->create_topic('large', 2);
+$kafka->produce_many('large', count => 25, size => 900_000);
+my (undef, $large, $said) = $node->psql('postgres', q{SELECT count(*) < 25, count(*) > 10 FROM burrow.peek('large', 1000)});
+is($large, 't|t', 'bytes are limited');
+like($said, qr/NOTICE:  no more than 16 MB are read at a time/, '... and it says so');
+$kafka->create_topic('many', 40);
+$kafka->produce_many('many', count => 2000);
+is(lines(q{SELECT count(*), count(DISTINCT (partition, "offset")) FROM burrow.peek('many', 1000)}), '1000|1000', 'a thousand');
+is(lines(q{SELECT count(*), count(DISTINCT partition) FROM burrow.peek('many', 7)}), '7|7', 'of more partitions than are wanted');
+
+# ---------------------------------------------------------------- who may
+is($node->answer_to('anna', q{SELECT count(*) FROM burrow.peek('orders', 1)}), '1', 'the nameless cluster is for whoever may subscribe');
+like($node->answer_to('anna', q{SELECT burrow.peek('orders', 1, server => 'k')}), qr/42501: permission denied for foreign server k/, 'USAGE');
+$node->sql('GRANT USAGE ON FOREIGN SERVER k TO anna, group_role');
+like($node->answer_to('anna', q{SELECT burrow.peek('orders', 1, server => 'k')}), qr/42704: user mapping not found for role anna and server "k".*HINT:  Use CREATE USER MAPPING FOR anna SERVER k/s, 'a mapping');
+$node->sql(q{CREATE USER MAPPING FOR anna SERVER k});
+like($node->answer_to('anna', q{SELECT burrow.peek('orders', 1, server => 'k')}), qr/2F003: credentials are required for role anna and server "k"/, 'credentials of its own');
+$node->sql(q{ALTER USER MAPPING FOR anna SERVER k OPTIONS (sasl_username 'burrow', sasl_password 'burrow-mistake')});
+like($node->answer_to('anna', q{SELECT burrow.peek('orders', 1, server => 'k')}), qr/28000: could not list the topics of server "k": Kafka refuses the credentials.*DETAIL:.*Authentication failed/s, 'the right ones');
+$node->sql(q{ALTER USER MAPPING FOR anna SERVER k OPTIONS (SET sasl_password 'burrow-secret')});
+is($node->answer_to('anna', q{SELECT count(*) FROM burrow.peek('orders', 10, server => 'k')}), '4', 'then they are shown');
+$node->sql(q{CREATE USER MAPPING FOR group_role SERVER k OPTIONS (sasl_username 'burrow', sasl_password 'burrow-secret')});
+is($node->sql(q{SET ROLE group_role; SELECT count(*) FROM burrow.peek('orders', 10, server => 'k')}), '4', 'for a role that cannot log in, too');
+fails(q{BEGIN; ALTER SERVER k OPTIONS (SET bootstrap_servers '127.0.0.1:1'); SELECT burrow.peek('orders', 1, server => 'closed')}, qr/Connection refused/, 'another server in the transaction is no matter');
+$node->sql(q{CREATE USER MAPPING FOR postgres SERVER k OPTIONS (sasl_username 'burrow', sasl_password 'burrow-secret')});
+fails(q{BEGIN; ALTER SERVER k OPTIONS (ADD client_rack 'x'); SELECT burrow.peek('orders', 1, server => 'k')}, qr/55000: cannot look at a Kafka cluster in the transaction that has changed how to connect to it/, 'changed in the same transaction');
+
+# ---------------------------------------------------------------- errors
+fails(q{SELECT burrow.peek('order')}, qr/42704: topic "order" does not exist.*DETAIL:  Kafka has none, or does not show it to this client\..*HINT:  Perhaps you meant "orders"\./s, 'no such topic');
+fails(q{SELECT burrow.peek('^nothing')}, qr/42704: no topic matches "\^nothing"/, 'no topic matches');
+fails(q{SELECT burrow.peek('orders', 0)}, qr/22023: invalid value for option "n": "0".*DETAIL:  Valid values are integers from 1 to 1000\./s, 'too few');
+fails(q{SELECT burrow.peek('orders', 1001)}, qr/22023: invalid value for option "n": "1001"/, 'too many');
+fails(q{SELECT burrow.peek('orders', NULL)}, qr/22004: option "n" must not be NULL/, 'NULL');
+fails(q{SELECT burrow.peek(NULL)}, qr/22004: option "topic" must not be NULL/, 'no topic');
+fails(q{SELECT burrow.peek('no topic')}, qr/22023: invalid value for option "topic"/, 'not a name');
+fails(q{SELECT burrow.peek('orders', start_from => 'yesterdai')}, qr/22023: invalid value for option "start_from": "yesterdai"/, 'not a start');
+fails(q{SELECT burrow.peek('orders', server => 'q')}, qr/42704: server "q" does not exist.*HINT:  Use CREATE SERVER/s, 'no such server');
+fails(q{SELECT burrow.peek('orders', server => 'closed')}, qr/08001: could not list the topics of server "closed": nothing listens at the address of a Kafka server.*DETAIL:.*Connection refused/s, 'an address that refuses', $limit + 10);
+fails(q{SELECT burrow.peek('orders', server => 'wrong')}, qr/08001: could not list the topics of server "wrong": the name of a Kafka server cannot be resolved.*DETAIL:.*no-such-host\.invalid/s, 'a name that is none', $limit + 10);
+
+# the caller goes
+for my $end ([ 'pg_cancel_backend', qr/canceling statement due to user request/ ], [ 'pg_terminate_backend', qr/terminating connection/ ])
+{
+	my ($function, $expected) = @$end;
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	my ($pid) = $session->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
+	$session->query_until(qr/begun/, qq{\\echo begun\nSELECT burrow.peek('orders', server => 'closed');\n\\echo over\n});
+	$node->wait_for('the process', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'burrow first look' AND state = 'active'});
+	$node->sql("SELECT $function($pid)");
+	no_process($function);
+	$node->wait_for('the error', sub { eval { $session->{run}->pump_nb }; $session->{stderr} =~ $expected });
+	pass("$function of the caller ends both");
+	eval { $session->quit };
+}
+
+# no process; no library
+$node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 0");
+$node->restart;
+fails(q{SELECT burrow.peek('orders')}, qr/53400: could not start a process for burrow\.peek\(\).*HINT:  Consider increasing the configuration parameter "max_worker_processes"/s, 'no free background worker slot');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+like($node->sql_error(q{SELECT burrow.peek('orders')}), qr/55000: .*shared_preload_libraries/s, 'not preloaded');
+
+$node->stop;
+done_testing();
