@@ -91,6 +91,7 @@ OBJS = $(CORE_OBJS) \
 	src/first_look/first_look.o \
 	src/first_look/look.o \
 	src/first_look/peek.o \
+	src/first_look/topics.o \
 	src/first_look/visit.o \
 	src/consumer/shutdown.o \
 	src/offsets/gap.o \
@@ -171,6 +172,7 @@ KAFKA_OBJS = \
 	src/kafka/producer.o \
 	src/kafka/query.o \
 	src/kafka/text.o \
+	src/kafka/visitor.o \
 	src/kafka/topic_id.o
 
 # What the second library needs of the core: it must not look for it in the first.

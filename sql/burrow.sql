@@ -411,6 +411,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_dry_run';
 COMMENT ON FUNCTION burrow.dry_run IS 'call the handler for the next n messages, roll back what it does, and show what became of each; the subscription does not move';
 
+CREATE FUNCTION burrow.topics(
+	server name DEFAULT NULL,
+	OUT topic text,
+	OUT partitions int,
+	OUT messages bigint,
+	OUT timestamp_type text,
+	OUT subscriptions text[]
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
+AS 'MODULE_PATHNAME', 'burrow_sql_topics';
+COMMENT ON FUNCTION burrow.topics IS 'the topics of a Kafka cluster, how many messages they hold, and which subscriptions consume them';
+
 CREATE FUNCTION burrow.peek(
 	topic text,
 	n int DEFAULT 10,
@@ -1135,6 +1147,7 @@ REVOKE ALL ON FUNCTION
 	burrow.wait_until_caught_up,
 	burrow.dry_run,
 	burrow.peek,
+	burrow.topics,
 	burrow.retry_dead_letters,
 	burrow.discard_dead_letters,
 	burrow.offset_runs,

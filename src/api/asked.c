@@ -139,7 +139,7 @@ burrow_asked_take(BurrowAsked *asked, ReturnSetInfo *rsinfo, BurrowAskedPut put,
 	StringInfoData row;
 
 	while (next_row(asked, &row, idle, arg))
-		put(rsinfo, &row);
+		put(rsinfo, &row, arg);
 	MemoryContextSwitchTo(old);
 	/* its slot is free for the next call */
 	(void) WaitForBackgroundWorkerShutdown(asked->handle);

@@ -25,12 +25,13 @@ extern void burrow_asked_open(BurrowAsked *asked, const char *function, const St
 /* Started is what the start of the process has returned, and handle what it gave. */
 extern void burrow_asked_started(BurrowAsked *asked, bool started, BackgroundWorkerHandle *handle);
 /* Puts a row into the result; what it allocates goes with the row. */
-typedef void (*BurrowAskedPut) (ReturnSetInfo *rsinfo, StringInfo row);
+typedef void (*BurrowAskedPut) (ReturnSetInfo *rsinfo, StringInfo row, const void *arg);
 
 /* Called when nothing has come for a second. */
 typedef void (*BurrowAskedIdle) (BurrowAsked *asked, const void *arg);
 
-/* All rows; notices are passed on, and an error is raised.  The process is gone afterwards.  idle may be NULL. */
+/* All rows; notices are passed on, and an error is raised.  The process is gone afterwards.  idle may be NULL; arg is for
+ * both. */
 extern void burrow_asked_take(BurrowAsked *asked, ReturnSetInfo *rsinfo, BurrowAskedPut put, BurrowAskedIdle idle,
 							  const void *arg);
 /* Bytes and their number; NULL: there are none.  Palloc'd, and terminated. */

@@ -52,7 +52,7 @@ check_waits_for_us(BurrowAsked *asked, const void *arg)
 }
 
 static void
-put_row(ReturnSetInfo *rsinfo, StringInfo answer)
+put_row(ReturnSetInfo *rsinfo, StringInfo answer, const void *arg)
 {
 	int32		partition = (int32) pq_getmsgint(answer, 4);
 	int64		offset = pq_getmsgint64(answer);

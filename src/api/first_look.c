@@ -1,6 +1,6 @@
 /*
  * first_look.c
- *	  burrow.peek()
+ *	  burrow.peek() and burrow.topics()
  *
  * A look at a cluster before there is a subscription.  Who may subscribe may look: the role needs what the
  * owner of a subscription would need to connect.  A process of its own looks (first_look/first_look.c).
@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -27,15 +28,18 @@
 #include "burrow.h"
 #include "catalog/access.h"
 #include "catalog/encoding.h"
+#include "catalog/names.h"
 #include "catalog/options.h"
 #include "catalog/start_from.h"
 #include "compat.h"
 #include "core/kafka_time.h"
 #include "first_look/look.h"
+#include "guc.h"
 #include "runtime/bgw.h"
 #include "shmem/registry.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_peek);
+PG_FUNCTION_INFO_V1(burrow_sql_topics);
 
 /* Columns of burrow.message. */
 #define NCOLUMNS	8
@@ -44,7 +48,7 @@ PG_FUNCTION_INFO_V1(burrow_sql_peek);
 /* ---- the process ---- */
 
 static void
-look_at(FunctionCallInfo fcinfo, const char *function, BurrowLook *look, BurrowAskedPut put)
+look_at(FunctionCallInfo fcinfo, const char *function, BurrowLook *look, BurrowAskedPut put, const void *arg)
 {
 	BurrowServerTrouble trouble;
 	BurrowServer *server = burrow_server_find(GetUserId(), look->server, &trouble);
@@ -64,7 +68,7 @@ look_at(FunctionCallInfo fcinfo, const char *function, BurrowLook *look, BurrowA
 	args.segment = dsm_segment_handle(asked.segment);
 	started = burrow_bgw_start_first_look(&args, &handle);
 	burrow_asked_started(&asked, started, handle);
-	burrow_asked_take(&asked, (ReturnSetInfo *) fcinfo->resultinfo, put, NULL, NULL);
+	burrow_asked_take(&asked, (ReturnSetInfo *) fcinfo->resultinfo, put, NULL, arg);
 }
 
 static void
@@ -123,7 +127,7 @@ headers_datum(StringInfo row, Oid array_type)
 }
 
 static void
-put_message(ReturnSetInfo *rsinfo, StringInfo row)
+put_message(ReturnSetInfo *rsinfo, StringInfo row, const void *arg)
 {
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS] = {false};
@@ -178,6 +182,96 @@ burrow_sql_peek(PG_FUNCTION_ARGS)
 	look.start_from = burrow_start_from_normalize(&burrow_options[BURROW_OPTION_START_FROM],
 												  burrow_call_required_text(&call, "start_from"));
 	look.server = server_name(&call);
-	look_at(fcinfo, "burrow.peek()", &look, put_message);
+	look_at(fcinfo, "burrow.peek()", &look, put_message, NULL);
+	return (Datum) 0;
+}
+
+/* ---- burrow.topics() ---- */
+
+typedef struct Consumer
+{
+	char	   *name;			/* of a subscription that the caller may see */
+	char	   *topic;			/* or a pattern */
+} Consumer;
+
+typedef struct Consumers
+{
+	int			n;
+	Consumer   *consumers;
+} Consumers;
+
+/*
+ * Subscriptions to topics of this server, of those that the caller may see.  One that names no server has the
+ * default, which may be another one in the session that asks.
+ */
+static void
+load_consumers(const char *server, Consumers *result)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(server != NULL ? server : burrow_default_server)};
+	MemoryContext cxt = CurrentMemoryContext;
+
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute_with_args("SELECT s.subscription, s.topic FROM burrow.subscriptions s"
+							  " WHERE coalesce(s.server::pg_catalog.text, pg_catalog.current_setting('burrow.default_server'))"
+							  " OPERATOR(pg_catalog.=) $1 ORDER BY 1",
+							  lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the subscriptions");
+	result->n = (int) SPI_processed;
+	result->consumers = MemoryContextAlloc(cxt, sizeof(Consumer) * Max(result->n, 1));
+	for (int i = 0; i < result->n; i++)
+	{
+		Consumer   *consumer = &result->consumers[i];
+
+		consumer->name = MemoryContextStrdup(cxt, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		consumer->topic = MemoryContextStrdup(cxt, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+	}
+	SPI_finish();
+}
+
+static Datum
+consumers_datum(const Consumers *consumers, const char *topic)
+{
+	Datum	   *names = palloc(sizeof(Datum) * Max(consumers->n, 1));
+	int			n = 0;
+
+	for (int i = 0; i < consumers->n; i++)
+		if (burrow_name_matches(consumers->consumers[i].topic, topic))
+			names[n++] = CStringGetTextDatum(consumers->consumers[i].name);
+	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static void
+put_topic(ReturnSetInfo *rsinfo, StringInfo row, const void *arg)
+{
+	Datum		values[5];
+	bool		nulls[5] = {false};
+	char	   *topic = burrow_asked_text(row);
+	int64		messages;
+	char	   *type;
+
+	values[0] = CStringGetTextDatum(topic);
+	values[1] = Int32GetDatum((int32) pq_getmsgint(row, 4));
+	messages = pq_getmsgint64(row);
+	nulls[2] = messages < 0;
+	values[2] = Int64GetDatum(messages);
+	type = burrow_asked_text(row);
+	nulls[3] = type == NULL;
+	values[3] = type != NULL ? CStringGetTextDatum(type) : (Datum) 0;
+	values[4] = consumers_datum(arg, topic);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+Datum
+burrow_sql_topics(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowLook	look = {.kind = BURROW_LOOK_TOPICS};
+	Consumers	consumers;
+
+	begin(&call, fcinfo, "burrow.topics()");
+	look.server = server_name(&call);
+	load_consumers(look.server, &consumers);
+	look_at(fcinfo, "burrow.topics()", &look, put_topic, &consumers);
 	return (Datum) 0;
 }

@@ -1,6 +1,6 @@
 /*
  * first_look.c
- *	  The process of a look at a Kafka cluster: burrow.peek().
+ *	  The process of a look at a Kafka cluster: burrow.peek() and burrow.topics().
  *
  * Runs in: a dynamic background worker for one call of the function, started by the backend that
  * called it.
@@ -34,6 +34,7 @@
 #include "compat.h"
 #include "first_look/look.h"
 #include "first_look/peek.h"
+#include "first_look/topics.h"
 #include "first_look/visit.h"
 #include "runtime/answer.h"
 #include "runtime/bgw.h"
@@ -101,6 +102,9 @@ burrow_first_look_main(Datum arg)
 	{
 		case BURROW_LOOK_PEEK:
 			burrow_peek_run(&visit, &look);
+			break;
+		case BURROW_LOOK_TOPICS:
+			burrow_topics_run(&visit);
 			break;
 	}
 	burrow_answer_end();

@@ -210,7 +210,7 @@ begin_reading(Peek *peek, PeekPartition *partitions, int n)
 		PeekPartition *p = &partitions[i];
 
 		p->queue = visit->kafka->open_queue(visit->client, p->topic, p->partition, i + 1, visit->text);
-		if (p->queue == NULL || !visit->kafka->start_reading(p->queue, p->next, visit->text))
+		if (p->queue == NULL || !visit->kafka->visit->start_reading(p->queue, p->next, visit->text))
 			burrow_visit_fail(visit);
 	}
 }

@@ -25,9 +25,6 @@
 /* Between two attempts. */
 #define PAUSE_MS		100
 
-/* All of them, but those that Kafka and its tools keep for themselves. */
-#define ALL_TOPICS		"^."
-
 void
 burrow_visit_open(BurrowVisit *visit, const BurrowServer * server, int messages)
 {
@@ -108,8 +105,8 @@ burrow_visit_must_wait(BurrowVisit *visit)
 		burrow_visit_fail(visit);
 }
 
-static BurrowKafkaList *
-list_partitions(BurrowVisit *visit, const char *topic)
+BurrowKafkaList *
+burrow_visit_list(BurrowVisit *visit, const char *topic)
 {
 	BurrowKafkaList *list;
 
@@ -123,7 +120,7 @@ list_partitions(BurrowVisit *visit, const char *topic)
 static void pg_attribute_noreturn()
 refuse_topic(BurrowVisit *visit, const char *topic)
 {
-	BurrowKafkaList *all = list_partitions(visit, ALL_TOPICS);
+	BurrowKafkaList *all = burrow_visit_list(visit, BURROW_VISIT_ALL_TOPICS);
 	BurrowNearest nearest;
 
 	burrow_nearest_init(&nearest, topic);
@@ -143,7 +140,7 @@ refuse_topic(BurrowVisit *visit, const char *topic)
 BurrowKafkaList *
 burrow_visit_partitions(BurrowVisit *visit, const char *topic)
 {
-	BurrowKafkaList *list = list_partitions(visit, topic);
+	BurrowKafkaList *list = burrow_visit_list(visit, topic);
 
 	if (list->n == 0)
 		refuse_topic(visit, topic);

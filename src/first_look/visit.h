@@ -11,6 +11,9 @@
 #include "compat.h"
 #include "kafka/kafka.h"
 
+/* All topics, but those that Kafka and its tools keep for themselves. */
+#define BURROW_VISIT_ALL_TOPICS	"^."
+
 /* Longest wait for one answer. */
 #define BURROW_VISIT_ASK_MS		1000
 
@@ -44,7 +47,9 @@ extern void burrow_visit_must_wait(BurrowVisit *visit);
 /* For errors: 'server "k"', or the setting. */
 extern const char *burrow_visit_where(const BurrowVisit *visit);
 
-/* Partitions of the topic (a name, or a pattern); an error if there is none. */
+/* Partitions of the topic (a name, or a pattern); those of a topic stand together. */
+extern BurrowKafkaList *burrow_visit_list(BurrowVisit *visit, const char *topic);
+/* The same; an error if there is none. */
 extern BurrowKafkaList *burrow_visit_partitions(BurrowVisit *visit, const char *topic);
 /* The offsets of such a list at a time or special offset, the same for all. */
 extern int64 *burrow_visit_offsets(BurrowVisit *visit, const BurrowKafkaList *list, int64 at);

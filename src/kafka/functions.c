@@ -71,7 +71,7 @@ static const BurrowKafkaFunctions functions = {
 	.property_name = burrow_kafka_property_name,
 	.level = burrow_kafka_level,
 	.level_name = burrow_kafka_level_name,
-	.start_reading = burrow_kafka_start_reading,
+	.visit = &burrow_kafka_visit_functions,
 	.conf_check_pem = burrow_kafka_conf_check_pem,
 };
 

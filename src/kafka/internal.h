@@ -199,7 +199,6 @@ extern rd_kafka_queue_t *burrow_kafka_partition_queue(BurrowKafkaClient *c, cons
 extern void burrow_kafka_empty(rd_kafka_queue_t *queue);
 extern BurrowKafkaPartition *burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic,
 													 int32_t partition, uint32_t id, char *error);
-extern bool burrow_kafka_start_reading(BurrowKafkaPartition *p, int64_t offset, char *error);
 extern void burrow_kafka_close_queue(BurrowKafkaPartition *p);
 extern BurrowKafkaTake burrow_kafka_poll_queue(BurrowKafkaPartition *p, BurrowKafkaMessage *m);
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,

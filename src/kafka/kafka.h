@@ -23,6 +23,7 @@
 #include "kafka/event.h"
 #include "kafka/message.h"
 #include "kafka/property.h"
+#include "kafka/visit.h"
 
 #define BURROW_KAFKA_ABI		1
 
@@ -237,8 +238,7 @@ typedef struct BurrowKafkaFunctions
 				BurrowKafkaLevel(*level) (const char *name);
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
-	/* Reads an open queue's partition from this offset on, without a group. */
-	bool		(*start_reading) (BurrowKafkaPartition *p, int64_t offset, char *error);
+	const BurrowKafkaVisitFunctions *visit;
 	/* Are certificates and keys given as text what they should be?  False: *name is to blame. */
 	bool		(*conf_check_pem) (const BurrowKafkaConf *conf, const char **name, char *error);
 } BurrowKafkaFunctions;

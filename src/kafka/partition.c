@@ -109,25 +109,6 @@ burrow_kafka_open_queue(BurrowKafkaClient *c, const char *topic, int32_t partiti
 	return p;
 }
 
-/*
- * librdkafka's "simple" consumer: assign() is for those with a group only, and one that has a group asks the brokers
- * for its coordinator, whatever it does.  That needs the right to describe the group, and makes the topic
- * __consumer_offsets where there is none.
- */
-bool
-burrow_kafka_start_reading(BurrowKafkaPartition *p, int64_t offset, char *error)
-{
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(p->client->rk, p->topic, NULL);
-	bool		ok = topic != NULL && rd_kafka_consume_start(topic, p->partition, offset) == 0;
-
-	if (!ok)
-		(void) burrow_kafka_fail(rd_kafka_last_error(), error);
-	/* its partition keeps it */
-	if (topic != NULL)
-		rd_kafka_topic_destroy(topic);
-	return ok;
-}
-
 void
 burrow_kafka_close_queue(BurrowKafkaPartition *p)
 {

@@ -74,6 +74,7 @@ my %calls = (
 	retry_dead_letters => [ q{SELECT burrow.retry_dead_letters('orders')} ],
 	seek => [ q{SELECT burrow.seek('orders', 'orders', 0, 0)}, q{SELECT burrow.seek('orders', now())} ],
 	subscribe => [ q{SELECT burrow.subscribe('orders', 'h')} ],
+	topics => [ q{SELECT burrow.topics()} ],
 	unsubscribe => [ q{SELECT burrow.unsubscribe('orders')} ],
 	wait_until_caught_up => [ q{SELECT burrow.wait_until_caught_up('orders')} ],
 );
