@@ -423,6 +423,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'burrow_sql_topics';
 COMMENT ON FUNCTION burrow.topics IS 'the topics of a Kafka cluster, how many messages they hold, and which subscriptions consume them';
 
+CREATE FUNCTION burrow.check_connection(
+	server name DEFAULT NULL,
+	OUT step text,
+	OUT subject text,
+	OUT ok boolean,
+	OUT reason text,
+	OUT hint text
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'burrow_sql_check_connection';
+COMMENT ON FUNCTION burrow.check_connection IS 'connect to a Kafka cluster step by step, and show what works and what does not, why, and what to do';
+
 CREATE FUNCTION burrow.peek(
 	topic text,
 	n int DEFAULT 10,
@@ -1146,6 +1158,7 @@ REVOKE ALL ON FUNCTION
 	burrow.seek(text, timestamptz),
 	burrow.wait_until_caught_up,
 	burrow.dry_run,
+	burrow.check_connection,
 	burrow.peek,
 	burrow.topics,
 	burrow.retry_dead_letters,

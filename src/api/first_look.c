@@ -1,6 +1,6 @@
 /*
  * first_look.c
- *	  burrow.peek() and burrow.topics()
+ *	  burrow.peek(), burrow.topics() and burrow.check_connection()
  *
  * A look at a cluster before there is a subscription.  Who may subscribe may look: the role needs what the
  * owner of a subscription would need to connect.  A process of its own looks (first_look/first_look.c).
@@ -40,6 +40,7 @@
 
 PG_FUNCTION_INFO_V1(burrow_sql_peek);
 PG_FUNCTION_INFO_V1(burrow_sql_topics);
+PG_FUNCTION_INFO_V1(burrow_sql_check_connection);
 
 /* Columns of burrow.message. */
 #define NCOLUMNS	8
@@ -273,5 +274,39 @@ burrow_sql_topics(PG_FUNCTION_ARGS)
 	look.server = server_name(&call);
 	load_consumers(look.server, &consumers);
 	look_at(fcinfo, "burrow.topics()", &look, put_topic, &consumers);
+	return (Datum) 0;
+}
+
+/* ---- burrow.check_connection() ---- */
+
+static void
+put_step(ReturnSetInfo *rsinfo, StringInfo row, const void *arg)
+{
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	for (int i = 0; i < 5; i++)
+	{
+		/* ok stands between texts */
+		char	   *text = i == 2 ? NULL : burrow_asked_text(row);
+
+		if (i == 2)
+			values[i] = BoolGetDatum(pq_getmsgbyte(row) == 1);
+		else
+			values[i] = text != NULL ? CStringGetTextDatum(burrow_encoding_valid(text)) : (Datum) 0;
+		nulls[i] = i != 2 && text == NULL;
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+Datum
+burrow_sql_check_connection(PG_FUNCTION_ARGS)
+{
+	BurrowCall	call;
+	BurrowLook	look = {.kind = BURROW_LOOK_CHECK};
+
+	begin(&call, fcinfo, "burrow.check_connection()");
+	look.server = server_name(&call);
+	look_at(fcinfo, "burrow.check_connection()", &look, put_step, NULL);
 	return (Datum) 0;
 }

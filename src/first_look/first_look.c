@@ -1,6 +1,6 @@
 /*
  * first_look.c
- *	  The process of a look at a Kafka cluster: burrow.peek() and burrow.topics().
+ *	  The process of a look at a Kafka cluster: burrow.peek(), topics() and check_connection().
  *
  * Runs in: a dynamic background worker for one call of the function, started by the backend that
  * called it.
@@ -32,6 +32,7 @@
 
 #include "burrow.h"
 #include "compat.h"
+#include "first_look/check.h"
 #include "first_look/look.h"
 #include "first_look/peek.h"
 #include "first_look/topics.h"
@@ -105,6 +106,9 @@ burrow_first_look_main(Datum arg)
 			break;
 		case BURROW_LOOK_TOPICS:
 			burrow_topics_run(&visit);
+			break;
+		case BURROW_LOOK_CHECK:
+			burrow_check_run(&visit);
 			break;
 	}
 	burrow_answer_end();

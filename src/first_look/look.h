@@ -18,7 +18,8 @@
 typedef enum BurrowLookKind
 {
 	BURROW_LOOK_PEEK = 1,
-	BURROW_LOOK_TOPICS
+	BURROW_LOOK_TOPICS,
+	BURROW_LOOK_CHECK
 } BurrowLookKind;
 
 /*
@@ -44,6 +45,7 @@ extern uint32 burrow_look_server_sum(const BurrowServer * server);
  * Answers (runtime/answer.h).  PEEK: topic, partition (int32), offset (int64), timestamp (int64, milliseconds, or
  * BURROW_KAFKA_NO_TIME), key, value, number of headers (int32), name and value of each.
  * TOPICS: topic, partitions (int32), messages (int64, -1: not known), timestamp type.
+ * CHECK: step, subject, ok (a byte), reason, hint.
  */
 
 #endif							/* BURROW_FIRST_LOOK_LOOK_H */

@@ -25,6 +25,9 @@
 /* Between two attempts. */
 #define PAUSE_MS		100
 
+/* Every address was tried: time for one that comes back just now. */
+#define DOWN_MS			1500
+
 void
 burrow_visit_open(BurrowVisit *visit, const BurrowServer * server, int messages)
 {
@@ -53,6 +56,9 @@ serve_client(BurrowVisit *visit)
 
 	while (visit->kafka->poll(visit->client, &event))
 	{
+		if (event.type == BURROW_KAFKA_ERROR && visit->down_until == 0 && event.error_name != NULL &&
+			strcmp(event.error_name, "_ALL_BROKERS_DOWN") == 0)
+			visit->down_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DOWN_MS);
 		if (event.type != BURROW_KAFKA_ERROR || event.topic[0] != '\0' ||
 			(visit->connection_text[0] != '\0' && !burrow_kafka_cause_says_more(event.cause, visit->cause)))
 			continue;
@@ -68,7 +74,8 @@ burrow_visit_wait(BurrowVisit *visit, TimestampTz until)
 	char		ids[512];
 
 	serve_client(visit);
-	if (visit->refused || GetCurrentTimestamp() >= Min(until, visit->deadline))
+	if (visit->refused || GetCurrentTimestamp() >= Min(until, visit->deadline) ||
+		(visit->down_until != 0 && GetCurrentTimestamp() >= visit->down_until))
 		return false;
 	(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 							 visit->wake_read, PAUSE_MS, PG_WAIT_EXTENSION);

@@ -23,6 +23,8 @@ typedef struct BurrowVisit
 	BurrowKafkaClient *client;
 	const		BurrowServer *server;
 	TimestampTz deadline;		/* of all */
+	TimestampTz down_until;		/* no broker can be connected to: it is not waited for longer; 0:
+								 * not so */
 	int			wake_read;
 
 	const char *what;			/* is being done: "list topics" */

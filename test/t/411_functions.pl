@@ -65,6 +65,7 @@ sub error_of
 # a call of each function that is granted
 my %calls = (
 	alter => [ q{SELECT burrow.alter('orders', workers => 2)}, q{SELECT burrow.alter('orders', enabled => false)} ],
+	check_connection => [ q{SELECT burrow.check_connection()} ],
 	discard_dead_letters => [ q{SELECT burrow.discard_dead_letters('orders')} ],
 	dry_run => [ q{SELECT burrow.dry_run('orders')} ],
 	offset_runs => [ q{SELECT burrow.offset_runs('')} ],

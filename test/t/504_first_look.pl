@@ -1,5 +1,5 @@
 # A first look at a cluster from SQL: burrow.peek() shows messages without a consumer group, and nothing in Kafka tells
-# of it.
+# of it; burrow.topics() lists topics; burrow.check_connection() says what works and what does not.
 
 use BurrowTest;
 
@@ -98,7 +98,7 @@ SELECT burrow.subscribe('many', 'annas', enabled => false);
 SQL
 is(lines(q{SELECT * FROM burrow.topics()}),
 	'large|2|25|CreateTime|{};many|40|2000|CreateTime|{many};odd|1|5|LogAppendTime|{both};orders|3|4|CreateTime|{both,orders}', 'topics: what they hold, and who consumes them');
-is($node->answer_to('anna', q{SELECT string_agg(topic, ' '), string_agg(DISTINCT subscriptions::text, ' ') FROM burrow.topics()}), 'large many odd orders|{} {many}', "others' subscriptions are not shown");
+is($node->answer_to('anna', q{SELECT string_agg(topic, ' '), string_agg(DISTINCT subscriptions::text, ' ' ORDER BY subscriptions::text DESC) FROM burrow.topics()}), 'large many odd orders|{} {many}', "others' subscriptions are not shown");
 is(lines(q{SELECT topic, subscriptions FROM burrow.topics('kk') WHERE topic LIKE 'o%'}), 'odd|{};orders|{}', 'of another server, though it is the same cluster');
 fails(q{SELECT burrow.topics('closed')}, qr/08001: could not list the topics of server "closed": nothing listens/, 'an address that refuses', $limit + 10);
 fails(q{SELECT burrow.topics('q')}, qr/42704: server "q" does not exist/, 'no such server');
@@ -118,7 +118,7 @@ $node->sql(q{CREATE USER MAPPING FOR group_role SERVER k OPTIONS (sasl_username 
 is($node->sql(q{SET ROLE group_role; SELECT count(*) FROM burrow.peek('orders', 10, server => 'k')}), '4', 'for a role that cannot log in, too');
 fails(q{BEGIN; ALTER SERVER k OPTIONS (SET bootstrap_servers '127.0.0.1:1'); SELECT burrow.peek('orders', 1, server => 'closed')}, qr/Connection refused/, 'another server in the transaction is no matter');
 $node->sql(q{CREATE USER MAPPING FOR postgres SERVER k OPTIONS (sasl_username 'burrow', sasl_password 'burrow-secret')});
-fails(q{BEGIN; ALTER SERVER k OPTIONS (ADD client_rack 'x'); SELECT burrow.peek('orders', 1, server => 'k')}, qr/55000: cannot look at a Kafka cluster in the transaction that has changed how to connect to it/, 'changed in the same transaction');
+fails(q{BEGIN; ALTER SERVER k OPTIONS (ADD ssl_endpoint_identification_algorithm 'https'); SELECT burrow.peek('orders', 1, server => 'k')}, qr/55000: cannot look at a Kafka cluster in the transaction that has changed how to connect to it/, 'changed in the same transaction');
 
 # ---------------------------------------------------------------- errors
 fails(q{SELECT burrow.peek('order')}, qr/42704: topic "order" does not exist.*DETAIL:  Kafka has none, or does not show it to this client\..*HINT:  Perhaps you meant "orders"\./s, 'no such topic');
@@ -133,13 +133,52 @@ fails(q{SELECT burrow.peek('orders', server => 'q')}, qr/42704: server "q" does 
 fails(q{SELECT burrow.peek('orders', server => 'closed')}, qr/08001: could not list the topics of server "closed": nothing listens at the address of a Kafka server.*DETAIL:.*Connection refused/s, 'an address that refuses', $limit + 10);
 fails(q{SELECT burrow.peek('orders', server => 'wrong')}, qr/08001: could not list the topics of server "wrong": the name of a Kafka server cannot be resolved.*DETAIL:.*no-such-host\.invalid/s, 'a name that is none', $limit + 10);
 
-# the caller goes
+# ---------------------------------------------------------------- check_connection
+# Steps, as "step subject ok", with "reason" where one is asked for.
+sub steps
+{
+	my ($server, $columns, $role) = @_;
+	my $sql = "SELECT " . ($columns // q{step || ' ' || subject, ok}) . ' FROM burrow.check_connection(' . ($server ? "'$server'" : '') . ')';
+	my $answer = $role ? $node->answer_to($role, $sql) : $node->sql($sql);
+	no_process('a check');
+	return $answer =~ tr/\n/;/r;
+}
+my ($port) = $kafka->bootstrap =~ /:(\d+)$/;
+my ($sasl_port) = $kafka->sasl_bootstrap =~ /:(\d+)$/;
+my $cluster = $node->sql(q{SELECT subject FROM burrow.check_connection() WHERE step = 'cluster'});
+like($cluster, qr/^[\w-]{22}$/, 'the cluster has an id');
+is(steps(''), "resolve 127.0.0.1|t;connect 127.0.0.1 port $port|t;authenticate PLAINTEXT|t;cluster $cluster|t;broker 1 at 127.0.0.1:$port|t", 'all is well');
+is(steps('', 'count(hint)'), '0', '... and there is nothing to do');
+is(steps('k', undef, 'anna'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $sasl_port|t;authenticate SASL_PLAINTEXT, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$sasl_port|t", 'with credentials, as an ordinary role');
+$node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers 'no-such-host.invalid:9092, 127.0.0.1:1,@{[ $kafka->bootstrap ]}')");
+is(steps('kk', q{step || ' ' || subject, ok, hint IS NOT NULL}),
+	"resolve no-such-host.invalid|f|t;resolve 127.0.0.1|t|f;connect 127.0.0.1 port 1|f|t;resolve 127.0.0.1|t|f;connect 127.0.0.1 port $port|t|f;authenticate PLAINTEXT|t|f;cluster $cluster|t|f;broker 1 at 127.0.0.1:$port|t|f",
+	'one good address is enough, and the others are told');
+like(steps('kk', q{string_agg(reason || ': ' || hint, ';') FILTER (WHERE NOT ok)}), qr/^Name or service not known: Correct the name in bootstrap_servers.*;Connection refused: Nothing listens there/, '... with the reasons, and what to do');
+is(steps('wrong'), 'resolve no-such-host.invalid|f;authenticate PLAINTEXT|f', 'a name that is none');
+like(steps('closed', q{reason, hint}), qr/;Connection refused\|Nothing listens there.*;nothing listens at the address of a Kafka server: .*Connection refused.*\|See the rows/, 'an address that refuses');
+$node->sql(q{ALTER USER MAPPING FOR anna SERVER k OPTIONS (SET sasl_password 'burrow-mistake')});
+like(steps('k', q{step, ok, reason, hint}, 'anna'), qr/;authenticate\|f\|Kafka refuses the credentials: .*Authentication failed.*\|See user name and password in the user mapping\.$/, 'a wrong password');
+$node->sql(q{ALTER USER MAPPING FOR anna SERVER k OPTIONS (SET sasl_password 'burrow-secret')});
+$node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers '@{[ $kafka->sasl_bootstrap ]}')");
+like(steps('kk', q{step, ok, reason, hint}), qr/;authenticate\|f\|Kafka's listener speaks another security protocol: .*\|Compare option security_protocol/, 'another security protocol');
+like($node->sql_error(q{SELECT burrow.check_connection('q')}), qr/42704: server "q" does not exist/, 'no such server');
+$node->sql('REVOKE USAGE ON FOREIGN SERVER k FROM anna');
+like($node->answer_to('anna', q{SELECT burrow.check_connection('k')}), qr/42501: permission denied for foreign server k/, 'who may not');
+
+# the classic trap: the address that the broker gives for itself
+my $far = BurrowTest::Kafka->create('far', config => { 'advertised.listeners' => 'PLAINTEXT://127.0.0.1:1' });
+$node->sql("CREATE SERVER far FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '@{[ $far->bootstrap ]}'); CREATE USER MAPPING FOR PUBLIC SERVER far");
+like(steps('far', q{step || ' ' || subject, ok, reason, hint}), qr/;authenticate PLAINTEXT\|t\|[^;]*;cluster \S+\|t\|\|;broker 1 at 127\.0\.0\.1:1\|f\|the advertised address cannot be reached: Connection refused\|Clients go to the address that the broker has in advertised\.listeners/, 'the advertised address cannot be reached');
+$far->stop;
+
+# ---------------------------------------------------------------- the caller goes
 for my $end ([ 'pg_cancel_backend', qr/canceling statement due to user request/ ], [ 'pg_terminate_backend', qr/terminating connection/ ])
 {
 	my ($function, $expected) = @$end;
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my ($pid) = $session->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
-	$session->query_until(qr/begun/, qq{\\echo begun\nSELECT burrow.peek('orders', server => 'closed');\n\\echo over\n});
+	$session->query_until(qr/begun/, qq{\\echo begun\nSELECT burrow.check_connection('closed');\n\\echo over\n});
 	$node->wait_for('the process', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'burrow first look' AND state = 'active'});
 	$node->sql("SELECT $function($pid)");
 	no_process($function);
