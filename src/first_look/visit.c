@@ -16,6 +16,7 @@
 #include "storage/latch.h"
 
 #include "catalog/nearest.h"
+#include "catalog/sqlstates.h"
 #include "compat.h"
 #include "first_look/look.h"
 #include "first_look/visit.h"
@@ -96,10 +97,8 @@ burrow_visit_reason(const BurrowVisit *visit)
 void
 burrow_visit_fail(const BurrowVisit *visit)
 {
-	const char *sqlstate = burrow_kafka_cause_sqlstate(visit->cause);
-
 	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			(errcode(burrow_sqlstate_pack(burrow_kafka_cause_sqlstate(visit->cause))),
 			 errmsg("could not %s of %s: %s", visit->what, burrow_visit_where(visit), burrow_visit_reason(visit)),
 			 visit->connection_text[0] != '\0' ? errdetail_internal("%s", visit->connection_text) : 0));
 	pg_unreachable();
