@@ -164,6 +164,43 @@ burrow_access_execute(const char *sql, int nargs, Oid *types, Datum *values,
 	return SPI_processed;
 }
 
+Datum
+burrow_access_column(uint64 row, int number)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull);
+}
+
+List *
+burrow_access_rows(uint64 n, BurrowAccessReader read, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	List	   *list = NIL;
+
+	for (uint64 row = 0; row < n; row++)
+		list = lappend(list, read(row));
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
+void *
+burrow_access_find_subscription(const char *select, const char *name, bool lock, BurrowAccessReader read)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	BurrowCatalogAccess access;
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(name)};
+	const char *sql = psprintf("%s WHERE s.name OPERATOR(pg_catalog.=) $1%s", select, lock ? " FOR NO KEY UPDATE" : "");
+	List	   *found;
+
+	if (!burrow_access_begin(&access))
+		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	found = burrow_access_rows(burrow_access_execute(sql, 1, types, values, NULL, SPI_OK_SELECT), read, caller);
+	burrow_access_end(&access);
+	return found != NIL ? linitial(found) : NULL;
+}
+
 /*
  * Not by SPI, because the views ask for each of their rows, and without a change of the
  * user, because everybody may know.

@@ -41,6 +41,17 @@ extern void burrow_access_end(BurrowCatalogAccess *access);
 extern uint64 burrow_access_execute(const char *sql, int nargs, Oid *types, Datum *values,
 									const char *nulls, int expected);
 
+/* Makes something of row number `row` of SPI's result, in the current memory context. */
+typedef void *(*BurrowAccessReader) (uint64 row);
+
+/* A column of such a row that is never NULL. */
+extern Datum burrow_access_column(uint64 row, int number);
+/* What is made of rows 0 to n - 1, in cxt. */
+extern List *burrow_access_rows(uint64 n, BurrowAccessReader read, MemoryContext cxt);
+/* What is made of the subscription of this name, in the current memory context; NULL: there is none.  select:
+ * all up to the condition, where burrow.subscription is s. */
+extern void *burrow_access_find_subscription(const char *select, const char *name, bool lock, BurrowAccessReader read);
+
 /* A primary message; %s: the other version. */
 #define BURROW_OTHER_VERSION \
 	"version \"%s\" of extension \"" BURROW_EXTENSION "\" does not fit the library's version \"" BURROW_VERSION "\""

@@ -26,10 +26,11 @@ const char *const burrow_status_names[] = {
 	[BURROW_STATUS_DISABLED] = "disabled",
 };
 
-/* In the order that read_row() expects. */
-#define COLUMNS \
-	"s.subid, s.name, burrow._role_oid(s.owner), s.owner::text, s.topic, s.handler, burrow._role_oid(s.handler_owner)," \
-	" s.consumer_group, s.join_group, s.uuid::text, coalesce(s.cluster_id, ''), s.commits_untagged, s.system_identifier, s.dboid, s.status, s.options, s.xmin"
+/* None of the columns can be NULL.  In the order that read_row() expects. */
+#define SELECT_SUBSCRIPTION \
+	"SELECT s.subid, s.name, burrow._role_oid(s.owner), s.owner::text, s.topic, s.handler, burrow._role_oid(s.handler_owner)," \
+	" s.consumer_group, s.join_group, s.uuid::text, coalesce(s.cluster_id, ''), s.commits_untagged, s.system_identifier, s.dboid, s.status, s.options, s.xmin" \
+	" FROM burrow.subscription s"
 
 enum
 {
@@ -52,19 +53,10 @@ enum
 	COLUMN_XMIN
 };
 
-/* None of the columns can be NULL. */
-static Datum
-column(uint64 row, int number)
-{
-	bool		isnull;
-
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull);
-}
-
 static char *
 column_text(uint64 row, int number)
 {
-	return TextDatumGetCString(column(row, number));
+	return TextDatumGetCString(burrow_access_column(row, number));
 }
 
 BurrowStatus
@@ -92,40 +84,36 @@ options_text(const char *const *values)
 	return text.data;
 }
 
-/* Row number `row` of SPI's result, made in cxt. */
-static BurrowSubscription *
-read_row(uint64 row, MemoryContext cxt)
+static void *
+read_row(uint64 row)
 {
-	MemoryContext old = MemoryContextSwitchTo(cxt);
 	BurrowSubscription *sub = palloc0(sizeof(BurrowSubscription));
 
-	sub->subid = DatumGetInt32(column(row, COLUMN_SUBID));
+	sub->subid = DatumGetInt32(burrow_access_column(row, COLUMN_SUBID));
 	sub->name = column_text(row, COLUMN_NAME);
-	sub->owner = DatumGetObjectId(column(row, COLUMN_OWNER));
+	sub->owner = DatumGetObjectId(burrow_access_column(row, COLUMN_OWNER));
 	sub->owner_name = column_text(row, COLUMN_OWNER_NAME);
 	sub->topic = column_text(row, COLUMN_TOPIC);
 	sub->handler = column_text(row, COLUMN_HANDLER);
-	sub->handler_owner = DatumGetObjectId(column(row, COLUMN_HANDLER_OWNER));
+	sub->handler_owner = DatumGetObjectId(burrow_access_column(row, COLUMN_HANDLER_OWNER));
 	sub->consumer_group = column_text(row, COLUMN_CONSUMER_GROUP);
-	sub->join_group = DatumGetBool(column(row, COLUMN_JOIN_GROUP));
+	sub->join_group = DatumGetBool(burrow_access_column(row, COLUMN_JOIN_GROUP));
 	strlcpy(sub->uuid, column_text(row, COLUMN_UUID), sizeof(sub->uuid));
 	sub->cluster_id = column_text(row, COLUMN_CLUSTER_ID);
-	sub->commits_untagged = DatumGetBool(column(row, COLUMN_COMMITS_UNTAGGED));
-	sub->system_identifier = (uint64) DatumGetInt64(column(row, COLUMN_SYSTEM_IDENTIFIER));
-	sub->dboid = DatumGetObjectId(column(row, COLUMN_DBOID));
+	sub->commits_untagged = DatumGetBool(burrow_access_column(row, COLUMN_COMMITS_UNTAGGED));
+	sub->system_identifier = (uint64) DatumGetInt64(burrow_access_column(row, COLUMN_SYSTEM_IDENTIFIER));
+	sub->dboid = DatumGetObjectId(burrow_access_column(row, COLUMN_DBOID));
 	sub->status = burrow_subscription_status(column_text(row, COLUMN_STATUS));
 	sub->changed_here =
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(column(row, COLUMN_XMIN)));
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(burrow_access_column(row, COLUMN_XMIN)));
 
-	burrow_options_from_array(DatumGetArrayTypePCopy(column(row, COLUMN_OPTIONS)), sub->values);
+	burrow_options_from_array(DatumGetArrayTypePCopy(burrow_access_column(row, COLUMN_OPTIONS)), sub->values);
 	/* Only their columns know. */
 	sub->values[BURROW_OPTION_CONSUMER_GROUP] = NULL;
 	sub->values[BURROW_OPTION_JOIN_GROUP] = NULL;
 	sub->values[BURROW_OPTION_ENABLED] = NULL;
 	burrow_options_decode(sub->values, &sub->options);
 	sub->options_text = options_text(sub->values);
-
-	MemoryContextSwitchTo(old);
 	return sub;
 }
 
@@ -151,40 +139,23 @@ burrow_subscription_load(int32 subid)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	BurrowCatalogAccess access;
-	BurrowSubscription *sub = NULL;
+	List	   *found;
 	Oid			types[] = {INT4OID};
 	Datum		values[] = {Int32GetDatum(subid)};
 
 	if (!begin_reading(&access))
 		return NULL;
-	if (burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s"
-							  " WHERE s.subid OPERATOR(pg_catalog.=) $1",
-							  1, types, values, NULL, SPI_OK_SELECT) > 0)
-		sub = read_row(0, caller);
+	found = burrow_access_rows(burrow_access_execute(SELECT_SUBSCRIPTION " WHERE s.subid OPERATOR(pg_catalog.=) $1",
+													 1, types, values, NULL, SPI_OK_SELECT),
+							   read_row, caller);
 	burrow_access_end(&access);
-	return sub;
+	return found != NIL ? linitial(found) : NULL;
 }
 
 BurrowSubscription *
 burrow_subscription_find(const char *name, bool lock)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	BurrowCatalogAccess access;
-	BurrowSubscription *sub = NULL;
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(name)};
-
-	if (!burrow_access_begin(&access))
-		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
-	if (burrow_access_execute(lock ?
-							  "SELECT " COLUMNS " FROM burrow.subscription s"
-							  " WHERE s.name OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE" :
-							  "SELECT " COLUMNS " FROM burrow.subscription s"
-							  " WHERE s.name OPERATOR(pg_catalog.=) $1",
-							  1, types, values, NULL, SPI_OK_SELECT) > 0)
-		sub = read_row(0, caller);
-	burrow_access_end(&access);
-	return sub;
+	return burrow_access_find_subscription(SELECT_SUBSCRIPTION, name, lock, read_row);
 }
 
 bool
@@ -199,24 +170,16 @@ burrow_subscription_list_group(const char *group)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	BurrowCatalogAccess access;
-	List	   *list = NIL;
+	List	   *list;
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(group)};
-	uint64		n;
 
 	if (!begin_reading(&access))
 		return NIL;
-	n = burrow_access_execute("SELECT " COLUMNS " FROM burrow.subscription s"
-							  " WHERE s.consumer_group OPERATOR(pg_catalog.=) $1 ORDER BY s.subid",
-							  1, types, values, NULL, SPI_OK_SELECT);
-	for (uint64 i = 0; i < n; i++)
-	{
-		BurrowSubscription *sub = read_row(i, caller);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		list = lappend(list, sub);
-		MemoryContextSwitchTo(old);
-	}
+	list = burrow_access_rows(burrow_access_execute(SELECT_SUBSCRIPTION
+													" WHERE s.consumer_group OPERATOR(pg_catalog.=) $1 ORDER BY s.subid",
+													1, types, values, NULL, SPI_OK_SELECT),
+							  read_row, caller);
 	burrow_access_end(&access);
 	return list;
 }
