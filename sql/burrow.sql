@@ -1085,7 +1085,8 @@ COMMENT ON FUNCTION burrow.why_stuck IS 'what holds up a subscription, since whe
 -- Privileges on all tables (pg_read_all_data, pg_write_all_data) are not meant for what is in these: whoever
 -- writes burrow.subscription has functions run as other roles, and dead letters are their owners' alone.  Row
 -- security without a policy shows no row to anybody but the owner of the tables, as which the views and Burrow's
--- functions read; the trigger holds for roles with BYPASSRLS, too.  Each table has both, and a test looks.
+-- functions read; the trigger holds for roles with BYPASSRLS, too.  Each table has both, and a test looks; they are
+-- spelled out, because a loop would be PL/pgSQL, which a database need not have.
 CREATE FUNCTION burrow._guard() RETURNS trigger
 LANGUAGE C
 AS 'MODULE_PATHNAME', 'burrow_sql_guard';
