@@ -214,7 +214,7 @@ include $(PGXS)
 all: burrow_kafka.so
 
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka -lcrypto
 
 install: install-kafka
 install-kafka: burrow_kafka.so

@@ -201,12 +201,16 @@ static void
 check_pem(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf)
 {
 	char		reason[BURROW_KAFKA_TEXT_MAX];
+	char		warning[BURROW_KAFKA_TEXT_MAX];
 	const char *name;
 
-	if (!kafka->conf_check_pem(conf, &name, reason))
+	if (!kafka->conf_check_pem(conf, &name, reason, warning))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": %s", burrow_server_option_of(name), reason)));
+	if (warning[0] != '\0')
+		ereport(WARNING,
+				(errmsg("option \"%s\": %s", burrow_server_option_of(name), warning)));
 }
 
 /* ---- all options of an object ---- */

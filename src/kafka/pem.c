@@ -2,10 +2,12 @@
  * pem.c
  *	  Certificates and keys that were given as text: are they what they should be?
  *
- * rd_kafka_new() would find out, but a backend must not call it.  librdkafka parses such a text
- * as well where it is set as a certificate object, which starts no thread and opens no file; so
- * each is set once in a configuration that is thrown away.  Whether the key fits the certificate
- * is seen when the client is made.
+ * rd_kafka_new() would find out some of it, but a backend must not call it; and it would say little of
+ * why.  So the texts are read here by the library that librdkafka itself reads them with.  It is given
+ * no name of a file, and nothing of it is kept.
+ *
+ * What cannot work is an error.  What will not work for long, or only with some brokers, is a warning:
+ * the broker decides.
  *
  * Runs in: backends that check properties.
  */
@@ -13,29 +15,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
 #include "kafka/internal.h"
 
-static const struct
-{
-	const char *name;
-	rd_kafka_cert_type_t type;
-	const char *what;
-}			texts[] =
+/* From this version of librdkafka's on, a client shows those who have signed its certificate, too. */
+#define VERSION_SENDS_CHAIN	0x02080000
 
-{
-	{"ssl.ca.pem", RD_KAFKA_CERT_CA, "certificate"},
-	{"ssl.certificate.pem", RD_KAFKA_CERT_PUBLIC_KEY, "certificate"},
-	{"ssl.key.pem", RD_KAFKA_CERT_PRIVATE_KEY, "private key"},
-};
+/* More than a bundle of all the world's authorities has. */
+#define CERTIFICATES_MAX	4096
 
-/* The value, as it is; NULL: it has none, or out of memory.  The caller's to free. */
+/* What is checked, and where the reasons go. */
+typedef struct Check
+{
+	const BurrowKafkaConf *conf;
+	const char *name;			/* the property of which it is said */
+	char	   *error;
+	char	   *warning;
+}			Check;
+
+static bool
+refuse(const Check * check, const char *reason)
+{
+	snprintf(check->error, BURROW_KAFKA_TEXT_MAX, "%s", reason);
+	return false;
+}
+
+/* The value, as it is; NULL: it has none, or out of memory.  The caller's to give to forget(). */
 static char *
 value_of(const BurrowKafkaConf *conf, const char *name)
 {
 	size_t		size = 0;
 	char	   *value;
 
-	if (rd_kafka_conf_get(conf->rk, name, NULL, &size) != RD_KAFKA_CONF_OK || size == 0)
+	if (rd_kafka_conf_get(conf->rk, name, NULL, &size) != RD_KAFKA_CONF_OK || size <= 1)
 		return NULL;
 	value = malloc(size);
 	if (value != NULL && rd_kafka_conf_get(conf->rk, name, value, &size) != RD_KAFKA_CONF_OK)
@@ -46,53 +62,259 @@ value_of(const BurrowKafkaConf *conf, const char *name)
 	return value;
 }
 
-/* In words: OpenSSL's are for those who know it. */
 static void
-explain(const char *text, const char *what, bool passphrase, char *error)
+forget(char *value)
 {
-	bool		encrypted = strstr(text, "ENCRYPTED") != NULL;
-
-	if (strstr(text, "-----BEGIN ") == NULL)
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "it is not in PEM format: there is no line \"-----BEGIN ...-----\"");
-	else if (strcmp(what, "certificate") == 0 && strstr(text, "CERTIFICATE-----") == NULL)
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "there is no certificate in it");
-	else if (strcmp(what, "certificate") != 0 && strstr(text, "PRIVATE KEY-----") == NULL)
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "there is no private key in it");
-	else if (encrypted && !passphrase)
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "the key is encrypted, and no passphrase is given");
-	else if (encrypted)
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "the passphrase does not open the key");
-	else
-		snprintf(error, BURROW_KAFKA_TEXT_MAX, "the %s is damaged", what);
+	if (value != NULL)
+		OPENSSL_cleanse(value, strlen(value));
+	free(value);
 }
 
-bool
-burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error)
+static bool
+given(const BurrowKafkaConf *conf, const char *name)
 {
-	rd_kafka_conf_t *scratch = rd_kafka_conf_new();
-	char	   *passphrase = value_of(conf, "ssl.key.password");
-	bool		fine = true;
-	char		why[BURROW_KAFKA_TEXT_MAX];
+	char	   *value = value_of(conf, name);
+	bool		is_given = value != NULL;
 
-	if (passphrase != NULL)
-		(void) rd_kafka_conf_set(scratch, "ssl.key.password", passphrase, NULL, 0);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && fine; i++)
+	forget(value);
+	return is_given;
+}
+
+/* Without it OpenSSL would ask at a terminal. */
+static int
+give_passphrase(char *room, int size, int writing, void *passphrase)
+{
+	int			len = passphrase != NULL ? (int) strlen(passphrase) : 0;
+
+	if (len == 0 || len > size)
+		return -1;
+	memcpy(room, passphrase, (size_t) len);
+	return len;
+}
+
+/* ---- certificates ---- */
+
+/* All of a text; NULL: the reason was told. */
+static STACK_OF(X509) *
+read_certificates(const Check * check, const char *text)
+{
+	STACK_OF(X509) * all = sk_X509_new_null();
+	BIO		   *bio = BIO_new_mem_buf(text, -1);
+	X509	   *one = NULL;
+	bool		ended;
+
+	ERR_clear_error();
+	while (all != NULL && bio != NULL && sk_X509_num(all) < CERTIFICATES_MAX &&
+		   (one = PEM_read_bio_X509(bio, NULL, give_passphrase, NULL)) != NULL)
+		if (sk_X509_push(all, one) == 0)
+			X509_free(one);
+	ended = one == NULL && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(bio);
+	if (all != NULL && ended && sk_X509_num(all) > 0)
+		return all;
+
+	if (strstr(text, "-----BEGIN ") == NULL)
+		(void) refuse(check, "it is not in PEM format: there is no line \"-----BEGIN ...-----\"");
+	else if (strstr(text, "CERTIFICATE-----") == NULL)
+		(void) refuse(check, "there is no certificate in it");
+	else if (all == NULL || sk_X509_num(all) == 0)
+		(void) refuse(check, "the certificate is damaged");
+	else if (one != NULL)
+		(void) refuse(check, "there are too many certificates in it");
+	else
+		snprintf(check->error, BURROW_KAFKA_TEXT_MAX, "certificate %d in it is damaged", sk_X509_num(all) + 1);
+	sk_X509_pop_free(all, X509_free);
+	return NULL;
+}
+
+static bool
+is_over(const X509 * certificate)
+{
+	return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+}
+
+/* The first of them that is no longer valid, or not yet, counted from 0; -1: none. */
+static int
+find_invalid(STACK_OF(X509) * all)
+{
+	for (int i = 0; i < sk_X509_num(all); i++)
+		if (is_over(sk_X509_value(all, i)) || X509_cmp_current_time(X509_get0_notBefore(sk_X509_value(all, i))) > 0)
+			return i;
+	return -1;
+}
+
+/* "2020-02-01 00:00:00 GMT", from the form that OpenSSL has for people. */
+static void
+print_time(const ASN1_TIME * time, char *text, size_t room)
+{
+	BIO		   *bio = BIO_new(BIO_s_mem());
+	int			len = bio != NULL && ASN1_TIME_print(bio, time) == 1 ? BIO_read(bio, text, (int) room - 1) : 0;
+
+	text[len > 0 ? len : 0] = '\0';
+	BIO_free(bio);
+}
+
+static void
+warn_invalid(const Check * check, STACK_OF(X509) * all, int i)
+{
+	const		X509 *certificate = sk_X509_value(all, i);
+	bool		over = is_over(certificate);
+	char		when[64];
+	char		which[32] = "the certificate";
+
+	print_time(over ? X509_get0_notAfter(certificate) : X509_get0_notBefore(certificate), when, sizeof(when));
+	if (sk_X509_num(all) > 1)
+		snprintf(which, sizeof(which), "certificate %d in it", i + 1);
+	snprintf(check->warning, BURROW_KAFKA_TEXT_MAX, over ? "%s has expired: it was valid until %s" :
+			 "%s is not valid yet: it will be from %s", which, when);
+}
+
+/* Of authorities one that is valid is enough: a bundle may well have some that are not. */
+static bool
+check_authorities(const Check * check, const char *text)
+{
+	STACK_OF(X509) * all = read_certificates(check, text);
+	int			invalid = 0;
+
+	if (all == NULL)
+		return false;
+	while (invalid < sk_X509_num(all) && is_over(sk_X509_value(all, invalid)))
+		invalid++;
+	if (invalid == sk_X509_num(all))
+		warn_invalid(check, all, 0);
+	sk_X509_pop_free(all, X509_free);
+	return true;
+}
+
+/* ---- a client's certificate and its key ---- */
+
+/* NULL: the reason was told. */
+static EVP_PKEY *
+read_key(const Check * check, const char *text)
+{
+	char	   *passphrase = value_of(check->conf, "ssl.key.password");
+	BIO		   *bio = BIO_new_mem_buf(text, -1);
+	EVP_PKEY   *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, passphrase);
+	bool		is_encrypted = strstr(text, "ENCRYPTED") != NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (key == NULL)
 	{
-		char	   *text = value_of(conf, texts[i].name);
+		if (strstr(text, "-----BEGIN ") == NULL)
+			(void) refuse(check, "it is not in PEM format: there is no line \"-----BEGIN ...-----\"");
+		else if (strstr(text, "PRIVATE KEY-----") == NULL)
+			(void) refuse(check, "there is no private key in it");
+		else if (is_encrypted && passphrase == NULL)
+			(void) refuse(check, "the key is encrypted, and no passphrase is given");
+		else if (is_encrypted)
+			(void) refuse(check, "the passphrase does not open the key");
+		else
+			(void) refuse(check, "the private key is damaged");
+	}
+	forget(passphrase);
+	return key;
+}
+
+/* Is each the issuer of the one before, as librdkafka sends them? */
+static bool
+in_order(STACK_OF(X509) * chain)
+{
+	for (int i = 0; i + 1 < sk_X509_num(chain); i++)
+		if (X509_NAME_cmp(X509_get_issuer_name(sk_X509_value(chain, i)),
+						  X509_get_subject_name(sk_X509_value(chain, i + 1))) != 0)
+			return false;
+	return true;
+}
+
+/* Does the key belong to one that is not the first? */
+static bool
+is_of_later(STACK_OF(X509) * chain, EVP_PKEY * key)
+{
+	for (int i = 1; i < sk_X509_num(chain); i++)
+		if (X509_check_private_key(sk_X509_value(chain, i), key) == 1)
+			return true;
+	return false;
+}
+
+static bool
+check_chain(const Check * check, STACK_OF(X509) * chain, EVP_PKEY * key)
+{
+	bool		fits = key == NULL || X509_check_private_key(sk_X509_value(chain, 0), key) == 1;
+	int			invalid = find_invalid(chain);
+
+	if (!fits && is_of_later(chain, key))
+		return refuse(check, "the certificates are in the wrong order: the first must be the client's, and each of the others that of the issuer of the one before");
+	if (!fits)
+		return refuse(check, "the private key does not fit the certificate");
+	if (!in_order(chain))
+		return refuse(check, "the certificates are in the wrong order: each after the first must be that of the issuer of the one before");
+	if (invalid >= 0)
+		warn_invalid(check, chain, invalid);
+	else if (sk_X509_num(chain) > 1 && rd_kafka_version() < VERSION_SENDS_CHAIN)
+		snprintf(check->warning, BURROW_KAFKA_TEXT_MAX,
+				 "librdkafka %s shows brokers the first certificate alone: they must know its issuer themselves", rd_kafka_version_str());
+	return true;
+}
+
+/* Either may be in a file that a superuser has named: then nothing is known of it. */
+static bool
+check_client(Check * check, const char *certificate, const char *key_text)
+{
+	EVP_PKEY   *key = NULL;
+
+	STACK_OF(X509) * chain = NULL;
+	bool		fine = true;
+
+	if (key_text != NULL)
+	{
+		check->name = "ssl.key.pem";
+		key = read_key(check, key_text);
+		fine = key != NULL;
+		if (fine && certificate == NULL && !given(check->conf, "ssl.certificate.location"))
+			fine = refuse(check, "there is no certificate for the key");
+	}
+	if (fine && certificate != NULL)
+	{
+		check->name = "ssl.certificate.pem";
+		chain = read_certificates(check, certificate);
+		fine = chain != NULL;
+		if (fine && key_text == NULL && !given(check->conf, "ssl.key.location"))
+			fine = refuse(check, "there is no private key for the certificate");
+		fine = fine && check_chain(check, chain, key);
+	}
+	ERR_clear_error();
+	sk_X509_pop_free(chain, X509_free);
+	EVP_PKEY_free(key);
+	return fine;
+}
+
+/* ---- all that a configuration has ---- */
+
+bool
+burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error, char *warning)
+{
+	static const char *const authorities[] = {"ssl.ca.pem", "https.ca.pem"};
+	Check		check = {.conf = conf, .error = error, .warning = warning};
+	char	   *certificate = value_of(conf, "ssl.certificate.pem");
+	char	   *key = value_of(conf, "ssl.key.pem");
+	bool		fine = true;
+
+	warning[0] = '\0';
+	for (size_t i = 0; i < sizeof(authorities) / sizeof(authorities[0]) && fine; i++)
+	{
+		char	   *text = value_of(conf, authorities[i]);
 
 		if (text == NULL)
 			continue;
-		*name = texts[i].name;
-		fine = rd_kafka_conf_set_ssl_cert(scratch, texts[i].type, RD_KAFKA_CERT_ENC_PEM, text, strlen(text),
-										  why, sizeof(why)) == RD_KAFKA_CONF_OK;
-		if (!fine)
-			explain(text, texts[i].what, passphrase != NULL, error);
-		memset(text, 0, strlen(text));
-		free(text);
+		check.name = authorities[i];
+		fine = check_authorities(&check, text);
+		forget(text);
 	}
-	if (passphrase != NULL)
-		memset(passphrase, 0, strlen(passphrase));
-	free(passphrase);
-	rd_kafka_conf_destroy(scratch);
+	fine = fine && check_client(&check, certificate, key);
+	forget(certificate);
+	forget(key);
+	*name = check.name;
 	return fine;
 }

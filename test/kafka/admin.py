@@ -35,6 +35,9 @@ from confluent_kafka.admin import (
     OffsetSpec,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 from kafka import KafkaAdminClient
 from kafka import TopicPartition as PythonTopicPartition
@@ -150,27 +153,65 @@ def alter_topic(cluster, topic, config):
     only(cluster.admin.incremental_alter_configs([resource]))
 
 
-def acl(kind, resource, name, operation):
-    """What says that nobody may do this; the broker needs an authorizer."""
+@request
+def configure_brokers(cluster, config):
+    """Of all brokers, while they run."""
+    brokers = cluster.admin.list_topics(timeout=TIMEOUT).brokers
+    for broker in brokers:
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.BROKER, str(broker), incremental_configs=entries)
+        only(cluster.admin.incremental_alter_configs([resource]))
+
+
+@request
+def scram(cluster, user, password, mechanisms):
+    """A user's password for these mechanisms, "SCRAM-SHA-256" or "SCRAM-SHA-512"."""
+    for name in mechanisms:  # in one request a user may not be named twice
+        info = ScramCredentialInfo(ScramMechanism[name.replace("-", "_")], 4096)
+        only(cluster.admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, info, password.encode())]))
+
+
+def acl(kind, resource, name, operation, user="*", permission="DENY"):
+    """A rule; the broker needs an authorizer.  Without a user it says that nobody may do this."""
     return kind(
         ResourceType[resource.upper()],
         name,
         ResourcePatternType.LITERAL,
-        "User:*",
+        f"User:{user}",
         "*",
         AclOperation[operation.upper()],
-        AclPermissionType.DENY,
+        AclPermissionType[permission],
     )
+
+
+def add_rule(cluster, *rule):
+    only(cluster.admin.create_acls([acl(AclBinding, *rule)], request_timeout=TIMEOUT))
+
+
+def drop_rule(cluster, *rule):
+    only(cluster.admin.delete_acls([acl(AclBindingFilter, *rule)], request_timeout=TIMEOUT))
 
 
 @request
 def deny(cluster, resource, name, operation):
-    only(cluster.admin.create_acls([acl(AclBinding, resource, name, operation)], request_timeout=TIMEOUT))
+    add_rule(cluster, resource, name, operation)
 
 
 @request
 def allow(cluster, resource, name, operation):
-    only(cluster.admin.delete_acls([acl(AclBindingFilter, resource, name, operation)], request_timeout=TIMEOUT))
+    drop_rule(cluster, resource, name, operation)
+
+
+@request
+def grant(cluster, user, resource, name, operation):
+    add_rule(cluster, resource, name, operation, user, "ALLOW")
+
+
+@request
+def revoke(cluster, user, resource, name, operation):
+    drop_rule(cluster, resource, name, operation, user, "ALLOW")
 
 
 @request

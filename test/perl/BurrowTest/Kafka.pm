@@ -12,16 +12,19 @@ use IPC::Run ();
 use JSON::PP ();
 use Time::HiRes ();
 
+use BurrowTest::Certificates;
+
 my $programs = abs_path(dirname(__FILE__) . '/../../kafka');
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my @all;
 
 sub _python { return $ENV{BURROW_PYTHON} // croak 'BURROW_PYTHON is not set: run scripts/test tap' }
 
-# BurrowTest::Kafka->create($name, brokers => 1, sasl => 0, formatted => 0, release => undef, config => { name => value })
+# BurrowTest::Kafka->create($name, brokers => 1, sasl => 0, secure => 0, users => {}, formatted => 0, release => undef, config => { name => value })
 #
 # A new cluster that runs.  It is gone when the test ends.  "sasl" gives it other
-# addresses as well, for clients that authenticate: sasl_bootstrap.  "formatted" makes it as
+# addresses as well, for clients that authenticate: sasl_bootstrap.  "secure" gives it two more, with
+# certificates (see "credentials" below), where "users" have PLAIN's passwords.  "formatted" makes it as
 # Kafka's own tool does, with the new group protocol, from "release" 4 on.
 sub create
 {
@@ -37,8 +40,9 @@ sub create
 	push @all, $self;
 	system('rm', '-rf', $self->{dir});    # of an earlier run
 
+	$self->_prepare_tls($options{users} // {}) if $options{secure};
 	my $config = $options{config} // {};
-	my $out = $self->_broker('start', '--brokers', $self->{brokers}, (map { $options{$_} ? "--$_" : () } qw(sasl formatted)), map { "$_=$config->{$_}" } sort keys %$config);
+	my $out = $self->_broker('start', '--brokers', $self->{brokers}, (map { $options{$_} ? "--$_" : () } qw(sasl secure formatted)), map { "$_=$config->{$_}" } sort keys %$config);
 	$out =~ /^bootstrap (\S+)/m or croak "no bootstrap address in: $out";
 	$self->{bootstrap} = $1;
 	for my $id (1 .. $self->{brokers})
@@ -136,6 +140,53 @@ sub delete_records
 # allowed either.  Brokers hear of it a little later than this returns.
 sub deny { my ($self, $name, $operation, $resource) = @_; return $self->ask(deny => resource => $resource // 'topic', name => $name, operation => $operation) }
 sub allow { my ($self, $name, $operation, $resource) = @_; return $self->ask(allow => resource => $resource // 'topic', name => $name, operation => $operation) }
+
+# ---------------------------------------------------------------- credentials
+
+# Of a cluster with secure => 1.  Addresses: tls_bootstrap is for SASL over TLS, mutual_bootstrap for
+# clients that have a certificate, whose common name is the user.
+sub tls_bootstrap { my ($self) = @_; return $self->_broker('tls') =~ s/\s+$//r }
+sub mutual_bootstrap { my ($self) = @_; return $self->_broker('mutual') =~ s/\s+$//r }
+
+# Who signs the brokers' certificates and those of clients: BurrowTest::Certificates.
+sub authority { return $_[0]{authority} }
+
+sub _prepare_tls
+{
+	my ($self, $users) = @_;
+	my $dir = "$self->{dir}/tls";
+	system('mkdir', '-p', $self->{dir}) == 0 or croak "cannot make $self->{dir}";
+	$self->{authority} = BurrowTest::Certificates->create($dir, 'ca');
+	$self->{authority}->issue('broker', names => 'DNS:localhost,IP:127.0.0.1');
+	PostgreSQL::Test::Utils::append_to_file("$dir/users", join '', map { "$_ $users->{$_}\n" } sort keys %$users);
+	return;
+}
+
+# From now on the brokers show this certificate to those who connect, on both kinds of addresses.
+sub show_certificate
+{
+	my ($self, $certificate) = @_;
+	return $self->ask(configure_brokers => config => { map { ("listener.name.$_.ssl.keystore.location" => abs_path($certificate->{file})) } qw(ssl sasl_ssl) });
+}
+
+# From now on clients' certificates are to be signed by this authority, and no other's are.
+sub trust
+{
+	my ($self, $authority) = @_;
+	return $self->ask(configure_brokers => config => { 'listener.name.ssl.ssl.truststore.location' => abs_path($authority->file) });
+}
+
+# A user's password for SCRAM, of both kinds.
+sub set_scram
+{
+	my ($self, $user, $password, @mechanisms) = @_;
+	return $self->ask(scram => user => $user, password => $password, mechanisms => [ @mechanisms ? @mechanisms : qw(SCRAM-SHA-256 SCRAM-SHA-512) ]);
+}
+
+# $kafka->grant($user, 'topic' | 'group' | 'cluster', $name, 'read' | 'describe' | ...), and revoke.  The name of the cluster is
+# "kafka-cluster", and "*" is all of a kind.
+sub grant { my ($self, $user, $resource, $name, $operation) = @_; return $self->ask(grant => user => $user, resource => $resource, name => $name, operation => $operation) }
+sub revoke { my ($self, $user, $resource, $name, $operation) = @_; return $self->ask(revoke => user => $user, resource => $resource, name => $name, operation => $operation) }
 
 # ---------------------------------------------------------------- messages
 
