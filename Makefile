@@ -88,11 +88,13 @@ OBJS = $(CORE_OBJS) \
 	src/launcher/discovery.o \
 	src/dry_run/fetch.o \
 	src/dry_run/dry_run.o \
+	src/first_look/access_check.o \
 	src/first_look/check.o \
 	src/first_look/first_look.o \
 	src/first_look/look.o \
 	src/first_look/peek.o \
 	src/first_look/probe.o \
+	src/first_look/step.o \
 	src/first_look/topics.o \
 	src/first_look/visit.o \
 	src/consumer/shutdown.o \

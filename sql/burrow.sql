@@ -425,6 +425,7 @@ COMMENT ON FUNCTION burrow.topics IS 'the topics of a Kafka cluster, how many me
 
 CREATE FUNCTION burrow.check_connection(
 	server name DEFAULT NULL,
+	subscription text DEFAULT NULL,
 	OUT step text,
 	OUT subject text,
 	OUT ok boolean,

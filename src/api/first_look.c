@@ -48,12 +48,13 @@ PG_FUNCTION_INFO_V1(burrow_sql_check_connection);
 
 /* ---- the process ---- */
 
+/* As this role, which the caller may be. */
 static void
-look_at(FunctionCallInfo fcinfo, const char *function, BurrowLook *look, BurrowAskedPut put, const void *arg)
+look_at(FunctionCallInfo fcinfo, const char *function, Oid role, BurrowLook *look, BurrowAskedPut put, const void *arg)
 {
 	BurrowServerTrouble trouble;
-	BurrowServer *server = burrow_server_find(GetUserId(), look->server, &trouble);
-	BurrowLookArgs args = {.dboid = MyDatabaseId, .role = GetUserId()};
+	BurrowServer *server = burrow_server_find(role, look->server, &trouble);
+	BurrowLookArgs args = {.dboid = MyDatabaseId, .role = role};
 	BurrowAsked asked;
 	BackgroundWorkerHandle *handle = NULL;
 	StringInfoData request;
@@ -183,7 +184,7 @@ burrow_sql_peek(PG_FUNCTION_ARGS)
 	look.start_from = burrow_start_from_normalize(&burrow_options[BURROW_OPTION_START_FROM],
 												  burrow_call_required_text(&call, "start_from"));
 	look.server = server_name(&call);
-	look_at(fcinfo, "burrow.peek()", &look, put_message, NULL);
+	look_at(fcinfo, "burrow.peek()", GetUserId(), &look, put_message, NULL);
 	return (Datum) 0;
 }
 
@@ -273,7 +274,7 @@ burrow_sql_topics(PG_FUNCTION_ARGS)
 	begin(&call, fcinfo, "burrow.topics()");
 	look.server = server_name(&call);
 	load_consumers(look.server, &consumers);
-	look_at(fcinfo, "burrow.topics()", &look, put_topic, &consumers);
+	look_at(fcinfo, "burrow.topics()", GetUserId(), &look, put_topic, &consumers);
 	return (Datum) 0;
 }
 
@@ -299,14 +300,44 @@ put_step(ReturnSetInfo *rsinfo, StringInfo row, const void *arg)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* The subscription, whose owner connects to its server; NULL: none is asked about. */
+static const BurrowSubscription *
+find_subscription(const BurrowCall *call, const char *server)
+{
+	char	   *name = burrow_call_text(call, "subscription");
+	const BurrowSubscription *sub;
+
+	if (name == NULL)
+		return NULL;
+	if (server != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options \"%s\" and \"%s\" cannot be used together", "server", "subscription"),
+				 errhint("A subscription has its own server.")));
+	sub = burrow_call_subscription(name, false);
+	if (sub->changed_here)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot check subscription \"%s\" in the transaction that changed it", sub->name),
+				 errdetail("The change takes effect when the transaction commits.")));
+	return sub;
+}
+
 Datum
 burrow_sql_check_connection(PG_FUNCTION_ARGS)
 {
 	BurrowCall	call;
 	BurrowLook	look = {.kind = BURROW_LOOK_CHECK};
+	const BurrowSubscription *sub;
 
 	begin(&call, fcinfo, "burrow.check_connection()");
 	look.server = server_name(&call);
-	look_at(fcinfo, "burrow.check_connection()", &look, put_step, NULL);
+	sub = find_subscription(&call, look.server);
+	if (sub != NULL)
+	{
+		look.server = sub->options.server;
+		look.subid = sub->subid;
+	}
+	look_at(fcinfo, "burrow.check_connection()", sub != NULL ? sub->owner : GetUserId(), &look, put_step, NULL);
 	return (Datum) 0;
 }

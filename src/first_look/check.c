@@ -12,12 +12,12 @@
  */
 #include "postgres.h"
 
-#include "libpq/pqformat.h"
 #include "miscadmin.h"
 
+#include "first_look/access_check.h"
 #include "first_look/check.h"
 #include "first_look/probe.h"
-#include "runtime/answer.h"
+#include "first_look/step.h"
 
 /* All of it, a connection, the first question, and one to a broker. */
 #define ALL_SECONDS		60
@@ -26,20 +26,6 @@
 #define BROKER_MS		5000
 
 #define MOST_BROKERS	1000
-
-static void
-report(const char *step, const char *subject, bool ok, const char *reason, const char *hint)
-{
-	StringInfoData answer;
-
-	burrow_answer_begin(&answer);
-	burrow_answer_put_text(&answer, step);
-	burrow_answer_put_text(&answer, subject);
-	pq_sendbyte(&answer, ok ? 1 : 0);
-	burrow_answer_put_text(&answer, reason);
-	burrow_answer_put_text(&answer, hint);
-	burrow_answer_send(&answer);
-}
 
 static const char *
 option(const BurrowVisit *visit, const char *name)
@@ -73,15 +59,15 @@ check_endpoint(const BurrowEndpoint *endpoint)
 	burrow_probe_run(endpoint, CONNECT_MS, &reach);
 	if (reach.n == 0)
 	{
-		report("resolve", endpoint->host, false, reach.unresolved,
-			   "Correct the name in bootstrap_servers, or the name service of the database server's machine.");
+		burrow_step_report("resolve", endpoint->host, false, reach.unresolved,
+						   "Correct the name in bootstrap_servers, or the name service of the database server's machine.");
 		return;
 	}
 	for (int i = 0; i < reach.n; i++)
-		report("resolve", endpoint->host, true, reach.addresses[i], NULL);
+		burrow_step_report("resolve", endpoint->host, true, reach.addresses[i], NULL);
 	for (int i = 0; i < reach.n; i++)
-		report("connect", psprintf("%s port %s", reach.addresses[i], endpoint->port), reach.refused[i] == NULL,
-			   reach.refused[i], reach.refused[i] != NULL ? connect_hint(reach.refused[i]) : NULL);
+		burrow_step_report("connect", psprintf("%s port %s", reach.addresses[i], endpoint->port), reach.refused[i] == NULL,
+						   reach.refused[i], reach.refused[i] != NULL ? connect_hint(reach.refused[i]) : NULL);
 }
 
 static void
@@ -153,13 +139,13 @@ ask_for_brokers(BurrowVisit *visit, BurrowKafkaBroker *brokers)
 	{
 		if (burrow_visit_wait(visit, until))
 			continue;
-		report("authenticate", protocol_text(visit), false,
-			   visit->connection_text[0] == '\0' ? burrow_visit_reason(visit) :
-			   psprintf("%s: %s", burrow_visit_reason(visit), visit->connection_text),
-			   cause_hint(visit));
+		burrow_step_report("authenticate", protocol_text(visit), false,
+						   visit->connection_text[0] == '\0' ? burrow_visit_reason(visit) :
+						   psprintf("%s: %s", burrow_visit_reason(visit), visit->connection_text),
+						   cause_hint(visit));
 		return -1;
 	}
-	report("authenticate", protocol_text(visit), true, psprintf("librdkafka %s", visit->kafka->version()), NULL);
+	burrow_step_report("authenticate", protocol_text(visit), true, psprintf("librdkafka %s", visit->kafka->version()), NULL);
 	return n;
 }
 
@@ -170,8 +156,8 @@ check_cluster(const BurrowVisit *visit)
 {
 	char	   *id = visit->kafka->cluster_id(visit->client, BURROW_VISIT_ASK_MS);
 
-	report("cluster", id, id != NULL, id == NULL ? "no id was told" : NULL,
-		   id == NULL ? "Kafka has ids since 0.10.1." : NULL);
+	burrow_step_report("cluster", id, id != NULL, id == NULL ? "no id was told" : NULL,
+					   id == NULL ? "Kafka has ids since 0.10.1." : NULL);
 	if (id != NULL)
 		visit->kafka->free_text(id);
 }
@@ -194,18 +180,18 @@ check_broker(BurrowVisit *visit, const BurrowKafkaBroker *broker)
 		connected |= reach.refused[i] == NULL;
 	visit->text[0] = '\0';
 	if (reach.n == 0)
-		report("broker", subject, false, psprintf("the advertised name cannot be resolved: %s", reach.unresolved), ADVERTISED_HINT);
+		burrow_step_report("broker", subject, false, psprintf("the advertised name cannot be resolved: %s", reach.unresolved), ADVERTISED_HINT);
 	else if (!connected)
-		report("broker", subject, false, psprintf("the advertised address cannot be reached: %s", reach.refused[0]), ADVERTISED_HINT);
+		burrow_step_report("broker", subject, false, psprintf("the advertised address cannot be reached: %s", reach.refused[0]), ADVERTISED_HINT);
 	else if (!visit->kafka->visit->broker_answers(visit->client, broker->id, BROKER_MS, visit->text))
-		report("broker", subject, false, visit->text[0] != '\0' ? visit->text : "it does not answer",
-			   "The address can be connected to, but no Kafka answers there as this client: see the broker's log, and whether the port is that of another listener.");
+		burrow_step_report("broker", subject, false, visit->text[0] != '\0' ? visit->text : "it does not answer",
+						   "The address can be connected to, but no Kafka answers there as this client: see the broker's log, and whether the port is that of another listener.");
 	else
-		report("broker", subject, true, NULL, NULL);
+		burrow_step_report("broker", subject, true, NULL, NULL);
 }
 
 void
-burrow_check_run(BurrowVisit *visit)
+burrow_check_run(BurrowVisit *visit, int32 subid)
 {
 	BurrowKafkaBroker *brokers = palloc(sizeof(BurrowKafkaBroker) * MOST_BROKERS);
 	int			n;
@@ -218,7 +204,9 @@ burrow_check_run(BurrowVisit *visit)
 	check_cluster(visit);
 	for (int i = 0; i < n && !is_over(visit); i++)
 		check_broker(visit, &brokers[i]);
+	if (subid != 0 && !is_over(visit))
+		burrow_access_check_run(visit, subid);
 	if (is_over(visit))
 		ereport(WARNING,
-				(errmsg("the check was ended after %d s: not all brokers were asked", ALL_SECONDS)));
+				(errmsg("the check was ended after %d s", ALL_SECONDS)));
 }

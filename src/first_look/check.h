@@ -7,6 +7,7 @@
 
 #include "first_look/visit.h"
 
-extern void burrow_check_run(BurrowVisit *visit);
+/* subid: also what this subscription needs; 0: of none. */
+extern void burrow_check_run(BurrowVisit *visit, int32 subid);
 
 #endif							/* BURROW_FIRST_LOOK_CHECK_H */

@@ -108,7 +108,7 @@ burrow_first_look_main(Datum arg)
 			burrow_topics_run(&visit);
 			break;
 		case BURROW_LOOK_CHECK:
-			burrow_check_run(&visit);
+			burrow_check_run(&visit, look.subid);
 			break;
 	}
 	burrow_answer_end();

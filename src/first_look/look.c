@@ -21,6 +21,7 @@ burrow_look_write(StringInfo request, const BurrowLook *look)
 	initStringInfo(&body);
 	pq_sendint32(&body, look->kind);
 	pq_sendint32(&body, look->n);
+	pq_sendint32(&body, look->subid);
 	pq_sendint32(&body, look->server_sum);
 	burrow_answer_put_text(&body, look->server);
 	burrow_answer_put_text(&body, look->topic);
@@ -49,6 +50,7 @@ burrow_look_read(const char *request, BurrowLook *look)
 	appendBinaryStringInfo(&body, request + sizeof(len), (int) pg_ntoh32(len));
 	look->kind = (BurrowLookKind) pq_getmsgint(&body, 4);
 	look->n = (int32) pq_getmsgint(&body, 4);
+	look->subid = (int32) pq_getmsgint(&body, 4);
 	look->server_sum = pq_getmsgint(&body, 4);
 	look->server = get_text(&body);
 	look->topic = get_text(&body);

@@ -30,6 +30,7 @@ typedef struct BurrowLook
 {
 	BurrowLookKind kind;
 	int32		n;
+	int32		subid;			/* CHECK: a subscription, or 0 */
 	uint32		server_sum;
 	const char *server;
 	const char *topic;

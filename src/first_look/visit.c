@@ -32,15 +32,13 @@
 void
 burrow_visit_open(BurrowVisit *visit, const BurrowServer * server, int messages)
 {
-	int			wake_write;
-
 	memset(visit, 0, sizeof(*visit));
 	visit->kafka = burrow_kafka_library();
 	visit->server = server;
 	visit->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BURROW_LOOK_SECONDS * 1000);
 	visit->what = "connect";
-	burrow_kafka_client_make_pipe(&visit->wake_read, &wake_write);
-	visit->client = burrow_kafka_client_open_visitor(visit->kafka, server, wake_write, messages);
+	burrow_kafka_client_make_pipe(&visit->wake_read, &visit->wake_write);
+	visit->client = burrow_kafka_client_open_visitor(visit->kafka, server, visit->wake_write, messages);
 }
 
 const char *
@@ -90,8 +88,13 @@ burrow_visit_wait(BurrowVisit *visit, TimestampTz until)
 const char *
 burrow_visit_reason(const BurrowVisit *visit)
 {
-	return visit->cause != BURROW_CAUSE_NO_ANSWER || visit->text[0] == '\0' ?
-		burrow_kafka_cause_words(visit->cause) : visit->text;
+	/*
+	 * what a broker has said begins so; the rest is librdkafka's own, that there was no answer in
+	 * time
+	 */
+	bool		said = strncmp(visit->text, "Broker:", 7) == 0;
+
+	return visit->cause == BURROW_CAUSE_NO_ANSWER && said ? visit->text : burrow_kafka_cause_words(visit->cause);
 }
 
 void
@@ -100,7 +103,8 @@ burrow_visit_fail(const BurrowVisit *visit)
 	ereport(ERROR,
 			(errcode(burrow_sqlstate_pack(burrow_kafka_cause_sqlstate(visit->cause))),
 			 errmsg("could not %s of %s: %s", visit->what, burrow_visit_where(visit), burrow_visit_reason(visit)),
-			 visit->connection_text[0] != '\0' ? errdetail_internal("%s", visit->connection_text) : 0));
+			 visit->connection_text[0] != '\0' ? errdetail_internal("%s", visit->connection_text) :
+			 visit->text[0] != '\0' ? errdetail_internal("%s", visit->text) : 0));
 	pg_unreachable();
 }
 

@@ -26,6 +26,7 @@ typedef struct BurrowVisit
 	TimestampTz down_until;		/* no broker can be connected to: it is not waited for longer; 0:
 								 * not so */
 	int			wake_read;
+	int			wake_write;
 
 	const char *what;			/* is being done: "list topics" */
 	char		text[BURROW_KAFKA_TEXT_MAX];	/* why it has failed; "": no answer */

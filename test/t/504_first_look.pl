@@ -3,7 +3,8 @@
 
 use BurrowTest;
 
-my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1);
+my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1,
+	config => { 'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer', 'allow.everyone.if.no.acl.found' => 'true' });
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 my $limit = 10;		# seconds, BURROW_LOOK_SECONDS
 
@@ -172,13 +173,42 @@ $node->sql("CREATE SERVER far FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_ser
 like(steps('far', q{step || ' ' || subject, ok, reason, hint}), qr/;authenticate PLAINTEXT\|t\|[^;]*;cluster \S+\|t\|\|;broker 1 at 127\.0\.0\.1:1\|f\|the advertised address cannot be reached: Connection refused\|Clients go to the address that the broker has in advertised\.listeners/, 'the advertised address cannot be reached');
 $far->stop;
 
-# ---------------------------------------------------------------- the caller goes
+# what a subscription needs
+my $group = $node->group_of('orders');
+sub needs_of
+{
+	my ($subscription, $role) = @_;
+	my $sql = "SELECT step, subject, ok, reason FROM burrow.check_connection(subscription => '$subscription') WHERE step IN ('topic', 'group')";
+	return ($role ? $node->answer_to($role, $sql) : $node->sql($sql)) =~ tr/\n/;/r;
+}
+is(needs_of('orders'), "topic|orders|t|;group|$group|t|", 'topic and group of a subscription');
+is(needs_of('both'), 'topic|^o|t|;group|' . $node->group_of('both') . '|t|', 'of a pattern');
+$node->sql(q{SELECT burrow.subscribe('missing', 'h', enabled => false)});
+is(needs_of('missing'), 'topic|missing|f|Kafka has no such topic, or does not show it to this client', 'no such topic');
+$kafka->deny('orders', 'READ');
+$node->wait_for('the topic to be denied', sub { needs_of('orders') eq 'topic|orders|f|Kafka has no such topic, or does not show it to this client' });
+$kafka->allow('orders', 'READ');
+$kafka->deny($group, 'DESCRIBE', 'group');
+$node->wait_for('the group to be denied', sub { needs_of('orders') =~ /^topic\|orders\|t\|;group\|\Q$group\E\|f\|.*authorization failed/i });
+is($node->sql(q{SELECT count(*) > 0 FROM burrow.peek('orders')}), 't', 'a look needs no group');
+$kafka->allow($group, 'DESCRIBE', 'group');
+like(needs_of('orders', 'anna'), qr/42501: must be owner of subscription "orders"/, "somebody else's");
+is(needs_of('many', 'anna') =~ s/;.*//r, 'topic|many|t|', "one's own");
+like($node->sql_error(q{SELECT burrow.check_connection('k', 'orders')}), qr/22023: options "server" and "subscription" cannot be used together/, 'a server and a subscription');
+like($node->sql_error(q{SELECT burrow.check_connection(subscription => 'order')}), qr/42704: subscription "order" does not exist.*HINT:  Perhaps you meant "orders"/s, 'no such subscription');
+
+# an IPv6 address, in whatever way it cannot be reached
+$node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers '[::1]:1')");
+like(steps('kk'), qr/^resolve ::1\|t;connect ::1 port 1\|f;authenticate PLAINTEXT\|f$/, 'an IPv6 address');
+
+# ---------------------------------------------------------------- the caller goes; and nobody answers
+$kafka->suspend;
 for my $end ([ 'pg_cancel_backend', qr/canceling statement due to user request/ ], [ 'pg_terminate_backend', qr/terminating connection/ ])
 {
 	my ($function, $expected) = @$end;
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my ($pid) = $session->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
-	$session->query_until(qr/begun/, qq{\\echo begun\nSELECT burrow.check_connection('closed');\n\\echo over\n});
+	$session->query_until(qr/begun/, qq{\\echo begun\nSELECT burrow.check_connection();\n\\echo over\n});
 	$node->wait_for('the process', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'burrow first look' AND state = 'active'});
 	$node->sql("SELECT $function($pid)");
 	no_process($function);
@@ -186,6 +216,8 @@ for my $end ([ 'pg_cancel_backend', qr/canceling statement due to user request/ 
 	pass("$function of the caller ends both");
 	eval { $session->quit };
 }
+fails(q{SELECT burrow.peek('orders')}, qr/08006: could not list the topics of the cluster of burrow\.bootstrap_servers: Kafka does not answer/, 'the time is up', $limit + 10);
+$kafka->continue;
 
 # no process; no library
 $node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 0");
