@@ -788,7 +788,7 @@ FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
 	LEFT JOIN (
 		SELECT q.subid,
-			pg_catalog.sum(q.lag)::bigint AS lag,
+			LEAST(pg_catalog.sum(q.lag), 9223372036854775807)::bigint AS lag,
 			pg_catalog.max(CASE
 				WHEN q.lag = 0 OR q.age < 0 THEN 0
 				ELSE q.age

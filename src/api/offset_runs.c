@@ -18,6 +18,7 @@
 
 #include "catalog/done_set.h"
 #include "compat.h"
+#include "core/offset.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_offset_runs);
 
@@ -31,7 +32,7 @@ make_run(TypeCacheEntry *type, const BurrowOffsetRun *run)
 	if (run->last == PG_INT64_MAX)
 		upper.infinite = true;
 	else
-		upper.val = Int64GetDatum(run->last + 1);
+		upper.val = Int64GetDatum(burrow_offset_after(run->last));
 	return burrow_make_range(type, &lower, &upper);
 }
 

@@ -178,7 +178,7 @@ mind_stragglers(const BurrowConsumer *c)
 static int64
 next_to_read(const BurrowPartition *part)
 {
-	return part->state == BURROW_PARTITION_ACTIVE ? part->tracker.last_offset + 1 : part->start.offset;
+	return part->state == BURROW_PARTITION_ACTIVE ? burrow_tracker_position(&part->tracker) : part->start.offset;
 }
 
 static bool

@@ -32,7 +32,7 @@ burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, cons
 {
 	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
 	km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
-	int64		position = part->tracker.last_offset + 1;
+	int64		position = burrow_tracker_position(&part->tracker);
 	bool		first = part->fetch.failing_since == 0;
 
 	if (first)
@@ -142,7 +142,7 @@ look_at(const BurrowConsumer *c, BurrowPartition *part)
 	BurrowKafkaMessage m;
 
 	part->fetch.look_at = c->now + BURROW_PROBE_US;
-	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, part->tracker.last_offset + 1, LOOK_MS, &m))
+	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, burrow_tracker_position(&part->tracker), LOOK_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			break;

@@ -28,6 +28,7 @@
 #include "catalog/seek_request.h"
 #include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
+#include "core/offset.h"
 #include "dead_letter/key_parking.h"
 #include "delivery/retry.h"
 #include "offsets/lag.h"
@@ -157,7 +158,7 @@ set_obstacle(const BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
 static void
 take_error(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
 {
-	int64		position = part->tracker.last_offset + 1;
+	int64		position = burrow_tracker_position(&part->tracker);
 	MemoryContext old = MemoryContextSwitchTo(c->message_cxt);
 
 	if (km->fault == BURROW_KAFKA_FAULT_GAP)
@@ -465,9 +466,9 @@ skip_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",
-						c->sub->name, (long long) (seek.offset - o->offset), part->topic, part->partition),
+						c->sub->name, (long long) (burrow_offset_count(o->offset, seek.offset)), part->topic, part->partition),
 				 errdetail("%s", o->message)));
-		BURROW_COUNT(c->slot, offsets_skipped, seek.offset - o->offset);
+		BURROW_COUNT(c->slot, offsets_skipped, burrow_offset_count(o->offset, seek.offset));
 	}
 	burrow_status_stop(BURROW_STOP_RESTART);
 }

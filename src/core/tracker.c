@@ -29,6 +29,7 @@
 #include "core/tracker.h"
 
 #include "core/check.h"
+#include "core/offset.h"
 
 #define SEGMENT_END(segment)	((segment)->base + BURROW_TRACKER_SEGMENT_SLOTS)
 
@@ -112,7 +113,7 @@ burrow_tracker_init(BurrowTracker *t, int64_t start, uint64_t window)
 	t->first = t->last = t->retired = t->free = NULL;
 	t->head = t->tail = 0;
 	t->window = window;
-	t->last_offset = start - 1;
+	t->last_offset = burrow_offset_before(start);
 	t->head_offset = t->durable_offset = start;
 	t->start_lsn = t->head_lsn = 0;
 	t->has_end = false;
@@ -256,7 +257,7 @@ burrow_tracker_advance(BurrowTracker *t, uint64_t flushed)
 			break;
 		if (state != BURROW_SLOT_DONE && state > t->head_lsn)
 			t->head_lsn = state;
-		move_head(t, slot->offset + 1, flushed);
+		move_head(t, burrow_offset_after(slot->offset), flushed);
 		if (++t->head == SEGMENT_END(segment))
 		{
 			t->first = segment->next;
@@ -283,6 +284,12 @@ int64_t
 burrow_tracker_head(const BurrowTracker *t)
 {
 	return t->head_offset;
+}
+
+int64_t
+burrow_tracker_position(const BurrowTracker *t)
+{
+	return burrow_offset_after(t->last_offset);
 }
 
 uint64_t

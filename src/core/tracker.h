@@ -180,6 +180,9 @@ extern uint64_t burrow_tracker_flush_target(const BurrowTracker *t);
  * Looks at every slot. */
 extern uint64_t burrow_tracker_highest_lsn(const BurrowTracker *t);
 
+/* The offset to take next: all below it is taken, or there is no such message. */
+extern int64_t burrow_tracker_position(const BurrowTracker *t);
+
 /* Messages taken and not passed by the done head. */
 extern uint64_t burrow_tracker_depth(const BurrowTracker *t);
 

@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/done_set.h"
+#include "core/offset.h"
 #include "dry_run/fetch.h"
 #include "offsets/gap.h"
 #include "offsets/seek.h"
@@ -414,7 +415,7 @@ take_turn(DryFetch *f, DryPartition *part)
 		switch (f->kafka->poll_queue(part->queue, &km))
 		{
 			case BURROW_KAFKA_MESSAGE:
-				part->start = km.offset + 1;
+				part->start = burrow_offset_after(km.offset);
 				if (!burrow_offset_set_contains(&part->skip, km.offset))
 					return copy_message(f, part, &km);
 				deadline = deadline_from_now();

@@ -17,6 +17,7 @@
 
 #include "catalog/options.h"
 #include "catalog/start_from.h"
+#include "core/offset.h"
 #include "first_look/peek.h"
 #include "runtime/answer.h"
 #include "runtime/transaction.h"
@@ -181,7 +182,7 @@ take_turn(Peek *peek, PeekPartition *p)
 				/* one that came later: what was there before is compacted away */
 				if (km.offset < p->end)
 					send_message(peek, p, &km);
-				p->next = km.offset + 1;
+				p->next = burrow_offset_after(km.offset);
 				return;
 			case BURROW_KAFKA_END:
 				p->next = p->end;

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "core/offset.h"
 #include "offsets/gap.h"
 
 const char *
@@ -15,7 +16,7 @@ burrow_gap_bounds_text(int64 low, int64 end)
 		return psprintf("The topic holds no message of this partition; the next one will have offset %lld.",
 						(long long) end);
 	return psprintf("The topic holds offsets %lld to %lld of this partition.",
-					(long long) low, (long long) end - 1);
+					(long long) low, (long long) burrow_offset_before(end));
 }
 
 BurrowHalt

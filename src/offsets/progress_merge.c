@@ -102,7 +102,7 @@ is_due(const BurrowConsumer *c, BurrowPartition *part)
 	{
 		/* all that was done before has left the rows, or will at their next write */
 		part->merge.base = part->commit.ndone;
-		part->merge.mark = part->tracker.last_offset + 1;
+		part->merge.mark = burrow_tracker_position(&part->tracker);
 		part->merge.wanted = false;
 		return false;
 	}
@@ -149,7 +149,7 @@ burrow_progress_merge_run(const BurrowConsumer *c, BurrowPartition *part)
 	if (!burrow_positions_store(c, &position, 1, false))
 		return false;
 	record_chunks(part);
-	part->merge.mark = part->tracker.last_offset + 1;
+	part->merge.mark = burrow_tracker_position(&part->tracker);
 	return true;
 }
 

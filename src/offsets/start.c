@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 
 #include "catalog/start_from.h"
+#include "core/offset.h"
 #include "offsets/gap.h"
 #include "offsets/lookup.h"
 #include "offsets/offset_commit.h"
@@ -338,10 +339,10 @@ skip_gap(const BurrowConsumer *c, BurrowPartition *part)
 	/* what is done beyond the start is not given up */
 	for (size_t i = 0; i < part->skip.nruns && part->skip.runs[i].first < part->identity.log_start_offset; i++)
 	{
-		n += part->skip.runs[i].first - from;
-		from = Min(part->skip.runs[i].last, part->identity.log_start_offset - 1) + 1;
+		n += burrow_offset_count(from, part->skip.runs[i].first);
+		from = Min(burrow_offset_after(part->skip.runs[i].last), part->identity.log_start_offset);
 	}
-	n += part->identity.log_start_offset - from;
+	n += burrow_offset_count(from, part->identity.log_start_offset);
 	ereport(WARNING,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 			 errmsg("subscription \"%s\" skips %lld offsets of topic \"%s\" partition %d",

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 
 #include "core/kafka_time.h"
+#include "core/offset.h"
 #include "offsets/gap.h"
 #include "offsets/lookup.h"
 #include "offsets/seek.h"
@@ -178,7 +179,7 @@ check_id(const BurrowConsumer *c, BurrowPartition *part)
 static void
 check_end(const BurrowConsumer *c, BurrowPartition *part)
 {
-	int64		known = Max(part->start.offset, part->identity.last_read_offset + 1);
+	int64		known = Max(part->start.offset, burrow_offset_after(part->identity.last_read_offset));
 
 	if (known > part->end.offset)
 		halt(c, part, part->start.offset,

@@ -17,6 +17,7 @@
 
 #include "utils/builtins.h"
 
+#include "core/offset.h"
 #include "partition/obstacle.h"
 
 /* Longest wait for an answer of the broker's. */
@@ -68,7 +69,7 @@ burrow_obstacle_too_large(const char *topic, int32 partition, const BurrowKafkaM
 	o->message = psprintf("message at offset %lld of topic \"%s\" partition %d is too large",
 						  (long long) km->offset, topic, partition);
 	o->detail = psprintf("It has %zu bytes of key and %zu bytes of value.", km->key_len, km->value_len);
-	o->beyond = km->offset + 1;
+	o->beyond = burrow_offset_after(km->offset);
 	return o;
 }
 
@@ -122,10 +123,11 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 {
 	BurrowKafkaMessage m;
 	char		text[BURROW_KAFKA_TEXT_MAX];
+	int64		between;
 	int64		offset;
 	int64		low;
 
-	if (o->kind != BURROW_OBSTACLE_DATA || (o->beyond >= 0 && o->beyond <= o->inside + 1))
+	if (o->kind != BURROW_OBSTACLE_DATA || (o->beyond >= 0 && o->beyond <= burrow_offset_after(o->inside)))
 		return true;
 	/* no batch reaches beyond the end, and behind it nothing would answer */
 	if (o->beyond < 0)
@@ -135,12 +137,13 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 			o->beyond = -1;
 			return has_failed(o);
 		}
-		o->beyond = Max(o->beyond, o->inside + 1);
+		o->beyond = Max(o->beyond, burrow_offset_after(o->inside));
 		o->failures = 0;
 		return false;
 	}
 
-	offset = o->step < o->beyond - o->inside ? o->inside + o->step : o->inside + (o->beyond - o->inside) / 2;
+	between = burrow_offset_count(o->inside, o->beyond);
+	offset = burrow_offset_later(o->inside, o->step < between ? o->step : between / 2);
 	switch (kafka->look(metadata_client, topic, partition, offset, LOOK_TIMEOUT_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
@@ -165,7 +168,7 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 			break;
 	}
 	o->failures = 0;
-	return o->beyond <= o->inside + 1;
+	return o->beyond <= burrow_offset_after(o->inside);
 }
 
 int64
@@ -190,7 +193,7 @@ burrow_obstacle_halt(const BurrowObstacle *o, const char *subscription, const ch
 	if (o->beyond >= 0)
 	{
 		halt.hint = psprintf("Resuming halts again, unless it was mended in Kafka.  To give up offsets %lld to %lld and go on behind them: SELECT burrow.seek(%s, %s, %d, %lld);",
-							 (long long) o->offset, (long long) o->beyond - 1,
+							 (long long) o->offset, (long long) burrow_offset_before(o->beyond),
 							 quote_literal_cstr(subscription), quote_literal_cstr(topic), partition, (long long) o->beyond);
 		halt.remedy = BURROW_REMEDY_SEEK;
 		halt.seek_to = o->beyond;

@@ -284,7 +284,7 @@ burrow_partition_publish(const BurrowConsumer *c, BurrowPartition *part)
 	slot = &burrow_partitions[part->slot];
 	head = burrow_tracker_head(&part->tracker);
 
-	burrow_end_publish(c, &part->end, Max(head, part->tracker.last_offset + 1));
+	burrow_end_publish(c, &part->end, Max(head, burrow_tracker_position(&part->tracker)));
 
 	pg_atomic_write_u64(&slot->committed, (uint64) part->commit.acknowledged);
 	pg_atomic_write_u64(&slot->processed, (uint64) head);

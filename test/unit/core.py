@@ -470,6 +470,13 @@ def kafka_cause_words(cause):
     return _kafka_cause_text["words"](cause).decode()
 
 
+# ---- offsets
+
+offset_after = declare(c.c_int64, "shim_offset_after", c.c_int64)
+offset_before = declare(c.c_int64, "shim_offset_before", c.c_int64)
+offset_later = declare(c.c_int64, "shim_offset_later", c.c_int64, c.c_int64)
+offset_count = declare(c.c_int64, "shim_offset_count", c.c_int64, c.c_int64)
+
 # ---- topic_id
 
 

@@ -11,6 +11,7 @@
 #include "core/frame.h"
 #include "core/histogram.h"
 #include "core/letter_headers.h"
+#include "core/offset.h"
 #include "core/offset_set.h"
 #include "core/parking.h"
 #include "core/progress_row.h"
@@ -179,6 +180,32 @@ void
 shim_progress_row_init(BurrowProgressRow *row)
 {
 	burrow_progress_row_init(row, resize);
+}
+
+/* ---- offset ---- */
+
+int64_t
+shim_offset_after(int64_t offset)
+{
+	return burrow_offset_after(offset);
+}
+
+int64_t
+shim_offset_before(int64_t offset)
+{
+	return burrow_offset_before(offset);
+}
+
+int64_t
+shim_offset_later(int64_t offset, int64_t n)
+{
+	return burrow_offset_later(offset, n);
+}
+
+int64_t
+shim_offset_count(int64_t from, int64_t until)
+{
+	return burrow_offset_count(from, until);
 }
 
 /* ---- frame: sizes, so that the tests' idea of the layout is checked ---- */
