@@ -223,6 +223,15 @@ store_topic_ids(int32 subid, Datum uuid, const BurrowPosition *positions, int n)
 							  lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
 
+static bool
+any_new_id(const BurrowPosition *positions, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (positions[i].has_new_id)
+			return true;
+	return false;
+}
+
 static void
 store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, bool settle)
 {
@@ -252,7 +261,7 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 							  " AND p.partition OPERATOR(pg_catalog.=) w.partition"
 							  " AND p.lane OPERATOR(pg_catalog.>=) 0",
 							  4, types, values, NULL, SPI_OK_DELETE);
-	if (settle)
+	if (settle || any_new_id(positions, n))
 		store_topic_ids(subid, values[1], positions, n);
 	burrow_access_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done, seen_offset, seen_time)"
 						  " SELECT $1, w.topic, w.partition, -1, w.low, w.done, w.seen_offset, w.seen_time"

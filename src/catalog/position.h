@@ -26,8 +26,8 @@ typedef struct BurrowPosition
 	BurrowOffsetSet done;		/* done beyond it */
 	int64		seen_offset;	/* a message that was read; -1: none */
 	int64		seen_ms;		/* and its timestamp; BURROW_KAFKA_NO_TIME: none */
-	BurrowTopicId topic_id;		/* of the topic that it is a position in; from load, and for
-								 * settle */
+	BurrowTopicId topic_id;		/* of the topic that it is a position in */
+	bool		has_new_id;		/* for store: that is not stored yet */
 	bool		alone;			/* from load: there is the consumer's row and no other */
 } BurrowPosition;
 
@@ -44,8 +44,8 @@ extern bool burrow_position_exists(int32 subid, const char *topic);
 extern void burrow_position_store(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
 /*
  * The same, and the workers' rows of these partitions are deleted: what they said is in
- * these positions.  No worker may have a message of theirs.  Here alone the topics' ids are
- * stored, too (burrow.topic_identity): a position moves on within the topic in which it began.
+ * these positions.  No worker may have a message of theirs.  The topics' ids are always
+ * stored here (burrow.topic_identity): a position moves on within the topic in which it began.
  */
 extern void burrow_position_settle(int32 subid, const char *uuid, const BurrowPosition *positions, int n);
 

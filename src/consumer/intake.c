@@ -33,6 +33,7 @@
 #include "delivery/retry.h"
 #include "offsets/lag.h"
 #include "offsets/topic_identity.h"
+#include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/message.h"
@@ -506,6 +507,10 @@ pass_obstacles(const BurrowConsumer *c)
 	if (!any)
 		obstructed_since = 0;
 	if (part == NULL || part->intake.obstacle->again_at > c->now)
+		return false;
+	/* of another topic it is no gap: the next start says so */
+	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP &&
+		!burrow_topic_watch_has_looked(c, part->intake.obstacle->noticed_at))
 		return false;
 	skips = c->sub->options.skip_gaps && part->intake.obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)

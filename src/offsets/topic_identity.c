@@ -269,6 +269,7 @@ burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position
 	position->seen_offset = part->identity.last_read_offset;
 	position->seen_ms = part->identity.last_read_timestamp;
 	position->topic_id = id_to_keep(part);
+	position->has_new_id = strcmp(position->topic_id.text, part->identity.kept_topic_id.text) != 0;
 }
 
 void
@@ -283,6 +284,7 @@ void
 burrow_topic_identity_stored(const BurrowConsumer *c, BurrowPartition *part)
 {
 	part->identity.stored_at = c->now;
+	part->identity.kept_topic_id = id_to_keep(part);
 }
 
 bool

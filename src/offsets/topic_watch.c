@@ -14,8 +14,11 @@
  *	 id of a topic that came before or after the one that it was found in: at worst with
  *	 that of an older one, which the next look finds out.  The id is stored with the position, in
  *	 one transaction.
- * - While partitions run, their topics are asked for every 10 s.  One that has changed makes the
- *	 consumer start anew.
+ * - While partitions run, their topics are asked for every 10 s, and at once when a fetch finds
+ *	 that the log does not hold what comes next.  One that has changed makes the consumer start anew.
+ * - Where the question before the start has failed, those that follow find out a change from the id
+ *	 that was kept.  If none was, the first that is told is believed to be the position's, as it would
+ *	 be at another start.
  *
  * Nothing waits for an answer: it is an event.  Where ids are not told (librdkafka before 2.3,
  * Kafka before 2.8) nothing is asked, or nothing follows from it.
@@ -26,6 +29,7 @@
 #include "offsets/topic_watch.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "partition/turn.h"
 
 /* librdkafka gives up then. */
 #define ANSWER_TIMEOUT_MS	3000
@@ -41,6 +45,10 @@ static uint64 watch_asked;
 
 /* When to ask for these next; 0: at once. */
 static TimestampTz watch_at;
+
+/* When that question was asked, and the last one that was answered or has failed. */
+static TimestampTz watch_asked_at;
+static TimestampTz watch_answered_at;
 
 typedef bool (*Filter) (const BurrowConsumer *c, const BurrowPartition *part);
 
@@ -191,8 +199,14 @@ take_ids(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 static bool
 runs(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery &&
-		burrow_topic_id_is_known(&part->topic_id.now);
+	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery;
+}
+
+/* The id that its topic had, as far as that is known. */
+static const BurrowTopicId *
+expected(const BurrowPartition *part)
+{
+	return burrow_topic_id_is_known(&part->topic_id.now) ? &part->topic_id.now : &part->identity.kept_topic_id;
 }
 
 static bool
@@ -212,9 +226,27 @@ burrow_topic_watch_run(const BurrowConsumer *c)
 	if (watch_at <= c->now)
 	{
 		watch_at = c->now + WATCH_US;
+		watch_asked_at = c->now;
 		watch_asked = ask(c, runs, text);
+		/* that it cannot be asked is an answer, too */
+		if (watch_asked == 0)
+			watch_answered_at = c->now;
 	}
 	return watch_asked == 0 ? watch_at : 0;
+}
+
+bool
+burrow_topic_watch_has_looked(const BurrowConsumer *c, TimestampTz since)
+{
+	if (!c->kafka->tells_topic_ids() || watch_answered_at >= since)
+		return true;
+	/* one under way wakes us */
+	if (watch_asked == 0)
+	{
+		watch_at = 0;
+		burrow_turn_again();
+	}
+	return false;
 }
 
 static void
@@ -223,16 +255,23 @@ look(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	dlist_iter	iter;
 
 	watch_asked = 0;
+	watch_answered_at = watch_asked_at;
 	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 		const BurrowKafkaTopicPartition *item = runs(c, part) ? find(&event->list, part->topic) : NULL;
+		const BurrowTopicId *known = expected(part);
 
-		if (item == NULL || !burrow_topic_id_differs(&part->topic_id.now, &item->topic_id))
+		if (item == NULL || !burrow_topic_id_is_known(&item->topic_id))
 			continue;
+		if (!burrow_topic_id_differs(known, &item->topic_id))
+		{
+			part->topic_id.now = item->topic_id;
+			continue;
+		}
 		ereport(LOG,
 				(errmsg("subscription \"%s\" starts anew: topic \"%s\" was made anew", c->sub->name, part->topic),
-				 errdetail("Its id is %s, and was %s.", item->topic_id.text, part->topic_id.now.text)));
+				 errdetail("Its id is %s, and was %s.", item->topic_id.text, known->text)));
 		burrow_status_stop(BURROW_STOP_RESTART);
 		return;
 	}

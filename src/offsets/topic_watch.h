@@ -12,6 +12,9 @@
 extern void burrow_topic_watch_identify(const BurrowConsumer *c);
 /* Asks, now and then, whether those that run are still the same.  When it is next due. */
 extern TimestampTz burrow_topic_watch_run(const BurrowConsumer *c);
+/* Has a question for them that was asked then or later been answered, or has it failed?  If not, one is asked
+ * for in the next turn. */
+extern bool burrow_topic_watch_has_looked(const BurrowConsumer *c, TimestampTz since);
 /* An answer has come. */
 extern void burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 

@@ -63,7 +63,8 @@ typedef struct BurrowPartitionIdentity
 	int64		last_read_offset;	/* the last message that was taken, in this epoch or before;
 									 * -1: none */
 	int64		last_read_timestamp;	/* its timestamp; BURROW_KAFKA_NO_TIME: none */
-	BurrowTopicId kept_topic_id;	/* kept with the position that it goes on from */
+	BurrowTopicId kept_topic_id;	/* kept with the position that it goes on from, or was stored
+									 * last */
 	TimestampTz stored_at;		/* when they were stored last */
 	bool		unknown_to_broker;	/* Kafka said that it is not there: what comes may be another
 									 * topic's and is not taken */
@@ -74,7 +75,7 @@ typedef struct BurrowPartitionTopicId
 {
 	uint64		asked_tag;		/* of the question for it, not answered yet; 0: none */
 	bool		identified;		/* it was, or cannot be asked: the rest may be asked */
-	BurrowTopicId now;			/* as it was then */
+	BurrowTopicId now;			/* as it was then, or was told first after that */
 } BurrowPartitionTopicId;
 
 /* Commits: offsets/offset_commit.c's.  Offsets are those next to be read; -1: none. */
