@@ -43,6 +43,8 @@
 #define MAX_WAIT_US		INT64CONST(8000000)
 /* Between two attempts. */
 #define PAUSE_MS		100
+/* Partitions that have no answer for so long are left out: the others have theirs. */
+#define PATIENCE_US		INT64CONST(2000000)
 
 typedef struct DryPartition
 {
@@ -54,6 +56,7 @@ typedef struct DryPartition
 	int64		low;			/* of the log, if located */
 	int64		end;
 	BurrowKafkaPartition *queue;	/* NULL: there is nothing to read */
+	const char *trouble;		/* why it is left out; NULL: it is not */
 } DryPartition;
 
 typedef struct DryFetch
@@ -91,13 +94,8 @@ static void locate_all(DryFetch *f, const BurrowKafkaList *commits);
 static void
 take_commits(DryFetch *f, const BurrowKafkaEvent *event)
 {
-	const char *reason = event->error != 0 ? event->text : NULL;
-
-	for (int i = 0; i < event->list.n && reason == NULL; i++)
-		if (event->list.items[i].error != 0)
-			reason = event->list.items[i].error_text;
-	if (reason != NULL)
-		strlcpy(f->text, reason, sizeof(f->text));
+	if (event->error != 0)
+		strlcpy(f->text, event->text, sizeof(f->text));
 	else
 		locate_all(f, &event->list);
 }
@@ -182,6 +180,13 @@ compare_parts(const void *a, const void *b)
 	return order != 0 ? order : x->partition - y->partition;
 }
 
+static void
+leave_out(DryPartition *part, const char *what, const char *reason)
+{
+	if (part->trouble == NULL)
+		part->trouble = psprintf("%s: %s", what, reason);
+}
+
 /* The group's commits have come.  As in the consumer, the rows are read after that. */
 static void
 locate_all(DryFetch *f, const BurrowKafkaList *commits)
@@ -214,13 +219,6 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	MemoryContextSwitchTo(cxt);
 
 	logs = burrow_start_choice_ask_logs(f->kafka, f->client, f->sub, commits, rows, errors, f->text);
-	for (int i = 0; logs != NULL && i < commits->n; i++)
-	{
-		if (errors[i] == NULL)
-			continue;
-		strlcpy(f->text, errors[i], sizeof(f->text));
-		logs = NULL;
-	}
 	if (logs == NULL)
 	{
 		f->parts = NULL;
@@ -230,14 +228,19 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	{
 		DryPartition *part = &f->parts[i];
 
-		if (!burrow_seek_decide(&seeks, part->topic, part->partition, &part->start, &part->located))
+		if (commits->items[i].error != 0)
+			leave_out(part, "could not get the committed offset", commits->items[i].error_text);
+		else if (errors[i] != NULL)
+			leave_out(part, "could not look up what the partition holds", errors[i]);
+		else if (!burrow_seek_decide(&seeks, part->topic, part->partition, &part->start, &part->located))
 			locate(f, part, &option, &commits->items[i], &rows[i], others, &logs[i]);
 	}
 	qsort(f->parts, f->nparts, sizeof(DryPartition), compare_parts);
 }
 
 /* Asks for what is neither stored here nor in the group: ends, and starts that are to be looked
- * up, or the log's where they are known.  False: Kafka has not answered. */
+ * up, or the log's where they are known.  Those that have no answer are left out.  False: Kafka has not
+ * answered. */
 static bool
 look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
 {
@@ -245,18 +248,22 @@ look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
 	for (int i = 0; i < f->nparts; i++)
 	{
 		DryPartition *part = &f->parts[i];
-		int64		which = ends ? BURROW_KAFKA_LATEST : part->located ? BURROW_KAFKA_EARLIEST : part->start;
+		int64		which = ends ? BURROW_KAFKA_LATEST :
+		part->located || part->trouble != NULL ? BURROW_KAFKA_EARLIEST : part->start;
 
 		if (!f->kafka->list_set(list, i, part->topic, part->partition, which, NULL, 0))
 			return false;
 	}
-	if (!burrow_start_choice_look_up(f->kafka, f->client, list, f->text))
+	if (!f->kafka->list_offsets(f->client, list, ASK_TIMEOUT_MS, f->text))
 		return false;
 	for (int i = 0; i < f->nparts; i++)
 	{
 		DryPartition *part = &f->parts[i];
 
-		if (ends)
+		if (list->items[i].error != 0 || list->items[i].offset < 0)
+			leave_out(part, psprintf("could not %s", f->what),
+					  list->items[i].error != 0 ? list->items[i].error_text : "no offset was returned");
+		else if (ends)
 			part->end = list->items[i].offset;
 		else
 		{
@@ -330,15 +337,51 @@ check_bounds(DryFetch *f, DryPartition *part)
 	}
 }
 
+/* Are all partitions known, or those that ever will be?  Says which are not. */
+static bool
+has_enough(DryFetch *f, TimestampTz patience)
+{
+	const DryPartition *first = NULL;
+	int			n = 0;
+
+	for (int i = 0; i < f->nparts; i++)
+	{
+		if (f->parts[i].trouble == NULL)
+			continue;
+		first = first != NULL ? first : &f->parts[i];
+		n++;
+	}
+	if (n == 0)
+		return true;
+	if (n == f->nparts || GetCurrentTimestamp() < patience)
+	{
+		strlcpy(f->text, first->trouble, sizeof(f->text));
+		return false;
+	}
+	ereport(WARNING,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("%d of %d partitions are left out", n, f->nparts),
+			 errdetail("Topic \"%s\" partition %d: %s.", first->topic, first->partition, first->trouble)));
+	return true;
+}
+
 static void
 locate_partitions(DryFetch *f)
 {
 	TimestampTz deadline = deadline_from_now();
+	TimestampTz patience = GetCurrentTimestamp() + PATIENCE_US;
 
-	while (!find_out(f))
+	while (!find_out(f) || !has_enough(f, patience))
 		wait_for_kafka(f, deadline);
 	for (int i = 0; i < f->nparts; i++)
-		check_bounds(f, &f->parts[i]);
+	{
+		DryPartition *part = &f->parts[i];
+
+		if (part->trouble != NULL)
+			part->start = part->end = 0;
+		else
+			check_bounds(f, part);
+	}
 }
 
 /* ---- the messages ---- */

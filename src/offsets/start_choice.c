@@ -161,21 +161,3 @@ burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClien
 	}
 	return logs;
 }
-
-bool
-burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-							BurrowKafkaList *list, char *text)
-{
-	if (!kafka->list_offsets(metadata_client, list, LOOK_UP_TIMEOUT_MS, text))
-		return false;
-	for (int i = 0; i < list->n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &list->items[i];
-
-		if (item->error == 0 && item->offset >= 0)
-			continue;
-		strlcpy(text, item->error != 0 ? item->error_text : "no offset was returned", BURROW_KAFKA_TEXT_MAX);
-		return false;
-	}
-	return true;
-}

@@ -11,10 +11,6 @@
 #include "core/start_position.h"
 #include "kafka/kafka.h"
 
-/* Has the broker turn special offsets and times into offsets, all of them, or says why not. */
-extern bool burrow_start_choice_look_up(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-										BurrowKafkaList *list, char *text);
-
 /* What Kafka and the database say together of where a partition starts. */
 typedef struct BurrowStartChoice
 {

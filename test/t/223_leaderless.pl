@@ -84,6 +84,12 @@ wait_for_reason('first');
 # ---- one that is moved: what is to be moved is looked at before the group is joined
 $node->sql(qq{SELECT burrow.seek('sought', 'sought', $_, 0)}) foreach 0, 2;
 produce('sought', 1);
+
+# a dry run has what can be had, and says what it leaves out
+my ($status, $out, $err) = $node->psql('postgres', q{SELECT string_agg(format('%s:%s', partition, "offset"), ' ' ORDER BY partition) FROM burrow.dry_run('sought', 20)});
+is("$status $out", '0 0:0 1:1', 'a dry run has the messages of the others');
+like($err, qr/WARNING: +2 of 6 partitions are left out\nDETAIL: +Topic "sought" partition 2: could not look up where partitions start: .*\.$/, 'and says which it leaves out');
+
 $node->sql(q{SELECT burrow.resume('sought')});
 $node->wait_for('the message of the moved partition again, and the new one of another',
 	q{SELECT count(*) = 8 FROM got WHERE topic = 'sought'});
