@@ -165,21 +165,42 @@ load(BurrowConsumer *c, MemoryContext *cxt)
 	return sub;
 }
 
-/* There was no cluster that the owner may use.  False: that is still so, and the state says why. */
+/* What an attempt to find the cluster has found. */
+typedef struct ServerLook
+{
+	MemoryContext cxt;
+	bool		found;
+} ServerLook;
+
+static void
+look_for_server(const BurrowConsumer *c, void *arg)
+{
+	ServerLook *look = arg;
+
+	MemoryContextSwitchTo(look->cxt);
+	look->found = find_server_anew(c->sub);
+}
+
+/*
+ * There was no cluster that the owner may use.  False: that is still so, and the state says why.  It may be so
+ * for days: an attempt in vain keeps nothing.
+ */
 static bool
 find_server(BurrowConsumer *c)
 {
-	MemoryContext old;
+	ServerLook	look = {AllocSetContextCreate(sub_cxt, "burrow server", ALLOCSET_SMALL_SIZES)};
+	bool		looked = burrow_status_try(c, look_for_server, &look, "look for the Kafka cluster");
 
-	burrow_transaction_begin();
-	old = MemoryContextSwitchTo(sub_cxt);
-	if (find_server_anew(c->sub))
+	if (looked && look.found)
+	{
 		ereport(LOG, (errmsg("subscription \"%s\" may connect to Kafka now", c->sub->name)));
-	MemoryContextSwitchTo(old);
-	burrow_transaction_commit(c->turn_cxt);
-	if (c->sub->server != NULL)
 		return true;
-	burrow_status_fail(c, c->sub->server_trouble.sqlstate, c->sub->server_trouble.message);
+	}
+	if (looked)
+		burrow_status_fail(c, c->sub->server_trouble.sqlstate, c->sub->server_trouble.message);
+	c->sub->server = NULL;
+	c->sub->server_trouble = (BurrowServerTrouble) {0};
+	MemoryContextDelete(look.cxt);
 	return false;
 }
 

@@ -1,0 +1,39 @@
+# A consumer that waits for a cluster looks for it in the catalog, which somebody may have locked: it waits for a
+# second, says so, and goes on by itself.
+
+use BurrowTest;
+
+my $kafka = BurrowTest::Kafka->create('kafka');
+my $node = BurrowTest::Node->create('main');
+$kafka->create_topic('locked', 1);
+$kafka->produce('locked', { value => 'x' });
+$node->sql(<<"SQL");
+CREATE ROLE anna LOGIN;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA burrow TO anna;
+CREATE SERVER k FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '@{[ $kafka->bootstrap ]}');
+GRANT USAGE ON FOREIGN SERVER k TO anna;
+CREATE USER MAPPING FOR anna SERVER k;
+CREATE TABLE got (value text);
+GRANT INSERT ON got TO anna;
+CREATE FUNCTION keep(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES (\$1)';
+SET ROLE anna;
+SELECT burrow.subscribe('locked', 'keep', server => 'k', commit_interval => '100 ms');
+SQL
+$node->wait_for('the message', 'SELECT count(*) = 1 FROM got');
+$node->sql('REVOKE USAGE ON FOREIGN SERVER k FROM anna');
+$node->wait_for_state('locked', 'retrying');
+my ($pid, $said) = split /\|/, $node->sql(q{SELECT consumer_pid, last_error FROM burrow.subscriptions});
+note($said);
+
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE pg_foreign_server IN ACCESS EXCLUSIVE MODE');
+$node->wait_for('the lock to be noticed', q{SELECT last_error ~ 'could not look for the Kafka cluster: canceling statement due to lock timeout' FROM burrow.subscriptions});
+is($node->sql('SELECT consumer_pid, state FROM burrow.subscriptions'), "$pid|retrying", 'the same process waits');
+$holder->query_safe('COMMIT');
+$holder->quit;
+$node->wait_for('the other reason again', q{SELECT last_error !~ 'lock timeout' FROM burrow.subscriptions});
+$node->sql('GRANT USAGE ON FOREIGN SERVER k TO anna');
+$kafka->produce('locked', { value => 'y' });
+$node->wait_for('the next message', 'SELECT count(*) = 2 FROM got');
+$node->stop;
+done_testing();
