@@ -230,10 +230,12 @@ burrow_subscription_keep_untagged(int32 subid, const char *uuid)
 	burrow_access_end(&access);
 }
 
-/* For format(): the subscription's name, the halt's topic and partition, seek_to, and a group that it could have. */
+/* For format(): the subscription's name, the halt's topic and partition, seek_to, a group that it could have, and
+ * seeks. */
 static const char *const remedies[] = {
 	[BURROW_REMEDY_RESUME] = "SELECT burrow.resume(%1$L);",
 	[BURROW_REMEDY_SEEK] = "SELECT burrow.seek(%1$L, %2$L, %3$s, %4$s);",
+	[BURROW_REMEDY_SEEK_SOME] = "SELECT burrow.seek(%1$L, %2$L, p, o) FROM (VALUES %6$s) AS w (p, o);",
 	[BURROW_REMEDY_SEEK_BEGINNING] = "SELECT burrow.seek(%1$L, '-infinity');",
 	[BURROW_REMEDY_GROUP] = "SELECT burrow.alter(%1$L, consumer_group => %5$L), burrow.resume(%1$L);",
 	[BURROW_REMEDY_DEAD_LETTER] = "SELECT burrow.alter(%1$L, on_failure => 'dead_letter'), burrow.resume(%1$L);",
@@ -246,11 +248,11 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 	BurrowCatalogAccess access;
 	const char *texts[] = {
 		halt->topic, halt->sqlstate, halt->message, halt->detail, halt->hint, halt->context,
-		remedies[halt->remedy], halt->public_message
+		remedies[halt->remedy], halt->public_message, halt->seeks
 	};
-	Oid			types[12];
-	Datum		values[12];
-	char		nulls[12 + 1];
+	Oid			types[13];
+	Datum		values[13];
+	char		nulls[13 + 1];
 
 	Assert(halt->remedy != BURROW_REMEDY_SEEK ||
 		   (halt->topic != NULL && halt->partition >= 0 && halt->seek_to >= 0));
@@ -260,30 +262,30 @@ burrow_subscription_halt(int32 subid, const BurrowHalt *halt)
 		nulls[i] = texts[i] != NULL ? ' ' : 'n';
 		values[i] = texts[i] != NULL ? CStringGetTextDatum(burrow_encoding_valid(texts[i])) : (Datum) 0;
 	}
-	types[8] = INT4OID;
-	values[8] = Int32GetDatum(halt->partition);
-	nulls[8] = halt->partition >= 0 ? ' ' : 'n';
-	types[9] = INT8OID;
-	values[9] = Int64GetDatum(halt->offset);
-	nulls[9] = halt->offset >= 0 ? ' ' : 'n';
+	types[9] = INT4OID;
+	values[9] = Int32GetDatum(halt->partition);
+	nulls[9] = halt->partition >= 0 ? ' ' : 'n';
 	types[10] = INT8OID;
-	values[10] = Int64GetDatum(halt->seek_to);
-	nulls[10] = ' ';
-	types[11] = INT4OID;
-	values[11] = Int32GetDatum(subid);
+	values[10] = Int64GetDatum(halt->offset);
+	nulls[10] = halt->offset >= 0 ? ' ' : 'n';
+	types[11] = INT8OID;
+	values[11] = Int64GetDatum(halt->seek_to);
 	nulls[11] = ' ';
-	nulls[12] = '\0';
+	types[12] = INT4OID;
+	values[12] = Int32GetDatum(subid);
+	nulls[12] = ' ';
+	nulls[13] = '\0';
 
 	if (!burrow_access_begin(&access))
 		return;
 	burrow_access_execute("UPDATE burrow.subscription SET status = 'halted',"
 						  " error_topic = $1, error_sqlstate = $2, error_message = $3,"
 						  " error_detail = $4, error_hint = $5, error_context = $6,"
-						  " error_next_statement = pg_catalog.format($7, name, $1, $9, $11,"
-						  " pg_catalog.concat(pg_catalog.left(consumer_group, 200), '-', uuid)),"
-						  " error_public_message = $8, error_partition = $9, error_offset = $10,"
+						  " error_next_statement = pg_catalog.format($7, name, $1, $10, $12,"
+						  " pg_catalog.concat(pg_catalog.left(consumer_group, 200), '-', uuid), $9),"
+						  " error_public_message = $8, error_partition = $10, error_offset = $11,"
 						  " error_at = pg_catalog.clock_timestamp()"
-						  " WHERE subid OPERATOR(pg_catalog.=) $12"
+						  " WHERE subid OPERATOR(pg_catalog.=) $13"
 						  " AND status OPERATOR(pg_catalog.<>) 'disabled'",
 						  lengthof(types), types, values, nulls, SPI_OK_UPDATE);
 	burrow_access_end(&access);

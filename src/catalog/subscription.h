@@ -61,6 +61,7 @@ typedef enum BurrowRemedy
 {
 	BURROW_REMEDY_RESUME = 0,	/* when the cause, which is not in the subscription, is gone */
 	BURROW_REMEDY_SEEK,			/* the partition goes on at seek_to */
+	BURROW_REMEDY_SEEK_SOME,	/* the topic's partitions go on as seeks says */
 	BURROW_REMEDY_SEEK_BEGINNING,	/* all partitions go on where the topic begins */
 	BURROW_REMEDY_GROUP,		/* another consumer group */
 	BURROW_REMEDY_DEAD_LETTER	/* the message becomes a dead letter */
@@ -85,6 +86,8 @@ typedef struct BurrowHalt
 	const char *context;
 	BurrowRemedy remedy;
 	int64		seek_to;		/* for BURROW_REMEDY_SEEK */
+	const char *seeks;			/* for BURROW_REMEDY_SEEK_SOME: partitions and offsets, as rows of
+								 * VALUES */
 } BurrowHalt;
 
 /* In the current memory context.  Needs a transaction with an active snapshot; uses SPI.

@@ -97,9 +97,11 @@ seen(const BurrowPartition *part)
 	return part->identity.last_read_offset;
 }
 
-/* What is known of the log belongs to another one: all of this one is new. */
+/* What is known of the log belongs to another one: all of this one is new.  seeks: the same is true of other
+ * partitions; NULL: of this one alone. */
 static void
-halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *message, const char *detail)
+halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *message, const char *detail,
+	 const char *seeks)
 {
 	BurrowHalt	halt = {
 		.topic = part->topic,
@@ -109,8 +111,9 @@ halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const c
 		.message = message,
 		.detail = detail,
 		.hint = BURROW_HINT_SEEK,
-		.remedy = BURROW_REMEDY_SEEK,
+		.remedy = seeks != NULL ? BURROW_REMEDY_SEEK_SOME : BURROW_REMEDY_SEEK,
 		.seek_to = part->identity.log_start_offset,
+		.seeks = seeks,
 	};
 
 	burrow_status_halt(&halt);
@@ -158,21 +161,49 @@ compare(const BurrowConsumer *c, char *text)
 			halt(c, part, part->start.offset,
 				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
-						  (long long) part->identity.last_read_offset, (long long) ms, (long long) part->identity.last_read_timestamp));
+						  (long long) part->identity.last_read_offset, (long long) ms, (long long) part->identity.last_read_timestamp),
+				 NULL);
 	}
 	c->kafka->list_free(list);
 	return ok;
 }
 
-/* The position is of another topic. */
+static bool
+is_of_another_topic(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return is_old(c, part) && burrow_topic_id_differs(&part->topic_id.now, &part->identity.kept_topic_id);
+}
+
+/* All positions in this topic that are of another one, to where the logs begin; NULL: there is one only. */
+static const char *
+seeks_of_topic(const BurrowConsumer *c, const char *topic)
+{
+	StringInfoData seeks;
+	dlist_iter	iter;
+	int			n = 0;
+
+	initStringInfo(&seeks);
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		const BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (strcmp(part->topic, topic) == 0 && is_of_another_topic(c, part))
+			appendStringInfo(&seeks, "%s(%d, %lld)", n++ > 0 ? ", " : "", part->partition,
+							 (long long) part->identity.log_start_offset);
+	}
+	return n > 1 ? seeks.data : NULL;
+}
+
+/* The position is of another topic, and so are most likely those in its other partitions. */
 static void
 check_id(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (burrow_topic_id_differs(&part->topic_id.now, &part->identity.kept_topic_id))
+	if (is_of_another_topic(c, part))
 		halt(c, part, part->start.offset,
 			 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
 			 psprintf("The topic's id is %s, and was %s when it was read.",
-					  part->topic_id.now.text, part->identity.kept_topic_id.text));
+					  part->topic_id.now.text, part->identity.kept_topic_id.text),
+			 seeks_of_topic(c, part->topic));
 }
 
 /* The log ends before what we know of it. */
@@ -186,7 +217,8 @@ check_end(const BurrowConsumer *c, BurrowPartition *part)
 			 psprintf("offset %lld of topic \"%s\" partition %d is beyond its end",
 					  (long long) known, part->topic, part->partition),
 			 psprintf("The topic was made anew or has lost messages: this partition ends at offset %lld.",
-					  (long long) part->end.offset));
+					  (long long) part->end.offset),
+			 NULL);
 }
 
 void

@@ -193,6 +193,35 @@ caught_up('two');
 is(rows('two', 'new'), 40, 'a seek of all ends it');
 $node->sql(q{SELECT burrow.unsubscribe('two')});
 
+# ---- a topic of a pattern: said once, and one statement moves all of its partitions; the other topic's stay
+$kafka->create_topic($_, 3) foreach qw(pair-a pair-b);
+fill_all($_, 'old') foreach qw(pair-a pair-b);
+$node->sql(q{SELECT burrow.subscribe('^pair-.*', 'keep', subscription => 'pair', commit_interval => '100 ms')});
+caught_up('pair');
+$node->sql(q{SELECT burrow.pause('pair')});
+$node->wait_for_state('pair', 'paused');
+$kafka->delete_topic('pair-a');
+wait_until('topic pair-a to be made anew', sub { return eval { $kafka->create_topic('pair-a', 3); 1 } });
+fill_all('pair-a', 'new');
+my $pair_position = $node->log_position;
+$node->sql(q{SELECT burrow.resume('pair')});
+$node->wait_for_state('pair', 'halted');
+my $pair_statement = $node->sql(q{SELECT next_statement FROM burrow.why_stuck('pair') WHERE next_statement IS NOT NULL LIMIT 1});
+note($pair_statement);
+$node->sql($pair_statement);
+caught_up('pair');
+is(rows('pair-a', 'new'), 12, 'a topic of a pattern: all of the new one');
+is($node->sql(q{SELECT count(*), count(DISTINCT (partition, "offset")) FROM got WHERE topic = 'pair-b'}), '12|12', 'and of the other one nothing twice');
+is(scalar(my @halts = $node->log_since($pair_position) =~ /partition \d+ was made anew/g), 1, 'it was said once');
+$node->sql(q{SELECT burrow.unsubscribe('pair')});
+
+sub fill_all
+{
+	my ($topic, $value) = @_;
+	$kafka->produce($topic, map { { key => "k$_", value => "$value $_", partition => $_ % 3 } } 0 .. 11);
+	return;
+}
+
 # ---- an older librdkafka, then one that tells ids, and back
 sub runs_on
 {
