@@ -75,6 +75,8 @@
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
+/* When the catalog could not be read. */
+#define RELOAD_AGAIN_US		INT64CONST(1000000)
 
 static BurrowConsumer *consumer;	/* this process's */
 
@@ -84,6 +86,9 @@ static MemoryContext sub_cxt;
 /* The settings that name the cluster of a subscription that names none, as they were last seen. */
 static char *bootstrap_servers;
 static char *default_server;
+
+/* The catalog could not be read; when to try again; 0: it could. */
+static TimestampTz reload_again_at;
 
 /* No attempt to make the clients before; 0: at once. */
 static TimestampTz connect_again_at;
@@ -147,6 +152,18 @@ find_server_anew(BurrowSubscription *sub)
 	return burrow_subscription_find_server(sub);
 }
 
+/* In a transaction; in the current memory context. */
+static BurrowSubscription *
+read_subscription(const BurrowConsumer *c)
+{
+	/* whatever another version says, this library cannot read it */
+	BurrowSubscription *sub = burrow_access_other_version() != NULL ? NULL : burrow_subscription_load(c->subid);
+
+	if (sub != NULL)
+		(void) find_server_anew(sub);
+	return sub;
+}
+
 static BurrowSubscription *
 load(BurrowConsumer *c, MemoryContext *cxt)
 {
@@ -156,10 +173,7 @@ load(BurrowConsumer *c, MemoryContext *cxt)
 	*cxt = AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES);
 	burrow_transaction_begin();
 	old = MemoryContextSwitchTo(*cxt);
-	/* whatever that version says, this library cannot read it */
-	sub = burrow_access_other_version() != NULL ? NULL : burrow_subscription_load(c->subid);
-	if (sub != NULL)
-		(void) find_server_anew(sub);
+	sub = read_subscription(c);
 	MemoryContextSwitchTo(old);
 	burrow_transaction_commit(c->turn_cxt);
 	return sub;
@@ -244,14 +258,42 @@ can_stay(const BurrowSubscription *a, const BurrowSubscription *b)
 		same_kafka(&a->options, &b->options);
 }
 
-/* The catalog row may have changed. */
+/* What the catalog says now. */
+typedef struct CatalogLook
+{
+	MemoryContext cxt;
+	BurrowSubscription *sub;
+} CatalogLook;
+
+static void
+look_at_catalog(const BurrowConsumer *c, void *arg)
+{
+	CatalogLook *look = arg;
+
+	MemoryContextSwitchTo(look->cxt);
+	look->sub = read_subscription(c);
+	burrow_seek_look(c);
+}
+
+/*
+ * The catalog row may have changed.  Who has locked the table, after a change or for another reason, does not
+ * hold up the messages: it is looked at again.
+ */
 static void
 reload(BurrowConsumer *c)
 {
-	MemoryContext cxt;
-	BurrowSubscription *sub = load(c, &cxt);
+	CatalogLook look = {AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES)};
+	BurrowSubscription *sub;
 	dlist_iter	iter;
 
+	reload_again_at = 0;
+	if (!burrow_status_try(c, look_at_catalog, &look, "read the subscription"))
+	{
+		MemoryContextDelete(look.cxt);
+		reload_again_at = GetCurrentTimestamp() + RELOAD_AGAIN_US;
+		return;
+	}
+	sub = look.sub;
 	burrow_redelivery_wake();
 	burrow_key_parking_outdate(c);
 	burrow_publisher_wake();
@@ -260,7 +302,7 @@ reload(BurrowConsumer *c)
 		burrow_status_stop(BURROW_STOP_CATALOG);
 		return;
 	}
-	if (!can_stay(c->sub, sub) || burrow_seek_is_new(c))
+	if (!can_stay(c->sub, sub) || burrow_seek_is_new())
 	{
 		if (strcmp(c->sub->topic, sub->topic) != 0 || strcmp(c->sub->consumer_group, sub->consumer_group) != 0)
 			burrow_shutdown_give_up_place();
@@ -270,12 +312,12 @@ reload(BurrowConsumer *c)
 	if (strcmp(c->sub->options_text, sub->options_text) == 0 &&
 		strcmp(c->sub->handler, sub->handler) == 0 && c->sub->handler_owner == sub->handler_owner)
 	{
-		MemoryContextDelete(cxt);
+		MemoryContextDelete(look.cxt);
 		return;
 	}
 
 	MemoryContextDelete(sub_cxt);
-	sub_cxt = cxt;
+	sub_cxt = look.cxt;
 	c->sub = sub;
 	dlist_foreach(iter, burrow_partition_all())
 		dlist_container(BurrowPartition, node, iter.cur)->tracker.window = sub->options.window;
@@ -301,6 +343,8 @@ serve_requests(BurrowConsumer *c)
 	pg_atomic_uint32 *requests = &burrow->subscriptions[c->slot].requests;
 	uint32		bits;
 
+	if (reload_again_at != 0 && reload_again_at <= c->now && !burrow_status_is_stopping())
+		reload(c);
 	if (pg_atomic_read_u32(requests) == 0)
 		return;
 	/* before the bits: whoever asks for the ends after a change was told sees its effect */
@@ -338,7 +382,7 @@ publish(BurrowConsumer *c)
 static TimestampTz
 take_turn(BurrowConsumer *c)
 {
-	TimestampTz due = c->now + burrow_connection_poll_interval_us();
+	TimestampTz due = burrow_earlier(c->now + burrow_connection_poll_interval_us(), reload_again_at);
 
 	burrow_connection_serve(c);
 	due = burrow_earlier(due, burrow_results_collect(c));

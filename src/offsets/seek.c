@@ -43,6 +43,9 @@
 /* Not done yet. */
 static BurrowPendingSeeks pending_seeks;
 
+/* As burrow_seek_look() has found it, in this turn. */
+static BurrowPendingSeeks asked_for;
+
 /* Kafka has acknowledged the position of one. */
 static bool acknowledged;
 
@@ -52,22 +55,16 @@ static TimestampTz again_at;
 /* That which cannot be done, and halts; NULL: none. */
 static const BurrowSeek *rejected;
 
-static void
-load(const BurrowConsumer *c, BurrowPendingSeeks *pending)
+void
+burrow_seek_init(const BurrowConsumer *c)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
 	burrow_transaction_begin();
 	MemoryContextSwitchTo(caller);
-	burrow_seek_request_load(c->subid, pending);
+	burrow_seek_request_load(c->subid, &pending_seeks);
 	burrow_transaction_commit(c->turn_cxt);
 	MemoryContextSwitchTo(caller);
-}
-
-void
-burrow_seek_init(const BurrowConsumer *c)
-{
-	load(c, &pending_seeks);
 }
 
 static BurrowSeek *
@@ -79,12 +76,20 @@ find(const BurrowPendingSeeks *pending, const char *topic, int32 partition)
 	return NULL;
 }
 
-bool
-burrow_seek_is_new(const BurrowConsumer *c)
+void
+burrow_seek_look(const BurrowConsumer *c)
 {
-	BurrowPendingSeeks pending;
+	MemoryContext caller = MemoryContextSwitchTo(c->turn_cxt);
 
-	load(c, &pending);
+	burrow_seek_request_load(c->subid, &asked_for);
+	MemoryContextSwitchTo(caller);
+}
+
+bool
+burrow_seek_is_new(void)
+{
+	BurrowPendingSeeks pending = asked_for;
+
 	if (pending.has_time && (!pending_seeks.has_time || pending_seeks.time != pending.time))
 		return true;
 	for (int i = 0; i < pending.n; i++)

@@ -10,8 +10,10 @@
 
 /* Reads what is pending.  The current memory context has to last. */
 extern void burrow_seek_init(const BurrowConsumer *c);
-/* Is something pending that was not when this consumer started? */
-extern bool burrow_seek_is_new(const BurrowConsumer *c);
+/* Reads it again, in the caller's transaction. */
+extern void burrow_seek_look(const BurrowConsumer *c);
+/* Was something pending then, in this turn, that was not when this consumer started? */
+extern bool burrow_seek_is_new(void);
 /* Halts if one cannot be done.  False: Kafka has not answered. */
 extern bool burrow_seek_check(const BurrowConsumer *c);
 /* The same for one partition, whose bounds are known now. */

@@ -1,5 +1,5 @@
-# A consumer that waits for a cluster looks for it in the catalog, which somebody may have locked: it waits for a
-# second, says so, and goes on by itself.
+# A consumer that looks into the catalog, which somebody may have locked, waits for a second, says so, and goes on by
+# itself: while it waits for a cluster, and while it runs.
 
 use BurrowTest;
 
@@ -35,5 +35,21 @@ $node->wait_for('the other reason again', q{SELECT last_error !~ 'lock timeout' 
 $node->sql('GRANT USAGE ON FOREIGN SERVER k TO anna');
 $kafka->produce('locked', { value => 'y' });
 $node->wait_for('the next message', 'SELECT count(*) = 2 FROM got');
+
+# ---- a consumer that runs goes on with its messages while its own row cannot be looked at
+$holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE burrow.pending_seek IN ACCESS EXCLUSIVE MODE');
+my $position = $node->log_position;
+$node->sql(q{ALTER SERVER k OPTIONS (ADD security_protocol 'PLAINTEXT')});
+$node->wait_for_log_line(qr/could not read the subscription: canceling statement due to lock timeout/, $position);
+$kafka->produce('locked', { value => 'z' });
+$node->wait_for('the message while it is locked', 'SELECT count(*) = 3 FROM got');
+my $before = $node->sql('SELECT consumer_pid FROM burrow.subscriptions');
+$holder->query_safe('COMMIT');
+$holder->quit;
+$node->wait_for('the change to be noticed', "SELECT consumer_pid <> $before AND state = 'running' FROM burrow.subscriptions");
+$kafka->produce('locked', { value => '!' });
+$node->wait_for('the next message', 'SELECT count(*) = 4 FROM got');
+is($node->sql(q{SELECT string_agg(value, '' ORDER BY value) FROM got}), '!xyz', 'each message was handled, once');
 $node->stop;
 done_testing();
