@@ -283,7 +283,7 @@ class Environment:
     def subscribe(self, topic, handler, **options):
         """A subscription with a name, and so a consumer group, of its own."""
         name = self.fresh_name()
-        arguments = "".join(f', "{option}" => \'{value}\'' for option, value in options.items())
+        arguments = "".join(f", \"{option}\" => '{value}'" for option, value in options.items())
         self.session.query(f"SELECT burrow.subscribe('{topic}', '{handler}', subscription => '{name}'{arguments})")
         return Subscription(self, name)
 

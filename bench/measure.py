@@ -167,7 +167,7 @@ def pgbench(env, params):
     script = (
         f"\\set n random(0, {params['messages'] - 1})\n"
         "SELECT on_row('key-' || :n, ('{\"n\": ' || :n || ', \"key\": ' || :n || ', \"seq\": ' || :n"
-        f" || ', \"pad\": \"{pad}\"}}')::jsonb);\n"
+        f' || \', "pad": "{pad}"}}\')::jsonb);\n'
     )
     rate = run_pgbench(env, script, clients, params["messages"] // clients, params["synchronous_commit"])
     check_rows(env, params["messages"] // clients * clients)

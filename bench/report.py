@@ -95,9 +95,7 @@ def progress(results, index):
     case = ", ".join(map(" ".join, zip(names, shown(workload, results.cases[index]))))
     last = results.figures[index][-1]
     figures = [
-        f"{column.heading} {number(last[column.figure], column.digits)}"
-        for column in workload.columns
-        if column.spread
+        f"{column.heading} {number(last[column.figure], column.digits)}" for column in workload.columns if column.spread
     ]
     figures += [
         f"{name} {number(results.references[index][name][-1][column.figure], column.digits)}"

@@ -33,7 +33,11 @@ cat >"$folder/pom.xml" <<POM
 </project>
 POM
 mvn -B -q -f "$folder/pom.xml" dependency:copy-dependencies -DoutputDirectory="$folder/libs" </dev/null >"$folder/mvn.log" 2>&1 ||
-	{ tail -n 5 "$folder/mvn.log"; echo "Kafka $version could not be fetched: nothing can be said"; exit 2; }
+	{
+		tail -n 5 "$folder/mvn.log"
+		echo "Kafka $version could not be fetched: nothing can be said"
+		exit 2
+	}
 
 # nobody listens at port 1
 run() { java -cp "$folder/libs/*" "$@" >"$folder/out" 2>"$folder/err" && echo 0 || echo $?; }
@@ -42,4 +46,7 @@ said=$(grep -c '^Error: Executing consumer group command failed' "$folder/out" |
 printf 'client.id=finding\ndefault.api.timeout.ms=3000\nrequest.timeout.ms=2000\n' >"$folder/properties"
 topics=$(run org.apache.kafka.tools.TopicCommand --bootstrap-server 127.0.0.1:1 --list --command-config "$folder/properties")
 echo "Kafka $version: kafka-consumer-groups ended with $groups and $said line(s) of error on standard output, kafka-topics with $topics"
-[ "$groups" = 0 ] && [ "$said" = 1 ] && [ "$topics" = 1 ] && echo "as described" || { echo "not as described any more"; exit 1; }
+[ "$groups" = 0 ] && [ "$said" = 1 ] && [ "$topics" = 1 ] && echo "as described" || {
+	echo "not as described any more"
+	exit 1
+}

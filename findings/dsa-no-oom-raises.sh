@@ -27,7 +27,10 @@ chmod 755 "$folder"
 
 for package in postgresql-15 postgresql-client-15 postgresql-server-dev-15; do
 	apt-get download -qq "$package=$version" >/dev/null 2>&1 ||
-		{ echo "$package $version is no longer in the archive: nothing can be said"; exit 2; }
+		{
+			echo "$package $version is no longer in the archive: nothing can be said"
+			exit 2
+		}
 	dpkg-deb -x "$package"_*.deb unpacked
 	rm -f "$package"_*.deb
 done
@@ -70,12 +73,16 @@ as_user() {
 [ "$(id -u)" != 0 ] || chown -R nobody "$folder"
 bin=$folder/unpacked/usr/lib/postgresql/15/bin
 as_user "$bin/initdb" -D "$folder/data" -U postgres -A trust -N --locale=C -L "$folder/unpacked/usr/share/postgresql/15" >initdb.log 2>&1 ||
-	{ cat initdb.log; exit 2; }
+	{
+		cat initdb.log
+		exit 2
+	}
 as_user "$bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" \
 	-o "-c dynamic_shared_memory_type=mmap -c listen_addresses= -c unix_socket_directories=$folder" start >/dev/null
 trap 'as_user "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null; rm -rf "$folder"' EXIT
 as_user "$bin/postgres" --version
-said=$(as_user "$bin/psql" -X -h "$folder" -U postgres -At 2>&1 <<SQL
+said=$(
+	as_user "$bin/psql" -X -h "$folder" -U postgres -At 2>&1 <<SQL
 CREATE FUNCTION allocate(int) RETURNS bool LANGUAGE c STRICT AS '$folder/probe.so';
 SELECT allocate(1000);
 \! chmod 500 "$folder/data/pg_dynshmem"
@@ -86,5 +93,8 @@ as_user chmod 700 "$folder/data/pg_dynshmem"
 echo "$said" | sed "s#mmap\.[0-9]*#mmap.N#"
 case $said in
 *'ERROR:  could not '*'shared memory segment'*) echo "as described" ;;
-*) echo "not as described any more"; exit 1 ;;
+*)
+	echo "not as described any more"
+	exit 1
+	;;
 esac

@@ -27,7 +27,10 @@ cd "$folder"
 chmod 755 "$folder"
 
 fetch() {
-	apt-get download -qq "$1=$2" >/dev/null 2>&1 || { echo "$1 $2 is no longer in the archive: nothing can be said"; exit 2; }
+	apt-get download -qq "$1=$2" >/dev/null 2>&1 || {
+		echo "$1 $2 is no longer in the archive: nothing can be said"
+		exit 2
+	}
 	dpkg-deb -x "$1"_*.deb "$3"
 	rm -f "$1"_*.deb
 }
@@ -67,12 +70,18 @@ as_user() {
 }
 bin=$folder/server/usr/lib/postgresql/15/bin
 as_user "$bin/initdb" -D "$folder/data" -U postgres -A trust -N --locale=C -L "$folder/server/usr/share/postgresql/15" >initdb.log 2>&1 ||
-	{ cat initdb.log; exit 2; }
+	{
+		cat initdb.log
+		exit 2
+	}
 as_user "$bin/postgres" --version
 said=$(echo "LOAD '$folder/probe.so';" |
 	as_user "$bin/postgres" --single -D "$folder/data" postgres 2>&1 | grep -o 'could not load library.*\|undefined symbol.*' | head -n 1 || true)
 echo "headers $newer, server $older: ${said:-the library was loaded}"
 case $said in
 *'undefined symbol: heap_datum_check'*) echo "as described" ;;
-*) echo "not as described any more"; exit 1 ;;
+*)
+	echo "not as described any more"
+	exit 1
+	;;
 esac

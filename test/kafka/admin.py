@@ -145,10 +145,7 @@ def add_partitions(cluster, topic, partitions):
 
 @request
 def alter_topic(cluster, topic, config):
-    entries = [
-        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in config.items()
-    ]
+    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     only(cluster.admin.incremental_alter_configs([resource]))
 

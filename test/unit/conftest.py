@@ -7,8 +7,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 # what Hypothesis remembers stays with what is built
-os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY",
-                      os.path.join(HERE, "..", "..", "build", "unit", "hypothesis"))
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(HERE, "..", "..", "build", "unit", "hypothesis"))
 
 import hypothesis
 
