@@ -5,7 +5,7 @@
 # backends that check properties).  See src/README.md.
 
 EXTENSION = burrow
-EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" burrow.control)
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/burrow.control)
 MODULE_big = burrow
 
 CORE_OBJS = \
@@ -209,14 +209,19 @@ endif
 # query's JIT could inline, so no bitcode.
 override with_llvm := no
 
+# "make installcheck", against a server that preloads the library (debian/tests): the expected
+# outputs name the database.
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+CONTRIB_TESTDB = burrow_regress
 
 all: burrow_kafka.so
 
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka -lcrypto
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lcrypto
 
 install: install-kafka
 install-kafka: burrow_kafka.so
@@ -231,7 +236,13 @@ sql/burrow--$(EXTVERSION).sql: sql/burrow.sql
 
 # Every object depends on every header: the tree is small, and a stale object
 # over shared memory is worse than a slow build.
-$(OBJS) $(KAFKA_OBJS): $(wildcard src/*.h src/*/*.h)
+$(OBJS) $(KAFKA_OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+
+# Built outside of the source (make -f .../Makefile, which is how Debian's tools do it): the
+# folders have to be there.  As prerequisites they would be found in the source.
+ifneq ($(srcdir),.)
+$(shell mkdir -p $(sort $(dir $(OBJS) $(KAFKA_OBJS) $(DATA_built))))
+endif
 
 .PHONY: install-kafka uninstall-kafka
 include $(srcdir)/test/test.mk

@@ -14,13 +14,14 @@
 #include "storage/ipc.h"
 
 #include "burrow.h"
+#include "compat.h"
 #include "guc.h"
 #include "runtime/bgw.h"
 #include "launcher/database_hooks.h"
 #include "launcher/owner_hooks.h"
 #include "shmem/registry.h"
 
-PG_MODULE_MAGIC;
+BURROW_MODULE_MAGIC("burrow");
 
 extern PGDLLEXPORT void _PG_init(void);
 

@@ -156,6 +156,13 @@ burrow_clip_length(const char *text, int len, int limit)
 	return len <= limit ? len : Min(pg_encoding_mbcliplen(encoding, text, len, limit), limit);
 }
 
+/* 18: the library says its name and version (pg_get_loaded_modules()). */
+#if PG_VERSION_NUM >= 180000
+#define BURROW_MODULE_MAGIC(module) PG_MODULE_MAGIC_EXT(.name = (module), .version = BURROW_VERSION)
+#else
+#define BURROW_MODULE_MAGIC(module) PG_MODULE_MAGIC
+#endif
+
 /* From 16 on an error can be returned instead of raised. */
 #if PG_VERSION_NUM >= 160000
 #define burrow_make_range(type, lower, upper) make_range(type, lower, upper, false, NULL)

@@ -11,9 +11,11 @@
 
 #include "fmgr.h"
 
+#include "burrow.h"
+#include "compat.h"
 #include "kafka/internal.h"
 
-PG_MODULE_MAGIC;
+BURROW_MODULE_MAGIC("burrow_kafka");
 
 extern PGDLLEXPORT const BurrowKafkaFunctions *burrow_kafka_functions(void);
 
