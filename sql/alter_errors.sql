@@ -67,6 +67,9 @@ SELECT refused_alter($$topic => '^dea'$$);
 SELECT refused_alter($$topic => 'dead'$$);
 SELECT burrow.alter('orders', on_failure => 'halt', dead_letter_topic => '');
 SELECT dead_letter_topic IS NULL FROM burrow.subscriptions;
+-- dead_letter_headers: each once, in the order of the table
+SELECT burrow.alter('orders', dead_letter_headers => 'kafka, connect,kafka');
+SELECT dead_letter_headers FROM burrow.subscriptions;
 
 -- nothing has changed
 SELECT workers, min_workers, max_inflight, batch_size, topic FROM burrow.subscriptions;

@@ -159,7 +159,7 @@ SELECT refused($$start_from => '{"-1": 1}'$$);
 SELECT refused($$start_from => '{"x": 1}'$$);
 SELECT refused($$start_from => '{"2147483648": 1}'$$);
 
--- permanent_errors, dead_letter_topic, server
+-- permanent_errors, dead_letter_topic, dead_letter_headers, server
 SELECT refused($$permanent_errors => '{22,2}'$$);
 SELECT refused($$permanent_errors => '{22P0x!}'$$);
 SELECT refused($$permanent_errors => '{00000}'$$);
@@ -168,6 +168,9 @@ SELECT refused($$dead_letter_topic => 'two words'$$);
 SELECT refused($$dead_letter_topic => '^dead'$$);
 SELECT refused($$dead_letter_topic => 'dead'$$);
 SELECT refused($$dead_letter_topic => 'dead', on_failure => 'skip'$$);
+SELECT refused($$dead_letter_headers => ''$$);
+SELECT refused($$dead_letter_headers => 'connect,Spring'$$);
+SELECT refused($$dead_letter_headers => 'connect,'$$);
 SELECT refused($$dead_letter_topic => 'orders', on_failure => 'dead_letter'$$);
 SELECT refusal($$SELECT burrow.subscribe('^ord', 'on_message', dead_letter_topic => 'orders.dead', on_failure => 'dead_letter')$$);
 

@@ -39,6 +39,7 @@ burrow_option_sql_type(const BurrowOption *option)
 		case BURROW_KIND_KAFKA:
 			return "jsonb";
 		case BURROW_KIND_CHOICE:
+		case BURROW_KIND_SET:
 		case BURROW_KIND_GROUP:
 		case BURROW_KIND_START:
 		case BURROW_KIND_TOPIC:
@@ -81,6 +82,8 @@ burrow_option_allowed(const BurrowOption *option)
 							burrow_interval_text_format(option->max));
 		case BURROW_KIND_CHOICE:
 			return list_choices(option->choices);
+		case BURROW_KIND_SET:
+			return psprintf("lists of %s, with commas between them", list_choices(option->choices));
 		case BURROW_KIND_SERVER:
 			return pstrdup("names of foreign servers; \"\" for none");
 		case BURROW_KIND_GROUP:

@@ -20,6 +20,7 @@ typedef enum BurrowOptionKind
 	BURROW_KIND_BYTES,			/* a size, with or without a unit */
 	BURROW_KIND_INTERVAL,
 	BURROW_KIND_CHOICE,			/* one of several words */
+	BURROW_KIND_SET,			/* some of several words, each with a bit */
 	BURROW_KIND_SERVER,
 	BURROW_KIND_GROUP,
 	BURROW_KIND_START,			/* start_from */

@@ -16,6 +16,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 #include "burrow.h"
@@ -26,6 +27,7 @@
 #include "catalog/size_text.h"
 #include "catalog/sqlstates.h"
 #include "catalog/start_from.h"
+#include "core/letter_headers.h"
 
 #define MS		INT64CONST(1000)
 #define SECOND	(1000 * MS)
@@ -50,6 +52,10 @@ static const BurrowOptionChoice retry_strategies[] = {
 static const BurrowOptionChoice failures[] = {
 	{"halt", BURROW_FAILURE_HALT}, {"dead_letter", BURROW_FAILURE_DEAD_LETTER},
 	{"skip", BURROW_FAILURE_SKIP}, {NULL}
+};
+static const BurrowOptionChoice letter_conventions[] = {
+	{"connect", BURROW_LETTER_CONNECT}, {"spring", BURROW_LETTER_SPRING},
+	{"kafka", BURROW_LETTER_KAFKA}, {NULL}
 };
 static const BurrowOptionChoice gaps[] = {
 	{"halt", false}, {"skip", true}, {NULL}
@@ -165,6 +171,11 @@ const BurrowOption burrow_options[BURROW_NOPTIONS] = {
 		"dead_letter_topic", BURROW_KIND_TOPIC, NULL,
 		"topic to which dead letters are produced, with on_failure => 'dead_letter'", FIELD(dead_letter_topic)
 	},
+	[BURROW_OPTION_DEAD_LETTER_HEADERS] = {
+		"dead_letter_headers", BURROW_KIND_SET, "connect,spring",
+		"in whose form the headers of dead letters in that topic say where they come from",
+		.choices = letter_conventions, FIELD(dead_letter_headers)
+	},
 	[BURROW_OPTION_PARK_KEY] = {
 		"park_key", BURROW_KIND_BOOLEAN, "false",
 		"whether messages wait, as dead letters, behind a dead letter of their key", FIELD(park_key)
@@ -238,6 +249,48 @@ choice_from_text(const BurrowOption *option, const char *word)
 	burrow_option_reject(option, word, nearest.best);
 }
 
+static const BurrowOptionChoice *
+find_choice(const BurrowOption *option, const char *word)
+{
+	for (const BurrowOptionChoice *c = option->choices; c->word != NULL; c++)
+	{
+		if (strcmp(c->word, word) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* In the order of the table, each once. */
+static char *
+set_from_text(const BurrowOption *option, const char *text)
+{
+	char	   *rest = pstrdup(text);
+	char	   *word;
+	int			set = 0;
+	StringInfoData canonical;
+
+	while ((word = strsep(&rest, ",")) != NULL)
+	{
+		const BurrowOptionChoice *choice;
+		size_t		len;
+
+		word += strspn(word, " ");
+		for (len = strlen(word); len > 0 && word[len - 1] == ' '; len--)
+			word[len - 1] = '\0';
+		choice = find_choice(option, word);
+		if (choice == NULL)
+			burrow_option_reject(option, text, NULL);
+		set |= choice->value;
+	}
+	initStringInfo(&canonical);
+	for (const BurrowOptionChoice *c = option->choices; c->word != NULL; c++)
+	{
+		if (set & c->value)
+			appendStringInfo(&canonical, "%s%s", canonical.len == 0 ? "" : ",", c->word);
+	}
+	return canonical.data;
+}
+
 static char *
 integer_from_datum(const BurrowOption *option, Datum value)
 {
@@ -287,6 +340,8 @@ burrow_option_from_datum(const BurrowOption *option, Datum value)
 			return interval_from_datum(option, value);
 		case BURROW_KIND_CHOICE:
 			return choice_from_text(option, TextDatumGetCString(value));
+		case BURROW_KIND_SET:
+			return set_from_text(option, TextDatumGetCString(value));
 		case BURROW_KIND_SERVER:
 			word = pstrdup(NameStr(*DatumGetName(value)));
 			return word[0] == '\0' ? NULL : word;
@@ -455,15 +510,26 @@ burrow_options_max_inflight(int workers, int batch_size)
 static int
 choice_value(const BurrowOption *option, const char *word)
 {
-	for (const BurrowOptionChoice *c = option->choices; c->word != NULL; c++)
-	{
-		if (strcmp(c->word, word) == 0)
-			return c->value;
-	}
+	const BurrowOptionChoice *choice = find_choice(option, word);
+
+	if (choice != NULL)
+		return choice->value;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("unknown value \"%s\" of option \"%s\" in table \"%s.%s\"",
 					word, option->name, BURROW_SCHEMA, "subscription")));
+}
+
+static int
+set_value(const BurrowOption *option, const char *text)
+{
+	char	   *rest = pstrdup(text);
+	char	   *word;
+	int			set = 0;
+
+	while ((word = strsep(&rest, ",")) != NULL)
+		set |= choice_value(option, word);
+	return set;
 }
 
 static void
@@ -500,6 +566,9 @@ burrow_options_decode(const char *const *values, BurrowOptions *options)
 				break;
 			case BURROW_KIND_CHOICE:
 				store_number(field, option->field_size, choice_value(option, values[i]));
+				break;
+			case BURROW_KIND_SET:
+				store_number(field, option->field_size, set_value(option, values[i]));
 				break;
 			case BURROW_KIND_KAFKA:
 				options->nkafka = burrow_kafka_properties_parse(values[i], &options->kafka);

@@ -48,6 +48,7 @@ typedef struct BurrowOptions
 	char	   *permanent_errors;	/* text of a text[] */
 	BurrowOnFailure on_failure;
 	char	   *dead_letter_topic;	/* NULL: none */
+	int			dead_letter_headers;	/* a set of BurrowLetterConvention */
 	bool		park_key;		/* messages wait behind a dead letter of their key */
 	bool		skip_gaps;		/* on_gap */
 	int			max_consecutive_errors;
@@ -85,6 +86,7 @@ typedef enum BurrowOptionId
 	BURROW_OPTION_PERMANENT_ERRORS,
 	BURROW_OPTION_ON_FAILURE,
 	BURROW_OPTION_DEAD_LETTER_TOPIC,
+	BURROW_OPTION_DEAD_LETTER_HEADERS,
 	BURROW_OPTION_PARK_KEY,
 	BURROW_OPTION_ON_GAP,
 	BURROW_OPTION_MAX_CONSECUTIVE_ERRORS,

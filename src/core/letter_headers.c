@@ -2,8 +2,9 @@
  * letter_headers.c
  *	  What a dead letter's record says about where it came from and why it is one.
  *
- * Names and encodings are those of org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter
- * and of Spring's KafkaHeaders and DeadLetterPublishingRecoverer.
+ * Names and encodings are those of org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter,
+ * of Spring's KafkaHeaders and DeadLetterPublishingRecoverer, and of
+ * org.apache.kafka.server.share.dlq.ShareGroupDLQStateManager.
  */
 #include "core/letter_headers.h"
 
@@ -13,6 +14,7 @@
 
 #define CONNECT(name)	"__connect.errors." name
 #define SPRING(name)	"kafka_dlt-" name
+#define KAFKA(name)		"__dlq.errors." name
 
 /* Connect's name of the stage in which a sink takes a record. */
 #define STAGE			"TASK_PUT"
@@ -39,16 +41,9 @@ put_big_endian(char *bytes, uint64_t number, int n)
 	}
 }
 
-void
-burrow_letter_headers_make(BurrowLetterHeaders *headers, const BurrowLetterOrigin *origin)
+static void
+add_connect(BurrowLetterHeaders *headers, const BurrowLetterOrigin *origin)
 {
-	headers->n = 0;
-	snprintf(headers->partition_text, sizeof(headers->partition_text), "%" PRId32, origin->partition);
-	snprintf(headers->offset_text, sizeof(headers->offset_text), "%" PRId64, origin->offset);
-	put_big_endian(headers->partition_bytes, (uint64_t) origin->partition, 4);
-	put_big_endian(headers->offset_bytes, (uint64_t) origin->offset, 8);
-	put_big_endian(headers->timestamp_bytes, (uint64_t) origin->timestamp_ms, 8);
-
 	add_text(headers, CONNECT("topic"), origin->topic);
 	add_text(headers, CONNECT("partition"), headers->partition_text);
 	add_text(headers, CONNECT("offset"), headers->offset_text);
@@ -59,6 +54,14 @@ burrow_letter_headers_make(BurrowLetterHeaders *headers, const BurrowLetterOrigi
 	add_text(headers, CONNECT("exception.class.name"), origin->sqlstate);
 	add_text(headers, CONNECT("exception.message"), origin->message);
 	add_text(headers, CONNECT("exception.stacktrace"), origin->report);
+}
+
+static void
+add_spring(BurrowLetterHeaders *headers, const BurrowLetterOrigin *origin)
+{
+	put_big_endian(headers->partition_bytes, (uint64_t) origin->partition, 4);
+	put_big_endian(headers->offset_bytes, (uint64_t) origin->offset, 8);
+	put_big_endian(headers->timestamp_bytes, (uint64_t) origin->timestamp_ms, 8);
 
 	add_text(headers, SPRING("original-topic"), origin->topic);
 	add_bytes(headers, SPRING("original-partition"), headers->partition_bytes, 4);
@@ -68,4 +71,30 @@ burrow_letter_headers_make(BurrowLetterHeaders *headers, const BurrowLetterOrigi
 	add_text(headers, SPRING("exception-fqcn"), origin->sqlstate);
 	add_text(headers, SPRING("exception-message"), origin->message);
 	add_text(headers, SPRING("exception-stacktrace"), origin->report);
+}
+
+static void
+add_kafka(BurrowLetterHeaders *headers, const BurrowLetterOrigin *origin)
+{
+	add_text(headers, KAFKA("topic"), origin->topic);
+	add_text(headers, KAFKA("partition"), headers->partition_text);
+	add_text(headers, KAFKA("offset"), headers->offset_text);
+	add_text(headers, KAFKA("group"), origin->consumer_group);
+	add_text(headers, KAFKA("delivery.count"), headers->attempts_text);
+	add_text(headers, KAFKA("message"), origin->message);
+}
+
+void
+burrow_letter_headers_make(BurrowLetterHeaders *headers, const BurrowLetterOrigin *origin, int conventions)
+{
+	headers->n = 0;
+	snprintf(headers->partition_text, sizeof(headers->partition_text), "%" PRId32, origin->partition);
+	snprintf(headers->offset_text, sizeof(headers->offset_text), "%" PRId64, origin->offset);
+	snprintf(headers->attempts_text, sizeof(headers->attempts_text), "%" PRId32, origin->attempts);
+	if (conventions & BURROW_LETTER_CONNECT)
+		add_connect(headers, origin);
+	if (conventions & BURROW_LETTER_SPRING)
+		add_spring(headers, origin);
+	if (conventions & BURROW_LETTER_KAFKA)
+		add_kafka(headers, origin);
 }

@@ -149,6 +149,7 @@ set_headers(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafka
 		.partition = row->partition,
 		.offset = row->offset,
 		.timestamp_ms = burrow_dead_letter_time_ms(row),
+		.attempts = row->attempts,
 		.subscription = burrow_encoding_to_utf8(c->sub->name),
 		.consumer_group = c->sub->consumer_group,
 		.handler = burrow_encoding_to_utf8(c->sub->handler),
@@ -170,7 +171,7 @@ set_headers(const BurrowConsumer *c, const BurrowDeadLetterRow *row, BurrowKafka
 		headers[n].value = copy_bytes(row->header_nulls[n] ? NULL : DatumGetByteaPP(row->header_values[n]),
 									  &headers[n].value_len);
 	}
-	burrow_letter_headers_make(ours, &origin);
+	burrow_letter_headers_make(ours, &origin, c->sub->options.dead_letter_headers);
 	for (int i = 0; i < ours->n; i++, n++)
 		headers[n] = (BurrowKafkaHeader) {ours->items[i].name, strlen(ours->items[i].name), ours->items[i].value, ours->items[i].value_len};
 	record->nheaders = n;

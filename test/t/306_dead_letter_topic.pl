@@ -112,12 +112,22 @@ is_deeply([ sort { $a cmp $b } letters('orders.dead') ], [ '0/0', '1/0', '1/1', 
 $kafka->create_topic('parking', 1);
 $kafka->create_topic('parking.dead', 1);
 $kafka->produce('parking', map { { key => 'a', value => $_ } } 'fail', 'good', 'fail too');
-subscribe('parking', park_key => 'true');
+subscribe('parking', park_key => 'true', dead_letter_headers => 'kafka');
 $node->wait_for('two to be parked behind one', q{SELECT count(*) FILTER (WHERE parked) = 2 AND count(produced_at) = 1 FROM burrow.dead_letters WHERE subscription = 'parking'});
 $node->sql(q{SELECT burrow.discard_dead_letters('parking', from_offset => 0, to_offset => 0)});
 $node->sql(q{SELECT burrow.retry_dead_letters('parking')});
 wait_produced('parking', 1);
-is_deeply([ letters('parking.dead') ], [ '0/0', '0/2' ], 'what is parked is produced when it has failed itself, and not before');
+my @parked = $kafka->read_topic('parking.dead');
+my $of = $node->group_of('parking');
+is_deeply([ map { $_->{headers} } @parked ], [
+	map { [
+		[ '__dlq.errors.topic', 'parking' ],
+		[ '__dlq.errors.partition', '0' ],
+		[ '__dlq.errors.offset', $_ ],
+		[ '__dlq.errors.group', $of ],
+		[ '__dlq.errors.delivery.count', '1' ],
+		[ '__dlq.errors.message', 'cannot take it' ] ] } 0, 2
+], 'what is parked is produced when it has failed itself, and not before; with the headers that were asked for');
 $node->sql(q{SELECT burrow.unsubscribe('parking')});
 
 # ---------------------------------------------------------------- crashes

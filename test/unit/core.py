@@ -142,7 +142,7 @@ histogram_sum = declare(c.c_uint64, "burrow_histogram_sum", c.POINTER(Histogram)
 
 class LetterOrigin(c.Structure):
     _fields_ = [("topic", c.c_char_p), ("partition", c.c_int32), ("offset", c.c_int64),
-                ("timestamp_ms", c.c_int64), ("subscription", c.c_char_p),
+                ("timestamp_ms", c.c_int64), ("attempts", c.c_int32), ("subscription", c.c_char_p),
                 ("consumer_group", c.c_char_p), ("handler", c.c_char_p), ("sqlstate", c.c_char_p),
                 ("message", c.c_char_p), ("report", c.c_char_p)]
 
@@ -151,18 +151,19 @@ class LetterHeader(c.Structure):
     _fields_ = [("name", c.c_char_p), ("value", c.c_void_p), ("value_len", c.c_size_t)]
 
 
-LETTER_HEADERS = 18
+LETTER_HEADERS = 24
 
 
 class LetterHeaders(c.Structure):
     _fields_ = [("n", c.c_int), ("items", LetterHeader * LETTER_HEADERS),
                 ("partition_text", c.c_char * 12), ("offset_text", c.c_char * 21),
+                ("attempts_text", c.c_char * 12),
                 ("partition_bytes", c.c_char * 4), ("offset_bytes", c.c_char * 8),
                 ("timestamp_bytes", c.c_char * 8)]
 
 
 letter_headers_make = declare(None, "burrow_letter_headers_make", c.POINTER(LetterHeaders),
-                              c.POINTER(LetterOrigin))
+                              c.POINTER(LetterOrigin), c.c_int)
 
 # ---- offset sets and metadata
 

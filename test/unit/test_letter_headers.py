@@ -16,14 +16,14 @@ def test_layout():
     assert core.shim_sizeof(7) == c.sizeof(core.LetterHeaders)
 
 
-@given(texts, int32, int64, int64, texts, texts, texts, texts, texts, texts)
-def test_names_and_encodings(topic, partition, offset, time, subscription, group, handler, sqlstate,
-                             message, report):
+@given(st.integers(0, 7), texts, int32, int64, int64, int32, texts, texts, texts, texts, texts, texts)
+def test_names_and_encodings(conventions, topic, partition, offset, time, attempts, subscription, group,
+                             handler, sqlstate, message, report):
     headers = core.LetterHeaders()
     c.memset(c.byref(headers), 0xFF, c.sizeof(headers))
-    origin = core.LetterOrigin(topic, partition, offset, time, subscription, group, handler, sqlstate,
-                               message, report)
-    core.letter_headers_make(c.byref(headers), c.byref(origin))
+    origin = core.LetterOrigin(topic, partition, offset, time, attempts, subscription, group, handler,
+                               sqlstate, message, report)
+    core.letter_headers_make(c.byref(headers), c.byref(origin), conventions)
 
     got = [(item.name.decode(), c.string_at(item.value, item.value_len))
            for item in headers.items[:headers.n]]
@@ -49,5 +49,16 @@ def test_names_and_encodings(topic, partition, offset, time, subscription, group
         "exception-message": message,
         "exception-stacktrace": report,
     }
-    assert got == [("__connect.errors." + name, value) for name, value in connect.items()] + \
-        [("kafka_dlt-" + name, value) for name, value in spring.items()]
+    kafka = {
+        "topic": topic,
+        "partition": b"%d" % partition,
+        "offset": b"%d" % offset,
+        "group": group,
+        "delivery.count": b"%d" % attempts,
+        "message": message,
+    }
+    wanted = []
+    for bit, prefix, values in (1, "__connect.errors.", connect), (2, "kafka_dlt-", spring), (4, "__dlq.errors.", kafka):
+        if conventions & bit:
+            wanted += [(prefix + name, value) for name, value in values.items()]
+    assert got == wanted
