@@ -43,9 +43,12 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/session_settings.o \
 	src/shmem/subscription_slots.o \
 	src/shmem/transport.o \
+	src/shmem/trouble_kinds.o \
+	src/shmem/troubles.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \
 	src/catalog/audit.o \
+	src/catalog/cause_statement.o \
 	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \
 	src/catalog/encoding.o \

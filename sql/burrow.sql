@@ -561,6 +561,20 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_subscription_slots';
 COMMENT ON FUNCTION burrow._subscription_slots IS 'for internal use: what shared memory knows of subscriptions';
 
+-- One row for each kind of trouble that there is: src/shmem/trouble_kinds.h.
+CREATE FUNCTION burrow._troubles(
+	OUT subid int,
+	OUT kind text,
+	OUT cause text,
+	OUT since timestamptz,
+	OUT sqlstate text,
+	OUT error text,
+	OUT next_statement text
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'burrow_sql_troubles';
+COMMENT ON FUNCTION burrow._troubles IS 'for internal use: what subscriptions wait for, each kind by itself';
+
 CREATE FUNCTION burrow._partition_slots(
 	OUT subid int,
 	OUT topic text,
@@ -868,38 +882,6 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_visible_subid';
 COMMENT ON FUNCTION burrow._visible_subid IS 'for internal use: number of a subscription; an error if there is none of this name';
 
--- What a subscription waits for that retries and for which no message is to blame, by the SQLSTATE of its
--- last error; the longest one that fits counts.  Where SQL cannot end it (it is Kafka's, or
--- the disk's), the statement shows what is to be looked at.  %1$L stands for the subscription.
-CREATE FUNCTION burrow._trouble(sqlstate text, subscription text, OUT cause text, OUT next_statement text) RETURNS record
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT v.cause, format(v.next_statement, $2)
-	FROM (VALUES
-		('28', 'Kafka refuses the client: authentication or authorization',
-			'SELECT current_setting(''burrow.bootstrap_servers''), topic, consumer_group, last_error FROM burrow.subscriptions WHERE subscription = %1$L;'),
-		('08', 'Kafka does not answer',
-			'SHOW burrow.bootstrap_servers;'),
-		-- those of catalog/server.c
-		('42501', 'the owner may not use the foreign server',
-			(SELECT format('GRANT USAGE ON FOREIGN SERVER %I TO %s;', coalesce(s.server, current_setting('burrow.default_server')), s.owner)
-			FROM burrow.subscriptions s WHERE s.subscription = $2)),
-		('HV002', 'the owner has no credentials for the foreign server',
-			'SELECT * FROM pg_user_mappings ORDER BY srvname, usename;'),
-		('HV00N', 'there is no foreign server to connect to',
-			'SELECT s.server, current_setting(''burrow.default_server'') AS default_server, f.srvname, f.srvoptions FROM burrow.subscriptions s LEFT JOIN pg_foreign_server f ON f.srvname = s.server WHERE s.subscription = %1$L;'),
-		('42704', 'Kafka has no such topic',
-			'SELECT topic, last_error FROM burrow.subscriptions WHERE subscription = %1$L;'),
-		('', 'the subscription waits for something in this database',
-			'SELECT last_error FROM burrow.subscriptions WHERE subscription = %1$L;')
-	) v (class, cause, next_statement)
-	WHERE starts_with(coalesce($1, ''), v.class)
-	ORDER BY length(v.class) DESC
-	LIMIT 1
-$$;
-COMMENT ON FUNCTION burrow._trouble IS 'for internal use: cause and statement for burrow.why_stuck(), by SQLSTATE';
-
 -- What ends somebody's hold on a lock.  Locks come and go: in the first seconds it only shows who it is.
 CREATE FUNCTION burrow._end_blocker(pid int, since timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -916,8 +898,8 @@ $$;
 COMMENT ON FUNCTION burrow._end_blocker IS 'for internal use: the statement for a process that holds a lock';
 
 -- It reads the views, so it tells a role no more than they do.  A statement goes by the cause: that
--- of a halt was written with it (catalog/subscription.c has the table), that of a subscription which
--- retries is in burrow._trouble(), the others are with their causes here.
+-- of a halt was written with it (catalog/subscription.c has the table), that of trouble comes with it from
+-- burrow._troubles(), the others are with their causes here.
 CREATE FUNCTION burrow.why_stuck(
 	subscription text,
 	OUT cause text,
@@ -936,7 +918,7 @@ AS $$
 		SELECT burrow._visible_subid($1) AS subid
 	), sub AS MATERIALIZED (
 		SELECT s.*, r.retries_waiting, r.retry_topic, r.retry_partition, r.retry_offset, r.retry_attempt,
-			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.last_error_sqlstate, r.short_of,
+			r.retry_since, r.retry_at, r.wait_until, r.unconfirmed_since, r.short_of,
 			r.partitions_stuck, r.stuck_topic, r.stuck_partition, r.stuck_since, r.stuck_error
 		FROM asked
 			CROSS JOIN burrow.subscriptions s
@@ -956,12 +938,15 @@ AS $$
 	), rights AS MATERIALIZED (
 		-- the owner lacks one that the workers need
 		SELECT o.* FROM asked CROSS JOIN LATERAL burrow._owner_trouble(asked.subid) o WHERE o.cause IS NOT NULL
+	), waits AS MATERIALIZED (
+		SELECT t.* FROM asked JOIN burrow._troubles() t ON t.subid = asked.subid
 	), lockers AS MATERIALIZED (
-		-- who keeps the consumer from writing a table of Burrow's; a prepared transaction has no pid
-		SELECT DISTINCT coalesce(l.pid, 0) AS pid, coalesce(a.xact_start, s.last_error_at) AS since,
+		-- who keeps the consumer from a table of Burrow's; a prepared transaction has no pid
+		SELECT DISTINCT coalesce(l.pid, 0) AS pid, coalesce(a.xact_start, w.since) AS since, w.error,
 			format('%s has locked the table burrow.%s', coalesce('process ' || l.pid, 'a prepared transaction'), c.relname) AS cause
-		FROM sub s CROSS JOIN pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-		WHERE s.state = 'retrying' AND s.last_error_sqlstate = '55P03' AND l.granted
+		FROM (SELECT min(waits.since) AS since, min(waits.error) AS error FROM waits WHERE waits.sqlstate = '55P03') w
+			CROSS JOIN pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE w.since IS NOT NULL AND l.granted
 			AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 			AND c.relnamespace = 'burrow'::regnamespace
 			AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
@@ -985,18 +970,15 @@ AS $$
 	-- whatever the plan is, this asks whether there is such a subscription
 	SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked a WHERE a.subid IS NULL AND $1 IS NOT NULL
 	UNION ALL
-	SELECT 'the server is not well: every message fails', coalesce(s.retry_since, s.last_error_at), NULL, NULL, NULL,
-		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
-	FROM sub s WHERE s.wait_until IS NOT NULL
+	-- what is missing is asked for at this moment, and not when the consumer asks again
+	SELECT o.cause, coalesce(w.since, s.last_error_at), NULL, NULL, NULL, s.consumer_pid, coalesce(w.error, s.last_error), o.next_statement
+	FROM sub s CROSS JOIN rights o LEFT JOIN waits w ON w.kind = 'rights' WHERE s.state NOT IN ('halted', 'paused', 'disabled')
 	UNION ALL
-	SELECT o.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, o.next_statement
-	FROM sub s CROSS JOIN rights o WHERE s.state NOT IN ('halted', 'paused', 'disabled')
-	UNION ALL
-	SELECT k.cause, s.last_error_at, NULL, NULL, NULL, s.consumer_pid, s.last_error, k.next_statement
-	FROM sub s CROSS JOIN LATERAL burrow._trouble(s.last_error_sqlstate, s.subscription) k
-	WHERE s.state = 'retrying' AND s.wait_until IS NULL AND NOT EXISTS (SELECT FROM lockers) AND NOT EXISTS (SELECT FROM rights) AND (SELECT s.consumer_pid IS NOT NULL OR t.cause IS NULL FROM burrow._start_trouble() t)
-		-- a partition's trouble, below, is not Kafka's
-		AND NOT EXISTS (SELECT FROM unfetched u WHERE starts_with(s.last_error, u.trouble))
+	-- each kind of trouble by itself; whoever holds a lock that one waits for is below, and so are workers and retries
+	SELECT w.cause, w.since, NULL, NULL, NULL, s.consumer_pid, w.error, w.next_statement
+	FROM sub s CROSS JOIN waits w
+	WHERE s.state NOT IN ('halted', 'paused', 'disabled') AND w.kind NOT IN ('rights', 'pool_memory', 'retry')
+		AND NOT (w.sqlstate = '55P03' AND EXISTS (SELECT FROM lockers))
 	UNION ALL
 	-- an answer that is too large ends the connection; twice its size has room for what else comes with it
 	SELECT CASE u.trouble_sqlstate WHEN '54000' THEN 'what comes next is larger than receive.message.max.bytes' ELSE 'the partition cannot be fetched' END,
@@ -1004,13 +986,13 @@ AS $$
 		CASE WHEN z.size IS NOT NULL
 			THEN format('SELECT burrow.alter(%L, kafka => %L);', s.subscription,
 				coalesce(s.kafka::jsonb, '{}') || jsonb_build_object('receive.message.max.bytes', least(2 * z.size, 2147483647)))
-			ELSE t.next_statement END
+			WHEN u.trouble_sqlstate = '28000' THEN format('SELECT topic, consumer_group, last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
+			ELSE format('SELECT * FROM burrow.partitions WHERE subscription = %L AND topic = %L AND partition = %s;', s.subscription, u.topic, u.partition) END
 	FROM sub s CROSS JOIN unfetched u
-		CROSS JOIN LATERAL burrow._trouble(u.trouble_sqlstate, s.subscription) t
 		CROSS JOIN LATERAL (SELECT substring(u.trouble FROM 'response size ([0-9]+)')::bigint AS size) z
 	UNION ALL
-	SELECT l.cause, l.since, NULL, NULL, NULL, l.pid, s.last_error, burrow._end_blocker(l.pid, l.since)
-	FROM sub s CROSS JOIN lockers l
+	SELECT l.cause, l.since, NULL, NULL, NULL, l.pid, l.error, burrow._end_blocker(l.pid, l.since)
+	FROM lockers l
 	UNION ALL
 	SELECT CASE s.partitions_stuck WHEN 1 THEN 'the partition cannot be started, and others go on without it'
 			ELSE format('%s partitions cannot be started, this one first, and others go on without them', s.partitions_stuck) END,
@@ -1024,7 +1006,7 @@ AS $$
 	WHERE t.cause IS NOT NULL AND s.state = 'retrying' AND s.consumer_pid IS NULL
 	UNION ALL
 	SELECT k.cause, NULL, NULL, NULL, NULL,
-		NULL, CASE WHEN s.short_of = 'memory' THEN s.last_error END, format(k.next_statement, greatest(8, 2 * current_setting(k.setting, true)::int))
+		NULL, CASE WHEN s.short_of = 'memory' THEN (SELECT w.error FROM waits w WHERE w.kind = 'pool_memory') END, format(k.next_statement, greatest(8, 2 * current_setting(k.setting, true)::int))
 	FROM sub s JOIN burrow.stats t ON t.subscription = s.subscription JOIN (VALUES
 		('slots', 'no worker slot is free', 'burrow.max_workers',
 			'ALTER SYSTEM SET burrow.max_workers = %s; -- and restart the server'),
@@ -1061,7 +1043,7 @@ AS $$
 	SELECT format('%s messages wait for their retry; the first of them for attempt %s at %s',
 			s.retries_waiting, s.retry_attempt, s.retry_at),
 		s.retry_since, s.retry_topic, s.retry_partition, s.retry_offset,
-		NULL, s.last_error, format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
+		NULL, coalesce((SELECT w.error FROM waits w WHERE w.kind = 'retry'), s.last_error), format('SELECT last_error FROM burrow.subscriptions WHERE subscription = %L;', s.subscription)
 	FROM sub s WHERE s.retries_waiting > 0 AND s.wait_until IS NULL
 	UNION ALL
 	(SELECT format('%s messages are parked behind a dead letter of their key', count(*) OVER ()),

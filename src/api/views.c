@@ -29,6 +29,7 @@
 
 PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);
 PG_FUNCTION_INFO_V1(burrow_sql_subscription_slots);
+PG_FUNCTION_INFO_V1(burrow_sql_troubles);
 PG_FUNCTION_INFO_V1(burrow_sql_partition_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_worker_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_state);
@@ -283,6 +284,71 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 			put_int64(&row, c->counters[i]);
 		end_row(&row);
 	}
+	return (Datum) 0;
+}
+
+/* ---------------------------------------------------------------- troubles */
+
+typedef struct TroublesCopy
+{
+	int32		subid;
+	Oid			owner;
+	char		name[BURROW_NAME_MAX + 1];
+	BurrowTrouble troubles[BURROW_NTROUBLES];
+} TroublesCopy;
+
+static const char *
+trouble_cause(BurrowTroubleKind kind, const BurrowTrouble *trouble)
+{
+	if (kind < BURROW_TROUBLES_OF_KAFKA && trouble->cause != BURROW_CAUSE_NO_ANSWER)
+		return burrow_kafka_cause_words(trouble->cause);
+	return burrow_trouble_kinds[kind].words;
+}
+
+static void
+put_trouble(Row *row, const TroublesCopy *c, BurrowTroubleKind kind)
+{
+	const BurrowTrouble *trouble = &c->troubles[kind];
+	bool		is_all = trouble->public_message[0] == '\0' || has_privs_of_role(GetUserId(), c->owner);
+
+	put_int(row, c->subid, false);
+	put_text(row, burrow_trouble_kinds[kind].name);
+	put_text(row, trouble_cause(kind, trouble));
+	put_time(row, trouble->since);
+	put_text(row, trouble->sqlstate);
+	put_text(row, is_all ? trouble->message : trouble->public_message);
+	put_text(row, trouble->statement[0] != '\0' ? trouble->statement :
+			 psprintf(burrow_trouble_kinds[kind].statement, quote_literal_cstr(c->name)));
+	end_row(row);
+}
+
+Datum
+burrow_sql_troubles(PG_FUNCTION_ARGS)
+{
+	Row			row;
+	TroublesCopy *copies;
+	int			n = 0;
+
+	begin_rows(&row, fcinfo);
+	copies = palloc(sizeof(TroublesCopy) * burrow->nsubscriptions);
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		const BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];
+
+		if (!slot->in_use || slot->dboid != MyDatabaseId)
+			continue;
+		copies[n].subid = slot->subid;
+		copies[n].owner = slot->owner;
+		strlcpy(copies[n].name, slot->name, sizeof(copies[n].name));
+		memcpy(copies[n++].troubles, slot->troubles, sizeof(slot->troubles));
+	}
+	LWLockRelease(burrow->lock);
+
+	for (const TroublesCopy *c = copies; c < copies + n; c++)
+		for (int kind = 0; kind < BURROW_NTROUBLES; kind++)
+			if (c->troubles[kind].since != 0 && may_see(c->owner))
+				put_trouble(&row, c, kind);
 	return (Datum) 0;
 }
 

@@ -44,11 +44,6 @@
 #include "compat.h"
 #include "guc.h"
 
-/* For burrow._trouble(), which goes by SQLSTATE. */
-#define NO_SERVER		"HV00N"
-#define NOT_ALLOWED		"42501"
-#define NO_CREDENTIALS	"HV002"
-
 static char *
 exchange(const char *name, char from, char to)
 {
@@ -144,7 +139,7 @@ nameless(BurrowServerTrouble * trouble)
 	{
 		*trouble = (BurrowServerTrouble) {
 			.sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-				.sqlstate = NO_SERVER,
+				.what = BURROW_SERVER_MISSING,
 				.message = "no Kafka brokers are configured",
 				.hint = "Name a foreign server, set burrow.default_server for the database, or set burrow.bootstrap_servers to \"host:port\" of one or more brokers and reload the configuration.",
 		};
@@ -258,7 +253,7 @@ find_foreign_server(const char *name, bool is_default, BurrowServerTrouble * tro
 		return foreign;
 	*trouble = (BurrowServerTrouble) {
 		.sqlerrcode = foreign == NULL ? ERRCODE_UNDEFINED_OBJECT : ERRCODE_WRONG_OBJECT_TYPE,
-			.sqlstate = NO_SERVER,
+			.what = BURROW_SERVER_MISSING,
 			.message = psprintf(foreign == NULL ? "server \"%s\" does not exist" :
 								"server \"%s\" is not of foreign data wrapper \"%s\"", name, BURROW_WRAPPER),
 			.detail = is_default ? "The setting burrow.default_server names it." : NULL,
@@ -287,7 +282,8 @@ named(Oid owner, const char *name, bool is_default, BurrowServerTrouble * troubl
 	{
 		*trouble = (BurrowServerTrouble) {
 			.sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE,
-				.sqlstate = NOT_ALLOWED,
+				.what = BURROW_SERVER_DENIED,
+				.statement = psprintf("GRANT USAGE ON FOREIGN SERVER %s TO %s;", quote_identifier(name), role),
 				.message = psprintf("permission denied for foreign server %s", name),
 				.detail = psprintf("Role %s, which is to connect, needs the privilege USAGE.", role),
 				.hint = psprintf("Use GRANT USAGE ON FOREIGN SERVER %s TO %s.", quote_identifier(name), role),
@@ -310,7 +306,9 @@ named(Oid owner, const char *name, bool is_default, BurrowServerTrouble * troubl
 		return server;
 	*trouble = (BurrowServerTrouble) {
 		.sqlerrcode = found ? ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED : ERRCODE_UNDEFINED_OBJECT,
-			.sqlstate = NO_CREDENTIALS,
+			.what = BURROW_SERVER_CREDENTIALS,
+			.statement = found || missing_credentials(server) != NULL ? NULL :
+			psprintf("CREATE USER MAPPING FOR %s SERVER %s;", role, quote_identifier(name)),
 			.message = psprintf(found ? "credentials are required for role %s and server \"%s\"" :
 								"user mapping not found for role %s and server \"%s\"", role, name),
 			.detail = found ? psprintf("The user mapping of a role that is not a superuser must have options %s.", missing) :

@@ -22,14 +22,22 @@ typedef struct BurrowServer
 	char	   *text;			/* all of it: for "has anything changed?"; holds secrets */
 }			BurrowServer;
 
+typedef enum BurrowServerWhat
+{
+	BURROW_SERVER_MISSING = 0,
+	BURROW_SERVER_DENIED,		/* no privilege */
+	BURROW_SERVER_CREDENTIALS	/* no user mapping, or none that says enough */
+} BurrowServerWhat;
+
 /* Why there is none that the role may use. */
 typedef struct BurrowServerTrouble
 {
 	int			sqlerrcode;		/* what a statement fails with */
-	const char *sqlstate;		/* what the state "retrying" has; see burrow._trouble() */
+	BurrowServerWhat what;
 	const char *message;
 	const char *detail;			/* NULL: none */
 	const char *hint;
+	const char *statement;		/* what ends it, or shows it; NULL: nothing in SQL does */
 }			BurrowServerTrouble;
 
 /*

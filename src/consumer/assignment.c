@@ -300,7 +300,8 @@ take_over(const BurrowConsumer *c)
 			burrow_partition_readable(part);
 	}
 	burrow_status_set_joined(c);
-	burrow_status_clear(c);
+	burrow_status_kafka_answered(c);
+	burrow_status_over(c, BURROW_TROUBLE_MEMBER);
 }
 
 /*
@@ -388,7 +389,7 @@ answer_revoke(const BurrowConsumer *c)
 			burrow_partition_close(c, part);
 	}
 	if (!c->kafka->unassign(c->client, revoked, text))
-		burrow_status_fail(c, "08006", psprintf("could not give up the assignment: %s", text));
+		burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, BURROW_CAUSE_NO_ANSWER, psprintf("could not give up the assignment: %s", text));
 	c->kafka->list_free(revoked);
 	revoked = NULL;
 	burrow_offset_commit_forbid(false);

@@ -45,7 +45,7 @@ is_too_large(const BurrowKafkaEvent *event)
  * told of elsewhere.
  */
 static void
-finish_failed(const BurrowConsumer *c, const char *reason)
+finish_failed(const BurrowConsumer *c, BurrowKafkaCause cause, const char *reason)
 {
 	bool		owed = false;
 	dlist_iter	iter;
@@ -58,7 +58,7 @@ finish_failed(const BurrowConsumer *c, const char *reason)
 	}
 	burrow_offset_commit_retry(c);
 	if (owed && reason != NULL)
-		burrow_status_fail(c, "08006", psprintf("could not commit offsets: %s", reason));
+		burrow_status_fail_kafka(c, BURROW_TROUBLE_COMMIT, cause, psprintf("could not commit offsets: %s", reason));
 }
 
 /* Takes over what the answer says of each partition; returns why one was refused, NULL: none was. */
@@ -148,7 +148,7 @@ burrow_commit_answer_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *ev
 		else
 			burrow_topic_identity_lose(c, part);
 	}
-	finish_failed(c, failed_text);
+	finish_failed(c, BURROW_CAUSE_NO_ANSWER, failed_text);
 	return true;
 }
 
@@ -165,13 +165,15 @@ burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event
 	{
 		burrow_offset_commit_succeeded(c);
 		BURROW_COUNT(c->slot, commits, 1);
-		burrow_status_clear(c);
+		burrow_status_kafka_answered(c);
+		burrow_status_over(c, BURROW_TROUBLE_MEMBER);
+		burrow_status_over(c, BURROW_TROUBLE_COMMIT);
 		return;
 	}
 	BURROW_COUNT(c->slot, commits_failed, 1);
 	if (is_too_large(event) && burrow_offset_commit_carry_less(c))
 	{
-		finish_failed(c, NULL);
+		finish_failed(c, BURROW_CAUSE_NO_ANSWER, NULL);
 		burrow_offset_commit_retry_at_once(c);
 		return;
 	}
@@ -179,7 +181,7 @@ burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event
 	if (event->error_name != NULL &&
 		(strcmp(event->error_name, "REBALANCE_IN_PROGRESS") == 0 ||
 		 strcmp(event->error_name, "ILLEGAL_GENERATION") == 0))
-		finish_failed(c, NULL);
+		finish_failed(c, BURROW_CAUSE_NO_ANSWER, NULL);
 	else if (event->error != UNKNOWN_TOPIC || !ask_for_stored(c, event))
-		finish_failed(c, reason);
+		finish_failed(c, event->cause, reason);
 }

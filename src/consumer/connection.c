@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "catalog/nearest.h"
 #include "consumer/assignment.h"
 #include "consumer/commit_answer.h"
 #include "consumer/connection.h"
@@ -46,9 +47,6 @@
 /* Longest wait for an answer of the metadata client's. */
 #define CONNECT_TIMEOUT_MS	1000
 
-/* SQLSTATE of a topic that Kafka does not have; see burrow._trouble(). */
-#define NO_TOPIC			"42704"
-
 /* Of what the client was started for: see kafka_client.h. */
 static uint32 fingerprint;
 
@@ -67,26 +65,27 @@ static bool came_back;
 
 /* ---- is Kafka there? ---- */
 
-/* Of trouble with Kafka, until it answers. */
-typedef struct Trouble
+/* What was met since Kafka has answered last. */
+typedef struct Met
 {
-	uint64		clears;			/* of the state, when this was new */
-	bool		auth_failed;	/* by authentication or authorization */
+	uint64		answers;		/* of Kafka's, when this was new */
 	bool		connection_suspect; /* a connection was lost: is that all? */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
-	bool		transport_auth_failed;	/* it seems by authentication */
-	bool		refusal_told;	/* the state says that it is */
-	bool		missing_told;	/* the state says that the topic is not there */
-} Trouble;
+	BurrowKafkaCause transport_cause;
+	BurrowKafkaCause told;		/* of the trouble that is shown, if there is one */
+} Met;
+
+/* Of the trouble with the topic that is shown, if there is one. */
+static BurrowKafkaCause topic_told;
 
 /* What is known of it now. */
-static Trouble *
-trouble(void)
+static Met *
+met(void)
 {
-	static Trouble known;
+	static Met	known;
 
-	if (known.clears != burrow_status_clears())
-		known = (Trouble) {.clears = burrow_status_clears()};
+	if (known.answers != burrow_status_kafka_answers())
+		known = (Met) {.answers = burrow_status_kafka_answers()};
 	return &known;
 }
 
@@ -94,29 +93,70 @@ trouble(void)
 static bool
 is_in_doubt(void)
 {
-	return burrow_status_is_failing() || trouble()->connection_suspect || burrow_topic_identity_is_missing() || burrow_lookup_any_stuck() ||
+	return burrow_status_is_failing() || met()->connection_suspect || burrow_topic_identity_is_missing() || burrow_lookup_any_stuck() ||
 		came_back;
+}
+
+/* What says less than what is shown already does not cover it up. */
+static void
+report_kafka(const BurrowConsumer *c, BurrowKafkaCause cause, const char *text)
+{
+	if (burrow_status_has(BURROW_TROUBLE_KAFKA) && cause != met()->told && burrow_kafka_cause_says_more(met()->told, cause))
+		return;
+	met()->told = cause;
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_KAFKA, cause, text);
 }
 
 /* It is not; why a connection was lost last says more than that nothing answers. */
 static void
 report_unreachable(const BurrowConsumer *c, const char *text)
 {
-	trouble()->refusal_told = trouble()->transport_auth_failed;
-	trouble()->missing_told = false;
-	burrow_status_fail(c, trouble()->transport_auth_failed ? "28000" : "08006",
-					   trouble()->transport_text[0] != '\0' ? psprintf("%s (%s)", text, trouble()->transport_text) : text);
+	report_kafka(c, met()->transport_cause,
+				 met()->transport_text[0] != '\0' ? psprintf("%s (%s)", text, met()->transport_text) : text);
 }
 
-/* It is there, and has no such topic. */
+/* The topic's name was perhaps misspelt: NULL, if none is like it. */
+static const char *
+nearest_topic(const BurrowConsumer *c, const char *topic)
+{
+	BurrowKafkaList *all;
+	BurrowNearest nearest;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	const char *best;
+
+	all = topic[0] == '^' ? NULL : c->kafka->list_partitions(c->metadata_client, "^.*", CONNECT_TIMEOUT_MS, text);
+	if (all == NULL)
+		return NULL;
+	burrow_nearest_init(&nearest, topic);
+	for (int i = 0; i < all->n; i++)
+		if (i == 0 || strcmp(all->items[i].topic, all->items[i - 1].topic) != 0)
+			burrow_nearest_offer(&nearest, all->items[i].topic);
+	best = nearest.best != NULL ? pstrdup(nearest.best) : NULL;
+	c->kafka->list_free(all);
+	return best;
+}
+
+/* Kafka is there, and has no such topic, or does not show it. */
 static void
-report_missing(const BurrowConsumer *c)
+report_missing(const BurrowConsumer *c, BurrowKafkaCause cause)
 {
 	const char *topic = burrow_topic_identity_wanted_topic(c);
+	const char *nearest;
+	char	   *text;
 
-	trouble()->missing_told = true;
-	burrow_status_fail(c, NO_TOPIC,
-					   psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic));
+	if (burrow_status_has(BURROW_TROUBLE_TOPIC) && topic_told == cause)
+		return;
+	topic_told = cause;
+	if (cause == BURROW_CAUSE_TOPIC_DENIED)
+		text = psprintf("not authorized for topic \"%s\": Topic authorization failed", topic);
+	else
+	{
+		nearest = nearest_topic(c, topic);
+		text = psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic);
+		if (nearest != NULL)
+			text = psprintf("%s; perhaps you meant \"%s\"", text, nearest);
+	}
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_TOPIC, cause, text);
 }
 
 /*
@@ -147,29 +187,31 @@ probe(const BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	const char *topic = burrow_topic_identity_wanted_topic(c);
 	BurrowKafkaList *list;
+	BurrowKafkaCause why_empty;
 	int			partitions;
 
 	burrow_status_set_probe(c->now + BURROW_PROBE_US);
 	list = c->kafka->list_partitions(c->metadata_client, topic, CONNECT_TIMEOUT_MS, text);
-	partitions = list != NULL ? list->n : -1;
+	if (list == NULL)
+	{
+		/* perhaps the first guess at the reason was wrong */
+		if (!burrow_status_has(BURROW_TROUBLE_KAFKA) || met()->told != met()->transport_cause)
+			report_unreachable(c, text);
+		return;
+	}
+	partitions = list->n;
+	why_empty = list->why_empty;
 	if (partitions > 0 && came_back && strcmp(topic, c->sub->topic) == 0)
 		check_place(c, list);
 	c->kafka->list_free(list);
-	if (partitions >= 0)
+	/* one that is not shown may be there */
+	if (why_empty != BURROW_CAUSE_TOPIC_DENIED)
 		burrow_topic_identity_record_topic(c, partitions);
-	if (partitions > 0)
-	{
-		/* that does not end trouble with our own database */
-		if (burrow_positions_delay_us() == 0)
-			burrow_status_clear(c);
-	}
-	else if (partitions == 0)
-	{
-		if (!burrow_status_is_failing() || !trouble()->missing_told)
-			report_missing(c);
-	}
-	else if (!burrow_status_is_failing() || (!trouble()->auth_failed && trouble()->refusal_told != trouble()->transport_auth_failed))
-		report_unreachable(c, text);	/* perhaps the first guess at the reason was wrong */
+	burrow_status_kafka_answered(c);
+	if (partitions == 0)
+		report_missing(c, why_empty);
+	else
+		burrow_status_over(c, BURROW_TROUBLE_TOPIC);
 }
 
 TimestampTz
@@ -183,12 +225,6 @@ burrow_connection_probe(const BurrowConsumer *c)
 }
 
 /* ---- Kafka's events ---- */
-
-static bool
-is_missing_topic(const char *error_name)
-{
-	return strcmp(error_name, "UNKNOWN_TOPIC_OR_PART") == 0 || strcmp(error_name, "_UNKNOWN_TOPIC") == 0;
-}
 
 static int
 hint_of_fatal(const BurrowConsumer *c, const BurrowKafkaEvent *event)
@@ -219,6 +255,13 @@ give_up(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 }
 
 static void
+look_soon(const BurrowConsumer *c, int64 delay_us)
+{
+	met()->connection_suspect = true;
+	burrow_status_set_probe(c->now + delay_us);
+}
+
+static void
 serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	if (event->fatal)
@@ -234,32 +277,37 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	 */
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
-		strlcpy(trouble()->transport_text, event->text, sizeof(trouble()->transport_text));
-		trouble()->transport_auth_failed = event->authentication;
-		if (!burrow_status_is_failing() && !trouble()->connection_suspect)
-		{
-			trouble()->connection_suspect = true;
-			burrow_status_set_probe(c->now + BURROW_SUSPECT_US);
-		}
+		strlcpy(met()->transport_text, event->text, sizeof(met()->transport_text));
+		met()->transport_cause = event->cause;
+		/* others answer, and this one would be needed to join */
+		if (event->cause == BURROW_CAUSE_ADVERTISED && c->client != NULL && !burrow_status_has_joined())
+			burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, event->cause, event->text);
+		if (!burrow_status_is_failing() && !met()->connection_suspect)
+			look_soon(c, BURROW_SUSPECT_US);
 		return;
 	}
-	if (event->all_brokers_down && trouble()->auth_failed)
-		return;					/* the refusal, told before, is the reason */
-	trouble()->auth_failed = event->authentication;
-	if (event->all_brokers_down && trouble()->transport_text[0] != '\0')
-		report_unreachable(c, event->text);
-	else if (event->authentication)
-		burrow_status_fail(c, "28000", event->text);
-	else if (is_missing_topic(event->error_name))
+	switch (event->cause)
 	{
-		/* librdkafka's text names it */
-		trouble()->missing_told = true;
-		burrow_status_fail(c, NO_TOPIC, event->text);
+		case BURROW_CAUSE_NO_TOPIC:
+		case BURROW_CAUSE_TOPIC_DENIED:
+			/* a question says which, and what it may have been meant to be */
+			if (!burrow_status_has(BURROW_TROUBLE_TOPIC))
+				look_soon(c, 0);
+			break;
+		case BURROW_CAUSE_GROUP_DENIED:
+		case BURROW_CAUSE_INSTANCE_TAKEN:
+			burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, event->cause, event->text);
+			break;
+		case BURROW_CAUSE_NO_ANSWER:
+			if (event->all_brokers_down && met()->transport_text[0] != '\0')
+				report_unreachable(c, event->text);
+			else
+				report_kafka(c, event->cause, event->topic[0] != '\0' ? psprintf("topic \"%s\": %s", event->topic, event->text) : event->text);
+			break;
+		default:
+			report_kafka(c, event->cause, event->text);
+			break;
 	}
-	else if (event->topic[0] != '\0')
-		burrow_status_fail(c, "08006", psprintf("topic \"%s\": %s", event->topic, event->text));
-	else
-		burrow_status_fail(c, "08006", event->text);
 }
 
 /* A line of librdkafka's log.  It repeats itself with every attempt to connect. */
@@ -385,7 +433,7 @@ check_cluster(const BurrowConsumer *c)
 	const char *id = burrow_kafka_client_cluster(c->kafka, c->metadata_client, c->sub, &halt);
 
 	if (id != NULL && c->sub->cluster_id[0] == '\0')
-		return burrow_status_try(c, keep_cluster, (void *) id, "keep the id of the Kafka cluster");
+		return burrow_status_try(c, keep_cluster, (void *) id, BURROW_TROUBLE_KEEP_CLUSTER);
 	if (halt.message != NULL)
 		burrow_status_halt(&halt);
 	return true;
@@ -434,6 +482,7 @@ burrow_connection_open(BurrowConsumer *c)
 	BurrowKafkaList *list;
 	int64		max_poll_us;
 	int			partitions;
+	bool		is_shown;
 
 	if (c->metadata_client == NULL)
 		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, wake_write, 1);
@@ -441,18 +490,20 @@ burrow_connection_open(BurrowConsumer *c)
 	if (list == NULL)
 	{
 		serve_metadata_client(c);	/* its events say why */
-		if (!trouble()->auth_failed)
-			report_unreachable(c, text);
+		report_unreachable(c, text);
 		return false;
 	}
+	burrow_status_kafka_answered(c);
 	partitions = list->n;
+	is_shown = list->why_empty != BURROW_CAUSE_TOPIC_DENIED;
 	fingerprint = burrow_kafka_client_fingerprint(c->sub, list);
 	c->kafka->list_free(list);
 	if (!check_cluster(c))
 		return false;
 	if (burrow_status_is_stopping())
 		return true;
-	burrow_topic_identity_record_topic(c, partitions);
+	if (is_shown)
+		burrow_topic_identity_record_topic(c, partitions);
 	if (!burrow_seek_check(c))
 		return false;
 	if (burrow_status_is_stopping())

@@ -164,19 +164,26 @@ read_subscription(const BurrowConsumer *c)
 	return sub;
 }
 
-static BurrowSubscription *
-load(BurrowConsumer *c, MemoryContext *cxt)
+static void
+tell_server_trouble(const BurrowConsumer *c)
 {
-	BurrowSubscription *sub;
-	MemoryContext old;
+	static const BurrowTroubleKind kinds[] = {
+		[BURROW_SERVER_MISSING] = BURROW_TROUBLE_SERVER_MISSING,
+		[BURROW_SERVER_DENIED] = BURROW_TROUBLE_SERVER_DENIED,
+		[BURROW_SERVER_CREDENTIALS] = BURROW_TROUBLE_SERVER_CREDENTIALS,
+	};
+	const		BurrowServerTrouble *trouble = &c->sub->server_trouble;
+	BurrowTroubleReport report = {
+		.sqlstate = unpack_sql_state(trouble->sqlerrcode),
+		.message = trouble->message,
+		.statement = trouble->statement,
+	};
 
-	*cxt = AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES);
-	burrow_transaction_begin();
-	old = MemoryContextSwitchTo(*cxt);
-	sub = read_subscription(c);
-	MemoryContextSwitchTo(old);
-	burrow_transaction_commit(c->turn_cxt);
-	return sub;
+	/* it is one of them now */
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (i != trouble->what)
+			burrow_status_over(c, kinds[i]);
+	burrow_status_fail(c, kinds[trouble->what], &report);
 }
 
 /* What an attempt to find the cluster has found. */
@@ -203,15 +210,18 @@ static bool
 find_server(BurrowConsumer *c)
 {
 	ServerLook	look = {AllocSetContextCreate(sub_cxt, "burrow server", ALLOCSET_SMALL_SIZES)};
-	bool		looked = burrow_status_try(c, look_for_server, &look, "look for the Kafka cluster");
+	bool		looked = burrow_status_try(c, look_for_server, &look, BURROW_TROUBLE_FIND_SERVER);
 
 	if (looked && look.found)
 	{
 		ereport(LOG, (errmsg("subscription \"%s\" may connect to Kafka now", c->sub->name)));
+		burrow_status_over(c, BURROW_TROUBLE_SERVER_MISSING);
+		burrow_status_over(c, BURROW_TROUBLE_SERVER_DENIED);
+		burrow_status_over(c, BURROW_TROUBLE_SERVER_CREDENTIALS);
 		return true;
 	}
 	if (looked)
-		burrow_status_fail(c, c->sub->server_trouble.sqlstate, c->sub->server_trouble.message);
+		tell_server_trouble(c);
 	c->sub->server = NULL;
 	c->sub->server_trouble = (BurrowServerTrouble) {0};
 	MemoryContextDelete(look.cxt);
@@ -287,7 +297,7 @@ reload(BurrowConsumer *c)
 	dlist_iter	iter;
 
 	reload_again_at = 0;
-	if (!burrow_status_try(c, look_at_catalog, &look, "read the subscription"))
+	if (!burrow_status_try(c, look_at_catalog, &look, BURROW_TROUBLE_LOAD))
 	{
 		MemoryContextDelete(look.cxt);
 		reload_again_at = GetCurrentTimestamp() + RELOAD_AGAIN_US;
@@ -476,12 +486,13 @@ run(BurrowConsumer *c, int wake_read)
 
 		serve_signals(c);
 		serve_requests(c);
+		due = burrow_status_run(c);
 		if (c->client == NULL && !burrow_status_is_stopping() && !connect_to_kafka(c))
 		{
-			wait(c, events, burrow_ms_until(connect_again_at, c->now));
+			wait(c, events, burrow_ms_until(burrow_earlier(connect_again_at, burrow_earlier(due, reload_again_at)), c->now));
 			continue;
 		}
-		due = take_turn(c);
+		due = burrow_earlier(take_turn(c), due);
 		if (!burrow_shutdown_is_over())
 			wait(c, events, burrow_ms_until(due, c->now));
 	}
@@ -520,17 +531,55 @@ enter_group(BurrowConsumer *c)
 }
 
 static void
+read_first(const BurrowConsumer *c, void *arg)
+{
+	BurrowSubscription **sub = arg;
+
+	MemoryContextSwitchTo(sub_cxt);
+	*sub = read_subscription(c);
+}
+
+/* The first time: nothing else can be done before.  False: it is not to run, or not here. */
+static bool
+load(BurrowConsumer *c)
+{
+	BurrowSubscription *sub;
+
+	sub_cxt = AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES);
+	while (!burrow_status_try(c, read_first, &sub, BURROW_TROUBLE_LOAD))
+	{
+		if (burrow_status_is_stopping())
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("%s", burrow_status_halt_reason()->message)));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RELOAD_AGAIN_US / 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		MemoryContextReset(sub_cxt);
+		c->now = GetCurrentTimestamp();
+		serve_signals(c);
+		if (burrow_status_is_stopping())
+			return false;		/* SIGTERM: the launcher starts it again, if it may */
+		if (pg_atomic_read_u32(&burrow->subscriptions[c->slot].requests) & BURROW_REQUEST_LEAVE)
+		{
+			burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
+			return false;
+		}
+	}
+	c->sub = sub;
+	if (may_run(c->sub))
+		return true;
+	burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
+	return false;
+}
+
+static void
 consume(BurrowConsumer *c)
 {
 	int			wake_read;
 	int			wake_write;
 
-	c->sub = load(c, &sub_cxt);
-	if (!may_run(c->sub))
-	{
-		burrow_registry_leave(c->slot, BURROW_LEAVE_STOPPED);
+	if (!load(c))
 		return;
-	}
 	burrow_transaction_begin();
 	MemoryContextSwitchTo(TopMemoryContext);
 	burrow_start_init(c);

@@ -174,9 +174,8 @@ take_error(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMess
 		burrow_fetch_trouble_record(c, part, km);
 		return;
 	}
-	burrow_status_fail(c, "08006",
-					   psprintf("topic \"%s\" partition %d: %s",
-								part->topic, part->partition, km->text));
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_TOPIC, BURROW_CAUSE_NO_TOPIC,
+							 psprintf("topic \"%s\" partition %d: %s", part->topic, part->partition, km->text));
 	burrow_topic_identity_lose(c, part);
 }
 
@@ -459,7 +458,7 @@ skip_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 
 	if (o->kind == BURROW_OBSTACLE_DATA)
 	{
-		if (!burrow_status_try(c, store_skip, &seek, "skip what cannot be read"))
+		if (!burrow_status_try(c, store_skip, &seek, BURROW_TROUBLE_SKIP))
 		{
 			o->again_at = c->now + GOALS_AGAIN_US;
 			return;

@@ -34,6 +34,8 @@
 /* Any other end. */
 #define END_COMMIT_US		INT64CONST(5000000)
 #define END_CLOSE_US		INT64CONST(3000000)
+/* Between two attempts to record why it halts. */
+#define RECORD_AGAIN_US		INT64CONST(1000000)
 /* Between two looks whether the group was left. */
 #define LEAVE_LOOK_US		INT64CONST(10000)
 
@@ -53,6 +55,10 @@ static BurrowShutdownPhase phase;
 
 /* Of this phase. */
 static TimestampTz deadline;
+
+/* Why it halts is in the catalog; if not, when to try again, 0: at once. */
+static bool recorded;
+static TimestampTz record_again_at;
 
 /* Its place in the group: the next start is for other partitions, or another group. */
 static bool gives_up_place;
@@ -96,8 +102,16 @@ burrow_shutdown_is_over(void)
 	return phase == BURROW_SHUTDOWN_OVER;
 }
 
-/* The error goes into the catalog, where it survives a restart. */
 static void
+write_halt(const BurrowConsumer *c, void *arg)
+{
+	if (burrow_seek_rejected() != NULL)
+		burrow_seek_request_remove(c->subid, burrow_seek_rejected(), 1);
+	burrow_subscription_halt(c->subid, burrow_status_halt_reason());
+}
+
+/* The error goes into the catalog, where it survives a restart.  False: not now, somebody has locked the table. */
+static bool
 record_halt(const BurrowConsumer *c)
 {
 	const BurrowHalt *halt = burrow_status_halt_reason();
@@ -106,11 +120,13 @@ record_halt(const BurrowConsumer *c)
 	bool		ours = halt->public_message == NULL;
 	const char *text = ours ? halt->message : halt->public_message;
 
-	burrow_transaction_begin();
-	if (burrow_seek_rejected() != NULL)
-		burrow_seek_request_remove(c->subid, burrow_seek_rejected(), 1);
-	burrow_subscription_halt(c->subid, halt);
-	burrow_transaction_commit(c->turn_cxt);
+	if (!burrow_status_try(c, write_halt, NULL, BURROW_TROUBLE_HALT))
+	{
+		record_again_at = c->now + RECORD_AGAIN_US;
+		return false;
+	}
+	record_again_at = 0;
+	recorded = true;
 	burrow_registry_set_error(c->slot, halt->sqlstate, halt->message, halt->public_message);
 	ereport(LOG,
 			(halt->partition < 0 ? errmsg("subscription \"%s\" is halted", c->sub->name) :
@@ -122,6 +138,7 @@ record_halt(const BurrowConsumer *c)
 			 ours && halt->hint != NULL ?
 			 errhint("%s", halt->hint) :
 			 errhint("Correct the cause, then call burrow.resume().")));
+	return true;
 }
 
 /* Nothing is waited for but what is in hand. */
@@ -142,8 +159,6 @@ begin_final_commit(const BurrowConsumer *c)
 {
 	bool		shutdown = burrow_status_stop_reason() == BURROW_STOP_SHUTDOWN;
 
-	if (burrow_status_stop_reason() == BURROW_STOP_HALT)
-		record_halt(c);
 	burrow_offset_commit_begin_final(c);
 	deadline = c->now + (shutdown ? SHUTDOWN_COMMIT_US : END_COMMIT_US);
 	phase = BURROW_SHUTDOWN_COMMITTING;
@@ -192,6 +207,9 @@ advance(const BurrowConsumer *c)
 			if (c->now < deadline)
 				return;
 		}
+		if (burrow_status_stop_reason() == BURROW_STOP_HALT && !recorded &&
+			(record_again_at > c->now || !record_halt(c)))
+			return;
 		begin_final_commit(c);
 	}
 	if (phase == BURROW_SHUTDOWN_COMMITTING &&
@@ -214,6 +232,8 @@ burrow_shutdown_advance(const BurrowConsumer *c)
 	if (phase == BURROW_SHUTDOWN_DRAINING && burrow_assignment_kill_deadline() != 0 &&
 		burrow_status_stop_reason() != BURROW_STOP_SHUTDOWN)
 		return burrow_assignment_kill_deadline();
+	if (phase == BURROW_SHUTDOWN_DRAINING && record_again_at != 0)
+		return Max(record_again_at, c->now);
 	/* librdkafka does not tell when it has left */
 	if (phase == BURROW_SHUTDOWN_LEAVING)
 		return c->now + LEAVE_LOOK_US;

@@ -293,7 +293,7 @@ burrow_kafka_cause_words(BurrowKafkaCause cause)
 bool
 burrow_kafka_cause_is_refusal(BurrowKafkaCause cause)
 {
-	return cause >= BURROW_CAUSE_PROTOCOL && cause <= BURROW_CAUSE_CLUSTER_DENIED && cause != BURROW_CAUSE_TLS;
+	return cause >= BURROW_CAUSE_CERTIFICATE_EXPIRED && cause <= BURROW_CAUSE_CLUSTER_DENIED;
 }
 
 bool

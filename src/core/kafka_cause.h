@@ -58,7 +58,7 @@ extern const char *burrow_kafka_cause_name(BurrowKafkaCause cause);
 extern const char *burrow_kafka_cause_sqlstate(BurrowKafkaCause cause);
 extern const char *burrow_kafka_cause_words(BurrowKafkaCause cause);
 
-/* Has the client been told no, by a broker that it has reached? */
+/* Has the client been told no, or said it, to a broker that it has reached?  That the protocol is another one is a guess. */
 extern bool burrow_kafka_cause_is_refusal(BurrowKafkaCause cause);
 /* How much it says of why there is no connection: what says more is not covered up by what says less. */
 extern bool burrow_kafka_cause_says_more(BurrowKafkaCause cause, BurrowKafkaCause than);

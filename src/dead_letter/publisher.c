@@ -242,7 +242,7 @@ read_batch(const BurrowConsumer *c)
 	BurrowPublisher *o = &publisher;
 
 	drop_batch(o);
-	if (!burrow_status_try(c, read_rows, NULL, "read dead letters"))
+	if (!burrow_status_try(c, read_rows, NULL, BURROW_TROUBLE_FIND_LETTERS))
 	{
 		drop_batch(o);
 		o->again_at = c->now + ROWS_AGAIN_US;
@@ -402,8 +402,9 @@ set_failing(const BurrowConsumer *c, bool failing)
 	if (failing)
 	{
 		const char *text = psprintf("could not produce dead letters to topic \"%s\": %s", o->topic, o->why.text);
+		BurrowTroubleReport report = {.sqlstate = "08006", .message = text};
 
-		burrow_registry_set_error(c->slot, "08006", text, NULL);
+		burrow_status_set(c, BURROW_TROUBLE_DEAD_LETTER_TOPIC, &report);
 		if (!o->failing)
 			ereport(WARNING,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
@@ -414,7 +415,8 @@ set_failing(const BurrowConsumer *c, bool failing)
 		ereport(LOG,
 				(errmsg("subscription \"%s\" goes on producing dead letters to topic \"%s\"", c->sub->name, o->topic)));
 	o->failing = failing;
-	burrow_status_set_degraded(c, BURROW_DEGRADED_DEAD_LETTER_TOPIC, failing);
+	if (!failing)
+		burrow_status_over(c, BURROW_TROUBLE_DEAD_LETTER_TOPIC);
 }
 
 static void
@@ -424,7 +426,7 @@ mark_batch(const BurrowConsumer *c)
 	uint64		left = 0;
 
 	BURROW_CRASH_POINT("dead letter delivered");
-	if (!burrow_status_try(c, mark_rows, &left, "mark dead letters as produced") || left > 0)
+	if (!burrow_status_try(c, mark_rows, &left, BURROW_TROUBLE_MARK_LETTERS) || left > 0)
 	{
 		o->again_at = c->now + ROWS_AGAIN_US;
 		return;

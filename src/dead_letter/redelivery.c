@@ -247,7 +247,7 @@ read_some(const BurrowConsumer *c)
 	Reading		reading = {.c = c, .messages = palloc(sizeof(BurrowMessage *) * LETTERS_AT_ONCE)};
 
 	again_at = 0;
-	if (burrow_status_try(c, read_rows, &reading, "read dead letters"))
+	if (burrow_status_try(c, read_rows, &reading, BURROW_TROUBLE_READ_LETTERS))
 	{
 		wanted = reading.total > 0;
 		if (reading.total == (uint64) reading.n)

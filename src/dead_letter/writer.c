@@ -292,7 +292,7 @@ write_some(const BurrowConsumer *c)
 			break;
 		writing.n++;
 	}
-	if (!burrow_status_try(c, store_letters, &writing, "write dead letters"))
+	if (!burrow_status_try(c, store_letters, &writing, BURROW_TROUBLE_WRITE_LETTERS))
 		return false;
 	record_row(c, burrow_progress_committed());
 	/* where nothing was written (skipped, at least once), an older commit's will do */

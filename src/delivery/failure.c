@@ -92,12 +92,13 @@ begin_wait(const BurrowConsumer *c, const BurrowFailure *failure)
 	const char *sqlstate = failure->sqlstate;
 	const char *public_text = burrow_message_error_public_text(failure);
 	bool		first = wait_until == 0;
+	BurrowTroubleReport report;
 
 	wait_until = c->now + breaker.wait_us;
 	burrow_status_set_waiting(true);
 	burrow_retry_each(take_back_attempts);
-	burrow_message_error_show(c, failure);
-	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, true);
+	report = burrow_message_error_report(failure);
+	burrow_status_set(c, BURROW_TROUBLE_ENVIRONMENT, &report);
 	ereport(first ? WARNING : DEBUG1,
 			(errcode(burrow_sqlstate_pack(sqlstate)),
 			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name,
@@ -119,7 +120,7 @@ burrow_failure_success(const BurrowConsumer *c)
 		return;
 	wait_until = 0;
 	wait_is_ours = false;
-	burrow_status_set_degraded(c, BURROW_DEGRADED_ENVIRONMENT, false);
+	burrow_status_over(c, BURROW_TROUBLE_ENVIRONMENT);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
 

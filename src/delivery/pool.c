@@ -224,9 +224,11 @@ start_worker(const BurrowConsumer *c)
 	lane->transport = burrow_transport_create(pool.setup, (Size) burrow_worker_queue_size * 1024, &why);
 	if (lane->transport == NULL)
 	{
+		BurrowTroubleReport report = {.sqlstate = "53000", .message = why};
+
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
 		if (!pool.told_short)
-			burrow_registry_set_error(c->slot, "53000", why, NULL);
+			burrow_status_set(c, BURROW_TROUBLE_POOL_MEMORY, &report);
 		report_shortage(c, BURROW_SHORT_OF_MEMORY,
 						psprintf("The server gives no dynamic shared memory: %s.", why));
 		return false;
@@ -279,6 +281,7 @@ burrow_pool_start_workers(const BurrowConsumer *c, int wanted)
 	{
 		pool.told_short = false;
 		burrow->subscriptions[c->slot].shortage = BURROW_SHORT_OF_NOTHING;
+		burrow_status_over(c, BURROW_TROUBLE_POOL_MEMORY);
 	}
 }
 
@@ -350,10 +353,14 @@ burrow_pool_detach_all(const BurrowConsumer *c)
 static void
 start_failed(const BurrowConsumer *c)
 {
+	static const BurrowTroubleReport report = {
+		.sqlstate = "58000",
+		.message = "a worker ended before it could work; the server log says why",
+	};
+
 	pool.start_delay_us = Min(Max(pool.start_delay_us * 2, START_AGAIN_MIN_US), START_AGAIN_MAX_US);
 	pool.start_again_at = c->now + pool.start_delay_us;
-	burrow_registry_set_error(c->slot, "58000",
-							  "a worker ended before it could work; the server log says why", NULL);
+	burrow_status_set(c, BURROW_TROUBLE_WORKERS, &report);
 }
 
 /* Workers that came, workers whose start failed, workers that are gone for good. */
@@ -373,6 +380,7 @@ burrow_pool_look_at_processes(const BurrowConsumer *c)
 			{
 				pool.nstarting--;
 				pool.start_delay_us = 0;
+				burrow_status_over(c, BURROW_TROUBLE_WORKERS);
 				burrow_pool_set_idle(c, lane);
 			}
 			else if (GetBackgroundWorkerPid(lane->handle, &pid) == BGWH_STOPPED)

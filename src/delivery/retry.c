@@ -223,6 +223,8 @@ burrow_retry_publish(const BurrowConsumer *c, TimestampTz wait_until)
 {
 	BurrowRetryInfo info = {.n = nwaiting, .wait_until = wait_until};
 
+	if (nwaiting == 0)
+		burrow_status_over(c, BURROW_TROUBLE_RETRY);
 	if (!dlist_is_empty(&waiting))
 	{
 		const BurrowRetry *retry = dlist_head_element(BurrowRetry, node, &waiting);

@@ -37,11 +37,15 @@ static void
 report_missing(const BurrowConsumer *c, const BurrowOwnerTrouble *trouble)
 {
 	bool		first = !missing;
+	BurrowTroubleReport report = {
+		.sqlstate = unpack_sql_state(trouble->sqlerrcode),
+		.message = trouble->message,
+		.statement = trouble->statement,
+	};
 
 	missing = true;
 	missing_sqlerrcode = trouble->sqlerrcode;
-	burrow_registry_set_error(c->slot, unpack_sql_state(trouble->sqlerrcode), trouble->message, NULL);
-	burrow_status_set_degraded(c, BURROW_DEGRADED_RIGHTS, true);
+	burrow_status_set(c, BURROW_TROUBLE_RIGHTS, &report);
 	if (!first)
 		return;
 	burrow_pool_replace(c);
@@ -59,7 +63,7 @@ report_over(const BurrowConsumer *c)
 	/* unless something else has gone wrong since */
 	if (strcmp(burrow->subscriptions[c->slot].last_error.sqlstate, unpack_sql_state(missing_sqlerrcode)) == 0)
 		burrow_registry_set_error(c->slot, "", "", NULL);
-	burrow_status_set_degraded(c, BURROW_DEGRADED_RIGHTS, false);
+	burrow_status_over(c, BURROW_TROUBLE_RIGHTS);
 	burrow_pool_renew_now(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
 }
@@ -85,7 +89,7 @@ burrow_rights_allow(const BurrowConsumer *c, bool wanted)
 	if (!wanted && !in_doubt && look_again_at == 0)
 		return true;
 	in_doubt = false;
-	(void) burrow_status_try(c, look, &allowed, "ask for the owner's rights");
+	(void) burrow_status_try(c, look, &allowed, BURROW_TROUBLE_ASK_RIGHTS);
 	look_again_at = allowed ? 0 : c->now + LOOK_AGAIN_US;
 	if (allowed && missing)
 		report_over(c);

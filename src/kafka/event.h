@@ -5,7 +5,6 @@
 #ifndef BURROW_KAFKA_EVENT_H
 #define BURROW_KAFKA_EVENT_H
 
-#include "core/kafka_cause.h"
 #include "kafka/topic_partition.h"
 
 #define BURROW_KAFKA_TEXT_MAX	512

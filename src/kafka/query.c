@@ -373,11 +373,16 @@ make_list(const rd_kafka_metadata_t *metadata, const Pattern *pattern, char *err
 			ok = burrow_kafka_list_set(list, n++, topic->topic, topic->partitions[p].id,
 									   BURROW_KAFKA_NONE_OFFSET, NULL, 0);
 	}
-	if (ok)
-		return list;
-	burrow_kafka_list_free(list);
-	snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
-	return NULL;
+	if (!ok)
+	{
+		burrow_kafka_list_free(list);
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
+		return NULL;
+	}
+	list->why_empty = BURROW_CAUSE_NO_TOPIC;
+	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		list->why_empty = BURROW_CAUSE_TOPIC_DENIED;
+	return list;
 }
 
 BurrowKafkaList *

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/kafka_cause.h"
 #include "core/topic_id.h"
 
 /* Special offsets, as in Kafka's ListOffsets request. */
@@ -35,6 +36,7 @@ typedef struct BurrowKafkaList
 {
 	int			n;
 	BurrowKafkaTopicPartition *items;
+	BurrowKafkaCause why_empty; /* of list_partitions(): what Kafka says of the topic */
 } BurrowKafkaList;
 
 #endif							/* BURROW_KAFKA_TOPIC_PARTITION_H */

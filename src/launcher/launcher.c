@@ -40,6 +40,7 @@
 #include "shmem/groups.h"
 #include "shmem/registry.h"
 #include "shmem/subscription_slots.h"
+#include "shmem/troubles.h"
 
 #define BACKOFF_FIRST_MS	1000
 #define BACKOFF_MAX_MS		60000
@@ -380,6 +381,7 @@ set_backoff(BurrowSubscriptionSlot *sub, TimestampTz now)
 static void
 reap_consumer(int slot, TimestampTz now)
 {
+	static const BurrowTroubleReport unexpected = {.sqlstate = "57P01", .message = "consumer exited unexpectedly"};
 	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
 	bool		stopped = consumer_handles[slot] != NULL && has_stopped(consumer_handles[slot]);
 	bool		died;
@@ -409,7 +411,7 @@ reap_consumer(int slot, TimestampTz now)
 			unwanted = sub->dboid;
 	}
 	sub->ended = false;
-	told = sub->last_error.at >= sub->started_at;
+	told = sub->troubles[BURROW_TROUBLE_CONSUMER].since != 0 && sub->troubles[BURROW_TROUBLE_CONSUMER].at >= sub->started_at;
 	delay_ms = sub->restart_delay_ms;
 	strlcpy(name, sub->name, sizeof(name));
 	LWLockRelease(burrow->lock);
@@ -418,7 +420,7 @@ reap_consumer(int slot, TimestampTz now)
 	if (OidIsValid(unwanted))
 		add_look(unwanted, 0, 0);
 	if (died && !told)
-		burrow_registry_set_error(slot, "XX000", "consumer exited unexpectedly", NULL);
+		burrow_troubles_set(slot, BURROW_TROUBLE_CONSUMER, &unexpected);
 	if (died)
 		ereport(LOG,
 				(errmsg("consumer of subscription \"%s\" has ended, it will be started again in %d s",

@@ -541,7 +541,7 @@ keep_untagged(const BurrowConsumer *c)
 {
 	if (!without_tag || c->sub->commits_untagged)
 		return true;
-	if (!burrow_status_try(c, update_untagged, NULL, "keep that Kafka takes no metadata"))
+	if (!burrow_status_try(c, update_untagged, NULL, BURROW_TROUBLE_KEEP_UNTAGGED))
 		return false;
 	c->sub->commits_untagged = true;
 	return true;
@@ -617,7 +617,7 @@ send_commit(const BurrowConsumer *c)
 		burrow_offset_commit_retry(c);
 		/* of the other one it was told why */
 		if (stored)
-			burrow_status_fail(c, "08006", psprintf("could not commit offsets: %s", text));
+			burrow_status_fail_kafka(c, BURROW_TROUBLE_COMMIT, BURROW_CAUSE_NO_ANSWER, psprintf("could not commit offsets: %s", text));
 		else
 			not_before = Max(not_before, c->now + burrow_positions_delay_us());
 	}

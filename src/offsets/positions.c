@@ -46,7 +46,7 @@ burrow_positions_store(const BurrowConsumer *c, const BurrowPosition *positions,
 {
 	Storing		storing = {positions, n, settle};
 
-	if (burrow_status_try(c, store, &storing, "store positions"))
+	if (burrow_status_try(c, store, &storing, BURROW_TROUBLE_STORE_POSITIONS))
 	{
 		delay_us = 0;
 		return true;

@@ -141,7 +141,7 @@ check_partitions_exist(const BurrowConsumer *c)
 			partitions = c->kafka->count_partitions(c->metadata_client, topic, ASK_TIMEOUT_MS, text);
 			if (partitions < 0)
 			{
-				burrow_status_fail(c, "08006", text);
+				burrow_status_fail_kafka(c, BURROW_TROUBLE_SEEK, BURROW_CAUSE_NO_ANSWER, text);
 				return false;
 			}
 		}
@@ -168,7 +168,7 @@ ask_bounds(const BurrowConsumer *c, int64 which)
 	if (ok && c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
 		return list;
 	c->kafka->list_free(list);
-	burrow_status_fail(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_SEEK, BURROW_CAUSE_NO_ANSWER, psprintf("could not look up what the topic holds: %s", text));
 	return NULL;
 }
 
@@ -202,6 +202,7 @@ burrow_seek_check(const BurrowConsumer *c)
 		c->kafka->list_free(lows);
 	if (ends == NULL)
 		return false;
+	burrow_status_over(c, BURROW_TROUBLE_SEEK);
 	c->kafka->list_free(ends);
 	return true;
 }
@@ -294,7 +295,7 @@ burrow_seek_fix_time(const BurrowConsumer *c)
 	}
 
 	/* not what is wanted any more: we are about to hear of that */
-	if (!burrow_status_try(c, fix, &work, "store the offsets of a seek") || !work.fixed)
+	if (!burrow_status_try(c, fix, &work, BURROW_TROUBLE_STORE_SEEK) || !work.fixed)
 		return false;
 	BURROW_CRASH_POINT("seek time fixed");
 
@@ -385,7 +386,7 @@ burrow_seek_run(const BurrowConsumer *c)
 		return again_at;
 	BURROW_CRASH_POINT("before seek is removed");
 	again_at = 0;
-	if (!burrow_status_try(c, remove_done, NULL, "remove a seek that is done"))
+	if (!burrow_status_try(c, remove_done, NULL, BURROW_TROUBLE_REMOVE_SEEK))
 	{
 		again_at = c->now + REMOVE_AGAIN_US;
 		return again_at;

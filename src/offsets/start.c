@@ -75,7 +75,7 @@ set_all_back(const BurrowConsumer *c, BurrowStartStep step, const char *what, co
 		if (burrow_lookup_is_due(c, part, step))
 			set_back(part, step, at);
 	}
-	burrow_status_fail(c, "08006", psprintf("%s: %s", what, reason));
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("%s: %s", what, reason));
 }
 
 /* ---- the group's offsets ---- */
@@ -227,7 +227,7 @@ burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (event->error != 0)
 	{
 		if (ask_again(c, event->tag))
-			burrow_status_fail(c, "08006", psprintf("could not get committed offsets: %s", event->text));
+			burrow_status_fail_kafka(c, BURROW_TROUBLE_START, event->cause, psprintf("could not get committed offsets: %s", event->text));
 		return;
 	}
 
@@ -237,7 +237,7 @@ burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		rows.positions[i].topic = list->items[i].topic;
 		rows.positions[i].partition = list->items[i].partition;
 	}
-	if (!burrow_status_try(c, read_rows, &rows, "read positions"))
+	if (!burrow_status_try(c, read_rows, &rows, BURROW_TROUBLE_READ_POSITIONS))
 	{
 		(void) ask_again(c, event->tag);
 		return;
@@ -247,10 +247,12 @@ burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (logs == NULL)
 	{
 		if (ask_again(c, event->tag))
-			burrow_status_fail(c, "08006", psprintf("could not look up what the topic holds: %s", text));
+			burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("could not look up what the topic holds: %s", text));
 		return;
 	}
-	burrow_status_clear(c);
+	burrow_status_kafka_answered(c);
+	burrow_status_over(c, BURROW_TROUBLE_MEMBER);
+	burrow_status_over(c, BURROW_TROUBLE_START);
 
 	for (int i = 0; i < list->n; i++)
 	{

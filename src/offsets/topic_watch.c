@@ -122,7 +122,7 @@ put_off(const BurrowConsumer *c, const char *reason)
 		if (wants_id(c, part))
 			burrow_lookup_wait(part, c->now + BURROW_LOOKUP_AGAIN_US);
 	}
-	burrow_status_fail(c, "08006", psprintf("could not ask for the ids of topics: %s", reason));
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("could not ask for the ids of topics: %s", reason));
 }
 
 void

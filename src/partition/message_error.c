@@ -9,7 +9,7 @@
 #include "utils/memutils.h"
 
 #include "partition/message_error.h"
-#include "shmem/registry.h"
+#include "partition/status.h"
 
 typedef struct Text
 {
@@ -106,14 +106,26 @@ burrow_message_error_public_text(const BurrowFailure *failure)
 }
 
 /* For the views.  What a value looks like is said in the hint, and is the better half of it. */
-void
-burrow_message_error_show(const BurrowConsumer *c, const BurrowFailure *failure)
+BurrowTroubleReport
+burrow_message_error_report(const BurrowFailure *failure)
 {
 	const char *text = burrow_message_error_text(failure);
 
 	if (failure->origin == BURROW_ORIGIN_VALUE && failure->hint != NULL)
 		text = psprintf("%s\nHINT:  %s", text, failure->hint);
-	burrow_registry_set_error(c->slot, failure->sqlstate, text, burrow_message_error_public_text(failure));
+	return (BurrowTroubleReport) {
+		.sqlstate = failure->sqlstate,
+			.message = text,
+			.public_message = burrow_message_error_public_text(failure),
+	};
+}
+
+void
+burrow_message_error_show(const BurrowConsumer *c, const BurrowFailure *failure)
+{
+	BurrowTroubleReport report = burrow_message_error_report(failure);
+
+	burrow_status_set(c, BURROW_TROUBLE_RETRY, &report);
 }
 
 BurrowRetry *

@@ -10,6 +10,7 @@
 
 #include "core/policy.h"
 #include "partition/partition.h"
+#include "shmem/troubles.h"
 
 /* An attempt's error: one palloc with its texts. */
 typedef struct BurrowFailure
@@ -49,7 +50,9 @@ extern BurrowFailure *burrow_message_error_from_frame(const BurrowConsumer *c, c
 extern const char *burrow_message_error_text(const BurrowFailure *failure);
 /* What of it may be logged, and seen by those who may not see messages' contents; NULL: all. */
 extern const char *burrow_message_error_public_text(const BurrowFailure *failure);
-/* For the views: the subscription's last error. */
+/* For the views. */
+extern BurrowTroubleReport burrow_message_error_report(const BurrowFailure *failure);
+/* The subscription's last error. */
 extern void burrow_message_error_show(const BurrowConsumer *c, const BurrowFailure *failure);
 /* The message's record, made at its first failure. */
 extern BurrowRetry *burrow_message_error_record(const BurrowConsumer *c, BurrowMessage *m);

@@ -52,6 +52,7 @@ burrow_segment_add(const BurrowConsumer *c, BurrowPartition *part)
 	const char *why;
 	dsa_pointer handle;
 	BurrowSegment *segment;
+	BurrowTroubleReport report = {.sqlstate = "53200"};
 
 	if (again_at > c->now)
 		return false;
@@ -60,10 +61,11 @@ burrow_segment_add(const BurrowConsumer *c, BurrowPartition *part)
 	if (why != NULL)
 	{
 		again_at = c->now + SEGMENTS_AGAIN_US;
-		burrow_status_fail(c, "53200",
-						   psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why));
+		report.message = psprintf("could not allocate dynamic shared memory for a tracker segment: %s", why);
+		burrow_status_fail(c, BURROW_TROUBLE_MEMORY, &report);
 		return false;
 	}
+	burrow_status_over(c, BURROW_TROUBLE_MEMORY);
 	segment = MemoryContextAllocZero(c->message_cxt, sizeof(BurrowSegment));
 	segment->tracker.slots = dsa_get_address(c->area, handle);
 	segment->tracker.handle = handle;

@@ -14,6 +14,7 @@
 
 #include "utils/memutils.h"
 
+#include "catalog/cause_statement.h"
 #include "catalog/sqlstates.h"
 #include "core/policy.h"
 #include "partition/partition.h"
@@ -25,17 +26,25 @@
 /* Lines of librdkafka's in the log between two changes of state. */
 #define LOG_LINES			5
 
-/* A set of BurrowDegraded. */
-static uint32 degraded_flags;
+/* What was met and is not tried any more is over then.  What is tried is tried once a minute at least. */
+#define FORGET_US			INT64CONST(120000000)
+
+/* A process that has run for so long does not end as the one before it did. */
+#define STAYS_US			INT64CONST(10000000)
+
+/* What there is now: what the slot has, without its lock.  0: not, otherwise when it was met last. */
+static TimestampTz troubles[BURROW_NTROUBLES];
+
+/* A set of kinds: the log says that they have begun. */
+static uint32 logged;
+
+StaticAssertDecl(BURROW_NTROUBLES <= 32, "kinds fit into a set");
 
 /* An assignment was answered once. */
 static bool joined;
 
-/* burrow_status_fail() was told of something, and it has not gone. */
-static bool failing;
-
-/* How often Kafka has answered: see burrow_status_clears(). */
-static uint64 clears;
+/* How often Kafka has answered. */
+static uint64 answers;
 
 /* When to look whether it is over. */
 static TimestampTz probe_at;
@@ -64,20 +73,22 @@ any_unfetched(const BurrowConsumer *c)
 	return false;
 }
 
-void
-burrow_status_show(const BurrowConsumer *c)
+static bool
+any_trouble(void)
 {
-	if (stop_reason == BURROW_STOP_NONE)
-		burrow_registry_set_state(c->slot,
-								  failing || degraded_flags != 0 || any_unfetched(c) ? BURROW_RETRYING :
-								  joined ? BURROW_RUNNING : BURROW_STARTING);
+	for (int i = 0; i < BURROW_NTROUBLES; i++)
+		if (troubles[i] != 0 && !burrow_trouble_kinds[i].in_part)
+			return true;
+	return false;
 }
 
 void
-burrow_status_set_degraded(const BurrowConsumer *c, BurrowDegraded why, bool is_so)
+burrow_status_show(const BurrowConsumer *c)
 {
-	degraded_flags = is_so ? degraded_flags | why : degraded_flags & ~(uint32) why;
-	burrow_status_show(c);
+	if (stop_reason == BURROW_STOP_NONE || troubles[BURROW_TROUBLE_HALT] != 0)
+		burrow_registry_set_state(c->slot,
+								  any_trouble() || any_unfetched(c) ? BURROW_RETRYING :
+								  joined ? BURROW_RUNNING : BURROW_STARTING);
 }
 
 void
@@ -97,13 +108,16 @@ burrow_status_is_waiting(void)
 bool
 burrow_status_is_failing(void)
 {
-	return failing;
+	for (int i = 0; i < BURROW_TROUBLES_OF_KAFKA; i++)
+		if (troubles[i] != 0)
+			return true;
+	return false;
 }
 
 uint64
-burrow_status_clears(void)
+burrow_status_kafka_answers(void)
 {
-	return clears;
+	return answers;
 }
 
 TimestampTz
@@ -128,7 +142,14 @@ void
 burrow_status_set_joined(const BurrowConsumer *c)
 {
 	joined = true;
+	burrow_turn_again();
 	burrow_status_show(c);
+}
+
+bool
+burrow_status_has_joined(void)
+{
+	return joined;
 }
 
 /*
@@ -144,58 +165,160 @@ public_text(const char *sqlstate, const char *what)
 void
 burrow_status_record(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
 {
-	burrow_registry_set_error(c->slot, sqlstate, text, public_text(sqlstate, what));
+	BurrowTroubleReport report = {.sqlstate = sqlstate, .message = text, .public_message = public_text(sqlstate, what)};
+
+	burrow_troubles_set(c->slot, BURROW_TROUBLE_CONSUMER, &report);
 }
 
-/* public: what others than the owner see of the text; NULL: all of it. */
-static void
-fail(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *public)
+/* ---- trouble, one kind beside the other ---- */
+
+/* Of the subscription, which may not be loaded yet. */
+static const char *
+name_of(const BurrowConsumer *c)
 {
-	burrow_registry_set_error(c->slot, sqlstate, text, public);
-	if (public != NULL)
-		text = public;
-	probe_at = c->now + BURROW_PROBE_US;
-	if (failing)
+	return c->sub != NULL ? c->sub->name : burrow->subscriptions[c->slot].name;
+}
+
+void
+burrow_status_set(const BurrowConsumer *c, BurrowTroubleKind kind, const BurrowTroubleReport *report)
+{
+	bool		first = troubles[kind] == 0;
+
+	troubles[kind] = c->now;
+	burrow_troubles_set(c->slot, kind, report);
+	if (kind < BURROW_TROUBLES_OF_KAFKA)
+		probe_at = c->now + BURROW_PROBE_US;
+	if (first)
+		burrow_status_show(c);
+}
+
+void
+burrow_status_fail(const BurrowConsumer *c, BurrowTroubleKind kind, const BurrowTroubleReport *report)
+{
+	bool		first = (logged & (1U << kind)) == 0;
+	const char *text = report->public_message != NULL ? report->public_message : report->message;
+
+	burrow_status_set(c, kind, report);
+	if (!first)
 	{
 		ereport(DEBUG1,
-				(errcode(burrow_sqlstate_pack(sqlstate)),
-				 errmsg_internal("subscription \"%s\": %s", c->sub->name, text)));
+				(errcode(burrow_sqlstate_pack(report->sqlstate)),
+				 errmsg_internal("subscription \"%s\": %s", name_of(c), text)));
 		return;
 	}
-	failing = true;
+	logged |= 1U << kind;
 	log_lines = 0;
-	burrow_status_show(c);
 	ereport(WARNING,
-			(errcode(burrow_sqlstate_pack(sqlstate)),
-			 errmsg("subscription \"%s\" is waiting: %s", c->sub->name, text),
+			(errcode(burrow_sqlstate_pack(report->sqlstate)),
+			 errmsg("subscription \"%s\" is waiting: %s", name_of(c), text),
 			 errdetail("It goes on by itself when the cause is gone.")));
 }
 
-/* Something is wrong that is not a message's fault: the state says what. */
 void
-burrow_status_fail(const BurrowConsumer *c, const char *sqlstate, const char *text)
+burrow_status_fail_kafka(const BurrowConsumer *c, BurrowTroubleKind kind, BurrowKafkaCause cause, const char *text)
 {
-	fail(c, sqlstate, text, NULL);
+	BurrowTroubleReport report = {
+		.sqlstate = burrow_kafka_cause_sqlstate(cause),
+		.message = text,
+		.statement = burrow_cause_statement(c->sub, cause),
+		.cause = cause,
+	};
+
+	burrow_status_fail(c, kind, &report);
 }
 
-/* Kafka has answered. */
 void
-burrow_status_clear(const BurrowConsumer *c)
+burrow_status_over(const BurrowConsumer *c, BurrowTroubleKind kind)
 {
-	clears++;
-	if (!failing)
+	if (troubles[kind] == 0)
 		return;
-	failing = false;
+	troubles[kind] = 0;
+	burrow_troubles_clear(c->slot, kind);
 	log_lines = 0;
 	burrow_turn_again();
 	burrow_status_show(c);
-	ereport(LOG, (errmsg("subscription \"%s\" goes on", c->sub->name)));
+	if ((logged & (1U << kind)) == 0)
+		return;
+	logged &= ~(1U << kind);
+	if (logged == 0)
+		ereport(LOG, (errmsg("subscription \"%s\" goes on", name_of(c))));
 }
+
+bool
+burrow_status_has(BurrowTroubleKind kind)
+{
+	return troubles[kind] != 0;
+}
+
+void
+burrow_status_kafka_answered(const BurrowConsumer *c)
+{
+	answers++;
+	burrow_status_over(c, BURROW_TROUBLE_KAFKA);
+}
+
+/*
+ * Is it over when it is not met again?  What is set once and taken back by whoever has set it is not: it is
+ * not tried again and again.
+ */
+static bool
+is_tried_again(BurrowTroubleKind kind)
+{
+	switch (kind)
+	{
+		case BURROW_TROUBLE_MEMBER:
+			return joined;		/* Kafka tells of it once; while there is no assignment, it is so */
+		case BURROW_TROUBLE_START:
+		case BURROW_TROUBLE_COMMIT:
+		case BURROW_TROUBLE_SEEK:
+		case BURROW_TROUBLE_MEMORY:
+		case BURROW_TROUBLE_WORKERS:
+			return true;
+		default:
+			return burrow_trouble_kinds[kind].work != NULL;
+	}
+}
+
+/* That another process of this subscription's has ended is over when this one has come as far. */
+static TimestampTz
+end_predecessor(const BurrowConsumer *c)
+{
+	static TimestampTz at;
+	static bool done;
+
+	if (at == 0)
+		at = c->now + STAYS_US;
+	if (done || (!joined && c->now < at))
+		return done ? 0 : at;
+	done = true;
+	burrow_troubles_clear(c->slot, BURROW_TROUBLE_CONSUMER);
+	return 0;
+}
+
+TimestampTz
+burrow_status_run(const BurrowConsumer *c)
+{
+	TimestampTz due = end_predecessor(c);
+
+	for (int i = 0; i < BURROW_NTROUBLES; i++)
+	{
+		if (troubles[i] == 0 || !is_tried_again(i))
+			continue;
+		if (troubles[i] + FORGET_US <= c->now)
+			burrow_status_over(c, i);
+		else
+			due = burrow_earlier(due, troubles[i] + FORGET_US);
+	}
+	return due;
+}
+
+/* ---- work in the database ---- */
 
 /* Damaged data is a reason to stop, as for a message; all else is waited for. */
 static void
-failed(const BurrowConsumer *c, const ErrorData *error, const char *what)
+failed(const BurrowConsumer *c, const ErrorData *error, BurrowTroubleKind kind)
 {
+	const char *what = burrow_trouble_kinds[kind].work;
 	const char *text = psprintf("could not %s: %s", what, error->message);
 	BurrowHalt	halt = {
 		.partition = -1,
@@ -207,11 +330,18 @@ failed(const BurrowConsumer *c, const ErrorData *error, const char *what)
 		.context = error->context,
 		.remedy = BURROW_REMEDY_RESUME,
 	};
+	BurrowTroubleReport report = {
+		.sqlstate = halt.sqlstate,
+		.message = text,
+		.public_message = public_text(halt.sqlstate, psprintf("could not %s", what)),
+	};
 
-	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED || error->sqlerrcode == ERRCODE_INDEX_CORRUPTED)
+	/* one that halts already, and cannot say why, tries on */
+	if (kind != BURROW_TROUBLE_HALT &&
+		(error->sqlerrcode == ERRCODE_DATA_CORRUPTED || error->sqlerrcode == ERRCODE_INDEX_CORRUPTED))
 		burrow_status_halt(&halt);
 	else
-		fail(c, halt.sqlstate, text, public_text(halt.sqlstate, psprintf("could not %s", what)));
+		burrow_status_fail(c, kind, &report);
 }
 
 /*
@@ -220,7 +350,7 @@ failed(const BurrowConsumer *c, const ErrorData *error, const char *what)
  */
 bool
 burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg,
-				  const char *what)
+				  BurrowTroubleKind kind)
 {
 	volatile bool done = true;
 
@@ -238,10 +368,12 @@ burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c
 		MemoryContextSwitchTo(c->turn_cxt);
 		error = CopyErrorData();
 		burrow_transaction_abort(c->turn_cxt);
-		failed(c, error, what);
+		failed(c, error, kind);
 		done = false;
 	}
 	PG_END_TRY();
+	if (done)
+		burrow_status_over(c, kind);
 	return done;
 }
 

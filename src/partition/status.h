@@ -7,6 +7,7 @@
 
 #include "catalog/subscription.h"
 #include "partition/context.h"
+#include "shmem/troubles.h"
 
 /* Why the consumer is on its way out. */
 typedef enum BurrowStopReason
@@ -24,45 +25,47 @@ typedef enum BurrowStopReason
 /* After a connection was lost, before looking whether that is all. */
 #define BURROW_SUSPECT_US	INT64CONST(1000000)
 
-/* What makes the state "retrying", beside trouble with Kafka and partitions that cannot be fetched. */
-typedef enum BurrowDegraded
-{
-	BURROW_DEGRADED_ENVIRONMENT = 1,	/* messages wait: delivery/failure.c */
-	BURROW_DEGRADED_DEAD_LETTER_TOPIC = 2,	/* dead_letter/publisher.c */
-	BURROW_DEGRADED_RIGHTS = 4	/* delivery/rights.c */
-} BurrowDegraded;
-
 /* Brings the state that the views show up to date: starting, running or retrying. */
 extern void burrow_status_show(const BurrowConsumer *c);
-extern void burrow_status_set_degraded(const BurrowConsumer *c, BurrowDegraded why, bool is_so);
 /* The environment is at fault: messages are tried one at a time, after a wait. */
 extern bool burrow_status_is_waiting(void);
 extern void burrow_status_set_waiting(bool is_so);
 /* An assignment was answered. */
 extern void burrow_status_set_joined(const BurrowConsumer *c);
+extern bool burrow_status_has_joined(void);
 
-/* Something is wrong that is not a message's fault and goes away by itself. */
-extern void burrow_status_fail(const BurrowConsumer *c, const char *sqlstate, const char *text);
+/*
+ * Something is wrong that is not a message's fault and goes away by itself: it is shown until it is over.  fail
+ * writes of it into the log, if it is new; set does not.
+ */
+extern void burrow_status_fail(const BurrowConsumer *c, BurrowTroubleKind kind, const BurrowTroubleReport *report);
+extern void burrow_status_set(const BurrowConsumer *c, BurrowTroubleKind kind, const BurrowTroubleReport *report);
+extern void burrow_status_over(const BurrowConsumer *c, BurrowTroubleKind kind);
+extern bool burrow_status_has(BurrowTroubleKind kind);
+/* fail, with what Kafka said, and no more is known. */
+extern void burrow_status_fail_kafka(const BurrowConsumer *c, BurrowTroubleKind kind, BurrowKafkaCause cause, const char *text);
+/* Ends what nobody has met for a while.  When it is due again. */
+extern TimestampTz burrow_status_run(const BurrowConsumer *c);
 /*
  * For the views: PostgreSQL's text of an error that ends the process.  Who may not see messages' contents
  * sees `what` instead, if that text may quote some.
  */
 extern void burrow_status_record(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what);
-/* It has gone: Kafka has answered. */
-extern void burrow_status_clear(const BurrowConsumer *c);
-/* Is something wrong, and has not gone? */
+/* Kafka has answered: what it said about connections is out of date. */
+extern void burrow_status_kafka_answered(const BurrowConsumer *c);
+/* How often it has. */
+extern uint64 burrow_status_kafka_answers(void);
+/* Is there trouble with Kafka? */
 extern bool burrow_status_is_failing(void);
-/* How often it was cleared: what was known of trouble with Kafka before the last time is out of date. */
-extern uint64 burrow_status_clears(void);
 /* When to look whether it is over; see burrow_connection_probe(). */
 extern TimestampTz burrow_status_probe_at(void);
 extern void burrow_status_set_probe(TimestampTz at);
 /* May a line of librdkafka's go into the log?  Counts it. */
 extern bool burrow_status_takes_log_line(void);
 /* Calls work(c, arg) in a transaction with limited waits for locks.  False: it failed and was rolled back,
- * and the state says why it could not do "what"; to be tried again. */
+ * and there is trouble of this kind until it is done; to be tried again. */
 extern bool burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg,
-							  const char *what);
+							  BurrowTroubleKind kind);
 
 /* The consumer is to end.  A later reason counts only if it is a stronger one. */
 extern void burrow_status_stop(BurrowStopReason reason);

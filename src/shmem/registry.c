@@ -412,6 +412,15 @@ burrow_registry_is_locked_out(Oid dboid)
 
 /* ---- the consumer ---- */
 
+/* What a process has met ends with it, but not that it has ended. */
+static void
+end_troubles(BurrowSubscriptionSlot *sub)
+{
+	for (int i = 0; i < BURROW_NTROUBLES; i++)
+		if (i != BURROW_TROUBLE_CONSUMER || sub->leave == BURROW_LEAVE_STOPPED)
+			sub->troubles[i].since = 0;
+}
+
 /* before_shmem_exit; must work whatever state the process is in. */
 static void
 detach_consumer(int code, Datum arg)
@@ -436,6 +445,7 @@ detach_consumer(int code, Datum arg)
 	sub->ended = true;
 	sub->workers_wanted = 0;
 	sub->shortage = BURROW_SHORT_OF_NOTHING;
+	end_troubles(sub);
 	if (sub->leave == BURROW_LEAVE_STOPPED)
 	{
 		/*

@@ -12,6 +12,7 @@
 #include "burrow.h"
 #include "core/histogram.h"
 #include "shmem/counters.h"
+#include "shmem/trouble_kinds.h"
 
 /* What a subscription does, as burrow.subscriptions shows it. */
 typedef enum BurrowState
@@ -119,6 +120,7 @@ typedef struct BurrowSubscriptionSlot
 	PGPROC	   *consumer_proc;	/* for its latch; NULL: none */
 	BurrowState state;
 	BurrowErrorInfo last_error;
+	BurrowTrouble troubles[BURROW_NTROUBLES];	/* under the lock: troubles.c */
 	BurrowRetryInfo retries;	/* under the lock */
 	BurrowStartInfo starting_partitions;	/* the same */
 	TimestampTz stats_reset;

@@ -85,6 +85,7 @@ burrow_subscription_slots_reserve(Oid dboid, int32 subid)
 		sub->in_group = false;
 		sub->state = BURROW_STARTING;
 		memset(&sub->last_error, 0, sizeof(sub->last_error));
+		memset(sub->troubles, 0, sizeof(sub->troubles));
 		sub->stats_reset = GetCurrentTimestamp();
 		sub->workers_wanted = 0;
 		sub->shortage = BURROW_SHORT_OF_NOTHING;

@@ -115,6 +115,7 @@ for my $state (qw(53100 XX000))
 	$node->wait_for('all to be handled', "SELECT count(*) = 400 FROM got WHERE topic = '$name'");
 	is($node->sql("SELECT last_error FROM burrow.subscriptions WHERE subscription = '$name'"), "could not store positions: error $state", "$state of the consumer's: the state says why");
 	is($node->sql("SELECT cause, error FROM burrow.why_stuck('$name')"), "the subscription waits for something in this database|could not store positions: error $state", "$state of the consumer's: and why_stuck");
+	like($node->sql($node->sql("SELECT next_statement FROM burrow.why_stuck('$name')")), qr/^could not store positions: error $state$/, 'the statement shows it');
 	my $tries = sub { my $n = () = $node->log_since($position) =~ /subscription "$name".*: could not store positions: error $state/g; return $n };
 	$node->wait_for('a few tries', sub { $tries->() >= 3 });
 	my $warnings = () = $node->log_since($position) =~ /WARNING:  subscription "$name" is waiting/g;

@@ -92,10 +92,13 @@ $node->append_conf('postgresql.conf', 'max_worker_processes = 4');
 $node->restart;
 topic('short', ', workers => 4, min_workers => 4', map { 'sleep' } 1 .. 10);
 stuck('short', 'no worker slot is free', 'true', 'no worker slots');
+$node->restart;
+$node->wait_for('as many workers as are wanted', q{SELECT count(*) = 4 FROM burrow.workers});
+is($node->sql(q{SELECT count(*) FROM burrow.why_stuck('short') WHERE cause LIKE 'no worker slot%'}), '0', 'that statement, and a restart, end it');
 
 # the broker is away
 $kafka->stop;
-stuck('short', 'Kafka does not answer', 'error IS NOT NULL AND since < clock_timestamp()', 'no broker');
+stuck('short', 'nothing listens at the address of a Kafka server', 'error IS NOT NULL AND since < clock_timestamp()', 'no broker');
 
 $node->stop('immediate');
 done_testing();

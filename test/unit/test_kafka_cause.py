@@ -99,6 +99,9 @@ def test_a_refusal_says_more_than_a_lost_connection():
     assert core.kafka_cause_says_more(c["certificate_name"], c["no_answer"])
     assert core.kafka_cause_says_more(c["authentication"], c["connection_refused"])
     assert not core.kafka_cause_says_more(c["no_answer"], c["no_answer"])
+    # a broker that stops cuts connections off, too: it is a guess
+    assert not core.kafka_cause_says_more(c["security_protocol"], c["connection_refused"])
+    assert core.kafka_cause_says_more(c["security_protocol"], c["no_answer"])
     assert not core.kafka_cause_says_more(c["connection_refused"], c["authentication"])
 
 
