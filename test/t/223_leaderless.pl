@@ -68,6 +68,7 @@ produce('read', @alive);
 $node->sql(q{SELECT burrow.resume('read')});
 wait_for_rows('read', 10, 'after a new start those partitions are read that have a leader');
 wait_for_reason('read');
+like($node->sql($node->sql(q{SELECT next_statement FROM burrow.why_stuck('read')})), qr/^read\|read\|0\|/, 'the statement shows those that go on');
 is($node->sql(q{SELECT state, last_error IS NOT NULL FROM burrow.subscriptions WHERE subscription = 'read'}), 'running|t',
 	'it runs');
 is($node->sql(q{SELECT string_agg(partition::text, ',' ORDER BY partition) FROM burrow.partitions WHERE topic = 'read'}), '0,1,3,4',

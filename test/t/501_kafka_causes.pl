@@ -1,0 +1,158 @@
+# Why Kafka does not serve a client is told by its cause: certificates that are refused, each for its own reason, a name
+# that cannot be resolved, a topic that is misspelt, and the classic trap: the bootstrap address works, and the one that
+# the broker advertises does not.  Each is over when what the statement shows is corrected.
+# For a certificate no Kafka is needed: it is refused before anybody speaks of Kafka.
+
+use BurrowTest;
+
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+
+# Nothing listens there yet.
+my $advertised = PostgreSQL::Test::Cluster::get_free_port();
+my $kafka = BurrowTest::Kafka->create('kafka', config => { 'advertised.listeners' => "PLAINTEXT://127.0.0.1:$advertised" });
+my $node = BurrowTest::Node->create('main', kafka => $kafka);
+$node->sql(<<'SQL');
+CREATE TABLE got (value text);
+CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES ($1)';
+SQL
+
+# A certificate and its key, signed by the authority, or by itself.
+my $dir = $node->basedir . '/certificates';
+mkdir $dir or die "mkdir $dir: $!";
+sub run_openssl { my (@args) = @_; system("cd '$dir' && openssl @args >>log 2>&1") == 0 or die "openssl @args: " . PostgreSQL::Test::Utils::slurp_file("$dir/log"); return }
+run_openssl('req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 30');
+sub certificate
+{
+	my ($name, $host, $days) = @_;
+	PostgreSQL::Test::Utils::append_to_file("$dir/$name.ext", "subjectAltName=DNS:$host");
+	run_openssl("req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj /CN=$host");
+	run_openssl("x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $days -extfile $name.ext -out $name.pem");
+	return;
+}
+
+# Something that speaks TLS with it, on a port of its own.
+my @children;
+sub tls_server
+{
+	my ($name) = @_;
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		open STDOUT, '>', "$dir/$name.log";
+		open STDERR, '>&', \*STDOUT;
+		exec('openssl', 's_server', '-quiet', '-accept', "127.0.0.1:$port", '-cert', "$dir/$name.pem", '-key', "$dir/$name.key") or POSIX::_exit(1);
+	}
+	push @children, $pid;
+	wait_until("$name to listen", sub { return defined IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) });
+	return $port;
+}
+
+sub stuck
+{
+	my ($name, $cause, $error) = @_;
+	$cause =~ s/'/''/g;
+	$node->wait_for("$name: $cause", "SELECT count(*) = 1 FROM burrow.why_stuck('$name') WHERE cause = '$cause' AND error ~ '$error' AND since <= clock_timestamp() AND next_statement IS NOT NULL");
+	my $statement = $node->sql("SELECT next_statement FROM burrow.why_stuck('$name') WHERE cause = '$cause'");
+	my $shown = $node->sql($statement);
+	pass("$name: $cause");
+	return $shown;
+}
+
+my $authority = PostgreSQL::Test::Utils::slurp_file("$dir/ca.pem");
+sub server
+{
+	my ($name, $address, $options) = @_;
+	$node->sql("CREATE SERVER $name FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '$address' $options)");
+	$node->sql("CREATE USER MAPPING FOR PUBLIC SERVER $name");
+	$node->sql(qq{SELECT burrow.subscribe('$name', 'h', server => '$name', kafka => '{"reconnect.backoff.max.ms": 500}')});
+	return;
+}
+END { kill 'KILL', @children if @children }
+
+# Lets connections to one port through to another address, until the test ends.
+sub forward
+{
+	my ($from, $to) = @_;
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $from, Listen => 20, ReuseAddr => 1) or die "cannot listen on port $from: $!";
+	my $pid = fork // die "fork: $!";
+	if ($pid)
+	{
+		push @children, $pid;
+		return;
+	}
+	my $select = IO::Select->new($listener);
+	my %other;
+	while (1)
+	{
+		foreach my $socket ($select->can_read)
+		{
+			if ($socket == $listener)
+			{
+				my $here = $listener->accept or next;
+				my $there = IO::Socket::INET->new(PeerAddr => $to) or next;
+				@other{ $here, $there } = ($there, $here);
+				$select->add($here, $there);
+				next;
+			}
+			my $peer = $other{$socket} or next;
+			my $data;
+			next if sysread($socket, $data, 65536) && syswrite($peer, $data);
+			$select->remove($socket, $peer);
+			delete @other{ $socket, $peer };
+			close $_ foreach $socket, $peer;
+		}
+	}
+}
+
+# ---- the bootstrap address answers, and names another one
+$node->sql(q{SELECT burrow.subscribe('trap', 'h', kafka => '{"reconnect.backoff.max.ms": 500}')});
+like(stuck('trap', 'a broker cannot be reached at the address that it advertises', "127.0.0.1:$advertised"), qr/^broker\|.*127\.0\.0\.1:$advertised\|f\|/m, 'and which step fails');
+forward($advertised, $kafka->bootstrap);
+$kafka->create_topic('trap', 1);
+$kafka->produce('trap', { value => 'through' });
+$node->wait_for('the message', q{SELECT count(*) = 1 FROM got WHERE value = 'through'});
+$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('trap')});
+
+# ---- certificates, and a name
+
+certificate('good', 'localhost', 30);
+certificate('expired', 'localhost', -1);
+certificate('other', 'elsewhere.example', 30);
+my $ports = { map { $_ => tls_server($_) } qw(good expired other) };
+my $trusting = ", security_protocol 'SSL', ssl_ca_pem '$authority'";
+server('expired', "localhost:$ports->{expired}", $trusting);
+server('other', "localhost:$ports->{other}", $trusting);
+server('untrusted', "localhost:$ports->{good}", ", security_protocol 'SSL'");
+server('unresolved', 'kafka.invalid:9092', '');
+like(stuck('expired', q{Kafka's certificate has expired or is not valid yet}, 'certificate verify failed'), qr/^resolve\|localhost\|t\|.*^authenticate\|\w+\|f\|/ms, 'and which step fails');
+stuck('other', q{Kafka's certificate is for another host name}, 'certificate verify failed');
+stuck('untrusted', q{Kafka's certificate is not trusted}, 'certificate verify failed');
+like(stuck('unresolved', 'the name of a Kafka server cannot be resolved', 'Failed to resolve'), qr/^resolve\|kafka\.invalid\|f\|/m, 'and which step fails');
+
+# what was refused is over when it is corrected: another cause comes then, as this is no Kafka
+$node->sql("ALTER SERVER untrusted OPTIONS (ADD ssl_ca_pem '$authority')");
+stuck('untrusted', 'Kafka does not answer', 'ApiVersion');
+$node->sql("SELECT burrow.unsubscribe('$_')") foreach qw(expired other untrusted);
+
+$node->sql("ALTER SERVER unresolved OPTIONS (SET bootstrap_servers '@{[ $kafka->bootstrap ]}')");
+$kafka->create_topic('unresolved', 1);
+$kafka->produce('unresolved', { value => 'resolved' });
+$node->wait_for('the message', q{SELECT count(*) = 1 FROM got WHERE value = 'resolved'});
+$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('unresolved')});
+
+# a mapping that is missing, where no credentials are asked for
+$node->sql('DROP USER MAPPING FOR PUBLIC SERVER unresolved');
+stuck('unresolved', 'the owner has no credentials for the foreign server', 'user mapping not found');
+$kafka->produce('unresolved', { value => 'mapped' });
+$node->wait_for('the message', q{SELECT count(*) = 1 FROM got WHERE value = 'mapped'});
+$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('unresolved')});
+
+# a topic that is misspelt
+$node->sql(q{SELECT burrow.subscribe('unresolvd', 'h')});
+is(stuck('unresolvd', 'Kafka has no such topic', '^topic "unresolvd" does not exist; perhaps you meant "unresolved"$') =~ s/\|.*//r, 'unresolvd', 'the most similar topic is named');
+
+$node->stop;
+done_testing();
