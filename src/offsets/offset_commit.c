@@ -509,7 +509,10 @@ burrow_offset_commit_retry_at_once(const BurrowConsumer *c)
 	not_before = c->now;
 }
 
-/* A commit failed: what was not acknowledged is owed again. */
+/*
+ * A commit failed: what was not acknowledged is owed again, and as soon as it may be sent: it was due.  It may
+ * be a start, before whose acknowledgement no message is taken, and the interval may be an hour.
+ */
 void
 burrow_offset_commit_retry(const BurrowConsumer *c)
 {
@@ -517,6 +520,7 @@ burrow_offset_commit_retry(const BurrowConsumer *c)
 
 	committing = false;
 	owing = true;
+	now_asked_for = true;
 	not_before = c->now + COMMIT_RETRY_US;
 	dlist_foreach(iter, burrow_partition_all())
 	{
