@@ -495,7 +495,8 @@ burrow_offset_commit_carry_less(const BurrowConsumer *c)
 	if (without_tag)
 		return false;
 	without_runs = without_tag = true;
-	ereport(LOG,
+	/* each run of the consumer tries it anew: the broker's limit may be another one */
+	ereport(c->sub->commits_untagged ? DEBUG1 : LOG,
 			(errmsg("subscription \"%s\" commits without metadata from now on", c->sub->name),
 			 errdetail("The broker's limit offset.metadata.max.bytes has no room for the %zu bytes that tell whose commits they are.",
 					   BURROW_OFFSET_METADATA_MIN),
@@ -564,7 +565,6 @@ send_commit(const BurrowConsumer *c)
 
 	owing = false;
 	sent_runs = false;
-	without_tag |= c->sub->commits_untagged;
 	dlist_foreach(iter, burrow_partition_all())
 		n += owes(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	if (n == 0)

@@ -72,5 +72,23 @@ for my $delivery (qw(exactly_once at_least_once))
 	$node->sql("SELECT burrow.unsubscribe('$topic')");
 }
 
+# ---- when the broker's limit is raised, the next start finds that out
+$kafka->create_topic('raised', 1);
+produce('raised', 20);
+$node->sql(q{SELECT burrow.subscribe('raised', 'keep', commit_interval => '100 ms')});
+wait_until_committed('raised');
+is($kafka->committed_metadata($node->group_of('raised'), 'raised')->{0}, '', 'a commit without metadata');
+pause('raised');
+my $properties = $kafka->dir . '/node-1/server.properties';
+open(my $file, '>>', $properties) or die "$properties: $!";
+print $file "offset.metadata.max.bytes=4096\n" or die $!;
+close $file or die $!;
+$kafka->restart;
+$node->sql(q{SELECT burrow.resume('raised')});
+produce('raised', 20);
+wait_until_committed('raised');
+like($kafka->committed_metadata($node->group_of('raised'), 'raised')->{0}, qr{^burrow/1 }, 'then commits have metadata again');
+is($node->sql(q{SELECT count(*), count(DISTINCT "offset") FROM got WHERE topic = 'raised'}), '40|40', 'and each message was handled once');
+
 $node->stop;
 done_testing();
