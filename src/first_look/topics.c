@@ -12,6 +12,7 @@
 
 #include "libpq/pqformat.h"
 
+#include "core/offset.h"
 #include "first_look/topics.h"
 #include "runtime/answer.h"
 
@@ -50,7 +51,7 @@ sum_up(const BurrowKafkaList *list, const int64 *low, const int64 *end, int *n)
 		}
 		topic->partitions++;
 		topic->messages = topic->messages < 0 || low[i] < 0 || end[i] < 0 ? -1 :
-			topic->messages + Max(end[i] - low[i], 0);
+			burrow_offset_later(topic->messages, burrow_offset_count(low[i], end[i]));
 	}
 	qsort(topics, *n, sizeof(Topic), compare_topics);
 	return topics;
