@@ -10,6 +10,7 @@ MODULE_big = burrow
 
 CORE_OBJS = \
 	src/core/breaker.o \
+	src/core/fair_share.o \
 	src/core/frame.o \
 	src/core/histogram.o \
 	src/core/kafka_cause.o \
@@ -45,6 +46,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/transport.o \
 	src/shmem/trouble_kinds.o \
 	src/shmem/troubles.o \
+	src/shmem/worker_share.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \
 	src/catalog/audit.o \
@@ -137,6 +139,7 @@ OBJS = $(CORE_OBJS) \
 	src/delivery/results.o \
 	src/delivery/retry.o \
 	src/delivery/rights.o \
+	src/delivery/share.o \
 	src/offsets/seek.o \
 	src/worker/worker.o \
 	src/api/alter.o \

@@ -1013,7 +1013,11 @@ AS $$
 		('processes', 'no worker slot is free', 'max_worker_processes',
 			'ALTER SYSTEM SET max_worker_processes = %s; -- and restart the server'),
 		('memory', 'no dynamic shared memory can be had for another worker', NULL,
-			'SELECT name, setting FROM pg_settings WHERE name IN (''dynamic_shared_memory_type'', ''burrow.worker_queue_size'');')
+			'SELECT name, setting FROM pg_settings WHERE name IN (''dynamic_shared_memory_type'', ''burrow.worker_queue_size'');'),
+		('share', 'other subscriptions have workers that are its share', NULL,
+			'SELECT pid, application_name, usename, query_start FROM pg_stat_activity WHERE backend_type = ''burrow worker'';'),
+		('role', 'the subscriptions of its owner have as many workers as a role may have', 'burrow.max_workers_per_role',
+			'ALTER SYSTEM SET burrow.max_workers_per_role = %s; SELECT pg_reload_conf();')
 	) k (short_of, cause, setting, next_statement) ON k.short_of = s.short_of
 	WHERE t.jobs_queued > 0
 	UNION ALL

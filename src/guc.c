@@ -23,6 +23,7 @@ int			burrow_worker_queue_size = 64;
 int			burrow_max_receive_message_bytes = 100000000;
 int			burrow_max_subscriptions_per_role = 32;
 int			burrow_max_workers_per_subscription = -1;
+int			burrow_max_workers_per_role = -1;
 int			burrow_max_memory_per_subscription = 1024 * 1024;
 int			burrow_max_options_size = 64;
 int			burrow_audit_retention = 90 * 24 * 3600;
@@ -61,6 +62,11 @@ define_ceilings(void)
 							"Sets the maximum of the option workers.",
 							"-1 sets none.",
 							&burrow_max_workers_per_subscription, -1, -1, 10000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_workers_per_role",
+							"Sets the maximum number of workers of all subscriptions of one role together.",
+							"-1 sets none.",
+							&burrow_max_workers_per_role, -1, -1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.max_memory_per_subscription",
 							"Sets the maximum memory that the options of one subscription may allow it.",

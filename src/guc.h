@@ -16,6 +16,7 @@ extern int	burrow_worker_queue_size;	/* sighup; kB */
 extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.message.max.bytes */
 extern int	burrow_max_subscriptions_per_role;	/* suset; -1: no ceiling */
 extern int	burrow_max_workers_per_subscription;	/* sighup; -1: no ceiling */
+extern int	burrow_max_workers_per_role;	/* sighup; -1: no ceiling */
 extern int	burrow_max_memory_per_subscription; /* suset; kB, -1: no ceiling */
 extern int	burrow_max_options_size;	/* suset; kB */
 /* seconds; -1: for ever, 0: nothing is written */

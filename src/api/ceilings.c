@@ -5,7 +5,8 @@
  * Whoever may execute burrow.subscribe() shares the server with others, so what he may take
  * of it has an upper end that is not his to set.  It is asked of new values: what was
  * allowed once goes on, and a superuser's own calls are bound by sizes and workers only.  The settings
- * can be set for one role or database, but for burrow.max_workers_per_subscription.
+ * can be set for one role or database, but for burrow.max_workers_per_subscription
+ * and burrow.max_workers_per_role.
  *
  * Runs in: backends, and workers whose handler subscribes.
  */
@@ -74,6 +75,12 @@ burrow_ceilings_check_workers(const char *const *values)
 				 errmsg("invalid value for option \"%s\": \"%s\"", "workers", value),
 				 errdetail("A subscription may have %d workers.", burrow_max_workers_per_subscription),
 				 errhint("A superuser can raise burrow.max_workers_per_subscription.")));
+	if (burrow_max_workers_per_role >= 0 && workers > burrow_max_workers_per_role)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "workers", value),
+				 errdetail("All subscriptions of a role together may have %d workers.", burrow_max_workers_per_role),
+				 errhint("A superuser can raise burrow.max_workers_per_role.")));
 }
 
 void

@@ -156,6 +156,8 @@ static const char *const shortage_names[] = {
 	[BURROW_SHORT_OF_SLOTS] = "slots",
 	[BURROW_SHORT_OF_PROCESSES] = "processes",
 	[BURROW_SHORT_OF_MEMORY] = "memory",
+	[BURROW_SHORT_OF_ROLE] = "role",
+	[BURROW_SHORT_OF_SHARE] = "share",
 };
 
 static void

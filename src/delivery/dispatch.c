@@ -17,6 +17,7 @@
 #include "delivery/results.h"
 #include "delivery/retry.h"
 #include "delivery/rights.h"
+#include "delivery/share.h"
 #include "offsets/progress_merge.h"
 #include "partition/context.h"
 #include "partition/partition.h"
@@ -76,7 +77,12 @@ start_missing(const BurrowConsumer *c)
 		wanted = Max(wanted, present + 1);
 	wanted = Min(wanted, o->workers);
 	if (burrow_rights_allow(c, present < wanted && pool->start_again_at <= c->now))
+	{
+		burrow_share_claim(c, wanted);
 		burrow_pool_start_workers(c, wanted);
+	}
+	else
+		burrow_share_claim(c, 0);
 }
 
 /* Idle workers that nobody needs leave, the one idle for longest first. */
@@ -295,6 +301,7 @@ burrow_dispatch_run(const BurrowConsumer *c)
 {
 	const BurrowPool *pool = burrow_pool();
 	TimestampTz letters_due;
+	TimestampTz share_due;
 	bool		more;
 
 	if (pool->nsending > 0)
@@ -319,7 +326,9 @@ burrow_dispatch_run(const BurrowConsumer *c)
 		more |= burrow_writer_run(c, &letters_due);
 		/* a failure that halts may have been among what came to light */
 	} while (more && pool->nidle > 0 && !burrow_status_is_stopping());
+	share_due = burrow_share_run(c);
 	start_missing(c);
 	end_idle(c);
-	return burrow_status_is_stopping() ? letters_due : burrow_earlier(letters_due, next_due(c));
+	return burrow_status_is_stopping() ? letters_due :
+		burrow_earlier(burrow_earlier(letters_due, share_due), next_due(c));
 }

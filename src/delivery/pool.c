@@ -25,10 +25,15 @@
 #include "partition/partition.h"
 #include "partition/status.h"
 #include "runtime/bgw.h"
+#include "shmem/worker_share.h"
 #include "shmem/worker_slots.h"
 
 /* When there was no slot for a worker. */
 #define START_AGAIN_US		INT64CONST(5000000)
+/* Others are not asked more often to give workers back. */
+#define ASK_OTHERS_US		INT64CONST(1000000)
+/* That is logged when it has lasted for so long. */
+#define TELL_SHORT_US		INT64CONST(2000000)
 /* When one ended at its start: doubled each time. */
 #define START_AGAIN_MIN_US	INT64CONST(1000000)
 #define START_AGAIN_MAX_US	INT64CONST(60000000)
@@ -182,6 +187,13 @@ free_lane(const BurrowConsumer *c)
 	return NULL;
 }
 
+static const char *const shortage_hints[] = {
+	[BURROW_SHORT_OF_SLOTS] = "Consider increasing the configuration parameter \"burrow.max_workers\".",
+	[BURROW_SHORT_OF_PROCESSES] = "Consider increasing the configuration parameter \"max_worker_processes\".",
+	[BURROW_SHORT_OF_ROLE] = "Consider increasing the configuration parameter \"burrow.max_workers_per_role\".",
+	[BURROW_SHORT_OF_SHARE] = "Other subscriptions have more than their share, and give workers back when these have ended what they have in hand.",
+};
+
 /* The pool is smaller than it should be: said once, with what to do. */
 static void
 report_shortage(const BurrowConsumer *c, BurrowShortage shortage, const char *hint)
@@ -191,7 +203,10 @@ report_shortage(const BurrowConsumer *c, BurrowShortage shortage, const char *hi
 		return;
 	pool.start_again_at = c->now + START_AGAIN_US;
 	burrow->subscriptions[c->slot].shortage = shortage;
-	if (pool.told_short)
+	/* what is only just short is mostly given back by others at once */
+	if (pool.short_since == 0)
+		pool.short_since = c->now;
+	if (pool.told_short || (shortage != BURROW_SHORT_OF_MEMORY && pool.short_since + TELL_SHORT_US > c->now))
 		return;
 	pool.told_short = true;
 	ereport(WARNING,
@@ -202,9 +217,35 @@ report_shortage(const BurrowConsumer *c, BurrowShortage shortage, const char *hi
 			 errhint("%s", hint)));
 }
 
+/*
+ * Have the others look how many they may have.  Who is asked and waits, too, tries again, and would
+ * ask in turn: so not all the time.
+ */
+static void
+ask_others(const BurrowConsumer *c)
+{
+	if (pool.asked_others_at + ASK_OTHERS_US > c->now)
+		return;
+	pool.asked_others_at = c->now;
+	burrow_worker_share_announce();
+}
+
+/* There was no place for one that the subscription may have. */
+static void
+found_full(const BurrowConsumer *c, BurrowShortage shortage, const BurrowWorkerShare *share)
+{
+	/* where others have too much, there is as much as was thought */
+	if (shortage == BURROW_SHORT_OF_PROCESSES && pool.nleaving == 0 && !share->others_hold)
+		burrow_worker_share_found_full(c->now + START_AGAIN_US);
+	if (share->others_hold)
+		shortage = BURROW_SHORT_OF_SHARE;
+	ask_others(c);
+	report_shortage(c, shortage, shortage_hints[shortage]);
+}
+
 /* Starts one worker; false: not now. */
 static bool
-start_worker(const BurrowConsumer *c)
+start_worker(const BurrowConsumer *c, const BurrowWorkerShare *share)
 {
 	BurrowLane *lane = free_lane(c);
 	BurrowWorkerArgs args;
@@ -217,7 +258,7 @@ start_worker(const BurrowConsumer *c)
 	lane->worker = burrow_worker_slot_reserve(c->slot, c->generation, lane->lane);
 	if (lane->worker < 0)
 	{
-		report_shortage(c, BURROW_SHORT_OF_SLOTS, "Consider increasing the configuration parameter \"burrow.max_workers\".");
+		found_full(c, BURROW_SHORT_OF_SLOTS, share);
 		return false;
 	}
 
@@ -253,11 +294,12 @@ start_worker(const BurrowConsumer *c)
 		burrow_transport_detach(lane->transport);
 		lane->transport = NULL;
 		burrow_worker_slot_free(lane->worker, c->slot, c->generation, lane->lane);
-		report_shortage(c, BURROW_SHORT_OF_PROCESSES, "Consider increasing the configuration parameter \"max_worker_processes\".");
+		found_full(c, BURROW_SHORT_OF_PROCESSES, share);
 		return false;
 	}
 	lane->state = BURROW_LANE_STARTING;
 	lane->session = ++pool.sessions;
+	pool.started_at = c->now;
 	lane->retire = false;
 	lane->cancelled = false;
 	pool.nlanes++;
@@ -269,19 +311,65 @@ void
 burrow_pool_start_workers(const BurrowConsumer *c, int wanted)
 {
 	int			present = pool.nlanes - pool.nleaving;
+	BurrowWorkerShare share;
 
 	burrow->subscriptions[c->slot].workers_wanted = wanted;
 	if (present >= wanted || (pool.start_again_at != 0 && pool.start_again_at > c->now))
 		return;
 	pool.start_again_at = 0;
-	for (; present < wanted; present++)
-		if (!start_worker(c))
+	share = burrow_worker_share(c->slot, c->now);
+	for (; present < Min(wanted, share.workers); present++)
+		if (!start_worker(c, &share))
 			return;
-	if (pool.told_short)
+	burrow_status_over(c, BURROW_TROUBLE_POOL_MEMORY);
+	if (present < wanted)
 	{
-		pool.told_short = false;
-		burrow->subscriptions[c->slot].shortage = BURROW_SHORT_OF_NOTHING;
-		burrow_status_over(c, BURROW_TROUBLE_POOL_MEMORY);
+		if (share.others_hold)
+			ask_others(c);
+		report_shortage(c, share.limit, shortage_hints[share.limit]);
+		return;
+	}
+	pool.told_short = false;
+	pool.short_since = 0;
+	burrow->subscriptions[c->slot].shortage = BURROW_SHORT_OF_NOTHING;
+}
+
+void
+burrow_pool_start_again(const BurrowConsumer *c)
+{
+	/* not if those that were started could not work */
+	if (burrow->subscriptions[c->slot].shortage != BURROW_SHORT_OF_NOTHING && pool.start_delay_us == 0)
+		pool.start_again_at = 0;
+}
+
+/* ---- giving back ---- */
+
+int
+burrow_pool_staying(void)
+{
+	int			staying = pool.nlanes - pool.nleaving;
+
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool.lanes[i] != NULL; i++)
+		staying -= pool.lanes[i]->state == BURROW_LANE_BUSY && pool.lanes[i]->retire ? 1 : 0;
+	return staying;
+}
+
+void
+burrow_pool_give_back(const BurrowConsumer *c, int n)
+{
+	for (; n > 0 && pool.nidle > 0; n--)
+		burrow_pool_let_go(c, dlist_container(BurrowLane, idle_node, dlist_tail_node(&pool.idle)));
+	for (int i = 0; i < BURROW_MAX_WORKERS && pool.lanes[i] != NULL && n > 0; i++)
+	{
+		BurrowLane *lane = pool.lanes[i];
+
+		if (lane->state == BURROW_LANE_STARTING)
+			burrow_pool_let_go(c, lane);
+		else if (lane->state == BURROW_LANE_BUSY && !lane->retire)
+			lane->retire = true;
+		else
+			continue;
+		n--;
 	}
 }
 
@@ -398,6 +486,7 @@ burrow_pool_look_at_processes(const BurrowConsumer *c)
 			lane->state = BURROW_LANE_FREE;
 			pool.nlanes--;
 			pool.nleaving--;
+			burrow_worker_share_freed();
 		}
 	}
 }

@@ -69,6 +69,9 @@ typedef struct BurrowPool
 	dlist_head	prefetching;	/* lanes; the oldest chunk first: see reclaim.c */
 	TimestampTz start_again_at; /* no worker could be started: not before; 0: now */
 	int64		start_delay_us; /* after workers that ended at their start; 0: none did */
+	TimestampTz started_at;		/* when the last worker was started */
+	TimestampTz short_since;	/* the pool is smaller than it should be; 0: it is not */
+	TimestampTz asked_others_at;	/* to give workers back */
 	bool		told_short;		/* the log knows that slots are missing */
 	uint64		sessions;		/* number of the worker started last */
 	BurrowSessionBudget budget; /* for workers that errors cost */
@@ -100,6 +103,12 @@ extern void burrow_pool_look_at_processes(const BurrowConsumer *c);
 extern bool burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane);
 /* So many workers are wanted: starts those that are missing, if it is not too soon to try again. */
 extern void burrow_pool_start_workers(const BurrowConsumer *c, int wanted);
+/* Where some could not be started, because there was no room: it need not be waited to try again. */
+extern void burrow_pool_start_again(const BurrowConsumer *c);
+/* Workers that are not told to leave. */
+extern int	burrow_pool_staying(void);
+/* Lets so many go: idle ones at once, the others after what they have in hand. */
+extern void burrow_pool_give_back(const BurrowConsumer *c, int n);
 extern void burrow_pool_set_idle(const BurrowConsumer *c, BurrowLane *lane);
 /* The lane, which is idle, is given a chunk. */
 extern void burrow_pool_set_busy(BurrowLane *lane);

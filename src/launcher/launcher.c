@@ -41,6 +41,7 @@
 #include "shmem/registry.h"
 #include "shmem/subscription_slots.h"
 #include "shmem/troubles.h"
+#include "shmem/worker_share.h"
 
 #define BACKOFF_FIRST_MS	1000
 #define BACKOFF_MAX_MS		60000
@@ -111,6 +112,7 @@ report_crowded(TimestampTz now)
 	if (burrow->crowded_since == 0)
 		burrow->crowded_since = now;
 	LWLockRelease(burrow->lock);
+	burrow_worker_share_found_crowded();
 }
 
 static void
@@ -122,6 +124,19 @@ report_not_crowded(void)
 	crowded_until = 0;
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	burrow->crowded_since = 0;
+	burrow->place_freed = false;
+	LWLockRelease(burrow->lock);
+	burrow_worker_share_found_room();
+}
+
+/* A worker has left: its place may be free, and need not be waited for. */
+static void
+take_freed_place(void)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	if (burrow->place_freed)
+		crowded_until = 0;
+	burrow->place_freed = false;
 	LWLockRelease(burrow->lock);
 }
 
@@ -484,6 +499,8 @@ start_consumer(int slot, TimestampTz now)
 		LWLockRelease(burrow->lock);
 		burrow_registry_set_error(slot, "53400", "no background worker slot is free", NULL);
 	}
+	else
+		burrow_worker_share_announce(); /* it has the place that was free: there is to be another */
 	return started;
 }
 
@@ -642,6 +659,7 @@ burrow_launcher_main(Datum arg)
 			reload_config();
 
 		now = GetCurrentTimestamp();
+		take_freed_place();
 		take_looks();
 		reap_probes(now);
 		reap_consumers(now);

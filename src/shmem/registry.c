@@ -160,6 +160,7 @@ burrow_registry_startup_shmem(void)
 	if (!found)
 	{
 		memset(burrow, 0, size);
+		pg_atomic_init_u32(&burrow->share_changes, 0);
 		burrow->start_not_before = start_after_crash();
 		burrow->lock = &GetNamedLWLockTranche(BURROW_LIBRARY)[0].lock;
 		burrow->tracker_tranche = GetNamedLWLockTranche(TRACKER_TRANCHE)[0].lock.tranche;
@@ -444,6 +445,7 @@ detach_consumer(int code, Datum arg)
 	sub->in_group = false;
 	sub->ended = true;
 	sub->workers_wanted = 0;
+	sub->workers_claimed = 0;
 	sub->shortage = BURROW_SHORT_OF_NOTHING;
 	end_troubles(sub);
 	if (sub->leave == BURROW_LEAVE_STOPPED)

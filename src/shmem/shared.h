@@ -88,6 +88,14 @@ typedef struct BurrowShared
 	PGPROC	   *launcher_proc;
 	bool		launcher_came;	/* there was one since the server started */
 	TimestampTz crowded_since;	/* it finds no background worker slot; 0: it does */
+	bool		place_freed;	/* a worker has left since: it may find one now */
+
+	/* How many workers there may be, besides what the settings say: see worker_share.c. */
+	int			workers_when_crowded;	/* since crowded_since; under the lock */
+	int			workers_when_full;	/* until full_until; under the lock */
+	TimestampTz full_until;		/* under the lock */
+	uint64		worker_starts;	/* so far; under the lock */
+	pg_atomic_uint32 share_changes; /* consumers look again at what they may have; no lock */
 
 	uint32		last_generation;	/* under the lock */
 	bool		short_of_slots; /* a subscription found no slot; told in the log; under the lock */

@@ -70,7 +70,9 @@ typedef enum BurrowShortage
 	BURROW_SHORT_OF_NOTHING = 0,
 	BURROW_SHORT_OF_SLOTS,		/* burrow.max_workers */
 	BURROW_SHORT_OF_PROCESSES,	/* max_worker_processes */
-	BURROW_SHORT_OF_MEMORY		/* dynamic shared memory */
+	BURROW_SHORT_OF_MEMORY,		/* dynamic shared memory */
+	BURROW_SHORT_OF_ROLE,		/* burrow.max_workers_per_role */
+	BURROW_SHORT_OF_SHARE		/* other subscriptions have some of what is its share */
 } BurrowShortage;
 
 /* Assigned partitions whose start is not known yet, and the first of those for which Kafka has no
@@ -125,6 +127,8 @@ typedef struct BurrowSubscriptionSlot
 	BurrowStartInfo starting_partitions;	/* the same */
 	TimestampTz stats_reset;
 	int			workers_wanted; /* pool size that it would like now */
+	int			workers_claimed;	/* workers that it would not give back: see worker_share.c */
+	uint64		worker_started; /* greater: a worker was started for it later; under the lock */
 	BurrowShortage shortage;	/* why the pool is smaller than it should be */
 
 	/* Requests to the consumer; no lock.  Any process sets bits and then its latch. */

@@ -88,6 +88,8 @@ burrow_subscription_slots_reserve(Oid dboid, int32 subid)
 		memset(sub->troubles, 0, sizeof(sub->troubles));
 		sub->stats_reset = GetCurrentTimestamp();
 		sub->workers_wanted = 0;
+		sub->workers_claimed = 0;
+		sub->worker_started = 0;
 		sub->shortage = BURROW_SHORT_OF_NOTHING;
 		pg_atomic_write_u32(&sub->requests, 0);
 		reset_stats(sub);

@@ -49,6 +49,7 @@ burrow_worker_slot_reserve(int slot, uint32 generation, int lane)
 		pg_atomic_write_u32(&worker->running_partition, 0);
 		pg_atomic_write_u64(&worker->messages_processed, 0);
 		pg_atomic_write_u64(&worker->messages_failed, 0);
+		burrow->subscriptions[slot].worker_started = ++burrow->worker_starts;
 		found = i;
 	}
 	LWLockRelease(burrow->lock);

@@ -489,3 +489,12 @@ topic_id_make = declare(TopicId, "burrow_topic_id_make", c.c_uint64, c.c_uint64)
 topic_id_read = declare(TopicId, "burrow_topic_id_read", c.c_char_p)
 topic_id_differs = declare(c.c_bool, "burrow_topic_id_differs", c.POINTER(TopicId), c.POINTER(TopicId))
 topic_id_to_keep = declare(TopicId, "burrow_topic_id_to_keep", c.POINTER(TopicId), c.POINTER(TopicId))
+
+# ---- fair shares
+
+
+class Claim(c.Structure):
+    _fields_ = [("id", c.c_int), ("role", c.c_uint32), ("wanted", c.c_int), ("held", c.c_int), ("served", c.c_uint64), ("share", c.c_int)]
+
+
+fair_share = declare(None, "burrow_fair_share", c.POINTER(Claim), c.c_int, c.POINTER(Claim), c.c_int, c.c_int)
