@@ -26,6 +26,7 @@ CORE_OBJS = \
 	src/core/scheduler_orders.o \
 	src/core/session_budget.o \
 	src/core/sizer.o \
+	src/core/sqlstate_class.o \
 	src/core/start_position.o \
 	src/core/topic_id.o \
 	src/core/topic_pattern.o \
@@ -72,6 +73,8 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/start_from.o \
 	src/catalog/subscription.o \
 	src/catalog/unit_text.o \
+	src/metrics/metrics.o \
+	src/metrics/snapshot.o \
 	src/consumer/assignment.o \
 	src/runtime/answer.o \
 	src/runtime/bgw.o \
@@ -153,6 +156,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/guard.o \
 	src/api/kafka_properties.o \
 	src/api/dead_letters.o \
+	src/api/metrics.o \
 	src/api/offset_runs.o \
 	src/api/option_views.o \
 	src/api/owner_trigger.o \

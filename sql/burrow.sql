@@ -552,6 +552,9 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT offsets_skipped bigint,
 	OUT claims_refused bigint,
 	OUT chunks bigint,
+	OUT transactions bigint,
+	OUT transactions_rolled_back bigint,
+	OUT worker_busy_us bigint,
 	OUT offsets_committed bigint,
 	OUT commits bigint,
 	OUT commits_failed bigint,
@@ -797,6 +800,9 @@ SELECT s.name AS subscription,
 	coalesce(r.messages_received, 0) AS messages_received,
 	coalesce(r.bytes_received, 0) AS bytes_received,
 	coalesce(r.chunks, 0) AS chunks,
+	coalesce(r.transactions, 0) AS transactions,
+	coalesce(r.transactions_rolled_back, 0) AS transactions_rolled_back,
+	coalesce(r.worker_busy_us, 0) / 1e6::float8 AS worker_busy_seconds,
 	coalesce(r.commits, 0) AS commits,
 	coalesce(r.commits_failed, 0) AS commits_failed,
 	coalesce(r.rebalances, 0) AS rebalances,
@@ -874,6 +880,14 @@ SELECT a.at,
 FROM burrow.audit_entry a
 WHERE pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW burrow.audit IS 'who has subscribed, altered, paused, resumed, moved, given away, ended, or dealt with dead letters, when, and how';
+
+CREATE FUNCTION burrow.metrics(
+	format text DEFAULT 'openmetrics',
+	per_partition boolean DEFAULT NULL
+) RETURNS text
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_metrics';
+COMMENT ON FUNCTION burrow.metrics IS 'counters and gauges of the subscriptions that burrow.stats shows, as the text that Prometheus reads; format is openmetrics or prometheus';
 
 -- ---------------------------------------------------------------- why does it not move?
 

@@ -26,6 +26,7 @@ int			burrow_max_workers_per_subscription = -1;
 int			burrow_max_workers_per_role = -1;
 int			burrow_max_memory_per_subscription = 1024 * 1024;
 int			burrow_max_options_size = 64;
+bool		burrow_metrics_per_partition = false;
 int			burrow_audit_retention = 90 * 24 * 3600;
 
 /* Sizes of shared memory: they cannot change while the server runs. */
@@ -115,5 +116,10 @@ burrow_guc_define(void)
 							"-1 keeps them for ever, 0 writes none.",
 							&burrow_audit_retention, 90 * 24 * 3600, -1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomBoolVariable("burrow.metrics_per_partition",
+							 "Has the metrics show each partition by itself.",
+							 "Each has a few time series then, for as long as Prometheus keeps them.",
+							 &burrow_metrics_per_partition, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("burrow");
 }

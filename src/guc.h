@@ -19,6 +19,7 @@ extern int	burrow_max_workers_per_subscription;	/* sighup; -1: no ceiling */
 extern int	burrow_max_workers_per_role;	/* sighup; -1: no ceiling */
 extern int	burrow_max_memory_per_subscription; /* suset; kB, -1: no ceiling */
 extern int	burrow_max_options_size;	/* suset; kB */
+extern bool burrow_metrics_per_partition;	/* sighup; metrics of each partition by itself */
 /* seconds; -1: for ever, 0: nothing is written */
 extern int	burrow_audit_retention;
 

@@ -41,8 +41,8 @@ burrow_sql_is_loaded(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-static bool
-may_see(Oid owner)
+bool
+burrow_views_may_see(Oid owner)
 {
 	return has_privs_of_role(GetUserId(), owner) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
@@ -161,14 +161,6 @@ static const char *const shortage_names[] = {
 };
 
 static void
-copy_histogram(BurrowHistogram *to, const BurrowHistogram *from)
-{
-	for (int i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
-		atomic_init(&to->count[i], atomic_load_explicit(&from->count[i], memory_order_relaxed));
-	atomic_init(&to->sum_us, atomic_load_explicit(&from->sum_us, memory_order_relaxed));
-}
-
-static void
 copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 {
 	to->subid = from->subid;
@@ -187,8 +179,8 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->unconfirmed_since = (TimestampTz) pg_atomic_read_u64(&from->unconfirmed_since);
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
-	copy_histogram(&to->handler_time, &from->handler_time);
-	copy_histogram(&to->end_to_end_time, &from->end_to_end_time);
+	burrow_histogram_copy(&to->handler_time, &from->handler_time);
+	burrow_histogram_copy(&to->end_to_end_time, &from->end_to_end_time);
 }
 
 static void
@@ -263,7 +255,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 
 	for (SubscriptionCopy *c = copies; c < copies + n; c++)
 	{
-		if (!may_see(c->owner))
+		if (!burrow_views_may_see(c->owner))
 			continue;
 		put_int(&row, c->subid, false);
 		put_text(&row, burrow_state_names[c->state]);
@@ -349,7 +341,7 @@ burrow_sql_troubles(PG_FUNCTION_ARGS)
 
 	for (const TroublesCopy *c = copies; c < copies + n; c++)
 		for (int kind = 0; kind < BURROW_NTROUBLES; kind++)
-			if (c->troubles[kind].since != 0 && may_see(c->owner))
+			if (c->troubles[kind].since != 0 && burrow_views_may_see(c->owner))
 				put_trouble(&row, c, kind);
 	return (Datum) 0;
 }
@@ -444,7 +436,7 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 
 	for (PartitionCopy *c = copies; c < copies + n; c++)
 	{
-		if (!may_see(c->owner))
+		if (!burrow_views_may_see(c->owner))
 			continue;
 		put_int(&row, c->subid, false);
 		put_text(&row, c->topic);
@@ -555,7 +547,7 @@ burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 
 	for (WorkerCopy *c = copies; c < copies + n; c++)
 	{
-		if (may_see(c->owner))
+		if (burrow_views_may_see(c->owner))
 			put_worker(&row, c);
 	}
 	return (Datum) 0;

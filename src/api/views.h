@@ -20,4 +20,7 @@
 extern BurrowState burrow_views_state(BurrowStatus status, bool at_home, bool has_slot,
 									  BurrowState state, bool attached);
 
+/* May this user see what belongs to a subscription of this owner? */
+extern bool burrow_views_may_see(Oid owner);
+
 #endif							/* BURROW_API_VIEWS_H */

@@ -588,6 +588,7 @@ consume(BurrowConsumer *c)
 	/* what is made here lives as long as the process */
 	MemoryContextSwitchTo(TopMemoryContext);
 	c->kafka = burrow_kafka_library();
+	burrow_registry_set_librdkafka(c->kafka->version());
 	record_settings();
 	burrow_kafka_client_make_pipe(&wake_read, &wake_write);
 	burrow_connection_init(wake_read, wake_write);

@@ -151,7 +151,10 @@ typedef struct BurrowResultChunk
 	uint64_t	busy_us;		/* the chunk's time, with its transactions, microseconds */
 	uint64_t	lost_us;		/* of it, for transactions of several messages that were rolled
 								 * back; 0: none was */
-	uint64_t	conflict;		/* 1: for one that another transaction was in the way of */
+	uint32_t	conflict;		/* 1: for one that another transaction was in the way of */
+	uint32_t	committed;		/* transactions */
+	uint32_t	rolled_back;	/* transactions */
+	uint32_t	unused;			/* 0 */
 	BurrowMessageResult results[];
 } BurrowResultChunk;
 

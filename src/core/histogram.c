@@ -7,6 +7,10 @@
  * within a doubling is found by comparing the number's leading bits with the three
  * roots between, which is exact, needs no libm and takes about a nanosecond.
  *
+ * The bounds of Prometheus's histograms cost one more comparison: a bucket that has one
+ * counts in either of two places, each of which only grows, so that what is read is
+ * never less than what was read before.
+ *
  * Runs in: whichever process writes the times (one for each histogram), and the
  * backends that show them.
  *
@@ -29,6 +33,25 @@ static const uint64_t quarter_start[BUCKETS_A_DOUBLING] = {
 /* 2^(i/4) */
 static const double quarter_root[BUCKETS_A_DOUBLING + 1] = {
 	1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429, 2.0
+};
+
+/* Which bound lies in a bucket, plus 1; 0: none. */
+static const uint8_t bound_in[BURROW_HISTOGRAM_BUCKETS] = {
+#define X(number, us, text, bucket) [bucket] = (number) + 1,
+	BURROW_HISTOGRAM_BOUNDS(X)
+#undef X
+};
+
+static const uint32_t bounds[BURROW_HISTOGRAM_NBOUNDS] = {
+#define X(number, us, text, bucket) us,
+	BURROW_HISTOGRAM_BOUNDS(X)
+#undef X
+};
+
+static const char *const bound_texts[BURROW_HISTOGRAM_NBOUNDS] = {
+#define X(number, us, text, bucket) text,
+	BURROW_HISTOGRAM_BOUNDS(X)
+#undef X
 };
 
 static unsigned
@@ -69,14 +92,40 @@ burrow_histogram_reset(BurrowHistogram *h)
 {
 	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
 		atomic_store_explicit(&h->count[i], 0, memory_order_relaxed);
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_NBOUNDS; i++)
+		atomic_store_explicit(&h->beyond[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&h->sum_us, 0, memory_order_relaxed);
+}
+
+void
+burrow_histogram_copy(BurrowHistogram *to, const BurrowHistogram *from)
+{
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+		atomic_init(&to->count[i], atomic_load_explicit(&from->count[i], memory_order_relaxed));
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_NBOUNDS; i++)
+		atomic_init(&to->beyond[i], atomic_load_explicit(&from->beyond[i], memory_order_relaxed));
+	atomic_init(&to->sum_us, atomic_load_explicit(&from->sum_us, memory_order_relaxed));
 }
 
 void
 burrow_histogram_add(BurrowHistogram *h, uint64_t us)
 {
-	add_to(&h->count[bucket_of(us)], 1);
+	unsigned	bucket = bucket_of(us);
+	unsigned	bound = bound_in[bucket];
+
+	add_to(bound != 0 && us > bounds[bound - 1] ? &h->beyond[bound - 1] : &h->count[bucket], 1);
 	add_to(&h->sum_us, us);
+}
+
+/* All times of a bucket. */
+static uint64_t
+bucket_count(const BurrowHistogram *h, unsigned bucket)
+{
+	uint64_t	n = atomic_load_explicit(&h->count[bucket], memory_order_relaxed);
+
+	if (bound_in[bucket] != 0)
+		n += atomic_load_explicit(&h->beyond[bound_in[bucket] - 1], memory_order_relaxed);
+	return n;
 }
 
 /*
@@ -94,7 +143,7 @@ burrow_histogram_percentile(const BurrowHistogram *h, double p)
 
 	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
 	{
-		count[i] = atomic_load_explicit(&h->count[i], memory_order_relaxed);
+		count[i] = bucket_count(h, i);
 		total += count[i];
 	}
 	if (total == 0)
@@ -120,8 +169,31 @@ burrow_histogram_count(const BurrowHistogram *h)
 	uint64_t	total = 0;
 
 	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
-		total += atomic_load_explicit(&h->count[i], memory_order_relaxed);
+		total += bucket_count(h, i);
 	return total;
+}
+
+void
+burrow_histogram_cumulative(const BurrowHistogram *h, uint64_t cumulative[BURROW_HISTOGRAM_NBOUNDS + 1])
+{
+	uint64_t	total = 0;
+
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+	{
+		total += atomic_load_explicit(&h->count[i], memory_order_relaxed);
+		if (bound_in[i] != 0)
+		{
+			cumulative[bound_in[i] - 1] = total;
+			total += atomic_load_explicit(&h->beyond[bound_in[i] - 1], memory_order_relaxed);
+		}
+	}
+	cumulative[BURROW_HISTOGRAM_NBOUNDS] = total;
+}
+
+const char *
+burrow_histogram_bound(unsigned number)
+{
+	return bound_texts[number];
 }
 
 uint64_t

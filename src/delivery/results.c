@@ -226,6 +226,11 @@ take_outcomes(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk
 			ndone++;
 		}
 	}
+	BURROW_COUNT(c->slot, transactions, result->committed);
+	BURROW_COUNT(c->slot, transactions_rolled_back, result->rolled_back);
+	BURROW_COUNT(c->slot, worker_busy_us, result->busy_us);
+	if (ndone > 0)
+		pg_atomic_write_u64(&slot->last_progress_at, (uint64) result->committed_at);
 	burrow_progress_merge_record(lane->part, lane->lane, lane->header.folded, result->row_bytes);
 	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
@@ -261,7 +266,7 @@ take_failure(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailur
 		return;
 	lane->failures[f->index] = burrow_message_error_from_frame(c, f);
 	lane->failed = true;
-	BURROW_COUNT(c->slot, messages_failed, 1);
+	burrow_registry_count_failure(c->slot, f->sqlstate);
 	if (burrow_failure_doubts_session(lane->failures[f->index]))
 		burrow_pool_doubt(c, lane);
 }
@@ -289,7 +294,7 @@ charge_killer(const BurrowConsumer *c, BurrowLane *lane)
 													 "worker process ended while it was handling the message",
 													 "It was terminated, or its session was ended by an error.",
 													 "The server's log may say why.", NULL);
-		BURROW_COUNT(c->slot, messages_failed, 1);
+		burrow_registry_count_failure(c->slot, BURROW_SQLSTATE_WORKER_ENDED);
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -27,6 +28,7 @@
 #include "utils/syscache.h"
 
 #include "catalog/access.h"
+#include "catalog/encoding.h"
 #include "catalog/identity.h"
 #include "catalog/subscription.h"
 #include "guc.h"
@@ -45,6 +47,7 @@ typedef struct Found
 {
 	const		BurrowIdentity *sub;
 	BurrowState state;			/* STARTING: it should run; otherwise how it is shown */
+	BurrowLabels labels;
 }			Found;
 
 /* How a subscription that does not run is shown. */
@@ -70,8 +73,10 @@ resting_state(const BurrowIdentity * sub)
 
 /* Locks: caller holds burrow->lock exclusively.  False: no slot is free. */
 static bool
-reconcile_one(const BurrowIdentity * sub, BurrowState state)
+reconcile_one(const Found * found)
 {
+	const		BurrowIdentity *sub = found->sub;
+	BurrowState state = found->state;
 	bool		rests = burrow_identity_rests(sub);
 	int			number = rests ? burrow_registry_find(MyDatabaseId, sub->subid) :
 	burrow_subscription_slots_reserve(MyDatabaseId, sub->subid);
@@ -84,6 +89,7 @@ reconcile_one(const BurrowIdentity * sub, BurrowState state)
 	slot->owner = sub->owner;
 	strlcpy(slot->name, sub->name, sizeof(slot->name));
 	burrow_shared_text_copy(slot->title, sizeof(slot->title), sub->name);
+	slot->labels = found->labels;
 	slot->rests = rests;
 	slot->dropped = false;
 	if (wanted && !slot->wanted)
@@ -144,7 +150,7 @@ reconcile(const List *subs)
 		{
 			const		Found *found = lfirst(lc);
 
-			if (reconcile_one(found->sub, found->state))
+			if (reconcile_one(found))
 				continue;
 			burrow->short_of_slots = true;
 			if (!told)
@@ -217,6 +223,15 @@ mismatched_state(const BurrowIdentity * sub)
 	return state == BURROW_STARTING ? BURROW_RETRYING : state;
 }
 
+/* Not under the lock: it allocates. */
+static void
+set_labels(BurrowLabels *labels, const BurrowIdentity * sub)
+{
+	strlcpy(labels->database, burrow_encoding_to_utf8(get_database_name(MyDatabaseId)), sizeof(labels->database));
+	strlcpy(labels->subscription, burrow_encoding_to_utf8(sub->name), sizeof(labels->subscription));
+	strlcpy(labels->consumer_group, burrow_encoding_to_utf8(sub->consumer_group), sizeof(labels->consumer_group));
+}
+
 static List *
 find_all(void)
 {
@@ -230,6 +245,7 @@ find_all(void)
 
 		found->sub = lfirst(lc);
 		found->state = version != NULL ? mismatched_state(found->sub) : resting_state(found->sub);
+		set_labels(&found->labels, found->sub);
 		all = lappend(all, found);
 	}
 	if (version != NULL && all != NIL)

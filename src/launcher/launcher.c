@@ -389,6 +389,7 @@ set_backoff(BurrowSubscriptionSlot *sub, TimestampTz now)
 		sub->restart_delay_ms = 0;
 	sub->restart_delay_ms = next_delay(sub->restart_delay_ms);
 	sub->restart_at = TimestampTzPlusMilliseconds(now, sub->restart_delay_ms);
+	sub->restarts++;
 	sub->state = BURROW_RETRYING;
 }
 

@@ -468,7 +468,11 @@ burrow_offset_commit_resend(BurrowPartition *part)
 void
 burrow_offset_commit_succeeded(const BurrowConsumer *c)
 {
+	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
+
 	committing = false;
+	burrow_histogram_add(&slot->kafka_commit_time, (uint64) Max(c->now - sent_at, 0));
+	pg_atomic_write_u64(&slot->last_commit_at, (uint64) c->now);
 	/* commits by count may take a tenth of the time */
 	not_before = c->now + 9 * (c->now - sent_at);
 	not_before = Min(not_before, c->now + c->sub->options.commit_interval_us);

@@ -82,14 +82,20 @@ lockouts_size(void)
 	return mul_size(burrow_registry_lockouts(), sizeof(BurrowDatabaseLockout));
 }
 
+Size
+burrow_registry_shmem_size(void)
+{
+	Size		size = add_size(registry_size(), mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot)));
+
+	size = add_size(size, lockouts_size());
+	size = add_size(size, burrow_partitions_shmem_size());
+	return add_size(size, burrow_groups_shmem_size());
+}
+
 void
 burrow_registry_request_shmem(void)
 {
-	RequestAddinShmemSpace(add_size(registry_size(),
-									mul_size(burrow_max_workers, sizeof(BurrowWorkerSlot))));
-	RequestAddinShmemSpace(lockouts_size());
-	RequestAddinShmemSpace(burrow_partitions_shmem_size());
-	RequestAddinShmemSpace(burrow_groups_shmem_size());
+	RequestAddinShmemSpace(burrow_registry_shmem_size());
 	RequestNamedLWLockTranche(BURROW_LIBRARY, 1);
 	/* for its number and its name; the locks are in the areas */
 	RequestNamedLWLockTranche(TRACKER_TRANCHE, 1);
@@ -103,10 +109,15 @@ init_subscription(BurrowSubscriptionSlot *sub)
 		pg_atomic_init_u64(&sub->ready[i], 0);
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		pg_atomic_init_u64(&sub->counters[i], 0);
+	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
+		pg_atomic_init_u64(&sub->failures[i], 0);
 	pg_atomic_init_u64(&sub->jobs_queued, 0);
 	pg_atomic_init_u64(&sub->inflight, 0);
 	pg_atomic_init_u64(&sub->inflight_bytes, 0);
 	pg_atomic_init_u64(&sub->unconfirmed_since, 0);
+	pg_atomic_init_u64(&sub->last_progress_at, 0);
+	pg_atomic_init_u64(&sub->last_commit_at, 0);
+	burrow_histogram_reset(&sub->kafka_commit_time);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);
 }
@@ -394,6 +405,23 @@ burrow_registry_set_error(int slot, const char *sqlstate, const char *message, c
 	burrow_shared_text_copy(error->message, sizeof(error->message), message);
 	burrow_shared_text_copy(error->public_message, sizeof(error->public_message), public_message != NULL ? public_message : "");
 	LWLockRelease(burrow->lock);
+}
+
+void
+burrow_registry_set_librdkafka(const char *version)
+{
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	strlcpy(burrow->librdkafka, version, sizeof(burrow->librdkafka));
+	LWLockRelease(burrow->lock);
+}
+
+void
+burrow_registry_count_failure(int slot, const char *sqlstate)
+{
+	pg_atomic_uint64 *c = &burrow->subscriptions[slot].failures[burrow_sqlstate_class(sqlstate)];
+
+	pg_atomic_write_u64(c, pg_atomic_read_u64(c) + 1);
+	BURROW_COUNT(slot, messages_failed, 1);
 }
 
 bool

@@ -20,6 +20,7 @@ typedef enum BurrowStartTrouble
 
 /* ---- set-up, from _PG_init ---- */
 extern void burrow_registry_request_shmem(void);	/* in shmem_request_hook */
+extern Size burrow_registry_shmem_size(void);	/* all of Burrow's */
 extern void burrow_registry_startup_shmem(void);	/* in shmem_startup_hook */
 
 /* Error OBJECT_NOT_IN_PREREQUISITE_STATE with a hint if the library is not preloaded. */
@@ -61,6 +62,10 @@ extern void burrow_registry_set_state(int slot, BurrowState state);
 extern void burrow_registry_set_error(int slot, const char *sqlstate, const char *message, const char *public_message);
 extern void burrow_registry_set_retries(int slot, const BurrowRetryInfo *retries);
 extern void burrow_registry_set_starting(int slot, const BurrowStartInfo *starting);
+/* Process: consumer. */
+extern void burrow_registry_set_librdkafka(const char *version);
+/* An attempt has failed.  Process: the consumer of the slot. */
+extern void burrow_registry_count_failure(int slot, const char *sqlstate);
 extern void burrow_registry_request(int slot, uint32 bits);
 
 /* How many entries burrow->lockouts has. */

@@ -69,6 +69,9 @@ typedef struct BurrowProbe
 	bool		done;			/* the registry says what the catalog says */
 } BurrowProbe;
 
+/* Bytes of librdkafka's version, as text. */
+#define BURROW_LIBRDKAFKA_MAX	32
+
 /* Databases that one backend can keep Burrow out of at a time: RENAME can be one of several commands. */
 #define BURROW_BACKEND_LOCKOUTS	8
 
@@ -98,6 +101,8 @@ typedef struct BurrowShared
 	pg_atomic_uint32 share_changes; /* consumers look again at what they may have; no lock */
 
 	uint32		last_generation;	/* under the lock */
+	char		librdkafka[BURROW_LIBRDKAFKA_MAX];	/* its version, written by consumers under the
+													 * lock; "": none has run */
 	bool		short_of_slots; /* a subscription found no slot; told in the log; under the lock */
 	BurrowProbe probes[BURROW_MAX_PROBES];	/* under the lock */
 

@@ -11,6 +11,7 @@
 
 #include "burrow.h"
 #include "core/histogram.h"
+#include "core/sqlstate_class.h"
 #include "shmem/counters.h"
 #include "shmem/trouble_kinds.h"
 
@@ -87,6 +88,17 @@ typedef struct BurrowStartInfo
 	char		message[256];
 } BurrowStartInfo;
 
+/*
+ * Names as the labels of metrics: in UTF-8, because the exporter is in no database, and room for what
+ * becomes of bytes that have no place in it (catalog/encoding.h).
+ */
+typedef struct BurrowLabels
+{
+	char		database[4 * NAMEDATALEN];
+	char		subscription[4 * BURROW_NAME_MAX + 1];
+	char		consumer_group[4 * BURROW_GROUP_MAX + 1];
+} BurrowLabels;
+
 typedef struct BurrowSubscriptionSlot
 {
 	/* Identity: set when the slot is reserved, constant while in_use. */
@@ -97,6 +109,7 @@ typedef struct BurrowSubscriptionSlot
 	Oid			owner;
 	char		name[BURROW_NAME_MAX + 1];
 	char		title[BURROW_TITLE_MAX + 1];	/* what of the name fits into a process's */
+	BurrowLabels labels;
 	bool		wanted;			/* the catalog says that it should run; a consumer that stops
 								 * clears it until the catalog was read again */
 	bool		rests;			/* the catalog says that it cannot run until it says otherwise:
@@ -111,6 +124,7 @@ typedef struct BurrowSubscriptionSlot
 	TimestampTz started_at;		/* when it was registered */
 	TimestampTz restart_at;		/* not before; 0: at once */
 	int			restart_delay_ms;	/* the last backoff; 0 after a good run */
+	uint64		restarts;		/* ends that were not meant, since the statistics were reset */
 
 	/* Set at the consumer's exit, for the launcher to deal with. */
 	bool		ended;
@@ -142,13 +156,18 @@ typedef struct BurrowSubscriptionSlot
 
 	/* Written by the consumer alone, read by anybody; no lock. */
 	pg_atomic_uint64 counters[BURROW_NCOUNTERS];
+	pg_atomic_uint64 failures[BURROW_SQLSTATE_CLASSES]; /* of counters, messages_failed by class */
 	pg_atomic_uint64 jobs_queued;	/* messages that could run or wait behind others */
 	pg_atomic_uint64 inflight;	/* messages in workers' hands */
 	pg_atomic_uint64 inflight_bytes;	/* bytes of all messages taken and not resolved */
 	pg_atomic_uint64 unconfirmed_since; /* what is flushed here waits for standbys; 0: nothing
 										 * does */
+	pg_atomic_uint64 last_progress_at;	/* TimestampTz of the last commit that handled something; 0:
+										 * none yet */
+	pg_atomic_uint64 last_commit_at;	/* TimestampTz when Kafka acknowledged one; 0: none yet */
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
+	BurrowHistogram kafka_commit_time;	/* from sending a commit to its acknowledgement */
 } BurrowSubscriptionSlot;
 
 #define BURROW_REQUEST_RELOAD	1	/* the catalog row has changed, or is gone */

@@ -19,10 +19,16 @@ reset_stats(BurrowSubscriptionSlot *sub)
 {
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		pg_atomic_write_u64(&sub->counters[i], 0);
+	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
+		pg_atomic_write_u64(&sub->failures[i], 0);
+	sub->restarts = 0;
 	pg_atomic_write_u64(&sub->jobs_queued, 0);
 	pg_atomic_write_u64(&sub->inflight, 0);
 	pg_atomic_write_u64(&sub->inflight_bytes, 0);
 	pg_atomic_write_u64(&sub->unconfirmed_since, 0);
+	pg_atomic_write_u64(&sub->last_progress_at, 0);
+	pg_atomic_write_u64(&sub->last_commit_at, 0);
+	burrow_histogram_reset(&sub->kafka_commit_time);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);
 }

@@ -532,6 +532,7 @@ transaction_committed(BurrowChunk *c)
 	for (uint32 i = 0; i < c->nmembers; i++)
 		c->result->results[c->members[i]].outcome = BURROW_OUTCOME_DONE;
 	c->result->committed_at = now;
+	c->result->committed++;
 	pg_atomic_write_u64(&slot->messages_processed, pg_atomic_read_u64(&slot->messages_processed) + c->nmembers);
 
 	if (c->next == c->header->nmessages)
@@ -605,6 +606,7 @@ record_loss(BurrowChunk *c)
 static void
 transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
+	c->result->rolled_back++;
 	if (c->nmembers > 1 && !burrow_cancel_overdue() && c->origin != BURROW_ORIGIN_PROGRESS)
 		record_loss(c);
 	if (c->origin == BURROW_ORIGIN_PROGRESS)

@@ -20,6 +20,7 @@ FOLDERS = {
     "shmem": ("core",),
     "catalog": ("core",),
     "kafka": ("core",),
+    "metrics": ("core", "shmem"),
     "runtime": LOW,
     "handler": (*LOW, "runtime"),
     "launcher": (*LOW, "runtime"),
@@ -39,6 +40,7 @@ FOLDERS = {
         "runtime/answer.h",
         "runtime/bgw.h",
         "runtime/kafka_library.h",
+        "metrics/metrics.h",
     ),
 }
 # Headers in src itself, which hold names, limits, settings and version differences.

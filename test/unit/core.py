@@ -125,10 +125,11 @@ parking_given_up = declare(None, "burrow_parking_given_up", c.c_void_p)
 # ---- histogram
 
 HISTOGRAM_BUCKETS = 160
+HISTOGRAM_BOUNDS = 17
 
 
 class Histogram(c.Structure):
-    _fields_ = [("count", c.c_uint64 * HISTOGRAM_BUCKETS), ("sum_us", c.c_uint64)]
+    _fields_ = [("count", c.c_uint64 * HISTOGRAM_BUCKETS), ("beyond", c.c_uint64 * HISTOGRAM_BOUNDS), ("sum_us", c.c_uint64)]
 
 
 histogram_reset = declare(None, "burrow_histogram_reset", c.POINTER(Histogram))
@@ -136,6 +137,9 @@ histogram_add = declare(None, "burrow_histogram_add", c.POINTER(Histogram), c.c_
 histogram_percentile = declare(c.c_double, "burrow_histogram_percentile", c.POINTER(Histogram),
                                c.c_double)
 histogram_count = declare(c.c_uint64, "burrow_histogram_count", c.POINTER(Histogram))
+histogram_cumulative = declare(None, "burrow_histogram_cumulative", c.POINTER(Histogram), c.POINTER(c.c_uint64))
+histogram_bound = declare(c.c_char_p, "burrow_histogram_bound", c.c_uint)
+histogram_copy = declare(None, "burrow_histogram_copy", c.POINTER(Histogram), c.POINTER(Histogram))
 histogram_sum = declare(c.c_uint64, "burrow_histogram_sum", c.POINTER(Histogram))
 
 # ---- headers of dead letters
@@ -309,7 +313,8 @@ class Reader(c.Structure):
 class ResultChunk(c.Structure):
     _fields_ = [("kind", c.c_uint32), ("nmessages", c.c_uint32), ("chunk", c.c_uint64),
                 ("committed_at", c.c_int64), ("row_bytes", c.c_uint64), ("busy_us", c.c_uint64),
-                ("lost_us", c.c_uint64), ("conflict", c.c_uint64)]
+                ("lost_us", c.c_uint64), ("conflict", c.c_uint32),
+                ("committed", c.c_uint32), ("rolled_back", c.c_uint32), ("unused", c.c_uint32)]
 
 
 class ResultFailure(c.Structure):

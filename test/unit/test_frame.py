@@ -125,7 +125,7 @@ def walk(address, size):
 def test_layout():
     assert c.sizeof(core.ChunkHeader) == core.shim_sizeof(0) == 56
     assert c.sizeof(core.MessageHeader) == core.shim_sizeof(1) == 64
-    assert c.sizeof(core.ResultChunk) == core.shim_sizeof(2) == 56
+    assert c.sizeof(core.ResultChunk) == core.shim_sizeof(2) == 64
     assert c.sizeof(core.ResultFailure) == core.shim_sizeof(3) == 40
 
 
@@ -303,7 +303,7 @@ def test_refused_failure():
 
 
 def result_chunk(outcomes, n=None, kind=core.RESULT_CHUNK):
-    return struct.pack("=IIQqQQQQ", kind, len(outcomes) if n is None else n, 9, 10, 0, 0, 0, 0) + \
+    return struct.pack("=IIQqQQQIIII", kind, len(outcomes) if n is None else n, 9, 10, 0, 0, 0, 0, 0, 0, 0) + \
         b"".join(struct.pack("=II", o, 100) for o in outcomes)
 
 

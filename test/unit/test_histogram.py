@@ -23,6 +23,47 @@ def percentile(h, p):
     return core.histogram_percentile(c.byref(h), p)
 
 
+def bucket_of(h):
+    """The bucket of the one time, whichever side of a bound it is on."""
+    if 1 in list(h.count):
+        return list(h.count).index(1)
+    return math.floor(math.log2(BOUNDS[list(h.beyond).index(1)]) * 4)
+
+
+# OpenTelemetry's for durations of messaging, and three shorter ones; microseconds
+BOUNDS = [100, 500, 1000, 5000, 10000, 25000, 50000, 75000, 100000, 250000, 500000, 750000,
+          1000000, 2500000, 5000000, 7500000, 10000000]
+near_bounds = st.builds(lambda bound, by: bound + by, st.sampled_from(BOUNDS), st.integers(-2, 2))
+
+
+def cumulative(h):
+    result = (c.c_uint64 * (core.HISTOGRAM_BOUNDS + 1))()
+    core.histogram_cumulative(c.byref(h), result)
+    return list(result)
+
+
+def test_bound_texts():
+    assert [float(core.histogram_bound(i)) for i in range(core.HISTOGRAM_BOUNDS)] == [us / 1e6 for us in BOUNDS]
+
+
+@given(st.lists(st.one_of(near_bounds, st.integers(0, 2 ** 25), st.integers(0, 2 ** 64 - 1)), max_size=60))
+def test_bounds_are_exact(times):
+    """A time belongs to a bound that it is equal to, as Prometheus has it."""
+    h = histogram(times)
+    assert cumulative(h) == [sum(us <= bound for us in times) for bound in BOUNDS] + [len(times)]
+    copy = core.Histogram()
+    core.histogram_copy(c.byref(copy), c.byref(h))
+    assert bytes(copy) == bytes(h)
+
+
+@given(st.lists(near_bounds, min_size=1), near_bounds)
+def test_no_count_is_less_than_before(times, another):
+    h = histogram(times)
+    before = cumulative(h)
+    core.histogram_add(c.byref(h), another)
+    assert all(a <= b for a, b in zip(before, cumulative(h)))
+
+
 def test_layout():
     assert core.shim_sizeof(6) == c.sizeof(core.Histogram)
 
@@ -49,7 +90,7 @@ def test_within_19_percent(times, p):
 def test_bucket_is_exact(us):
     """The bucket that floating point would choose, where that is sure of it."""
     h = histogram([us])
-    bucket = list(h.count).index(1)
+    bucket = bucket_of(h)
     exact = math.log2(us) * 4
     assert bucket == math.floor(exact) or abs(exact - round(exact)) < 1e-9
 

@@ -1,0 +1,172 @@
+/*
+ * snapshot.c
+ *	  What shared memory says of all subscriptions, copied in one go.
+ *
+ * Runs in: backends and the exporter.  The latter is in no database, so nothing here asks
+ * a catalog, and names come out of the slots, in UTF-8.
+ * Locking: burrow->lock, shared, over the whole copy: slots come and go only under it.  What
+ * is counted without it is true field by field, but not a picture of one moment.
+ *
+ * Memory is taken before the lock, for as many as there can be.
+ */
+#include "postgres.h"
+
+#include "storage/lwlock.h"
+
+#include "guc.h"
+#include "metrics/snapshot.h"
+#include "shmem/partitions.h"
+#include "shmem/registry.h"
+
+/*
+ * The state of a slot without a consumer.  The catalog would know it better for a moment, after a
+ * change that discovery has not read yet.
+ */
+static BurrowState
+resting_state(BurrowState state, bool can_start)
+{
+	if (state == BURROW_PAUSED || state == BURROW_HALTED || state == BURROW_DISABLED)
+		return state;
+	if (!burrow_enabled)
+		return BURROW_DISABLED;
+	return can_start ? state : BURROW_RETRYING;
+}
+
+/* Of what a consumer waits for, errors of these classes are about its connection. */
+static bool
+is_connected(const BurrowSubscriptionSlot *slot)
+{
+	if (slot->state == BURROW_RUNNING)
+		return true;
+	return slot->state == BURROW_RETRYING && slot->last_error.at != 0 &&
+		strncmp(slot->last_error.sqlstate, "08", 2) != 0 && strncmp(slot->last_error.sqlstate, "28", 2) != 0;
+}
+
+static void
+copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, bool can_start)
+{
+	memset(to, 0, offsetof(BurrowSubscriptionSnapshot, handler_time));
+	to->owner = from->owner;
+	to->labels = from->labels;
+	to->attached = from->consumer_pid != 0;
+	to->state = to->attached ? from->state : resting_state(from->state, can_start);
+	for (int i = 0; i < BURROW_NCOUNTERS; i++)
+		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
+	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
+		to->failures[i] = pg_atomic_read_u64(&from->failures[i]);
+	to->restarts = from->restarts;
+	to->connected = to->attached && is_connected(from);
+	to->last_progress_at = (TimestampTz) pg_atomic_read_u64(&from->last_progress_at);
+	to->last_commit_at = (TimestampTz) pg_atomic_read_u64(&from->last_commit_at);
+	to->retries_waiting = to->attached ? from->retries.n : 0;
+	to->workers_wanted = from->workers_wanted;
+	to->jobs_queued = pg_atomic_read_u64(&from->jobs_queued);
+	to->inflight = pg_atomic_read_u64(&from->inflight);
+	to->inflight_bytes = pg_atomic_read_u64(&from->inflight_bytes);
+	burrow_histogram_copy(&to->handler_time, &from->handler_time);
+	burrow_histogram_copy(&to->end_to_end_time, &from->end_to_end_time);
+	burrow_histogram_copy(&to->kafka_commit_time, &from->kafka_commit_time);
+	to->partitions = 0;
+	to->lag_known = to->lag_seconds_known = false;
+	to->lag = 0;
+	to->lag_seconds = 0;
+	to->taken = 0;
+	to->oldest_pending_since = to->last_message_at = 0;
+}
+
+static void
+copy_partition(BurrowPartitionSnapshot *to, BurrowPartitionSlot *from, int subscription)
+{
+	to->subscription = subscription;
+	strlcpy(to->topic, from->topic, sizeof(to->topic));
+	to->partition = from->partition;
+	to->committed = (int64) pg_atomic_read_u64(&from->committed);
+	to->processed = (int64) pg_atomic_read_u64(&from->processed);
+	to->end = (int64) pg_atomic_read_u64(&from->end);
+	to->oldest_pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
+}
+
+/* The lag's rules are those of the view burrow.stats. */
+static void
+add_partition(BurrowSubscriptionSnapshot *to, BurrowPartitionSlot *from, TimestampTz now)
+{
+	int64		committed = (int64) pg_atomic_read_u64(&from->committed);
+	int64		end = (int64) pg_atomic_read_u64(&from->end);
+	TimestampTz pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
+	TimestampTz last_message_at = (TimestampTz) pg_atomic_read_u64(&from->last_message_at);
+	bool		known = committed >= 0 && end >= 0;
+	int64		lag = known ? burrow_snapshot_lag(committed, end) : 0;
+
+	to->partitions++;
+	to->taken += pg_atomic_read_u64(&from->inflight);
+	to->lag_known |= known;
+	to->lag += lag;
+	if (known && lag == 0)
+		to->lag_seconds_known = true;
+	else if (last_message_at != 0)
+	{
+		to->lag_seconds_known = true;
+		to->lag_seconds = Max(to->lag_seconds, (double) (now - last_message_at) / USECS_PER_SEC);
+	}
+	if (pending_since != 0 && (to->oldest_pending_since == 0 || pending_since < to->oldest_pending_since))
+		to->oldest_pending_since = pending_since;
+	to->last_message_at = Max(to->last_message_at, last_message_at);
+}
+
+static void
+add_worker(BurrowSubscriptionSnapshot *to, BurrowWorkerSlot *from)
+{
+	BurrowWorkerState state = from->pid == 0 ? BURROW_WORKER_STARTING :
+	pg_atomic_read_u64(&from->running_since) != 0 ? BURROW_WORKER_RUNNING : BURROW_WORKER_IDLE;
+
+	to->workers[state]++;
+}
+
+BurrowSnapshot *
+burrow_snapshot_take(Oid dboid, bool partitions)
+{
+	BurrowSnapshot *s = palloc0(sizeof(BurrowSnapshot));
+	int		   *index = palloc(sizeof(int) * burrow->nsubscriptions);	/* of a slot; -1: not
+																		 * asked for */
+	TimestampTz since;
+	bool		can_start = burrow_registry_start_trouble(&since) == BURROW_START_FREE;
+
+	s->at = GetCurrentTimestamp();
+	s->subscriptions = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(BurrowSubscriptionSnapshot) * burrow->nsubscriptions);
+	if (partitions)
+		s->partitions = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(BurrowPartitionSnapshot) * burrow_max_partitions);
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	strlcpy(s->librdkafka, burrow->librdkafka, sizeof(s->librdkafka));
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];
+
+		/* one that was dropped may have a successor of its name already */
+		index[i] = -1;
+		if (!slot->in_use || slot->dropped || (OidIsValid(dboid) && slot->dboid != dboid))
+			continue;
+		index[i] = s->nsubscriptions++;
+		copy_subscription(&s->subscriptions[index[i]], slot, can_start);
+	}
+	for (int i = 0; i < burrow_max_partitions; i++)
+	{
+		BurrowPartitionSlot *part = &burrow_partitions[i];
+
+		if (!part->in_use || part->gone || index[part->subscription] < 0)
+			continue;
+		add_partition(&s->subscriptions[index[part->subscription]], part, s->at);
+		if (partitions)
+			copy_partition(&s->partitions[s->npartitions++], part, index[part->subscription]);
+	}
+	for (int i = 0; i < burrow->nworkers; i++)
+	{
+		BurrowWorkerSlot *worker = &burrow->workers[i];
+
+		if (worker->in_use && index[worker->subscription] >= 0)
+			add_worker(&s->subscriptions[index[worker->subscription]], worker);
+	}
+	LWLockRelease(burrow->lock);
+	pfree(index);
+	return s;
+}

@@ -1,0 +1,164 @@
+# burrow.metrics(): Prometheus's own parser takes it, and what it says is what burrow.stats, the views and the tables say.
+
+use BurrowTest;
+use BurrowTest::Metrics;
+
+my $kafka = BurrowTest::Kafka->create('kafka');
+my $node = BurrowTest::Node->create('main', kafka => $kafka);
+
+$kafka->create_topic('orders', 3);
+$kafka->produce_many('orders', count => 300, keys => 30);
+$node->sql(<<'END');
+CREATE ROLE app LOGIN;
+CREATE ROLE nobody LOGIN;
+CREATE ROLE watch LOGIN IN ROLE pg_monitor;
+GRANT CREATE ON SCHEMA public TO app;
+GRANT EXECUTE ON FUNCTION burrow.subscribe TO app;
+SET ROLE app;
+CREATE TABLE got (n int);
+-- one in ten is no good, one in ten fails once; it takes more than 1 ms and less than 1 s
+CREATE FUNCTION on_order(value jsonb, attempt int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF (value->>'n')::int % 10 = 0 THEN
+        PERFORM 1 / 0;
+    ELSIF (value->>'n')::int % 10 = 1 AND attempt = 1 THEN
+        RAISE 'not yet';
+    END IF;
+    PERFORM pg_sleep(0.002);
+    INSERT INTO got VALUES ((value->>'n')::int);
+END $$;
+SELECT burrow.subscribe('orders', 'on_order', on_failure => 'dead_letter', max_consecutive_errors => 1000, retry_backoff => '1 ms');
+END
+
+sub metrics
+{
+	my ($format, $role, $arguments) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', "SELECT burrow.metrics(@{[ $arguments // qq{'$format'} ]})",
+		extra_params => ['-U', $role // $ENV{PGUSER} // getpwuid($<), '-v', 'ON_ERROR_STOP=1']);
+	die $err if $status != 0;
+	return BurrowTest::Metrics->parse("$out\n", $format);
+}
+
+$node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM got) = 270 AND (SELECT count(*) FROM burrow.dead_letters) = 30});
+is($node->sql(q{SELECT burrow.wait_until_caught_up('orders')}), 't', 'caught up');
+$node->wait_for('the workers to be idle', q{SELECT workers_active = 0 AND inflight = 0 AND lag = 0 FROM burrow.stats});
+
+my $m = metrics('openmetrics');
+
+#
+# The tables, and burrow.stats.
+#
+is($m->of('orders', 'messages_processed_total', 'outcome="handled"'), 270, 'handled: rows of the table');
+is($m->of('orders', 'messages_processed_total', 'outcome="dead_lettered"'), 30, 'dead letters: rows of burrow.dead_letters');
+is($m->of('orders', 'messages_processed_total', 'outcome="skipped"'), 0, 'none was skipped');
+is($m->of('orders', 'handler_failures_total', 'sqlstate_class="22"'), 30, 'failures of the message');
+is($m->of('orders', 'handler_failures_total', 'sqlstate_class="P0"'), 30, 'failures of the handler');
+is($m->of('orders', 'retries_total'), 30, 'each of these was retried');
+is($m->of('orders', 'handler_duration_seconds_count'), 270, 'calls of the handler that succeeded');
+is($m->of('orders', 'handler_duration_seconds_bucket', 'le="0.001"'), 0, 'none took less than pg_sleep');
+is($m->of('orders', 'handler_duration_seconds_bucket', 'le="10.0"'), 270, 'and none long');
+cmp_ok($m->of('orders', 'handler_duration_seconds_sum'), '>', 270 * 0.002, 'nor all together');
+is($m->of('orders', 'message_latency_seconds_count'), 270, 'messages whose time to the commit is known');
+cmp_ok($m->of('orders', 'transactions_total', 'result="committed"'), '<=', 270, 'at most a transaction for each message');
+cmp_ok($m->of('orders', 'transactions_total', 'result="committed"'), '>=', 3, 'and at least one');
+cmp_ok($m->of('orders', 'transactions_total', 'result="rolled_back"'), '>=', 60, 'each failure rolled one back');
+cmp_ok($m->of('orders', 'worker_busy_seconds_total'), '>', 270 * 0.002, 'workers were busy');
+is($m->of('orders', 'kafka_connected'), 1, 'Kafka answers');
+is($m->of('orders', 'kafka_commit_duration_seconds_count'), $m->of('orders', 'kafka_commits_total', 'result="acknowledged"'), 'each commit has its time');
+cmp_ok(abs($m->of('orders', $_) - time), '<', 60 * slow_by(), "$_ is of now") foreach qw(last_progress_timestamp_seconds last_commit_timestamp_seconds last_message_timestamp_seconds);
+is($m->of('orders', 'consumer_lag_messages'), 0, 'lag');
+is($m->of('orders', 'consumer_lag_seconds'), 0, 'and in seconds');
+is($m->of('orders', 'partitions'), 3, 'partitions');
+is($m->of('orders', 'subscription_state', 'state="running"'), 1, 'it runs');
+is($m->sum('subscription_state'), 1, 'and nothing else');
+is($m->of('orders', 'subscription_info', 'consumer_group="' . $node->group_of('orders') . '"'), 1, 'its group');
+like((grep { /^build_info/ } keys %$m)[0], qr/librdkafka="\d[^"]*".*postgresql="\d+.*version="\d/, 'versions');
+is($m->value('shared_memory_bytes'), $node->sql(q{SELECT sum(size) FROM pg_shmem_allocations WHERE name LIKE 'burrow%'}), 'shared memory, as PostgreSQL has it');
+
+# burrow.stats and the metrics are of one moment, because nothing happens
+my %same = (
+	messages_received => 'received_messages_total',
+	bytes_received => 'received_bytes_total',
+	messages_retried => 'retries_total',
+	offsets_skipped => 'skipped_offsets_total',
+	claims_refused => 'refused_claims_total',
+	chunks => 'chunks_total',
+	worker_busy_seconds => 'worker_busy_seconds_total',
+	offsets_committed => 'committed_offsets_total',
+	rebalances => 'rebalances_total',
+	jobs_queued => 'queued_messages',
+	inflight => 'in_flight_messages',
+	inflight_bytes => 'queued_bytes',
+	workers_wanted => 'wanted_workers',
+);
+is($m->of('orders', $same{$_}), $node->sql("SELECT $_ FROM burrow.stats"), "$_ is $same{$_}") foreach sort keys %same;
+is($m->of('orders', 'kafka_commits_total', 'result="acknowledged"'), $node->sql('SELECT commits FROM burrow.stats'), 'commits');
+is($m->of('orders', 'transactions_total', 'result="committed"'), $node->sql('SELECT transactions FROM burrow.stats'), 'transactions');
+is($m->of('orders', 'transactions_total', 'result="rolled_back"'), $node->sql('SELECT transactions_rolled_back FROM burrow.stats'), 'and those that failed');
+is($m->sum('handler_failures_total'), $node->sql('SELECT messages_failed FROM burrow.stats'), 'failures');
+is($m->sum('workers'), $node->sql('SELECT workers FROM burrow.stats'), 'workers');
+is($m->sum('handler_duration_seconds_count'), $node->sql('SELECT messages_processed FROM burrow.stats'), 'calls');
+
+#
+# The other format, and each partition.
+#
+my $p = metrics('prometheus', undef, q{'prometheus', per_partition => true});
+delete $p->{$_} foreach grep { /^partition_/ } my @partitions = keys %$p;
+# ages go on
+my @steady = grep { !/seconds\{|_bucket|_seconds_/ } keys %$m;
+is_deeply({ map { $_ => $p->{$_} } @steady }, { map { $_ => $m->{$_} } @steady }, 'the same samples in the other format');
+is_deeply([sort keys %$p], [sort keys %$m], 'and no others');
+$p = metrics('openmetrics', undef, q{per_partition => true});
+foreach my $row (split /\n/, $node->sql('SELECT partition, lag, processed, committed, end_offset FROM burrow.partitions'))
+{
+	my ($partition, @values) = split /\|/, $row;
+	my @labels = ('topic="orders"', qq{partition="$partition"});
+	is_deeply([map { $p->of('orders', $_, @labels) } qw(partition_lag_messages partition_processed_offset partition_committed_offset partition_log_end_offset)], \@values, "partition $partition");
+}
+is($m->of('orders', 'partition_lag_messages', 'topic="orders"', 'partition="0"'), undef, 'partitions are not shown unless they are asked for');
+$node->sql('ALTER SYSTEM SET burrow.metrics_per_partition = on');
+$node->reload;
+$node->wait_for('the setting', q{SELECT burrow.metrics() ~ 'partition_lag_messages'});
+like($node->sql_error(q{SELECT burrow.metrics('xml')}), qr/22023: format "xml" of metrics is not known/, 'a format that there is not');
+
+#
+# Who sees what, and of which database.
+#
+is_deeply([sort grep { !/^(build_info|shared_memory_bytes)/ } keys %{ metrics('openmetrics', 'nobody') }], [], 'nobody sees no subscription');
+is(metrics('openmetrics', $_)->of('orders', 'partitions'), 3, "$_ sees it") foreach qw(app watch);
+$node->sql('CREATE DATABASE other');
+$node->sql('CREATE EXTENSION burrow', 'other');
+unlike($node->sql('SELECT burrow.metrics()', 'other'), qr/orders/, 'another database has its own');
+
+#
+# Names that need care: of a label, and of another encoding.
+#
+my $name = q{a "b" \\c};
+$node->sql(q{CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''});
+$node->sql(qq{SELECT burrow.subscribe('orders', 'h', subscription => '$name', enabled => false)});
+$node->wait_for('its slot', q{SELECT burrow.metrics() ~ 'state="disabled"'});
+is(metrics('openmetrics')->of($name, 'subscription_state', 'state="disabled"'), 1, 'a name with quotes and backslashes');
+$node->sql(q{CREATE DATABASE "latin" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
+$node->sql("SET client_encoding = 'UTF8'; CREATE EXTENSION burrow; CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''; SELECT burrow.subscribe('orders', 'h', subscription => 'caf\xc3\xa9', enabled => false)", 'latin');
+$node->wait_for('its slot', q{SELECT burrow.metrics() ~ 'state="disabled"'}, database => 'latin');
+my $latin = BurrowTest::Metrics->parse($node->sql(q{SET client_encoding = 'UTF8'; SELECT burrow.metrics()}, 'latin') . "\n", 'openmetrics');
+is($latin->value(qq{subscription_state{database="latin",state="disabled",subscription="caf\xc3\xa9"}}), 1, 'a name of another encoding');
+
+#
+# What changes it.
+#
+$node->sql(q{SELECT burrow.pause('orders')});
+$node->wait_for_state('orders', 'paused');
+$node->wait_for('the same in the metrics', q{SELECT burrow.metrics() ~ 'state{database="postgres",subscription="orders",state="paused"} 1'});
+is(metrics('openmetrics')->of('orders', 'messages_processed_total', 'outcome="handled"'), 270, 'counters outlive a pause');
+$node->sql(q{SELECT burrow.resume('orders')});
+$node->wait_for_state('orders', 'running');
+is($node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'orders'}), 't', 'the consumer is ended');
+$node->wait_for('it is started again', q{SELECT burrow.metrics() ~ 'restarts_total{database="postgres",subscription="orders"} 1'});
+$node->wait_for_state('orders', 'running');
+$kafka->produce_many('orders', count => 300, keys => 30);
+$node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM got) = 540});
+$node->wait_for('they are counted', q{SELECT burrow.metrics() ~ 'outcome="handled"} 540'});
+
+$node->stop;
+done_testing();
