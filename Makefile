@@ -1,8 +1,9 @@
 # Burrow: a Kafka consumer inside PostgreSQL.
 #
-# Two shared libraries: burrow (preloaded by the postmaster) and burrow_kafka
+# Three shared libraries: burrow (preloaded by the postmaster), burrow_kafka
 # (librdkafka and what speaks to it; loaded only by the consumer process and by
-# backends that check properties).  See src/README.md.
+# backends that check properties), and burrow_exporter (libmicrohttpd and what speaks to
+# it; loaded by the exporter only), which is made where libmicrohttpd is installed.  See src/README.md.
 
 EXTENSION = burrow
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/burrow.control)
@@ -16,6 +17,7 @@ CORE_OBJS = \
 	src/core/kafka_cause.o \
 	src/core/kafka_time.o \
 	src/core/letter_headers.o \
+	src/core/listen_address.o \
 	src/core/offset_metadata.o \
 	src/core/offset_set.o \
 	src/core/parking.o \
@@ -76,6 +78,9 @@ OBJS = $(CORE_OBJS) \
 	src/metrics/metrics.o \
 	src/metrics/snapshot.o \
 	src/consumer/assignment.o \
+	src/exporter/exporter.o \
+	src/exporter/listener.o \
+	src/exporter/pages.o \
 	src/runtime/answer.o \
 	src/runtime/bgw.o \
 	src/handler/cancel.o \
@@ -195,10 +200,14 @@ KAFKA_CORE_OBJS = \
 	src/core/topic_id.o \
 	src/core/topic_pattern.o
 
+HTTP_OBJS = \
+	src/http/functions.o \
+	src/http/server.o
+
 DATA_built = sql/burrow--$(EXTVERSION).sql
 REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs servers
 ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
-EXTRA_CLEAN = burrow_kafka.so $(KAFKA_OBJS) $(DATA_built)
+EXTRA_CLEAN = burrow_kafka.so burrow_exporter.so $(KAFKA_OBJS) $(HTTP_OBJS) $(DATA_built)
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
@@ -233,26 +242,43 @@ all: burrow_kafka.so
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
 	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lcrypto
 
+# The compiler is asked, and not pkg-config, which may not be there.
+ifeq ($(shell echo '\#include <microhttpd.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes),yes)
+all: burrow_exporter.so
+install: install-exporter
+else
+all: no-exporter
+endif
+
+no-exporter:
+	@echo 'libmicrohttpd is not installed: burrow_exporter is not built, and burrow.metrics_listen will not work'
+
+burrow_exporter.so: $(HTTP_OBJS)
+	$(CC) $(CFLAGS) $(HTTP_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lmicrohttpd
+
+install-exporter: burrow_exporter.so
+	$(INSTALL_SHLIB) burrow_exporter.so '$(DESTDIR)$(pkglibdir)/burrow_exporter.so'
+
 install: install-kafka
 install-kafka: burrow_kafka.so
 	$(INSTALL_SHLIB) burrow_kafka.so '$(DESTDIR)$(pkglibdir)/burrow_kafka.so'
 
 uninstall: uninstall-kafka
 uninstall-kafka:
-	rm -f '$(DESTDIR)$(pkglibdir)/burrow_kafka.so'
+	rm -f '$(DESTDIR)$(pkglibdir)/burrow_kafka.so' '$(DESTDIR)$(pkglibdir)/burrow_exporter.so'
 
 sql/burrow--$(EXTVERSION).sql: sql/burrow.sql
 	cp $< $@
 
 # Every object depends on every header: the tree is small, and a stale object
 # over shared memory is worse than a slow build.
-$(OBJS) $(KAFKA_OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+$(OBJS) $(KAFKA_OBJS) $(HTTP_OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
 # Built outside of the source (make -f .../Makefile, which is how Debian's tools do it): the
 # folders have to be there.  As prerequisites they would be found in the source.
 ifneq ($(srcdir),.)
-$(shell mkdir -p $(sort $(dir $(OBJS) $(KAFKA_OBJS) $(DATA_built))))
+$(shell mkdir -p $(sort $(dir $(OBJS) $(KAFKA_OBJS) $(HTTP_OBJS) $(DATA_built))))
 endif
 
-.PHONY: install-kafka uninstall-kafka
+.PHONY: install-kafka uninstall-kafka install-exporter no-exporter
 include $(srcdir)/test/test.mk

@@ -59,6 +59,10 @@ _PG_init(void)
 	burrow_owner_hooks_install();
 
 	/* pg_upgrade must find a server in which nothing happens by itself. */
-	if (!IsBinaryUpgrade)
-		burrow_bgw_register_launcher();
+	if (IsBinaryUpgrade)
+		return;
+	burrow_bgw_register_launcher();
+	burrow_has_exporter = burrow_metrics_listen[0] != '\0';
+	if (burrow_has_exporter)
+		burrow_bgw_register_exporter();
 }

@@ -7,6 +7,7 @@
 
 #define BURROW_LIBRARY			"burrow"
 #define BURROW_KAFKA_LIBRARY	"$libdir/burrow_kafka"
+#define BURROW_EXPORTER_LIBRARY	"$libdir/burrow_exporter"
 #define BURROW_EXTENSION		"burrow"
 #define BURROW_SCHEMA			"burrow"
 #define BURROW_VERSION			"0.1.0"

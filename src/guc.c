@@ -12,6 +12,7 @@
 
 #include "burrow.h"
 #include "guc.h"
+#include "core/listen_address.h"
 
 int			burrow_max_subscriptions = 64;
 int			burrow_max_workers = 1024;
@@ -26,6 +27,11 @@ int			burrow_max_workers_per_subscription = -1;
 int			burrow_max_workers_per_role = -1;
 int			burrow_max_memory_per_subscription = 1024 * 1024;
 int			burrow_max_options_size = 64;
+char	   *burrow_metrics_listen = "";
+char	   *burrow_metrics_token_file = "";
+char	   *burrow_metrics_tls_cert_file = "";
+char	   *burrow_metrics_tls_key_file = "";
+bool		burrow_has_exporter = false;
 bool		burrow_metrics_per_partition = false;
 int			burrow_audit_retention = 90 * 24 * 3600;
 
@@ -81,6 +87,49 @@ define_ceilings(void)
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
+static bool
+check_metrics_listen(char **newval, void **extra, GucSource source)
+{
+	BurrowListenAddress addresses[BURROW_LISTEN_MAX];
+	const char *wrong;
+
+	if (burrow_listen_address_read(*newval, addresses, &wrong) >= 0)
+		return true;
+	GUC_check_errdetail("At \"%s\": up to %d of host:port, [address]:port, *:port, :port and /path are allowed.",
+						wrong, BURROW_LISTEN_MAX);
+	return false;
+}
+
+static void
+define_metrics(void)
+{
+	DefineCustomStringVariable("burrow.metrics_listen",
+							   "Sets where the exporter answers Prometheus over HTTP.",
+							   "A list of host:port and /path, separated by commas. Empty when the server starts: there is no exporter.",
+							   &burrow_metrics_listen, "",
+							   PGC_SIGHUP, 0, check_metrics_listen, NULL, NULL);
+	DefineCustomStringVariable("burrow.metrics_token_file",
+							   "Names a file with a token that requests to the exporter must bring.",
+							   NULL,
+							   &burrow_metrics_token_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("burrow.metrics_tls_cert_file",
+							   "Names the file with the exporter's certificate; without it there is no TLS.",
+							   NULL,
+							   &burrow_metrics_tls_cert_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("burrow.metrics_tls_key_file",
+							   "Names the file with the key of the exporter's certificate.",
+							   NULL,
+							   &burrow_metrics_tls_key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomBoolVariable("burrow.metrics_per_partition",
+							 "Has the metrics show each partition by itself.",
+							 "Each has a few time series then, for as long as Prometheus keeps them.",
+							 &burrow_metrics_per_partition, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 void
 burrow_guc_define(void)
 {
@@ -116,10 +165,6 @@ burrow_guc_define(void)
 							"-1 keeps them for ever, 0 writes none.",
 							&burrow_audit_retention, 90 * 24 * 3600, -1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
-	DefineCustomBoolVariable("burrow.metrics_per_partition",
-							 "Has the metrics show each partition by itself.",
-							 "Each has a few time series then, for as long as Prometheus keeps them.",
-							 &burrow_metrics_per_partition, false,
-							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	define_metrics();
 	MarkGUCPrefixReserved("burrow");
 }

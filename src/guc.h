@@ -19,6 +19,11 @@ extern int	burrow_max_workers_per_subscription;	/* sighup; -1: no ceiling */
 extern int	burrow_max_workers_per_role;	/* sighup; -1: no ceiling */
 extern int	burrow_max_memory_per_subscription; /* suset; kB, -1: no ceiling */
 extern int	burrow_max_options_size;	/* suset; kB */
+extern char *burrow_metrics_listen; /* sighup; core/listen_address.h, "": nowhere */
+extern char *burrow_metrics_token_file; /* sighup; path or "" */
+extern char *burrow_metrics_tls_cert_file;	/* the same */
+extern char *burrow_metrics_tls_key_file;	/* the same */
+extern bool burrow_has_exporter;	/* it was to listen when the server started; constant */
 extern bool burrow_metrics_per_partition;	/* sighup; metrics of each partition by itself */
 /* seconds; -1: for ever, 0: nothing is written */
 extern int	burrow_audit_retention;

@@ -20,8 +20,8 @@
 #include "compat.h"
 #include "runtime/bgw.h"
 
-/* After an error or pg_terminate_backend(); never exit code 0, which would unregister it. */
-#define LAUNCHER_RESTART_SECONDS	2
+/* Of static workers, after an error or a signal; never exit code 0, which would unregister them. */
+#define RESTART_SECONDS	2
 
 StaticAssertDecl(sizeof(BurrowConsumerArgs) <= BGW_EXTRALEN, "arguments do not fit");
 StaticAssertDecl(sizeof(BurrowWorkerArgs) <= BGW_EXTRALEN, "arguments do not fit");
@@ -74,7 +74,23 @@ burrow_bgw_register_launcher(void)
 	BackgroundWorker worker;
 
 	fill(&worker, "burrow launcher", "burrow_launcher_main");
-	worker.bgw_restart_time = LAUNCHER_RESTART_SECONDS;
+	worker.bgw_restart_time = RESTART_SECONDS;
+	RegisterBackgroundWorker(&worker);
+}
+
+/*
+ * It needs no database, and runs where no consumer does: on a standby, and while the server recovers.  Without a
+ * setting there is none, so that nobody pays with one of max_worker_processes.
+ */
+void
+burrow_bgw_register_exporter(void)
+{
+	BackgroundWorker worker;
+
+	fill(&worker, "burrow exporter", "burrow_exporter_main");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_PostmasterStart;
+	worker.bgw_restart_time = RESTART_SECONDS;
 	RegisterBackgroundWorker(&worker);
 }
 

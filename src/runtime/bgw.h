@@ -9,8 +9,9 @@
 
 #include "shmem/transport.h"
 
-/* From _PG_init: the static launcher. */
+/* From _PG_init: the static ones. */
 extern void burrow_bgw_register_launcher(void);
+extern void burrow_bgw_register_exporter(void);
 
 /* Dynamic ones: false when no background worker slot is free.  The caller is
  * notified of start and end (bgw_notify_pid).  The handle is the caller's to pfree(). */
@@ -63,6 +64,7 @@ extern bool burrow_bgw_start_first_look(const BurrowLookArgs *args, BackgroundWo
 
 /* Entry points */
 extern PGDLLEXPORT void burrow_launcher_main(Datum arg);
+extern PGDLLEXPORT void burrow_exporter_main(Datum arg);
 extern PGDLLEXPORT void burrow_discovery_main(Datum arg);	/* database OID */
 extern PGDLLEXPORT void burrow_consumer_main(Datum arg);
 extern PGDLLEXPORT void burrow_worker_main(Datum arg);

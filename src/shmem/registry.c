@@ -542,7 +542,7 @@ burrow_registry_leave(int slot, BurrowLeave how)
 static bool
 is_full(void)
 {
-	int			n = max_logical_replication_workers > 0 ? 2 : 1;
+	int			n = 1 + (max_logical_replication_workers > 0) + burrow_has_exporter;
 
 	Assert(LWLockHeldByMe(burrow->lock));
 

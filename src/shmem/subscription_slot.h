@@ -162,8 +162,8 @@ typedef struct BurrowSubscriptionSlot
 	pg_atomic_uint64 inflight_bytes;	/* bytes of all messages taken and not resolved */
 	pg_atomic_uint64 unconfirmed_since; /* what is flushed here waits for standbys; 0: nothing
 										 * does */
-	pg_atomic_uint64 last_progress_at;	/* TimestampTz of the last commit that handled something; 0:
-										 * none yet */
+	pg_atomic_uint64 last_progress_at;	/* TimestampTz of the last commit that handled something;
+										 * 0: none yet */
 	pg_atomic_uint64 last_commit_at;	/* TimestampTz when Kafka acknowledged one; 0: none yet */
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;

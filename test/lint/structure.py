@@ -20,8 +20,10 @@ FOLDERS = {
     "shmem": ("core",),
     "catalog": ("core",),
     "kafka": ("core",),
+    "http": (),
     "metrics": ("core", "shmem"),
     "runtime": LOW,
+    "exporter": ("core", "shmem", "http", "metrics", "runtime"),
     "handler": (*LOW, "runtime"),
     "launcher": (*LOW, "runtime"),
     "worker": (*LOW, "runtime", "handler"),
@@ -165,8 +167,8 @@ def fits(function, file):
     """Does the name of a public function say which file it is in?"""
     if file.folder == "api":
         return function.startswith("burrow_sql_") or function.startswith(f"burrow_{file.stem}")
-    if file.folder == "kafka":
-        return function.startswith("burrow_kafka_")
+    if file.folder in ("kafka", "http"):
+        return function.startswith(f"burrow_{file.folder}_")
     # a file that is named for several of a thing: option_find() is in options.c
     return re.match(rf"burrow_({file.stem}|{file.stem.removesuffix('s')})(_|$)", function) is not None
 

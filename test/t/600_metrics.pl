@@ -36,7 +36,7 @@ sub metrics
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT burrow.metrics(@{[ $arguments // qq{'$format'} ]})",
 		extra_params => ['-U', $role // $ENV{PGUSER} // getpwuid($<), '-v', 'ON_ERROR_STOP=1']);
 	die $err if $status != 0;
-	return BurrowTest::Metrics->parse("$out\n", $format);
+	return BurrowTest::Metrics->parse($out, $format);
 }
 
 $node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM got) = 270 AND (SELECT count(*) FROM burrow.dead_letters) = 30});
@@ -118,7 +118,7 @@ foreach my $row (split /\n/, $node->sql('SELECT partition, lag, processed, commi
 is($m->of('orders', 'partition_lag_messages', 'topic="orders"', 'partition="0"'), undef, 'partitions are not shown unless they are asked for');
 $node->sql('ALTER SYSTEM SET burrow.metrics_per_partition = on');
 $node->reload;
-$node->wait_for('the setting', q{SELECT burrow.metrics() ~ 'partition_lag_messages'});
+$node->wait_for('the setting', q{SELECT strpos(burrow.metrics(), 'partition_lag_messages') > 0});
 like($node->sql_error(q{SELECT burrow.metrics('xml')}), qr/22023: format "xml" of metrics is not known/, 'a format that there is not');
 
 #
@@ -136,12 +136,12 @@ unlike($node->sql('SELECT burrow.metrics()', 'other'), qr/orders/, 'another data
 my $name = q{a "b" \\c};
 $node->sql(q{CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''});
 $node->sql(qq{SELECT burrow.subscribe('orders', 'h', subscription => '$name', enabled => false)});
-$node->wait_for('its slot', q{SELECT burrow.metrics() ~ 'state="disabled"'});
+$node->wait_for('its slot', q[SELECT strpos(burrow.metrics(), 'state="disabled"} 1') > 0]);
 is(metrics('openmetrics')->of($name, 'subscription_state', 'state="disabled"'), 1, 'a name with quotes and backslashes');
 $node->sql(q{CREATE DATABASE "latin" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
 $node->sql("SET client_encoding = 'UTF8'; CREATE EXTENSION burrow; CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''; SELECT burrow.subscribe('orders', 'h', subscription => 'caf\xc3\xa9', enabled => false)", 'latin');
-$node->wait_for('its slot', q{SELECT burrow.metrics() ~ 'state="disabled"'}, database => 'latin');
-my $latin = BurrowTest::Metrics->parse($node->sql(q{SET client_encoding = 'UTF8'; SELECT burrow.metrics()}, 'latin') . "\n", 'openmetrics');
+$node->wait_for('its slot', q[SELECT strpos(burrow.metrics(), 'state="disabled"} 1') > 0], database => 'latin');
+my $latin = BurrowTest::Metrics->parse($node->sql(q{SET client_encoding = 'UTF8'; SELECT burrow.metrics()}, 'latin'), 'openmetrics');
 is($latin->value(qq{subscription_state{database="latin",state="disabled",subscription="caf\xc3\xa9"}}), 1, 'a name of another encoding');
 
 #
@@ -149,16 +149,16 @@ is($latin->value(qq{subscription_state{database="latin",state="disabled",subscri
 #
 $node->sql(q{SELECT burrow.pause('orders')});
 $node->wait_for_state('orders', 'paused');
-$node->wait_for('the same in the metrics', q{SELECT burrow.metrics() ~ 'state{database="postgres",subscription="orders",state="paused"} 1'});
+$node->wait_for('the same in the metrics', q{SELECT strpos(burrow.metrics(), 'state{database="postgres",subscription="orders",state="paused"} 1') > 0});
 is(metrics('openmetrics')->of('orders', 'messages_processed_total', 'outcome="handled"'), 270, 'counters outlive a pause');
 $node->sql(q{SELECT burrow.resume('orders')});
 $node->wait_for_state('orders', 'running');
 is($node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'orders'}), 't', 'the consumer is ended');
-$node->wait_for('it is started again', q{SELECT burrow.metrics() ~ 'restarts_total{database="postgres",subscription="orders"} 1'});
+$node->wait_for('it is started again', q{SELECT strpos(burrow.metrics(), 'restarts_total{database="postgres",subscription="orders"} 1') > 0});
 $node->wait_for_state('orders', 'running');
 $kafka->produce_many('orders', count => 300, keys => 30);
 $node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM got) = 540});
-$node->wait_for('they are counted', q{SELECT burrow.metrics() ~ 'outcome="handled"} 540'});
+$node->wait_for('they are counted', q[SELECT strpos(burrow.metrics(), 'messages_processed_total{database="postgres",subscription="orders",outcome="handled"} 540') > 0]);
 
 $node->stop;
 done_testing();

@@ -122,6 +122,17 @@ parking_all_read = declare(None, "burrow_parking_all_read", c.c_void_p)
 parking_all_done = declare(None, "burrow_parking_all_done", c.c_void_p)
 parking_given_up = declare(None, "burrow_parking_given_up", c.c_void_p)
 
+# ---- listen_address
+
+LISTEN_MAX = 8
+
+
+class ListenAddress(c.Structure):
+    _fields_ = [("is_path", c.c_bool), ("host", c.c_char * 256), ("port", c.c_char * 6)]
+
+
+listen_address_read = declare(c.c_int, "burrow_listen_address_read", c.c_char_p, c.POINTER(ListenAddress), c.POINTER(c.c_char_p))
+
 # ---- histogram
 
 HISTOGRAM_BUCKETS = 160
