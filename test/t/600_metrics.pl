@@ -135,14 +135,14 @@ unlike($node->sql('SELECT burrow.metrics()', 'other'), qr/orders/, 'another data
 #
 my $name = q{a "b" \\c};
 $node->sql(q{CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''});
-$node->sql(qq{SELECT burrow.subscribe('orders', 'h', subscription => '$name', enabled => false)});
-$node->wait_for('its slot', q[SELECT strpos(burrow.metrics(), 'state="disabled"} 1') > 0]);
-is(metrics('openmetrics')->of($name, 'subscription_state', 'state="disabled"'), 1, 'a name with quotes and backslashes');
+$node->sql(qq{SELECT burrow.subscribe('orders', 'h', subscription => '$name')});
+$node->wait_for('its slot', q[SELECT strpos(burrow.metrics(), 'c",state="running"} 1') > 0]);
+is(metrics('openmetrics')->of($name, 'subscription_state', 'state="running"'), 1, 'a name with quotes and backslashes');
 $node->sql(q{CREATE DATABASE "latin" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
-$node->sql("SET client_encoding = 'UTF8'; CREATE EXTENSION burrow; CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''; SELECT burrow.subscribe('orders', 'h', subscription => 'caf\xc3\xa9', enabled => false)", 'latin');
-$node->wait_for('its slot', q[SELECT strpos(burrow.metrics(), 'state="disabled"} 1') > 0], database => 'latin');
+$node->sql("SET client_encoding = 'UTF8'; CREATE EXTENSION burrow; CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS ''; SELECT burrow.subscribe('orders', 'h', subscription => 'caf\xc3\xa9')", 'latin');
+$node->wait_for('its slot', q[SELECT strpos(burrow.metrics(), 'state="running"} 1') > 0], database => 'latin');
 my $latin = BurrowTest::Metrics->parse($node->sql(q{SET client_encoding = 'UTF8'; SELECT burrow.metrics()}, 'latin'), 'openmetrics');
-is($latin->value(qq{subscription_state{database="latin",state="disabled",subscription="caf\xc3\xa9"}}), 1, 'a name of another encoding');
+is($latin->value(qq{subscription_state{database="latin",state="running",subscription="caf\xc3\xa9"}}), 1, 'a name of another encoding');
 
 #
 # What changes it.
