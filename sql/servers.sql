@@ -65,6 +65,38 @@ SELECT mapping_refused($$ssl_ca_location '/x'$$);
 SELECT mapping_refused($$session_timeout_ms '6000'$$);
 SELECT mapping_refused($$debug 'all'$$);
 
+-- Every option wherever it does not belong: refused, as what it is, with a hint.
+CREATE TABLE option_of (level text, option text);
+INSERT INTO option_of
+  SELECT 'server', unnest('{bootstrap_servers, metadata_broker_list, security_protocol, sasl_mechanism, sasl_mechanisms, ssl_ca_pem,
+    ssl_cipher_suites, ssl_curves_list, ssl_sigalgs_list, ssl_endpoint_identification_algorithm, ssl_ca_location, ssl_crl_location,
+    enable_ssl_certificate_verification, debug, sasl_kerberos_service_name}'::text[])
+  UNION ALL SELECT 'mapping', unnest('{sasl_username, sasl_password, ssl_certificate_pem, ssl_key_pem, ssl_key_password,
+    ssl_certificate_location, ssl_key_location, ssl_keystore_location, ssl_keystore_password, sasl_kerberos_principal,
+    sasl_kerberos_keytab, password_required}'::text[])
+  UNION ALL SELECT 'subscription', unnest('{client_id, client_rack, group_instance_id, partition_assignment_strategy, session_timeout_ms,
+    heartbeat_interval_ms, max_poll_interval_ms, isolation_level, check_crcs, fetch_wait_max_ms, fetch_min_bytes,
+    max_partition_fetch_bytes, queued_min_messages, receive_message_max_bytes, socket_timeout_ms, reconnect_backoff_ms,
+    topic_metadata_refresh_interval_ms, topic_blacklist, broker_address_family}'::text[])
+  UNION ALL SELECT 'nobody', unnest('{group_id, enable_auto_commit, enable_auto_offset_store, auto_offset_reset, enable_partition_eof,
+    plugin_library_paths, sasl_kerberos_kinit_cmd, ssl_engine_location, ssl_engine_id, log_queue, offset_store_method, opaque,
+    statistics_interval_ms, test_mock_num_brokers, enable_sasl_oauthbearer_unsecure_jwt, sasl_oauthbearer_config, linger_ms}'::text[]);
+SELECT o.level || ' as ' || place || ': ' || count(*) || ' options, refused as ' || string_agg(DISTINCT replace(said, o.option, 'x'), ', ')
+  || ', with a hint ' || count(*) FILTER (WHERE hinted)
+FROM option_of o,
+  LATERAL (VALUES
+    ('server', format('CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers ''a:1'', %I ''x'')', o.option)),
+    ('mapping', format('CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (%I ''x'')', o.option))) p (place, statement),
+  LATERAL (SELECT min(line) FILTER (WHERE line !~ '^ '), bool_or(line ~ '^   hint: ') FROM refusal(p.statement) line) r (said, hinted)
+WHERE place <> o.level GROUP BY o.level, place ORDER BY 1;
+-- And as a property of a subscription, which may have those that are a superuser's.
+SELECT o.level || ' as subscription: ' || count(*) || ' options, ' || string_agg(DISTINCT left(said, 5), ', ') || ', with a hint ' || count(*) FILTER (WHERE hinted)
+FROM option_of o,
+  LATERAL (SELECT min(line) FILTER (WHERE line !~ '^ '), bool_or(line ~ '^   hint: ')
+    FROM refusal(format('SELECT burrow.subscribe(''orders'', ''on_message'', enabled => false, kafka => %L)', jsonb_build_object(replace(o.option, '_', '.'), 'x'))) line) r (said, hinted)
+WHERE o.level <> 'subscription' AND o.option !~ 'ssl_[a-z]*_location|keystore|verification|debug|kerberos_[a-jl-z]|keytab|password_required' GROUP BY o.level ORDER BY 1;
+DROP TABLE option_of;
+
 -- Nobody's.
 SELECT server_refused($$plugin_library_paths 'x'$$);
 SELECT server_refused($$group_id 'x'$$);

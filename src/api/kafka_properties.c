@@ -52,7 +52,7 @@ refuse(const char *name, const char *why, const char *hint)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("Kafka property \"%s\" cannot be set for a subscription", name),
 			 errdetail_internal("%s", why),
-			 hint != NULL ? errhint("%s", hint) : 0));
+			 errhint("%s", hint)));
 	pg_unreachable();
 }
 
@@ -78,10 +78,11 @@ check_name(const BurrowKafkaFunctions *kafka, const char *name)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied to set Kafka property \"%s\"", name),
-					 errdetail("Only superusers may set it: it can open files of the server or lower its security.")));
+					 errdetail("Only superusers may set it: it can open files of the server or lower its security."),
+					 errhint("Leave it out, or have a superuser set it.")));
 			break;
 		case BURROW_KAFKA_PROPERTY_NEVER:
-			refuse(name, "Burrow sets it itself, or it is not safe inside a database server.", NULL);
+			refuse(name, "Burrow sets it itself, or it is not safe inside a database server.", "Leave it out.");
 	}
 }
 

@@ -50,7 +50,8 @@ refuse_unknown(const BurrowKafkaFunctions *kafka, const char *name)
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("unrecognized option \"%s\"", name),
 			 errdetail("Options are the properties of librdkafka %s, with underscores for dots.", kafka->version()),
-			 nearest.best != NULL ? errhint("Perhaps you meant \"%s\".", nearest.best) : 0));
+			 nearest.best != NULL ? errhint("Perhaps you meant \"%s\".", nearest.best) :
+			 errhint("Options of a foreign server say where Kafka is, such as \"bootstrap_servers\"; those of a user mapping say who the client is, such as \"sasl_username\".")));
 	pg_unreachable();
 }
 
@@ -73,12 +74,17 @@ refuse_level(const char *option, BurrowKafkaLevel belongs)
 static void
 require_superuser(const char *option, const char *detail)
 {
+	bool		has_text = strcmp(option, "ssl_ca_location") == 0 || strcmp(option, "ssl_certificate_location") == 0 ||
+	strcmp(option, "ssl_key_location") == 0;
+
 	if (superuser())
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to set option \"%s\"", option),
-			 errdetail_internal("%s", detail)));
+			 errdetail_internal("%s", detail),
+			 has_text ? errhint("Give the file's text instead, by option \"%.*spem\".", (int) (strrchr(option, '_') + 1 - option), option) :
+			 errhint("Leave it out, or have a superuser set it.")));
 }
 
 static void
@@ -100,7 +106,8 @@ check_name(const BurrowKafkaFunctions *kafka, const char *option, BurrowKafkaLev
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" cannot be set", option),
-				 errdetail("Burrow sets it itself, or it is not safe inside a database server.")));
+				 errdetail("Burrow sets it itself, or it is not safe inside a database server."),
+				 errhint("Leave it out.")));
 	if (belongs != level)
 		refuse_level(option, belongs);
 	if (class == BURROW_KAFKA_PROPERTY_SUPERUSER)
@@ -194,7 +201,20 @@ set_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const char *
 			 burrow_kafka_properties_is_secret(property) ?
 			 errmsg("invalid value for option \"%s\"", option) :
 			 errmsg("invalid value for option \"%s\": \"%s\"", option, burrow_option_clip(value)),
-			 errdetail_internal("%s.", reason)));
+			 errdetail_internal("%s.", reason),
+			 strcmp(option, "security_protocol") == 0 ? errhint("Valid values are PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL.") :
+			 errhint("The values of \"%s\" are in the documentation of librdkafka's configuration.", property)));
+}
+
+/* What to give, of a text in PEM format. */
+static const char *
+pem_hint(const char *property)
+{
+	if (strcmp(property, "ssl.key.pem") == 0)
+		return "Give the private key of \"ssl_certificate_pem\" as PEM text and, if it is encrypted, its passphrase as \"ssl_key_password\".";
+	if (strcmp(property, "ssl.certificate.pem") == 0)
+		return "Give the client's certificate, followed by those of its issuers, as PEM text, and its private key as \"ssl_key_pem\".";
+	return "Give the certificates of the authorities that are trusted as PEM text.";
 }
 
 static void
@@ -207,7 +227,8 @@ check_pem(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf)
 	if (!kafka->conf_check_pem(conf, &name, reason, warning))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": %s", burrow_server_option_of(name), reason)));
+				 errmsg("invalid value for option \"%s\": %s", burrow_server_option_of(name), reason),
+				 errhint("%s", pem_hint(name))));
 	if (warning[0] != '\0')
 		ereport(WARNING,
 				(errmsg("option \"%s\": %s", burrow_server_option_of(name), warning)));
@@ -334,7 +355,8 @@ check_together(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const B
 	if (!kafka->conf_check(conf, reason))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid combination of options of server \"%s\" and the user mapping: %s", server->name, reason)));
+				 errmsg("invalid combination of options of server \"%s\" and the user mapping: %s", server->name, reason),
+				 errhint("Use ALTER SERVER or ALTER USER MAPPING ... OPTIONS (...).")));
 }
 
 void

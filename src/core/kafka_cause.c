@@ -231,7 +231,8 @@ of_connection(const BurrowKafkaSymptom *symptom)
 {
 	const char *text = symptom->text;
 
-	if (has(text, "SSL handshake failed"))
+	/* since TLS 1.3 a client has finished its handshake when the broker looks at its certificate */
+	if (has(text, "SSL handshake failed") || has(text, "SSL alert number"))
 		return of_handshake(symptom);
 	if (has(text, "security.protocol"))
 		return BURROW_CAUSE_PROTOCOL;	/* librdkafka's guess: it was cut off when it first spoke */

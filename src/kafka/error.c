@@ -13,6 +13,9 @@
 /* Of a list of brokers that is looked through. */
 #define BURROW_KAFKA_SERVERS_MAX	4096
 
+/* What it does in SCRAM is taken by Kafka 4, too. */
+#define VERSION_SCRAM	0x02060100
+
 /* Authentication or authorization refused. */
 bool
 burrow_kafka_is_refusal(rd_kafka_resp_err_t code)
@@ -57,6 +60,20 @@ cause_of(const BurrowKafkaClient *c, const char *error_name, const char *text)
 	return burrow_kafka_cause(&symptom);
 }
 
+/*
+ * Older versions repeat the client's nonce in SCRAM, which Kafka 3 lets pass.  Kafka 4 refuses it with the words of a
+ * wrong password, which somebody would look for in vain.
+ */
+static void
+add_version(BurrowKafkaEvent *event)
+{
+	size_t		len = strlen(event->text);
+
+	if (event->cause == BURROW_CAUSE_AUTHENTICATION && strstr(event->text, "SCRAM") != NULL && rd_kafka_version() < VERSION_SCRAM)
+		snprintf(event->text + len, sizeof(event->text) - len,
+				 "; but Kafka 4 refuses SCRAM from librdkafka before 2.6.1 in the same way, and this is %s", rd_kafka_version_str());
+}
+
 void
 burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_resp_err_t code,
 						const char *text)
@@ -69,6 +86,7 @@ burrow_kafka_fill_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_
 	event->error_name = rd_kafka_err2name(code);
 	event->cause = cause_of(c, event->error_name, text);
 	burrow_kafka_redact(&c->conf->secrets, text, event->text, sizeof(event->text));
+	add_version(event);
 }
 
 /* Returns false, for "return burrow_kafka_no_memory(error)". */

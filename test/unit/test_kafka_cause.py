@@ -48,6 +48,8 @@ CASES = [
     ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116", 0, "client_certificate"),
     ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000415:SSL routines::sslv3 alert certificate expired: SSL alert number 45", EXPIRED, "client_certificate"),
     ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48", 0, "client_certificate"),
+    ("_TRANSPORT", "ssl://kafka.example:9092/bootstrap: Receive failed: error:0A000416:SSL routines::sslv3 alert certificate unknown: "
+     "SSL alert number 46 (after 39ms in state APIVERSION_QUERY)", 0, "client_certificate"),
     ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000410:SSL routines::sslv3 alert handshake failure: SSL alert number 40", 0, "tls_handshake"),
     ("_AUTHENTICATION", "sasl_ssl://kafka.example:9092/bootstrap: SASL authentication error: Authentication failed: Invalid username or password (after 4ms)", 0, "authentication"),
     ("_AUTHENTICATION", "sasl_plaintext://kafka.example:9092/bootstrap: SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: "
