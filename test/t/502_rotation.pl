@@ -1,0 +1,105 @@
+# Passwords and certificates are changed under load, ten times, first in Kafka and then in the mapping: the
+# old ones are refused meanwhile, and the subscriptions go on by themselves; nothing is lost, nothing comes twice.
+
+use BurrowTest;
+use Time::HiRes qw(time);
+
+my $rotations = 10;
+my @topics = qw(scram mutual);
+# with one thread for a listener all connections are treated alike at a time
+my $kafka = BurrowTest::Kafka->create('kafka', secure => 1, config => { 'num.network.threads' => 1 });
+my $node = BurrowTest::Node->create('main');
+my $authority = $kafka->authority;    # of the broker's certificate
+my $options = "commit_interval => '100 ms', kafka => '{\"session.timeout.ms\": 6000, \"reconnect.backoff.max.ms\": 500}'";
+my $client = $authority->issue('mutual');
+
+$kafka->set_scram('scram', 'password-0');
+$node->sql(<<"SQL");
+CREATE TABLE got (topic text, n int);
+CREATE FUNCTION h(topic text, value jsonb) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES (topic, (value->>''n'')::int)';
+CREATE SERVER scram FOREIGN DATA WRAPPER burrow
+	OPTIONS (bootstrap_servers '@{[ $kafka->tls_bootstrap ]}', security_protocol 'SASL_SSL', sasl_mechanism 'SCRAM-SHA-256', ssl_ca_pem '@{[ $authority->pem ]}');
+CREATE SERVER mutual FOREIGN DATA WRAPPER burrow
+	OPTIONS (bootstrap_servers '@{[ $kafka->mutual_bootstrap ]}', security_protocol 'SSL', ssl_ca_pem '@{[ $authority->pem ]}');
+CREATE USER MAPPING FOR PUBLIC SERVER scram OPTIONS (sasl_username 'scram', sasl_password 'password-0');
+CREATE USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (ssl_certificate_pem '$client->{certificate}', ssl_key_pem '$client->{key}');
+SQL
+my @jobs;
+for my $topic (@topics)
+{
+	$kafka->create_topic($topic, 4);
+	$kafka->grant($topic, 'topic', $topic, 'read');
+	$kafka->grant($topic, 'group', $topic, 'read');
+	$node->sql("SELECT burrow.subscribe('$topic', 'h', consumer_group => '$topic', server => '$topic', $options)");
+	push @jobs, $kafka->start_producing($topic, count => 1_000_000, keys => 100, rate => 200);
+}
+$node->wait_for("messages of $_", "SELECT count(*) > 0 FROM got WHERE topic = '$_'") foreach @topics;
+
+# Does the broker take a client's certificate?  By a protocol that tells it within the handshake.
+sub is_taken
+{
+	my ($file) = @_;
+	my ($out, $err) = ('', '');
+	return IPC::Run::run(['openssl', 's_client', '-tls1_2', '-connect', $kafka->mutual_bootstrap, '-cert', $file, '-key', $file], '<', \'', '>', \$out, '2>', \$err);
+}
+
+# Kafka takes the new ones only; gives the statement that has the mapping say so.
+sub change
+{
+	my ($topic, $i) = @_;
+	if ($topic eq 'scram')
+	{
+		$kafka->set_scram('scram', "password-$i");
+		return "ALTER USER MAPPING FOR PUBLIC SERVER scram OPTIONS (SET sasl_password 'password-$i')";
+	}
+	my $new_authority = BurrowTest::Certificates->create($kafka->dir . '/tls', "clients-$i");
+	my $new = $new_authority->issue('mutual');
+	$kafka->trust($new_authority);
+	wait_until("the broker to refuse the certificate before change $i", sub { return !is_taken($client->{file}) });
+	$client = $new;
+	return "ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (SET ssl_certificate_pem '$new->{certificate}', SET ssl_key_pem '$new->{key}')";
+}
+
+# The one that there is, or comes next.
+sub consumer_of
+{
+	my ($topic) = @_;
+	return wait_until("a consumer of $topic", sub { return ($node->pids('consumer', $topic))[0] });
+}
+
+my $longest = 0;
+for my $i (1 .. $rotations)
+{
+	my %statement = map { $_ => change($_, $i) } @topics;
+	# a connection that is there goes on, and a new one is refused
+	if ($i % 2)
+	{
+		my $before = $node->sql('SELECT clock_timestamp()');
+		$node->sql('SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions');
+		$node->wait_for("$_ to be refused", "SELECT last_error ~* 'authentication|certificate' AND last_error_at > '$before' FROM burrow.subscriptions WHERE subscription = '$_'")
+			foreach @topics;
+	}
+	my %pid = map { $_ => consumer_of($_) } @topics;
+	my %handled = map { $_ => scalar $node->sql("SELECT count(*) FROM got WHERE topic = '$_'") } @topics;
+	my $since = time;
+	$node->sql(join ';', values %statement);
+	# the client that has the new ones
+	$node->wait_for("$_ to go on after change $i",
+		"SELECT state = 'running' AND (SELECT count(*) > $handled{$_} FROM got WHERE topic = '$_') AND consumer_pid <> $pid{$_} FROM burrow.subscriptions WHERE subscription = '$_'")
+		foreach @topics;
+	$longest = time - $since if time - $since > $longest;
+}
+note sprintf 'the longest time from a change to the next message was %.1f s', $longest;
+cmp_ok($longest, '<', 20 * slow_by(), 'each time they go on within seconds');
+
+$_->{run}->kill_kill foreach @jobs;
+for my $topic (@topics)
+{
+	$kafka->wait_until_committed($topic, $topic);
+	my $made = 0;
+	$made += $_ foreach values %{ $kafka->end_offsets($topic) };
+	cmp_ok($made, '>', 1000, "$topic: there was load");
+	is($node->sql("SELECT count(*), count(DISTINCT n) FROM got WHERE topic = '$topic'"), "$made|$made", "$topic: each of the $made messages once");
+}
+$node->stop;
+done_testing();
