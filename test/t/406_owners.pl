@@ -17,6 +17,9 @@ GRANT INSERT ON got TO PUBLIC;
 CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO public.got VALUES (value)';
 SQL
 
+# who may drop a role must be told so, from 16 on, and is no member of it
+$node->sql('GRANT clerk, friend TO maker WITH ADMIN TRUE, INHERIT FALSE, SET FALSE') if $node->sql(q{SELECT current_setting('server_version_num')}) >= 160000;
+
 sub as { my ($role, $sql, $database) = @_; return $node->sql("SET SESSION AUTHORIZATION $role; $sql", $database) }
 sub refused { my ($role, $sql, $database) = @_; return $node->sql_error("SET SESSION AUTHORIZATION $role; $sql", $database) }
 my $sent = 0;
