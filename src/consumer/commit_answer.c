@@ -168,6 +168,8 @@ burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event
 		burrow_status_kafka_answered(c);
 		burrow_status_over(c, BURROW_TROUBLE_MEMBER);
 		burrow_status_over(c, BURROW_TROUBLE_COMMIT);
+		/* of a pattern's topics one may be gone: that others are there is what counts */
+		burrow_status_over(c, BURROW_TROUBLE_TOPIC);
 		return;
 	}
 	BURROW_COUNT(c->slot, commits_failed, 1);

@@ -21,7 +21,8 @@ typedef enum BurrowTroubleKind
 {
 	/* Kafka's: they have a cause of their own */
 	BURROW_TROUBLE_KAFKA = 0,	/* consumer/connection.c; until Kafka answers a question */
-	BURROW_TROUBLE_TOPIC,		/* consumer/connection.c; until it has partitions */
+	BURROW_TROUBLE_TOPIC,		/* consumer/connection.c; until it has partitions, or a commit is
+								 * taken */
 	BURROW_TROUBLE_MEMBER,		/* consumer/connection.c; until the group gives an assignment or
 								 * takes offsets */
 	BURROW_TROUBLE_START,		/* offsets/start.c, topic_watch.c; until it is known where to
