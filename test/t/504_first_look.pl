@@ -2,9 +2,10 @@
 # of it; burrow.topics() lists topics; burrow.check_connection() says what works and what does not.
 
 use BurrowTest;
+use IO::Socket::INET;
 
-my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1,
-	config => { 'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer', 'allow.everyone.if.no.acl.found' => 'true' });
+my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1, secure => 1, users => { plain => 'correct-horse' },
+	config => { 'super.users' => 'User:nobody', 'allow.everyone.if.no.acl.found' => 'true' });
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 my $limit = 10;		# seconds, BURROW_LOOK_SECONDS
 
@@ -167,6 +168,17 @@ like($node->sql_error(q{SELECT burrow.check_connection('q')}), qr/42704: server 
 $node->sql('REVOKE USAGE ON FOREIGN SERVER k FROM anna');
 like($node->answer_to('anna', q{SELECT burrow.check_connection('k')}), qr/42501: permission denied for foreign server k/, 'who may not');
 
+# TLS
+my ($tls_port) = $kafka->tls_bootstrap =~ /:(\d+)$/;
+my ($ca, $other_ca) = ($kafka->authority->pem, BurrowTest::Certificates->create($kafka->dir . '/other', 'other')->pem);
+$node->sql(<<"SQL");
+CREATE SERVER tls FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:$tls_port', security_protocol 'SASL_SSL', sasl_mechanism 'PLAIN', ssl_ca_pem '$ca');
+CREATE USER MAPPING FOR PUBLIC SERVER tls OPTIONS (sasl_username 'plain', sasl_password 'correct-horse');
+SQL
+is(steps('tls'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $tls_port|t;authenticate SASL_SSL, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$tls_port|t", 'TLS');
+$node->sql("ALTER SERVER tls OPTIONS (SET ssl_ca_pem '$other_ca')");
+like(steps('tls', q{step, ok, reason, hint}), qr/;authenticate\|f\|Kafka's certificate is not trusted: .*\|Give the certificate of the authority that has signed it as option ssl_ca_pem/, 'another authority');
+
 # the classic trap: the address that the broker gives for itself
 my $far = BurrowTest::Kafka->create('far', config => { 'advertised.listeners' => 'PLAINTEXT://127.0.0.1:1' });
 $node->sql("CREATE SERVER far FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '@{[ $far->bootstrap ]}'); CREATE USER MAPPING FOR PUBLIC SERVER far");
@@ -216,8 +228,17 @@ for my $end ([ 'pg_cancel_backend', qr/canceling statement due to user request/ 
 	pass("$function of the caller ends both");
 	eval { $session->quit };
 }
+# a port whose queue is full drops what comes
+my $deaf = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+my @waiting = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $deaf->sockport, Blocking => 0) } 1 .. 8;
+$node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers '127.0.0.1:@{[ $deaf->sockport ]}')");
+my $dropped = $node->background_psql('postgres');
+$dropped->query_until(qr/begun/, qq{\\echo begun\nSELECT step, ok, reason, hint FROM burrow.check_connection('kk');\n\\echo over\n});
+
 fails(q{SELECT burrow.peek('orders')}, qr/08006: could not list the topics of the cluster of burrow\.bootstrap_servers: Kafka does not answer/, 'the time is up', $limit + 10);
 $kafka->continue;
+like($dropped->query_until(qr/over/, ''), qr/^connect\|f\|Connection timed out\|Nothing answers: a firewall may be in between.*^authenticate\|f\|Kafka does not answer/ms, 'an address that neither answers nor refuses');
+$dropped->quit;
 
 # no process; no library
 $node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 0");
