@@ -41,7 +41,7 @@ define_sizes(void)
 {
 	DefineCustomIntVariable("burrow.max_subscriptions",
 							"Sets the maximum number of subscriptions in all databases together.",
-							"Each takes about 4 kB of shared memory, whether it runs or not.",
+							"Each takes about 40 kB of shared memory, whether it runs or not.",
 							&burrow_max_subscriptions, 64, 1, 1000,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.max_workers",
