@@ -144,7 +144,7 @@ give_chunk(const BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items
 	size_t		topic_len = strlen(part->topic);
 	uint32		i = 0;
 
-	burrow_pool_set_busy(lane);
+	burrow_pool_set_busy(lane, (int) n);
 	lane->chunk = burrow_progress_merge_begin_chunk(lane->lane);
 	lane->part = part;
 	lane->header.magic = BURROW_CHUNK_MAGIC;
@@ -176,8 +176,6 @@ give_chunk(const BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items
 		burrow_partition_pin_message(m);
 	}
 	Assert(i == n);
-	lane->nmessages = n;
-	lane->failed = false;
 	lane->iovcnt = n + 1;
 	burrow_reclaim_given(c, lane);
 	BURROW_COUNT(c->slot, chunks, 1);

@@ -102,11 +102,34 @@ set_not_idle(BurrowLane *lane)
 }
 
 void
-burrow_pool_set_busy(BurrowLane *lane)
+burrow_pool_set_busy(BurrowLane *lane, int nmessages)
 {
 	set_not_idle(lane);
 	lane->state = BURROW_LANE_BUSY;
+	lane->nmessages = nmessages;
+	lane->failed = false;
 	pool.nbusy++;
+}
+
+BurrowMessage *
+burrow_pool_take_last(BurrowLane *lane)
+{
+	return lane->messages[--lane->nmessages];
+}
+
+void
+burrow_pool_set_failed(BurrowLane *lane)
+{
+	lane->failed = true;
+}
+
+void
+burrow_pool_set_unsaved(BurrowLane *lane, BurrowFailure *failure, int64 offset)
+{
+	lane->unsaved = failure;
+	lane->unsaved_offset = offset;
+	if (failure != NULL)
+		lane->failed = true;
 }
 
 void

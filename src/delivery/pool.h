@@ -21,7 +21,8 @@ typedef enum BurrowLaneState
 	BURROW_LANE_LEAVING			/* its queue is detached -> FREE when the process is gone */
 } BurrowLaneState;
 
-/* One worker, seen from the consumer. */
+/* One worker, seen from the consumer.  Each field has one writer, pool.c or for what a chunk is dispatch.c; results.c
+ * fills and empties the arrays. */
 typedef struct BurrowLane
 {
 	dlist_node	idle_node;		/* in pool->idle, if idle */
@@ -111,7 +112,14 @@ extern int	burrow_pool_staying(void);
 extern void burrow_pool_give_back(const BurrowConsumer *c, int n);
 extern void burrow_pool_set_idle(const BurrowConsumer *c, BurrowLane *lane);
 /* The lane, which is idle, is given a chunk. */
-extern void burrow_pool_set_busy(BurrowLane *lane);
+extern void burrow_pool_set_busy(BurrowLane *lane, int nmessages);
+/* The last of its messages is taken back from it, and returned. */
+extern BurrowMessage *burrow_pool_take_last(BurrowLane *lane);
+/* One of its messages has failed. */
+extern void burrow_pool_set_failed(BurrowLane *lane);
+/* The progress of a transaction of its chunk could not be written, at a message of this offset; NULL: that has been
+ * dealt with. */
+extern void burrow_pool_set_unsaved(BurrowLane *lane, BurrowFailure *failure, int64 offset);
 /* Not all of its chunk is in its queue. */
 extern void burrow_pool_set_sending(BurrowLane *lane, bool sending);
 /* Its chunk has messages that it may not have begun. */

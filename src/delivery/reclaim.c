@@ -61,7 +61,7 @@ take_back(const BurrowConsumer *c, BurrowLane *lane)
 
 	burrow_pool_stop_prefetching(lane);
 	while (lane->nmessages > begun)
-		burrow_results_returned(c, lane->messages[--lane->nmessages]);
+		burrow_results_returned(c, burrow_pool_take_last(lane));
 	return some;
 }
 

@@ -196,7 +196,7 @@ resolve_all(const BurrowConsumer *c, BurrowLane *lane, TimestampTz committed_at)
 	/* what was done of the chunk came before it; its message, which goes back, keeps the part */
 	if (lane->unsaved != NULL)
 		burrow_failure_of_progress(c, lane->part, lane->unsaved_offset, lane->unsaved);
-	lane->unsaved = NULL;
+	burrow_pool_set_unsaved(lane, NULL, -1);
 	for (int i = lane->nmessages - 1; i >= 0; i--)
 	{
 		if (lane->messages[i] != NULL)
@@ -254,18 +254,15 @@ take_failure(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultFailur
 	if (f->origin == BURROW_ORIGIN_PROGRESS)
 	{
 		if (lane->unsaved == NULL)
-		{
-			lane->unsaved = burrow_message_error_from_frame(c, f);
-			lane->unsaved_offset = lane->messages[f->index]->frame.offset;
-			lane->failed = true;
-		}
+			burrow_pool_set_unsaved(lane, burrow_message_error_from_frame(c, f),
+									lane->messages[f->index]->frame.offset);
 		return;
 	}
 	/* it was told to stop: that says nothing about the message */
 	if (lane->cancelled || lane->failures[f->index] != NULL)
 		return;
 	lane->failures[f->index] = burrow_message_error_from_frame(c, f);
-	lane->failed = true;
+	burrow_pool_set_failed(lane);
 	burrow_registry_count_failure(c->slot, f->sqlstate);
 	if (burrow_failure_doubts_session(lane->failures[f->index]))
 		burrow_pool_doubt(c, lane);

@@ -232,7 +232,7 @@ def groups():
 
 
 def shared_state():
-    """Fields of the consumer's context with more than one writer, and writes to a group of a
+    """Fields of the consumer's context, and of a lane, with more than one writer, and writes to a group of a
     partition's by another file than its owner; partition/partition.c makes partitions."""
     files = [file for file in sources() if file.folder in ("partition", "offsets", "dead_letter", "delivery", "consumer")]
     for field in fields(struct_body(SRC / "partition" / "context.h", "BurrowConsumer")[0]):
@@ -240,6 +240,11 @@ def shared_state():
         if len(found) > 1:
             for file, line in found.values():
                 yield file.path, line, f"{field} of the consumer's context is written by {', '.join(sorted(found))}"
+    for field in fields(struct_body(SRC / "delivery" / "pool.h", "BurrowLane")[0]):
+        found = {file.node(): (file, line) for file in files for line in writes(file, rf"\blane->{field}(?:\.\w+|\[[^]]*\])*")}
+        if len(found) > 1 and field not in ("messages", "failures"):  # arrays that are filled and emptied
+            for file, line in found.values():
+                yield file.path, line, f"{field} of a lane is written by {', '.join(sorted(found))}"
     for member, names, owner in groups():
         if owner is None:
             yield SRC / "partition" / "groups.h", 1, f"no comment says whose the group {member} is"
