@@ -137,6 +137,7 @@ OBJS = $(CORE_OBJS) \
 	src/partition/old_worker.o \
 	src/partition/message_error.o \
 	src/partition/partition.o \
+	src/partition/question.o \
 	src/partition/segment.o \
 	src/partition/status.o \
 	src/partition/turn.o \

@@ -12,11 +12,11 @@
 
 #include "consumer/commit_answer.h"
 #include "core/offset_metadata.h"
-#include "offsets/lookup.h"
 #include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/crash_point.h"
 
@@ -84,30 +84,6 @@ take_results(const BurrowConsumer *c, const BurrowKafkaList *list)
 	return reason;
 }
 
-/*
- * The commit failed as a whole because of a topic that is not there, or so it is said: newer versions
- * of librdkafka tell of every partition the error that the broker gave for one.  So Kafka, which
- * has just answered, is asked what it has.  When it does not answer it is not asked: the commit is sent again.
- */
-static bool
-ask_for_stored(const BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	BurrowKafkaList *list = c->kafka->list_new(event->list.n);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = list != NULL && event->list.n > 0;
-
-	for (int i = 0; ok && i < event->list.n; i++)
-		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
-								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	if (ok)
-		stored_tag = burrow_lookup_ask_committed(c, list, text);
-	ok = ok && stored_tag != 0;
-	c->kafka->list_free(list);
-	if (ok)
-		strlcpy(failed_text, event->text, sizeof(failed_text));
-	return ok;
-}
-
 /* Is this what was sent last for the partition? */
 static bool
 is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const BurrowKafkaTopicPartition *item)
@@ -123,11 +99,13 @@ is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const Bur
 		strcmp(metadata.uuid, c->sub->uuid) == 0;
 }
 
-bool
-burrow_commit_answer_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+/* The group's committed offsets have come. */
+static void
+fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	if (stored_tag == 0 || event->tag != stored_tag)
-		return false;
+	/* another commit has failed since */
+	if (event->tag != stored_tag)
+		return;
 	stored_tag = 0;
 	for (int i = 0; i < event->list.n && event->error == 0; i++)
 	{
@@ -149,7 +127,30 @@ burrow_commit_answer_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *ev
 			burrow_topic_identity_lose(c, part);
 	}
 	finish_failed(c, BURROW_CAUSE_NO_ANSWER, failed_text);
-	return true;
+}
+
+/*
+ * The commit failed as a whole because of a topic that is not there, or so it is said: newer versions
+ * of librdkafka tell of every partition the error that the broker gave for one.  So Kafka, which
+ * has just answered, is asked what it has.  When it does not answer it is not asked: the commit is sent again.
+ */
+static bool
+ask_for_stored(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	BurrowKafkaList *list = c->kafka->list_new(event->list.n);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	bool		ok = list != NULL && event->list.n > 0;
+
+	for (int i = 0; ok && i < event->list.n; i++)
+		ok = c->kafka->list_set(list, i, event->list.items[i].topic, event->list.items[i].partition,
+								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	if (ok)
+		stored_tag = burrow_question_ask_committed(c, list, fetched, text);
+	ok = ok && stored_tag != 0;
+	c->kafka->list_free(list);
+	if (ok)
+		strlcpy(failed_text, event->text, sizeof(failed_text));
+	return ok;
 }
 
 /* Kafka has answered. */

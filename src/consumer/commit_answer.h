@@ -10,7 +10,5 @@
 
 /* Kafka has answered a commit. */
 extern void burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
-/* The group's committed offsets have come.  True: they were asked for here, after a commit had failed. */
-extern bool burrow_commit_answer_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 
 #endif							/* BURROW_CONSUMER_COMMIT_ANSWER_H */

@@ -30,11 +30,10 @@
 #include "offsets/offset_commit.h"
 #include "offsets/positions.h"
 #include "offsets/seek.h"
-#include "offsets/start.h"
 #include "offsets/topic_identity.h"
-#include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/kafka_client.h"
 
@@ -43,9 +42,6 @@
 
 /* Bytes read from the pipe at once; a full buffer means that ids may be missing. */
 #define WAKE_BUFFER			4096
-
-/* Longest wait for an answer of the metadata client's. */
-#define CONNECT_TIMEOUT_MS	1000
 
 /* Of what the client was started for: see kafka_client.h. */
 static uint32 fingerprint;
@@ -124,7 +120,7 @@ nearest_topic(const BurrowConsumer *c, const char *topic)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	const char *best;
 
-	all = topic[0] == '^' ? NULL : c->kafka->list_partitions(c->metadata_client, "^.*", CONNECT_TIMEOUT_MS, text);
+	all = topic[0] == '^' ? NULL : burrow_question_wait_partitions(c, "^.*", text);
 	if (all == NULL)
 		return NULL;
 	burrow_nearest_init(&nearest, topic);
@@ -191,7 +187,7 @@ probe(const BurrowConsumer *c)
 	int			partitions;
 
 	burrow_status_set_probe(c->now + BURROW_PROBE_US);
-	list = c->kafka->list_partitions(c->metadata_client, topic, CONNECT_TIMEOUT_MS, text);
+	list = burrow_question_wait_partitions(c, topic, text);
 	if (list == NULL)
 	{
 		/* perhaps the first guess at the reason was wrong */
@@ -367,8 +363,7 @@ serve_client(const BurrowConsumer *c)
 				break;
 			case BURROW_KAFKA_FETCHED:
 				leave_if_timed_out(c, &event);
-				if (!burrow_commit_answer_fetched(c, &event))
-					burrow_start_fetched(c, &event);
+				burrow_question_take(c, &event);
 				break;
 			case BURROW_KAFKA_ERROR:
 				serve_error(c, &event);
@@ -463,7 +458,7 @@ serve_metadata_client(const BurrowConsumer *c)
 	while (c->metadata_client != NULL && c->kafka->poll(c->metadata_client, &event))
 	{
 		if (event.type == BURROW_KAFKA_DESCRIBED)
-			burrow_topic_watch_take(c, &event);
+			burrow_question_take(c, &event);
 		else if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
 			serve_error(c, &event);
 		else if (event.type == BURROW_KAFKA_LOG && c->client == NULL)
@@ -486,7 +481,7 @@ burrow_connection_open(BurrowConsumer *c)
 
 	if (c->metadata_client == NULL)
 		c->metadata_client = burrow_kafka_client_open_metadata(c->kafka, c->sub, wake_write, 1);
-	list = c->kafka->list_partitions(c->metadata_client, c->sub->topic, CONNECT_TIMEOUT_MS, text);
+	list = burrow_question_wait_partitions(c, c->sub->topic, text);
 	if (list == NULL)
 	{
 		serve_metadata_client(c);	/* its events say why */

@@ -7,10 +7,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/sqlstates.h"
 #include "consumer/fetch_trouble.h"
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "shmem/registry.h"
 
@@ -48,7 +50,7 @@ burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, cons
 		return;
 	burrow_status_show(c);
 	ereport(WARNING,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			(errcode(burrow_sqlstate_pack(sqlstate)),
 			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
 					c->sub->name, (long long) position, part->topic, part->partition, km->text),
 			 errdetail("Other partitions go on, and this one does when the cause is gone.")));
@@ -142,7 +144,7 @@ look_at(const BurrowConsumer *c, BurrowPartition *part)
 	BurrowKafkaMessage m;
 
 	part->fetch.look_at = c->now + BURROW_PROBE_US;
-	switch (c->kafka->look(c->metadata_client, part->topic, part->partition, burrow_tracker_position(&part->tracker), LOOK_MS, &m))
+	switch (burrow_question_wait_look(c, part->topic, part->partition, burrow_tracker_position(&part->tracker), LOOK_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			break;

@@ -26,6 +26,7 @@
 
 #include "catalog/dead_letter.h"
 #include "catalog/seek_request.h"
+#include "catalog/sqlstates.h"
 #include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
 #include "core/offset.h"
@@ -38,6 +39,7 @@
 #include "partition/end.h"
 #include "partition/message.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/segment.h"
 #include "partition/status.h"
 
@@ -145,7 +147,7 @@ set_obstacle(const BurrowConsumer *c, BurrowPartition *part, BurrowObstacle *o)
 	}
 	burrow_registry_set_error(c->slot, sqlstate, o->message, NULL);
 	ereport(LOG,
-			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			(errcode(burrow_sqlstate_pack(sqlstate)),
 			 errmsg("subscription \"%s\" cannot go on in topic \"%s\" partition %d: %s",
 					c->sub->name, part->topic, part->partition, o->message),
 			 errdetail("What comes before it, and what the other partitions hold now, is handled first.")));
@@ -479,11 +481,10 @@ halt_at_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 	BurrowHalt	halt;
 	int64		low = -1;
 	int64		end = -1;
-	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP)
 	{
-		if (!c->kafka->query_bounds(c->metadata_client, part->topic, part->partition, 1000, &low, &end, text))
+		if (!burrow_question_wait_bounds(c, part->topic, part->partition, &low, &end))
 			low = end = -1;
 		burrow_topic_identity_halt_gap(c, part, part->intake.obstacle->offset, low, end);
 		return;
@@ -514,7 +515,7 @@ pass_obstacles(const BurrowConsumer *c)
 	skips = c->sub->options.skip_gaps && part->intake.obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)
 		return false;
-	if (!burrow_obstacle_look(part->intake.obstacle, c->kafka, c->metadata_client, part->topic, part->partition))
+	if (!burrow_obstacle_look(c, part->intake.obstacle, part->topic, part->partition))
 		return true;
 	if (skips && (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->intake.obstacle) >= 0))
 		skip_obstacle(c, part);

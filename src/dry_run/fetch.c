@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/done_set.h"
+#include "catalog/sqlstates.h"
 #include "core/offset.h"
 #include "dry_run/fetch.h"
 #include "offsets/gap.h"
@@ -38,8 +39,7 @@
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
 
-/* Longest wait for one answer, and for Kafka as a whole when nothing goes on. */
-#define ASK_TIMEOUT_MS	1000
+/* Longest wait for Kafka as a whole, when nothing goes on. */
 #define MAX_WAIT_US		INT64CONST(8000000)
 /* Between two attempts. */
 #define PAUSE_MS		100
@@ -80,8 +80,7 @@ static void
 refuse(const BurrowHalt *halt)
 {
 	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE(halt->sqlstate[0], halt->sqlstate[1], halt->sqlstate[2],
-								   halt->sqlstate[3], halt->sqlstate[4])),
+			(errcode(burrow_sqlstate_pack(halt->sqlstate)),
 			 errmsg_internal("%s", halt->message),
 			 errdetail_internal("%s", halt->detail),
 			 errhint("%s", halt->hint)));
@@ -254,7 +253,7 @@ look_up(DryFetch *f, bool ends, BurrowKafkaList *list)
 		if (!f->kafka->list_set(list, i, part->topic, part->partition, which, NULL, 0))
 			return false;
 	}
-	if (!f->kafka->list_offsets(f->client, list, ASK_TIMEOUT_MS, f->text))
+	if (!f->kafka->list_offsets(f->client, list, BURROW_KAFKA_ANSWER_MS, f->text))
 		return false;
 	for (int i = 0; i < f->nparts; i++)
 	{
@@ -306,7 +305,7 @@ find_out(DryFetch *f)
 
 	f->text[0] = '\0';
 	f->what = "list partitions";
-	list = f->kafka->list_partitions(f->client, f->sub->topic, ASK_TIMEOUT_MS, f->text);
+	list = f->kafka->list_partitions(f->client, f->sub->topic, BURROW_KAFKA_ANSWER_MS, f->text);
 	if (list == NULL)
 		return false;
 	require_cluster(f);

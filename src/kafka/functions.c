@@ -57,7 +57,6 @@ static const BurrowKafkaFunctions functions = {
 	.tells_topic_ids = burrow_kafka_tells_topic_ids,
 	.describe_topics = burrow_kafka_describe_topics,
 	.list_partitions = burrow_kafka_list_partitions,
-	.count_partitions = burrow_kafka_count_partitions,
 	.close_begin = burrow_kafka_close_begin,
 	.closed = burrow_kafka_closed,
 	.destroy = burrow_kafka_destroy,

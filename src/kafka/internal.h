@@ -243,7 +243,5 @@ extern int64_t burrow_kafka_high_watermark(BurrowKafkaClient *c, const char *top
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
 extern BurrowKafkaList *burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic,
 													 int timeout_ms, char *error);
-extern int	burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic,
-										  int timeout_ms, char *error);
 
 #endif							/* BURROW_KAFKA_INTERNAL_H */

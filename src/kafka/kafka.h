@@ -177,10 +177,9 @@ typedef struct BurrowKafkaFunctions
 
 	/*
 	 * Partitions of the topics that match topic (a name, or a regular expression beginning with
-	 * ^), and their number.  Wait up to timeout_ms.  NULL, -1: the broker did not answer.
+	 * ^); none: it has no such topic.  Waits up to timeout_ms.  NULL: the broker did not answer.
 	 */
 	BurrowKafkaList *(*list_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
-	int			(*count_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 
 	/*
 	 * Leaving, step by step, so that the caller serves its interrupts in between: close_begin()

@@ -438,13 +438,3 @@ burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic, int timeou
 		rd_kafka_topic_destroy(only);
 	return list;
 }
-
-int
-burrow_kafka_count_partitions(BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error)
-{
-	BurrowKafkaList *list = burrow_kafka_list_partitions(c, topic, timeout_ms, error);
-	int			n = list != NULL ? list->n : -1;
-
-	burrow_kafka_list_free(list);
-	return n;
-}

@@ -22,11 +22,9 @@
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "partition/turn.h"
-
-/* Longest wait for the broker's answer. */
-#define ASK_TIMEOUT_MS		1000
 
 /* A partition is behind when its end was not reached for so long. */
 #define BEHIND_US			INT64CONST(2000000)
@@ -157,7 +155,7 @@ ask(const BurrowConsumer *c)
 	list = wanted(c);
 	if (list != NULL)
 	{
-		if (c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
+		if (burrow_question_wait_offsets(c, list, text))
 			take_answer(c, list);
 		else
 			ereport(DEBUG1,

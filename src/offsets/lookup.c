@@ -16,15 +16,6 @@
 /* What the views have of partitions that are not started yet. */
 static BurrowStartInfo told;
 
-/* Of the last question for committed offsets. */
-static uint64 last_tag;
-
-uint64
-burrow_lookup_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list, char *text)
-{
-	return c->kafka->fetch_committed(c->client, list, ++last_tag, text) ? last_tag : 0;
-}
-
 BurrowKafkaList *
 burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset)
 {

@@ -31,8 +31,5 @@ extern void burrow_lookup_stick(const BurrowConsumer *c, BurrowPartition *part, 
 extern bool burrow_lookup_any_stuck(void);
 /* The views are told of those that are not started. */
 extern void burrow_lookup_publish(const BurrowConsumer *c);
-/* Asks for the group's committed offsets: the tag of the answer, a FETCHED event; 0: it could not be
- * asked, and text says why. */
-extern uint64 burrow_lookup_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list, char *text);
 
 #endif							/* BURROW_OFFSETS_LOOKUP_H */

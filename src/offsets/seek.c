@@ -30,12 +30,10 @@
 #include "offsets/seek.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/crash_point.h"
 #include "runtime/transaction.h"
-
-/* Longest wait for an answer of the broker's. */
-#define ASK_TIMEOUT_MS		1000
 
 /* When they could not be removed. */
 #define REMOVE_AGAIN_US		INT64CONST(1000000)
@@ -127,6 +125,7 @@ static bool
 check_partitions_exist(const BurrowConsumer *c)
 {
 	const char *topic = "";
+	BurrowKafkaList *list;
 	int			partitions = 0;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
@@ -138,12 +137,14 @@ check_partitions_exist(const BurrowConsumer *c)
 		if (strcmp(topic, seek->topic) != 0)
 		{
 			topic = seek->topic;
-			partitions = c->kafka->count_partitions(c->metadata_client, topic, ASK_TIMEOUT_MS, text);
-			if (partitions < 0)
+			list = burrow_question_wait_partitions(c, topic, text);
+			if (list == NULL)
 			{
 				burrow_status_fail_kafka(c, BURROW_TROUBLE_SEEK, BURROW_CAUSE_NO_ANSWER, text);
 				return false;
 			}
+			partitions = list->n;
+			c->kafka->list_free(list);
 		}
 		if (seek->partition >= partitions)
 		{
@@ -165,7 +166,7 @@ ask_bounds(const BurrowConsumer *c, int64 which)
 
 	for (int i = 0; ok && i < pending_seeks.n; i++)
 		ok = c->kafka->list_set(list, i, pending_seeks.seeks[i].topic, pending_seeks.seeks[i].partition, which, NULL, 0);
-	if (ok && c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text))
+	if (ok && burrow_question_wait_offsets(c, list, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_status_fail_kafka(c, BURROW_TROUBLE_SEEK, BURROW_CAUSE_NO_ANSWER, psprintf("could not look up what the topic holds: %s", text));

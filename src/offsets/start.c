@@ -36,12 +36,9 @@
 #include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/crash_point.h"
-
-
-/* Longest wait for an answer of the broker's within one turn. */
-#define LOOK_UP_TIMEOUT_MS	1000
 
 /* The subscription's option. */
 static BurrowStartFrom start_from;
@@ -80,6 +77,8 @@ set_all_back(const BurrowConsumer *c, BurrowStartStep step, const char *what, co
 
 /* ---- the group's offsets ---- */
 
+static void fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event);
+
 /* An epoch that is over must be so for the workers too. */
 static bool
 wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
@@ -93,7 +92,7 @@ ask(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_offset, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	uint64		tag = list->n > 0 ? burrow_lookup_ask_committed(c, list, text) : 0;
+	uint64		tag = list->n > 0 ? burrow_question_ask_committed(c, list, fetched, text) : 0;
 	bool		ok = tag != 0;
 
 	if (!ok && list->n > 0)
@@ -215,8 +214,8 @@ ask_again(const BurrowConsumer *c, uint64 tag)
 }
 
 /* The group's committed offsets have come, perhaps for an assignment that is over. */
-void
-burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+static void
+fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const BurrowKafkaList *list = &event->list;
 	Rows		rows = {.n = list->n};
@@ -309,7 +308,7 @@ look_up(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_look_up, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = c->kafka->list_offsets(c->metadata_client, list, LOOK_UP_TIMEOUT_MS, text);
+	bool		ok = burrow_question_wait_offsets(c, list, text);
 
 	if (ok)
 		report_times_beyond_end(c, list);

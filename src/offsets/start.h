@@ -16,7 +16,5 @@ extern void burrow_start_init(const BurrowConsumer *c);
 extern TimestampTz burrow_start_advance(const BurrowConsumer *c);
 /* Can others not wait for it: is it stuck, or does it wait for others or a worker itself? */
 extern bool burrow_start_is_put_off(const BurrowConsumer *c, const BurrowPartition *part);
-/* The group's committed offsets have come. */
-extern void burrow_start_fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 
 #endif							/* BURROW_OFFSETS_START_H */

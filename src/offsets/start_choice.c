@@ -11,9 +11,7 @@
 
 #include "catalog/done_set.h"
 #include "offsets/start_choice.h"
-
-/* Longest wait for an answer of the broker's. */
-#define LOOK_UP_TIMEOUT_MS	1000
+#include "runtime/kafka_client.h"
 
 /* Where start_from says that a partition without a history starts; a special offset or
  * a time in milliseconds to be looked up, or an offset (*is_offset). */
@@ -148,7 +146,7 @@ burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClien
 		for (int i = 0; ok && i < n; i++)
 			ok = kafka->list_set(list, i, commits->items[which[i]].topic, commits->items[which[i]].partition,
 								 ends ? BURROW_KAFKA_LATEST : BURROW_KAFKA_EARLIEST, NULL, 0);
-		ok = ok && kafka->list_offsets(metadata_client, list, LOOK_UP_TIMEOUT_MS, text);
+		ok = ok && kafka->list_offsets(metadata_client, list, BURROW_KAFKA_ANSWER_MS, text);
 		for (int i = 0; ok && i < n; i++)
 		{
 			*(ends ? &logs[which[i]].end : &logs[which[i]].low) = list->items[i].offset;

@@ -33,11 +33,9 @@
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/transaction.h"
-
-/* Longest wait for an answer of the broker's. */
-#define ASK_TIMEOUT_MS		1000
 
 /* A topic that is missing for so long was deleted: a broker that has just started may not
  * know of it yet. */
@@ -124,7 +122,7 @@ static bool
 ask_bounds(const BurrowConsumer *c, BurrowLookupOffset which, char *text)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_bounds, which);
-	bool		ok = c->kafka->list_offsets(c->metadata_client, list, ASK_TIMEOUT_MS, text);
+	bool		ok = burrow_question_wait_offsets(c, list, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{
@@ -147,7 +145,7 @@ static bool
 compare(const BurrowConsumer *c, char *text)
 {
 	BurrowKafkaList *list = burrow_lookup_list(c, is_comparable, seen);
-	bool		ok = c->kafka->read_timestamps(c->metadata_client, list, ASK_TIMEOUT_MS, text);
+	bool		ok = burrow_question_wait_timestamps(c, list, text);
 
 	for (int i = 0; ok && i < list->n; i++)
 	{

@@ -28,17 +28,12 @@
 #include "offsets/lookup.h"
 #include "offsets/topic_watch.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "partition/turn.h"
 
-/* librdkafka gives up then. */
-#define ANSWER_TIMEOUT_MS	3000
-
 /* How often topics that are consumed are asked for. */
 #define WATCH_US			INT64CONST(10000000)
-
-/* Of the last question. */
-static uint64 last_tag;
 
 /* Of that for those that run, not answered yet; 0: none. */
 static uint64 watch_asked;
@@ -61,7 +56,7 @@ compare_topics(const void *a, const void *b)
 /* Asks for the topics of the partitions that are wanted.  The question's tag; 0: there are none, or it
  * could not be asked (text). */
 static uint64
-ask(const BurrowConsumer *c, Filter is_wanted, char *text)
+ask(const BurrowConsumer *c, Filter is_wanted, BurrowQuestionAnswer answer, char *text)
 {
 	const char **topics;
 	dlist_iter	iter;
@@ -86,9 +81,7 @@ ask(const BurrowConsumer *c, Filter is_wanted, char *text)
 	for (int i = 0; i < n; i++)
 		if (distinct == 0 || strcmp(topics[distinct - 1], topics[i]) != 0)
 			topics[distinct++] = topics[i];
-	if (!c->kafka->describe_topics(c->metadata_client, topics, distinct, ANSWER_TIMEOUT_MS, ++last_tag, text))
-		return 0;
-	return last_tag;
+	return burrow_question_ask_topic_ids(c, topics, distinct, answer, text);
 }
 
 /* What the answer says of a topic; NULL: nothing. */
@@ -123,31 +116,6 @@ put_off(const BurrowConsumer *c, const char *reason)
 			burrow_lookup_wait(part, c->now + BURROW_LOOKUP_AGAIN_US);
 	}
 	burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("could not ask for the ids of topics: %s", reason));
-}
-
-void
-burrow_topic_watch_identify(const BurrowConsumer *c)
-{
-	bool		told = c->kafka->tells_topic_ids();
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	uint64		tag = told ? ask(c, wants_id, text) : 0;
-	dlist_iter	iter;
-
-	if (told && tag == 0)
-	{
-		if (text[0] != '\0')
-			put_off(c, text);
-		return;
-	}
-	dlist_foreach(iter, burrow_partition_all())
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (!wants_id(c, part))
-			continue;
-		part->topic_id.asked_tag = tag;
-		part->topic_id.identified = !told;
-	}
 }
 
 /* One that waits for this answer has it; item NULL: it is not in it. */
@@ -194,6 +162,31 @@ take_ids(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 				(errmsg("subscription \"%s\" goes on without the ids of its topics: %s", c->sub->name, event->text)));
 }
 
+void
+burrow_topic_watch_identify(const BurrowConsumer *c)
+{
+	bool		told = c->kafka->tells_topic_ids();
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	uint64		tag = told ? ask(c, wants_id, take_ids, text) : 0;
+	dlist_iter	iter;
+
+	if (told && tag == 0)
+	{
+		if (text[0] != '\0')
+			put_off(c, text);
+		return;
+	}
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (!wants_id(c, part))
+			continue;
+		part->topic_id.asked_tag = tag;
+		part->topic_id.identified = !told;
+	}
+}
+
 /* ---- while they run ---- */
 
 static bool
@@ -214,39 +207,6 @@ may_look(const BurrowConsumer *c)
 {
 	return c->client != NULL && !burrow_status_is_stopping() && watch_asked == 0 &&
 		c->kafka->tells_topic_ids();
-}
-
-TimestampTz
-burrow_topic_watch_run(const BurrowConsumer *c)
-{
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	if (!may_look(c))
-		return 0;
-	if (watch_at <= c->now)
-	{
-		watch_at = c->now + WATCH_US;
-		watch_asked_at = c->now;
-		watch_asked = ask(c, runs, text);
-		/* that it cannot be asked is an answer, too */
-		if (watch_asked == 0)
-			watch_answered_at = c->now;
-	}
-	return watch_asked == 0 ? watch_at : 0;
-}
-
-bool
-burrow_topic_watch_has_looked(const BurrowConsumer *c, TimestampTz since)
-{
-	if (!c->kafka->tells_topic_ids() || watch_answered_at >= since)
-		return true;
-	/* one under way wakes us */
-	if (watch_asked == 0)
-	{
-		watch_at = 0;
-		burrow_turn_again();
-	}
-	return false;
 }
 
 static void
@@ -277,11 +237,35 @@ look(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	}
 }
 
-void
-burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+TimestampTz
+burrow_topic_watch_run(const BurrowConsumer *c)
 {
-	if (event->tag == watch_asked)
-		look(c, event);
-	else
-		take_ids(c, event);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (!may_look(c))
+		return 0;
+	if (watch_at <= c->now)
+	{
+		watch_at = c->now + WATCH_US;
+		watch_asked_at = c->now;
+		watch_asked = ask(c, runs, look, text);
+		/* that it cannot be asked is an answer, too */
+		if (watch_asked == 0)
+			watch_answered_at = c->now;
+	}
+	return watch_asked == 0 ? watch_at : 0;
+}
+
+bool
+burrow_topic_watch_has_looked(const BurrowConsumer *c, TimestampTz since)
+{
+	if (!c->kafka->tells_topic_ids() || watch_answered_at >= since)
+		return true;
+	/* one under way wakes us */
+	if (watch_asked == 0)
+	{
+		watch_at = 0;
+		burrow_turn_again();
+	}
+	return false;
 }

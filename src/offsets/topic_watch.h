@@ -15,7 +15,5 @@ extern TimestampTz burrow_topic_watch_run(const BurrowConsumer *c);
 /* Has a question for them that was asked then or later been answered, or has it failed?  If not, one is asked
  * for in the next turn. */
 extern bool burrow_topic_watch_has_looked(const BurrowConsumer *c, TimestampTz since);
-/* An answer has come. */
-extern void burrow_topic_watch_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 
 #endif							/* BURROW_OFFSETS_TOPIC_WATCH_H */

@@ -19,9 +19,8 @@
 
 #include "core/offset.h"
 #include "partition/obstacle.h"
-
-/* Longest wait for an answer of the broker's. */
-#define LOOK_TIMEOUT_MS		1000
+#include "partition/question.h"
+#include "runtime/kafka_client.h"
 
 /* Looks in a row that told nothing, before it is given up. */
 #define MAX_FAILURES		5
@@ -118,11 +117,9 @@ is_same(const BurrowObstacle *o, int64 offset, const BurrowKafkaMessage *m)
 }
 
 bool
-burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-					 const char *topic, int32 partition)
+burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *topic, int32 partition)
 {
 	BurrowKafkaMessage m;
-	char		text[BURROW_KAFKA_TEXT_MAX];
 	int64		between;
 	int64		offset;
 	int64		low;
@@ -132,7 +129,7 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 	/* no batch reaches beyond the end, and behind it nothing would answer */
 	if (o->beyond < 0)
 	{
-		if (!kafka->query_bounds(metadata_client, topic, partition, LOOK_TIMEOUT_MS, &low, &o->beyond, text))
+		if (!burrow_question_wait_bounds(c, topic, partition, &low, &o->beyond))
 		{
 			o->beyond = -1;
 			return has_failed(o);
@@ -144,7 +141,7 @@ burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, Burro
 
 	between = burrow_offset_count(o->inside, o->beyond);
 	offset = burrow_offset_later(o->inside, o->step < between ? o->step : between / 2);
-	switch (kafka->look(metadata_client, topic, partition, offset, LOOK_TIMEOUT_MS, &m))
+	switch (burrow_question_wait_look(c, topic, partition, offset, BURROW_KAFKA_ANSWER_MS, &m))
 	{
 		case BURROW_KAFKA_EMPTY:
 			return has_failed(o);

@@ -7,6 +7,7 @@
 
 #include "catalog/subscription.h"
 #include "kafka/kafka.h"
+#include "partition/context.h"
 #include "utils/timestamp.h"
 
 typedef enum BurrowObstacleKind
@@ -44,8 +45,7 @@ extern void burrow_obstacle_free(BurrowObstacle *o);
 /*
  * One look at where it ends; waits up to a second for Kafka.  False: call it again.
  */
-extern bool burrow_obstacle_look(BurrowObstacle *o, const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-								 const char *topic, int32 partition);
+extern bool burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *topic, int32 partition);
 /* The first offset behind it; -1: not known. */
 extern int64 burrow_obstacle_end(const BurrowObstacle *o);
 /* Not of a gap. */

@@ -19,9 +19,6 @@
 #include "catalog/names.h"
 #include "runtime/kafka_client.h"
 
-/* Longest wait for the id of the cluster. */
-#define CLUSTER_TIMEOUT_MS	1000
-
 /* librdkafka's own default for max.poll.interval.ms. */
 #define MAX_POLL_DEFAULT_US	INT64CONST(300000000)
 
@@ -335,7 +332,7 @@ const char *
 burrow_kafka_client_cluster(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
 							const BurrowSubscription *sub, BurrowHalt *halt)
 {
-	char	   *answer = kafka->cluster_id(metadata_client, CLUSTER_TIMEOUT_MS);
+	char	   *answer = kafka->cluster_id(metadata_client, BURROW_KAFKA_ANSWER_MS);
 	char	   *id;
 
 	halt->message = NULL;

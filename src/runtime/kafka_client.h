@@ -10,6 +10,13 @@
 #include "catalog/subscription.h"
 #include "kafka/kafka.h"
 
+/*
+ * Longest time that a process stands still for one of Kafka's answers, in milliseconds.  Meanwhile it takes no message
+ * and no result, and serves no request to stop; a broker that is well answers within a few, and one that is not is
+ * asked again.  Shorter, a broker that is merely busy would seem to be away.
+ */
+#define BURROW_KAFKA_ANSWER_MS	1000
+
 /* The pipe into which clients write the numbers of queues that are no longer empty. */
 extern void burrow_kafka_client_make_pipe(int *read_end, int *write_end);
 

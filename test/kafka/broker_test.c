@@ -39,7 +39,7 @@ test_broker_down(void)
 	took = now_ms() - begun;
 	check(took < 1500, "in %d ms", (int) took);
 	begun = now_ms();
-	check(kafka->count_partitions(c->client, "down", 700, error) == -1, "count: %s", error);
+	check(count_partitions(c->client, "down", 700, error) == -1, "count: %s", error);
 	took = now_ms() - begun;
 	check(took < 1500, "in %d ms", (int) took);
 
@@ -85,7 +85,7 @@ test_coordinator_back(void)
 	check(kafka->fetch_committed(c->client, list, 7, error), "commits asked for while nobody is there");
 	/* each takes its time in vain */
 	for (int i = 0; i < 3; i++)
-		check(kafka->count_partitions(c->client, "back", 700, error) == -1, "count: %s", error);
+		check(count_partitions(c->client, "back", 700, error) == -1, "count: %s", error);
 	rd_kafka_mock_broker_set_up(cluster, 1);
 	check(pump(c, c->fetched == 1) && c->error == 0 && c->fetched_tag == 7, "answered when the broker is back: error %d, tag %d",
 		  c->error, (int) c->fetched_tag);

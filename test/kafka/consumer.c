@@ -331,3 +331,13 @@ joined(const char *group, const char *topic, const char *const *properties)
 		die("join", "time is up");
 	return c;
 }
+
+int
+count_partitions(BurrowKafkaClient *client, const char *topic, int timeout_ms, char *error)
+{
+	BurrowKafkaList *list = kafka->list_partitions(client, topic, timeout_ms, error);
+	int			n = list != NULL ? list->n : -1;
+
+	kafka->list_free(list);
+	return n;
+}

@@ -105,5 +105,7 @@ extern void join_all(Consumer *c);
 extern void free_consumer(Consumer *c);
 /* Leaves in order; how long it took, in milliseconds. */
 extern int64_t close_consumer(Consumer *c);
+/* Of the topic, or of those that match the pattern; -1: no answer. */
+extern int	count_partitions(BurrowKafkaClient *client, const char *topic, int timeout_ms, char *error);
 
 #endif							/* BURROW_TEST_CONSUMER_H */

@@ -79,12 +79,12 @@ test_questions(void)
 	check(kafka->query_bounds(c->client, "questions", 1, 5000, &low, &end, error) &&
 		  low == 0 && end == 20, "asked bounds 0 and 20");
 
-	check(kafka->count_partitions(c->client, "questions", 5000, error) == 3, "three partitions");
-	check(kafka->count_partitions(c->client, "^quest.*s$", 5000, error) == 3, "by a pattern");
-	check(kafka->count_partitions(c->client, "^(", 5000, error) == -1, "bad pattern: %s", error);
-	check(kafka->count_partitions(c->client, "^(que*)*", 5000, error) == -1, "one that the C library might take for ever for: %s",
+	check(count_partitions(c->client, "questions", 5000, error) == 3, "three partitions");
+	check(count_partitions(c->client, "^quest.*s$", 5000, error) == 3, "by a pattern");
+	check(count_partitions(c->client, "^(", 5000, error) == -1, "bad pattern: %s", error);
+	check(count_partitions(c->client, "^(que*)*", 5000, error) == -1, "one that the C library might take for ever for: %s",
 		  error);
-	check(kafka->count_partitions(c->client, "^zzz", 5000, error) == 0, "no match");
+	check(count_partitions(c->client, "^zzz", 5000, error) == 0, "no match");
 	found = kafka->list_partitions(c->client, "^quest.*s$", 5000, error);
 	check(found != NULL && found->n == 3 && strcmp(found->items[2].topic, "questions") == 0 &&
 		  found->items[2].partition == 2, "the three as a list");

@@ -1,0 +1,45 @@
+/*
+ * question.h
+ *	  The consumer's questions to Kafka.
+ */
+#ifndef BURROW_PARTITION_QUESTION_H
+#define BURROW_PARTITION_QUESTION_H
+
+#include "kafka/kafka.h"
+#include "partition/context.h"
+
+/* The answer: a list, or an error for all (event->error, and why: event->text). */
+typedef void (*BurrowQuestionAnswer) (const BurrowConsumer *c, const BurrowKafkaEvent *event);
+
+/*
+ * Each asks and returns at once: the question's tag, which the answer has too; 0: it could not be asked,
+ * and text (of BURROW_KAFKA_TEXT_MAX bytes) says why.
+ */
+
+/* The ids of topics; kafka.h, describe_topics(). */
+extern uint64 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int n,
+											BurrowQuestionAnswer answer, char *text);
+/* The group's committed offsets, of the member; an answer has no time-out. */
+extern uint64 burrow_question_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list,
+											BurrowQuestionAnswer answer, char *text);
+/* An answer has come, of whichever client: who has asked is told. */
+extern void burrow_question_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
+
+/*
+ * Each asks and waits for the answer, up to BURROW_KAFKA_ANSWER_MS; all messages wait meanwhile.  False, or
+ * NULL: nothing answers, and text says why.
+ */
+/* Offsets by time; kafka.h, list_offsets(). */
+extern bool burrow_question_wait_offsets(const BurrowConsumer *c, BurrowKafkaList *list, char *text);
+/* What time the messages at the list's offsets have; kafka.h, read_timestamps(). */
+extern bool burrow_question_wait_timestamps(const BurrowConsumer *c, BurrowKafkaList *list, char *text);
+/* The partitions of a topic, or of those that match a pattern. */
+extern BurrowKafkaList *burrow_question_wait_partitions(const BurrowConsumer *c, const char *topic, char *text);
+/* Where a partition's log begins and ends. */
+extern bool burrow_question_wait_bounds(const BurrowConsumer *c, const char *topic, int32 partition,
+										int64 *low, int64 *end);
+/* What a consumer finds at this offset; kafka.h, look().  EMPTY: nothing has come in time. */
+extern BurrowKafkaTake burrow_question_wait_look(const BurrowConsumer *c, const char *topic, int32 partition,
+												 int64 offset, int timeout_ms, BurrowKafkaMessage *m);
+
+#endif							/* BURROW_PARTITION_QUESTION_H */
