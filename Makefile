@@ -175,6 +175,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/why_stuck.o
 
 KAFKA_OBJS = \
+	src/kafka/asker.o \
 	src/kafka/certificate.o \
 	src/kafka/client.o \
 	src/kafka/conf.o \
@@ -241,7 +242,7 @@ CONTRIB_TESTDB = burrow_regress
 all: burrow_kafka.so
 
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lcrypto
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lcrypto -lpthread
 
 # The compiler is asked, and not pkg-config, which may not be there.
 ifeq ($(shell echo '\#include <microhttpd.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes),yes)

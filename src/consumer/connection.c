@@ -372,6 +372,7 @@ serve_client(const BurrowConsumer *c)
 				serve_log(c, &event);
 				break;
 			case BURROW_KAFKA_DESCRIBED:	/* the metadata client's */
+			case BURROW_KAFKA_ANSWERED:
 			case BURROW_KAFKA_DELIVERED:	/* a producer's */
 			case BURROW_KAFKA_NOTHING:
 				break;
@@ -457,7 +458,7 @@ serve_metadata_client(const BurrowConsumer *c)
 
 	while (c->metadata_client != NULL && c->kafka->poll(c->metadata_client, &event))
 	{
-		if (event.type == BURROW_KAFKA_DESCRIBED)
+		if (event.type == BURROW_KAFKA_DESCRIBED || event.type == BURROW_KAFKA_ANSWERED)
 			burrow_question_take(c, &event);
 		else if (event.type == BURROW_KAFKA_ERROR && c->client == NULL)
 			serve_error(c, &event);

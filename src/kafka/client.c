@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kafka/asker.h"
 #include "kafka/internal.h"
 
 /* How long destroy() waits for a close that is not finished, and how often it looks. */
@@ -338,6 +339,7 @@ burrow_kafka_destroy(BurrowKafkaClient *c)
 	if (c == NULL)
 		return;
 
+	burrow_kafka_stop_asking(c);
 	while (c->partitions != NULL)
 		burrow_kafka_close_queue(c->partitions);
 	if (c->event != NULL)

@@ -18,6 +18,7 @@ typedef enum BurrowKafkaEventType
 	BURROW_KAFKA_FETCHED,		/* answer to fetch_committed(): list with offset and metadata */
 	BURROW_KAFKA_DESCRIBED,		/* answer to describe_topics(): list with an id or an error each,
 								 * partitions of no meaning */
+	BURROW_KAFKA_ANSWERED,		/* answer to ask_offsets(): list, or an error for all */
 	BURROW_KAFKA_DELIVERED,		/* answer to produce(): tag; error if Kafka does not have it */
 	BURROW_KAFKA_ERROR,			/* client-wide, or of one partition if topic is set */
 	BURROW_KAFKA_LOG			/* a log line */
@@ -38,7 +39,8 @@ typedef struct BurrowKafkaEvent
 	bool		too_large;		/* a lost connection: an answer was larger than the client takes */
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
 	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to
-								 * fetch_committed(); DESCRIBED: to describe_topics() */
+								 * fetch_committed(); DESCRIBED: to describe_topics(); ANSWERED:
+								 * to ask_offsets() */
 	int			log_level;		/* LOG: syslog's, 0 to 7 */
 	char		topic[250];		/* ERROR of one partition, otherwise "" */
 	int32_t		partition;

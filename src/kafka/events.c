@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kafka/asker.h"
 #include "kafka/internal.h"
 
 /* Fills the event's list from librdkafka's, without copying strings; false: out of memory. */
@@ -347,7 +348,7 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		bool		told;
 
 		clear(event);
-		if (burrow_kafka_next_report(c, event))
+		if (burrow_kafka_next_report(c, event) || burrow_kafka_next_answer(c, event))
 			return true;
 		rd = read_main(c);
 		if (rd == NULL && owed(c, event))

@@ -13,6 +13,7 @@
 
 #include "burrow.h"
 #include "compat.h"
+#include "kafka/asker.h"
 #include "kafka/internal.h"
 
 BURROW_MODULE_MAGIC("burrow_kafka");
@@ -48,6 +49,7 @@ static const BurrowKafkaFunctions functions = {
 	.unassign = burrow_kafka_unassign,
 	.commit = burrow_kafka_commit,
 	.fetch_committed = burrow_kafka_fetch_committed,
+	.ask_offsets = burrow_kafka_ask_offsets,
 	.list_offsets = burrow_kafka_list_offsets,
 	.query_bounds = burrow_kafka_query_bounds,
 	.high_watermark = burrow_kafka_high_watermark,

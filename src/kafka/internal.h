@@ -69,6 +69,8 @@ struct BurrowKafkaPartition
 	char		topic[];
 };
 
+typedef struct Asker Asker;		/* see asker.c */
+
 /* A record that produce() could not hand over, and its answer. */
 typedef struct Refused
 {
@@ -83,6 +85,7 @@ struct BurrowKafkaClient
 	rd_kafka_queue_t *main;		/* the consumer queue, all but split-off messages; or a producer's */
 	rd_kafka_queue_t *logs;		/* our own, see open() */
 	rd_kafka_queue_t *descriptions; /* see topic_id.c; NULL: nothing was asked */
+	Asker	   *asker;			/* NULL: nothing was asked */
 	BurrowKafkaConf *conf;		/* for its secrets */
 	char	   *group;			/* NULL: a producer, or a consumer without one */
 	int			wake_fd;
@@ -119,10 +122,8 @@ extern BurrowKafkaLevel burrow_kafka_level(const char *name);
 extern const char *burrow_kafka_level_name(BurrowKafkaLevel level, int i);
 extern BurrowKafkaConf *burrow_kafka_conf_new(void);
 extern void burrow_kafka_conf_free(BurrowKafkaConf *conf);
-extern bool burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name,
-								  const char *value, char *error);
-extern bool burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name,
-								  char *value, size_t room);
+extern bool burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name, const char *value, char *error);
+extern bool burrow_kafka_conf_get(const BurrowKafkaConf *conf, const char *name, char *value, size_t room);
 extern bool burrow_kafka_conf_finish(BurrowKafkaConf *conf, const char *group, char *error);
 extern BurrowKafkaConf *burrow_kafka_producer_conf_new(void);
 
@@ -176,8 +177,7 @@ extern BurrowKafkaClient *burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_typ
 											 char *error);
 
 /* client.c */
-extern BurrowKafkaClient *burrow_kafka_open(BurrowKafkaConf *conf, const char *group,
-											int wake_fd, char *error);
+extern BurrowKafkaClient *burrow_kafka_open(BurrowKafkaConf *conf, const char *group, int wake_fd, char *error);
 extern bool burrow_kafka_subscribe(BurrowKafkaClient *c, const char *topic, char *error);
 extern bool burrow_kafka_leave(BurrowKafkaClient *c, char *error);
 extern bool burrow_kafka_left(BurrowKafkaClient *c);
@@ -243,5 +243,4 @@ extern int64_t burrow_kafka_high_watermark(BurrowKafkaClient *c, const char *top
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
 extern BurrowKafkaList *burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic,
 													 int timeout_ms, char *error);
-
 #endif							/* BURROW_KAFKA_INTERNAL_H */

@@ -68,14 +68,12 @@ typedef struct BurrowKafkaFunctions
 	 * by _exit().
 	 */
 	BurrowKafkaClient *(*open) (BurrowKafkaConf *conf, const char *group, int wake_fd, char *error);
-
 	bool		(*subscribe) (BurrowKafkaClient *c, const char *topic, char *error);
 	/*
 	 * The next event of the main queue or of the log queue; never waits.  Keeps the membership
 	 * alive.  True if there was one.
 	 */
 	bool		(*poll) (BurrowKafkaClient *c, BurrowKafkaEvent *event);
-
 	/*
 	 * Split a partition's queue off the main queue, to be done before assign() is told of the
 	 * partition, and again at each assignment.  id: not 0; what is written to wake_fd.  The queue
@@ -138,7 +136,13 @@ typedef struct BurrowKafkaFunctions
 	 * offset. False: nothing answers at all.
 	 */
 	bool		(*list_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
-
+	/*
+	 * The same without waiting: the answer is ANSWERED, with the tag, about timeout_ms after the
+	 * one before at the latest.  list is the client's from here; destroy() waits for the question
+	 * that is under way.
+	 */
+	bool		(*ask_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, uint64_t tag,
+								char *error);
 	/*
 	 * Asked from the broker, waits up to timeout_ms; read_committed: end is the last stable
 	 * offset.
@@ -198,7 +202,6 @@ typedef struct BurrowKafkaFunctions
 	bool		(*close_begin) (BurrowKafkaClient *c, char *error);
 	bool		(*closed) (BurrowKafkaClient *c);
 	void		(*destroy) (BurrowKafkaClient *c);
-
 	/* Lists */
 	BurrowKafkaList *(*list_new) (int n);	/* zeroed items, offsets NONE; NULL: out of memory */
 	/* copies the strings; false: out of memory */
@@ -206,7 +209,6 @@ typedef struct BurrowKafkaFunctions
 							 int64_t offset, const char *metadata, size_t metadata_len);
 	void		(*list_free) (BurrowKafkaList *list);
 	void		(*free_text) (char *text);
-
 	/*
 	 * Leave the group for good, before close_begin(): a static member (group.instance.id) that
 	 * only closes stays in it, and its partitions with it, until session.timeout.ms has passed.
@@ -228,7 +230,6 @@ typedef struct BurrowKafkaFunctions
 	 * taken (the queue is full, out of memory), and has none.
 	 */
 	bool		(*produce) (BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
-
 	/*
 	 * Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For hints
 	 * only: properties that have no default may be missing.

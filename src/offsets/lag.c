@@ -13,8 +13,8 @@
  * The end of a partition is told when it is reached.  That of one that is behind, or
  * whose end somebody waits for, has to be asked for: of the last stable offset under
  * read_committed, and not by the client that fetches, whose questions wait behind
- * its fetches.  While there is an answer to wait for, all messages wait; so a partition
- * that is read to its end again in a moment is not asked for.
+ * its fetches.  Nothing waits for the answer; but a partition that is read to its end again in a moment
+ * is not asked for.
  */
 #include "postgres.h"
 
@@ -41,6 +41,10 @@
 /* Ask for all that were not since then. */
 static bool refresh;
 static TimestampTz refreshed_at;
+
+/* When they were asked for; and is that not answered yet? */
+static TimestampTz asked_at;
+static bool waiting;
 
 /* When to see next whose end is to be asked for. */
 static TimestampTz look_at;
@@ -101,15 +105,24 @@ wanted(const BurrowConsumer *c)
 }
 
 static void
-take_answer(const BurrowConsumer *c, const BurrowKafkaList *list)
+take_answer(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
+	const BurrowKafkaList *list = &event->list;
+
+	waiting = false;
+	if (event->error != 0)
+		ereport(DEBUG1,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg_internal("could not get the ends of partitions: %s", event->text)));
 	for (int i = 0; i < list->n; i++)
 	{
 		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
-		if (part == NULL || list->items[i].error != 0 || list->items[i].offset < 0)
+		/* it may have been given up, or have come anew, since it was asked for */
+		if (part == NULL || part->state != BURROW_PARTITION_ACTIVE ||
+			list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
-		burrow_end_answered(c, &part->end, list->items[i].offset);
+		burrow_end_answered(&part->end, list->items[i].offset, asked_at);
 		burrow_partition_publish(c, part);
 	}
 }
@@ -155,13 +168,12 @@ ask(const BurrowConsumer *c)
 	list = wanted(c);
 	if (list != NULL)
 	{
-		if (burrow_question_wait_offsets(c, list, text))
-			take_answer(c, list);
-		else
+		waiting = burrow_question_ask_offsets(c, list, take_answer, text) != 0;
+		asked_at = c->now;
+		if (!waiting)
 			ereport(DEBUG1,
-					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg_internal("could not get the ends of %d partitions: %s", list->n, text)));
-		c->kafka->list_free(list);
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg_internal("could not ask for the ends of partitions: %s", text)));
 		/* also if there was none: what does not answer now does not in a second */
 		look_at = c->now + END_STALE_US;
 	}
@@ -174,6 +186,9 @@ burrow_lag_refresh(const BurrowConsumer *c)
 		return 0;
 	if (refresh || c->now >= watermarks_at)
 		look_at_watermarks(c);
+	/* who wants them as of now has to have an answer to a question of now */
+	if (waiting)
+		return watermarks_at;
 	if (refresh || (!burrow_status_is_failing() && c->now >= look_at))
 		ask(c);
 	refresh = false;

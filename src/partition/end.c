@@ -26,12 +26,16 @@ burrow_end_set(BurrowPartitionEnd *end, int64 offset)
 	end->offset = offset;
 }
 
+/*
+ * The time of the answer is not that of the question: what came meanwhile is not in it.  The end may have
+ * been reached since, further on.
+ */
 void
-burrow_end_answered(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset)
+burrow_end_answered(BurrowPartitionEnd *end, int64 offset, TimestampTz asked_at)
 {
-	end->offset = offset;
-	/* not when the answer came: what came meanwhile is not in it */
-	end->asked_at = end->known_at = c->now;
+	end->offset = end->known_at > asked_at ? Max(end->offset, offset) : offset;
+	end->known_at = Max(end->known_at, asked_at);
+	end->asked_at = asked_at;
 }
 
 void

@@ -13,7 +13,7 @@ extern void burrow_end_init(BurrowPartitionEnd *end);
 /* What the broker says while the start is looked up. */
 extern void burrow_end_set(BurrowPartitionEnd *end, int64 offset);
 /* What it says to who wants to know it as of now. */
-extern void burrow_end_answered(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset);
+extern void burrow_end_answered(BurrowPartitionEnd *end, int64 offset, TimestampTz asked_at);
 /* Its queue tells that the end is there. */
 extern void burrow_end_reached(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset);
 /* A message was taken. */

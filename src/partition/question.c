@@ -54,6 +54,12 @@ wait_for(bool asked, BurrowQuestionAnswer answer)
 }
 
 uint64
+burrow_question_ask_offsets(const BurrowConsumer *c, BurrowKafkaList *list, BurrowQuestionAnswer answer, char *text)
+{
+	return wait_for(c->kafka->ask_offsets(c->metadata_client, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text), answer);
+}
+
+uint64
 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int n, BurrowQuestionAnswer answer,
 							  char *text)
 {

@@ -16,6 +16,9 @@ typedef void (*BurrowQuestionAnswer) (const BurrowConsumer *c, const BurrowKafka
  * and text (of BURROW_KAFKA_TEXT_MAX bytes) says why.
  */
 
+/* Offsets by time, of a list that is given away; kafka.h, list_offsets(). */
+extern uint64 burrow_question_ask_offsets(const BurrowConsumer *c, BurrowKafkaList *list,
+										  BurrowQuestionAnswer answer, char *text);
 /* The ids of topics; kafka.h, describe_topics(). */
 extern uint64 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int n,
 											BurrowQuestionAnswer answer, char *text);

@@ -79,6 +79,7 @@ static const struct
 	{"questions", test_questions},
 	{"peek", test_peek},
 	{"look", test_look},
+	{"ask", test_ask},
 	{"wake", test_wake},
 	{"backpressure", test_backpressure},
 	{"membership", test_membership},

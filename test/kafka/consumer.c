@@ -167,6 +167,14 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 					memcpy(c->fetched_metadata, item->metadata, item->metadata_len);
 			}
 			break;
+		case BURROW_KAFKA_ANSWERED:
+			c->answered++;
+			c->answered_tag = event->tag;
+			c->answered_n = event->list.n;
+			c->error = event->error;
+			snprintf(c->text, sizeof(c->text), "%s", event->text);
+			c->answered_offset = event->list.n > 0 ? event->list.items[0].offset : -1;
+			break;
 		case BURROW_KAFKA_DESCRIBED:
 			c->described++;
 			c->described_tag = event->tag;

@@ -53,6 +53,10 @@ typedef struct Consumer
 	uint64_t	described_tag;
 	int			described_n;
 	BurrowTopicId topic_id;		/* of the first */
+	int			answered;
+	uint64_t	answered_tag;
+	int			answered_n;
+	int64_t		answered_offset;
 	int			errors;
 	int			down;
 	int			refused;

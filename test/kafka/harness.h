@@ -63,6 +63,7 @@ extern void test_close(void);
 extern void test_questions(void);
 extern void test_peek(void);
 extern void test_look(void);
+extern void test_ask(void);
 
 /* queue_test.c */
 extern void test_wake(void);

@@ -176,3 +176,56 @@ test_look(void)
 	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "no more");
 	(void) close_consumer(c);
 }
+
+static BurrowKafkaList *
+one(const char *topic, int64_t offset)
+{
+	BurrowKafkaList *list = kafka->list_new(1);
+
+	(void) kafka->list_set(list, 0, topic, 0, offset, NULL, 0);
+	return list;
+}
+
+static bool
+ask(Consumer *c, int64_t offset, int timeout_ms, uint64_t tag)
+{
+	char		error[BURROW_KAFKA_TEXT_MAX];
+
+	return kafka->ask_offsets(c->client, one("ask", offset), timeout_ms, tag, error);
+}
+
+/* Nobody waits for an answer that is asked for: not when there is none, and not at the end. */
+void
+test_ask(void)
+{
+	Consumer   *c;
+	int64_t		begun;
+	int64_t		took;
+
+	create_topic("ask", 3);
+	produce("ask", 0, 0, 10);
+	c = open_consumer("ask", NULL, NULL);
+	check(ask(c, BURROW_KAFKA_LATEST, PATIENCE_MS, 11), "asked for an end");
+	check(pump(c, c->answered == 1) && c->error == 0 && c->answered_tag == 11 && c->answered_offset == 10,
+		  "answered, with the tag and the end");
+	check(ask(c, BURROW_KAFKA_LATEST, PATIENCE_MS, 12) && ask(c, BURROW_KAFKA_EARLIEST, PATIENCE_MS, 13), "two at once");
+	check(pump(c, c->answered == 2) && c->answered_tag == 12 && c->answered_offset == 10, "answered in their order");
+	check(pump(c, c->answered == 3) && c->answered_tag == 13 && c->answered_offset == 0, "and the second");
+
+	rd_kafka_mock_broker_set_down(cluster, 1);
+	check(pump(c, c->down > 0), "the broker is away: %s", c->text);
+	begun = now_ms();
+	check(ask(c, BURROW_KAFKA_LATEST, 2000, 14), "asked");
+	took = now_ms() - begun;
+	check(took < 500, "nobody waits, %d ms", (int) took);
+	check(pump(c, c->answered == 4) && c->error != 0 && c->answered_tag == 14, "no answer: %s", c->text);
+	took = now_ms() - begun;
+	check(took > 500 && took < 6000, "in its time, %d ms", (int) took);
+
+	/* closed with one under way, and one that waits for it */
+	(void) ask(c, BURROW_KAFKA_LATEST, 1000, 15);
+	(void) ask(c, BURROW_KAFKA_LATEST, PATIENCE_MS, 16);
+	took = close_consumer(c);
+	check(took < 8000, "closed in %d ms", (int) took);
+	rd_kafka_mock_broker_set_up(cluster, 1);
+}

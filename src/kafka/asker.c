@@ -1,0 +1,227 @@
+/*
+ * asker.c
+ *	  Questions that librdkafka answers to a caller who waits, asked without waiting.
+ *
+ * Offsets by time have no asynchronous form there before 2.3.  So a client that is asked for them has a
+ * thread which waits for the answers, one after another.
+ * They come back through poll(), as events; the pipe tells of them.
+ *
+ * The thread calls librdkafka, whose functions for questions may be called from any thread, and nothing
+ * else: what it works on is its own until it is answered.  It blocks all signals, so that PostgreSQL's
+ * handlers stay on the one thread that knows PostgreSQL.
+ *
+ * Runs in: the consumer.
+ * Owns: client->asker.
+ * Locking: asker->lock, for the two lists and closing; never held over a call of librdkafka's.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kafka/asker.h"
+#include "kafka/internal.h"
+
+typedef struct Question
+{
+	struct Question *next;
+	BurrowKafkaList *list;		/* what is asked, then the answer; NULL: there is none */
+	int			timeout_ms;
+	uint64_t	tag;
+	char		error[BURROW_KAFKA_TEXT_MAX];	/* why there is none */
+} Question;
+
+typedef struct Questions
+{
+	Question   *first;			/* oldest first */
+	Question  **tail;
+} Questions;
+
+struct Asker
+{
+	BurrowKafkaClient *client;
+	pthread_t	thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;		/* questions, or closing */
+	Questions	asked;
+	Questions	answered;
+	bool		closing;
+	Question   *told;			/* the event returned last points to its list */
+};
+
+static void
+add(Questions *questions, Question *q)
+{
+	q->next = NULL;
+	*questions->tail = q;
+	questions->tail = &q->next;
+}
+
+/* NULL: there is none. */
+static Question *
+take(Questions *questions)
+{
+	Question   *q = questions->first;
+
+	if (q == NULL)
+		return NULL;
+	questions->first = q->next;
+	if (q->next == NULL)
+		questions->tail = &questions->first;
+	return q;
+}
+
+static void
+question_free(Question *q)
+{
+	if (q == NULL)
+		return;
+	burrow_kafka_list_free(q->list);
+	free(q);
+}
+
+/* ---- the thread ---- */
+
+static void
+answer(BurrowKafkaClient *c, Question *q)
+{
+	if (burrow_kafka_list_offsets(c, q->list, q->timeout_ms, q->error))
+		return;
+	burrow_kafka_list_free(q->list);
+	q->list = NULL;
+}
+
+static void *
+asker_main(void *arg)
+{
+	Asker	   *a = arg;
+
+	pthread_mutex_lock(&a->lock);
+	while (!a->closing)
+	{
+		Question   *q = take(&a->asked);
+
+		if (q == NULL)
+		{
+			pthread_cond_wait(&a->more, &a->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&a->lock);
+		answer(a->client, q);
+		pthread_mutex_lock(&a->lock);
+		add(&a->answered, q);
+		burrow_kafka_wake(a->client, 0);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return NULL;
+}
+
+static int
+start_thread(Asker *a)
+{
+	sigset_t	all;
+	sigset_t	before;
+	int			error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&a->thread, NULL, asker_main, a);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+/* The client's; made at its first question.  NULL: out of memory, or there is no thread to be had. */
+static Asker *
+asker_of(BurrowKafkaClient *c)
+{
+	Asker	   *a;
+
+	if (c->asker != NULL)
+		return c->asker;
+	a = calloc(1, sizeof(Asker));
+	if (a == NULL)
+		return NULL;
+	a->client = c;
+	a->asked.tail = &a->asked.first;
+	a->answered.tail = &a->answered.first;
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->more, NULL);
+	if (start_thread(a) != 0)
+	{
+		pthread_cond_destroy(&a->more);
+		pthread_mutex_destroy(&a->lock);
+		free(a);
+		return NULL;
+	}
+	c->asker = a;
+	return a;
+}
+
+/* ---- the caller ---- */
+
+bool
+burrow_kafka_ask_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, uint64_t tag, char *error)
+{
+	Asker	   *a = asker_of(c);
+	Question   *q = a != NULL ? calloc(1, sizeof(Question)) : NULL;
+
+	if (q == NULL)
+	{
+		burrow_kafka_list_free(list);
+		return burrow_kafka_no_memory(error);
+	}
+	q->list = list;
+	q->timeout_ms = timeout_ms;
+	q->tag = tag;
+	pthread_mutex_lock(&a->lock);
+	add(&a->asked, q);
+	pthread_cond_signal(&a->more);
+	pthread_mutex_unlock(&a->lock);
+	return true;
+}
+
+bool
+burrow_kafka_next_answer(BurrowKafkaClient *c, BurrowKafkaEvent *event)
+{
+	Asker	   *a = c->asker;
+
+	if (a == NULL)
+		return false;
+	question_free(a->told);
+	pthread_mutex_lock(&a->lock);
+	a->told = take(&a->answered);
+	pthread_mutex_unlock(&a->lock);
+	if (a->told == NULL)
+		return false;
+	event->type = BURROW_KAFKA_ANSWERED;
+	event->tag = a->told->tag;
+	if (a->told->list != NULL)
+		event->list = *a->told->list;
+	else
+		burrow_kafka_fill_error(c, event, RD_KAFKA_RESP_ERR__FAIL, a->told->error);
+	return true;
+}
+
+/* Its time-out bounds the wait; what was not answered is dropped. */
+void
+burrow_kafka_stop_asking(BurrowKafkaClient *c)
+{
+	Asker	   *a = c->asker;
+	Question   *q;
+
+	if (a == NULL)
+		return;
+	pthread_mutex_lock(&a->lock);
+	a->closing = true;
+	pthread_cond_signal(&a->more);
+	pthread_mutex_unlock(&a->lock);
+	pthread_join(a->thread, NULL);
+	while ((q = take(&a->asked)) != NULL || (q = take(&a->answered)) != NULL)
+		question_free(q);
+	question_free(a->told);
+	pthread_cond_destroy(&a->more);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+	c->asker = NULL;
+}
