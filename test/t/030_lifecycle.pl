@@ -205,7 +205,7 @@ works($node, 'one', 'after crashes in a row');
 
 $node->sql('CREATE OR REPLACE FUNCTION slow(value jsonb) RETURNS void LANGUAGE sql AS $$ SELECT pg_sleep(0.5) $$');
 $node->sql("SELECT burrow.alter('two', handler => 'slow')");
-$kafka->produce('two', map { { key => "k$_", value => '{}' } } 1 .. 8);
+$kafka->produce('two', map { { key => "k$_", value => '{}' } } 1 .. 32);
 $node->wait_for('work', "SELECT count(*) > 0 FROM burrow.workers WHERE state = 'running'");
 $position = $node->log_position;
 $node->sql('BEGIN; DROP EXTENSION burrow; ROLLBACK');
