@@ -87,6 +87,41 @@ wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
 		!burrow_partition_has_straggler(part);
 }
 
+/*
+ * A question to the group's coordinator may never be answered: librdkafka goes on with one that waits for the
+ * coordinator only when a connection comes or goes, so it stands still for good when the coordinator could not
+ * be found and all connections are well.  A new question is looked at by itself.  The older one stays where
+ * it is (see fetch_committed() in kafka/kafka.h), so it is asked less and less often; its answer counts no more.
+ */
+#define PATIENCE_US			INT64CONST(10000000)
+#define PATIENCE_MAX_US		INT64CONST(300000000)
+
+static int64 patience_us = PATIENCE_US;
+
+static void
+give_up_questions(const BurrowConsumer *c)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (!burrow_lookup_is_due(c, part, BURROW_STEP_ASKED))
+			continue;
+		set_back(part, BURROW_STEP_ASK, 0);
+		any = true;
+	}
+	if (!any)
+		return;
+	ereport(LOG,
+			(errmsg("subscription \"%s\": Kafka has not answered for %d s what the consumer group has committed",
+					c->sub->name, (int) (patience_us / 1000000)),
+			 errdetail("It is asked again.")));
+	patience_us = Min(patience_us * 2, PATIENCE_MAX_US);
+}
+
 static void
 ask(const BurrowConsumer *c)
 {
@@ -101,7 +136,7 @@ ask(const BurrowConsumer *c)
 	{
 		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
-		part->start.step = BURROW_STEP_ASKED;
+		set_back(part, BURROW_STEP_ASKED, c->now + patience_us);
 		part->start.asked_tag = tag;
 	}
 	c->kafka->list_free(list);
@@ -223,6 +258,7 @@ fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	const char **errors;
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
+	patience_us = PATIENCE_US;
 	if (event->error != 0)
 	{
 		if (ask_again(c, event->tag))
@@ -501,6 +537,7 @@ burrow_start_advance(const BurrowConsumer *c)
 	dlist_iter	iter;
 
 	burrow_topic_watch_identify(c);
+	give_up_questions(c);
 	ask(c);
 	look_up(c);
 	check(c);
