@@ -11,6 +11,7 @@
  *
  * Runs in: backends that check properties.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ typedef struct Check
 	const char *name;			/* the property of which it is said */
 	char	   *error;
 	char	   *warning;
+	const char *warned;			/* the property that the warning is about */
 }			Check;
 
 static bool
@@ -42,6 +44,21 @@ refuse(const Check * check, const char *reason)
 {
 	snprintf(check->error, BURROW_KAFKA_TEXT_MAX, "%s", reason);
 	return false;
+}
+
+/* The first stays: one that is said later may follow from it. */
+static void
+__attribute__((format(printf, 2, 3)))
+warn(Check * check, const char *format,...)
+{
+	va_list		arguments;
+
+	if (check->warning[0] != '\0')
+		return;
+	check->warned = check->name;
+	va_start(arguments, format);
+	vsnprintf(check->warning, BURROW_KAFKA_TEXT_MAX, format, arguments);
+	va_end(arguments);
 }
 
 /* The value, as it is; NULL: it has none, or out of memory.  The caller's to give to forget(). */
@@ -156,7 +173,7 @@ print_time(const ASN1_TIME * time, char *text, size_t room)
 }
 
 static void
-warn_invalid(const Check * check, STACK_OF(X509) * all, int i)
+warn_invalid(Check * check, STACK_OF(X509) * all, int i)
 {
 	const		X509 *certificate = sk_X509_value(all, i);
 	bool		over = is_over(certificate);
@@ -166,13 +183,15 @@ warn_invalid(const Check * check, STACK_OF(X509) * all, int i)
 	print_time(over ? X509_get0_notAfter(certificate) : X509_get0_notBefore(certificate), when, sizeof(when));
 	if (sk_X509_num(all) > 1)
 		snprintf(which, sizeof(which), "certificate %d in it", i + 1);
-	snprintf(check->warning, BURROW_KAFKA_TEXT_MAX, over ? "%s has expired: it was valid until %s" :
-			 "%s is not valid yet: it will be from %s", which, when);
+	if (over)
+		warn(check, "%s has expired: it was valid until %s", which, when);
+	else
+		warn(check, "%s is not valid yet: it will be from %s", which, when);
 }
 
 /* Of authorities one that is valid is enough: a bundle may well have some that are not. */
 static bool
-check_authorities(const Check * check, const char *text)
+check_authorities(Check * check, const char *text)
 {
 	STACK_OF(X509) * all = read_certificates(check, text);
 	int			invalid = 0;
@@ -239,7 +258,7 @@ is_of_later(STACK_OF(X509) * chain, EVP_PKEY * key)
 }
 
 static bool
-check_chain(const Check * check, STACK_OF(X509) * chain, EVP_PKEY * key)
+check_chain(Check * check, STACK_OF(X509) * chain, EVP_PKEY * key)
 {
 	bool		fits = key == NULL || X509_check_private_key(sk_X509_value(chain, 0), key) == 1;
 	int			invalid = find_invalid(chain);
@@ -253,8 +272,8 @@ check_chain(const Check * check, STACK_OF(X509) * chain, EVP_PKEY * key)
 	if (invalid >= 0)
 		warn_invalid(check, chain, invalid);
 	else if (sk_X509_num(chain) > 1 && rd_kafka_version() < VERSION_SENDS_CHAIN)
-		snprintf(check->warning, BURROW_KAFKA_TEXT_MAX,
-				 "librdkafka %s shows brokers the first certificate alone: they must know its issuer themselves", rd_kafka_version_str());
+		warn(check, "librdkafka %s shows brokers the first certificate alone: they must know its issuer themselves",
+			 rd_kafka_version_str());
 	return true;
 }
 
@@ -315,6 +334,6 @@ burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char
 	fine = fine && check_client(&check, certificate, key);
 	forget(certificate);
 	forget(key);
-	*name = check.name;
+	*name = fine && check.warned != NULL ? check.warned : check.name;
 	return fine;
 }

@@ -103,5 +103,11 @@ said('one that has a stranger in it', 'ERROR:  invalid value for option "ssl_cer
 like(mapping(ssl_certificate_pem => $below->{certificate} . $issuers, ssl_key_pem => $below->{key}),
 	qr/^(|WARNING:  option "ssl_certificate_pem": librdkafka \S+ shows brokers the first certificate alone: they must know its issuer themselves)$/,
 	'a chain in the right order, of which old versions show the first');
+
+# A subscription's server and credentials are checked together: what is said names the option that it is about.
+$node->psql('postgres', "CREATE SERVER stale FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'SSL', ssl_ca_pem '$expired->{certificate}')");
+$node->sql("CREATE USER MAPPING FOR PUBLIC SERVER stale OPTIONS (ssl_certificate_pem '$stranger->{certificate}', ssl_key_pem '$stranger->{key}')");
+my (undef, undef, $together) = $node->psql('postgres', q{BEGIN; SELECT burrow.subscribe('plain', 'h', subscription => 'stale', server => 'stale'); ROLLBACK});
+like($together, qr/WARNING:  option "ssl_ca_pem": the certificate has expired/, 'with a client\'s certificate that is fine, the authority\'s is named');
 $node->stop;
 done_testing();
