@@ -122,6 +122,40 @@ SELECT mapping_refused($$ssl_key_pem E'-----BEGIN CERTIFICATE-----\nAAAA\n-----E
 SELECT mapping_refused($$ssl_key_pem E'-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n'$$);
 SELECT mapping_refused($$password_required 'perhaps'$$);
 
+-- Keys whose text asks for more work than a backend may do, in each of the ways to ask for it; none of them is a key.
+CREATE FUNCTION der(tag text, VARIADIC contents text[]) RETURNS text LANGUAGE sql AS $$
+  SELECT tag || CASE WHEN n < 128 THEN '' ELSE '81' END || lpad(to_hex(n), 2, '0') || c
+  FROM array_to_string(contents, '') AS c, LATERAL (SELECT length(c) / 2) AS l (n);
+$$;
+CREATE FUNCTION sealed(VARIADIC way text[]) RETURNS text LANGUAGE sql AS $$
+  SELECT E'-----BEGIN ENCRYPTED PRIVATE KEY-----\n' ||
+    encode(decode(der('30', der('30', VARIADIC way), der('04', repeat('00', 32))), 'hex'), 'base64') || E'\n-----END ENCRYPTED PRIVATE KEY-----\n';
+$$;
+CREATE FUNCTION pbes2(kdf text, VARIADIC parameters text[]) RETURNS text LANGUAGE sql AS $$
+  SELECT sealed('06092a864886f70d01050d', der('30', der('30', kdf, der('30', VARIADIC parameters)),
+    der('30', '060960864801650304012a', der('04', repeat('00', 16)))));
+$$;
+CREATE FUNCTION pbkdf2(iterations text) RETURNS text LANGUAGE sql AS $$
+  SELECT pbes2('06092a864886f70d01050c', der('04', repeat('00', 8)), der('02', iterations), '300c06082a864886f70d02090500');
+$$;
+CREATE FUNCTION key_refused(key text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT mapping_refused(format('ssl_key_pem %L, ssl_key_password ''x''', key));
+$$;
+SELECT key_refused(pbkdf2('2000'));
+SELECT key_refused(pbkdf2('00989681'));
+SELECT key_refused(replace(pbkdf2('00989681'), 'ENCRYPTED ', ''));
+-- together
+SELECT key_refused(pbkdf2('5b8d80') || pbkdf2('5b8d80'));
+SELECT key_refused(pbes2('06092a864886f70d01050d', '0500'));
+-- scrypt, 2^20 x 8 x 2
+SELECT key_refused(pbes2('06092b06010401da47040b', der('04', repeat('00', 8)), '0203100000', '020108', '020102'));
+-- PKCS #12
+SELECT key_refused(sealed('060a2a864886f70d010c0103', der('30', der('04', repeat('00', 8)), '020401000000')));
+-- what was looked at is all that there is
+SELECT key_refused(E'-----BEGIN PRIVATE KEY-----\n=\n-----END PRIVATE KEY-----\n' || pbkdf2('00989681'));
+SELECT key_refused(repeat('x', 1024 * 1024 + 1));
+SELECT server_refused(format('ssl_ca_pem %L', repeat('x', 1024 * 1024 + 1)));
+
 -- What lowers the security is a superuser's, and is said.
 CREATE SERVER careless FOREIGN DATA WRAPPER burrow
   OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'SSL', ssl_endpoint_identification_algorithm 'none', enable_ssl_certificate_verification 'false');

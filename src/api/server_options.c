@@ -223,12 +223,13 @@ check_pem(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf)
 	char		reason[BURROW_KAFKA_TEXT_MAX];
 	char		warning[BURROW_KAFKA_TEXT_MAX];
 	const char *name;
+	const char *hint;
 
-	if (!kafka->conf_check_pem(conf, &name, reason, warning))
+	if (!kafka->conf_check_pem(conf, &name, reason, &hint, warning))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": %s", burrow_server_option_of(name), reason),
-				 errhint("%s", pem_hint(name))));
+				 errhint("%s", hint != NULL ? hint : pem_hint(name))));
 	if (warning[0] != '\0')
 		ereport(WARNING,
 				(errmsg("option \"%s\": %s", burrow_server_option_of(name), warning)));

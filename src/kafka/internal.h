@@ -140,7 +140,8 @@ extern const char *burrow_kafka_property_name(int i);
 extern bool burrow_kafka_conf_check(const BurrowKafkaConf *conf, char *error);
 
 /* pem.c */
-extern bool burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error, char *warning);
+extern bool burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error,
+										const char **hint, char *warning);
 
 /* text.c */
 extern void burrow_kafka_free_text(char *text);

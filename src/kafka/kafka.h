@@ -239,8 +239,8 @@ typedef struct BurrowKafkaFunctions
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
 	const BurrowKafkaVisitFunctions *visit;
-	/* Are certificates and keys given as text what they should be?  *name is to blame. */
-	bool		(*conf_check_pem) (const BurrowKafkaConf *conf, const char **name, char *error, char *warning);
+	/* Are certificates and keys what they should be?  *name is to blame; *hint may be NULL. */
+	bool		(*conf_check_pem) (const BurrowKafkaConf *conf, const char **name, char *error, const char **hint, char *warning);
 } BurrowKafkaFunctions;
 
 /* The one function that burrow_kafka exports. */

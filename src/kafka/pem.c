@@ -29,12 +29,25 @@
 /* More than a bundle of all the world's authorities has. */
 #define CERTIFICATES_MAX	4096
 
+/* A text: a bundle of all the world's authorities has a quarter of it. */
+#define TEXT_MAX		((size_t) 1024 * 1024)
+
+/*
+ * Steps of work, iterations mostly, that all encrypted keys of a text may ask for together: seconds, a
+ * quarter of a minute on a busy machine, in which the backend cannot be cancelled.  The tools' own choices are from 2,048 to a few hundred thousand.
+ */
+#define WORK_MAX		10000000
+#define NUMBER_TEXT(number)	NUMBER_TEXT_OF(number)
+#define NUMBER_TEXT_OF(number)	#number
+
 /* What is checked, and where the reasons go. */
 typedef struct Check
 {
 	const BurrowKafkaConf *conf;
 	const char *name;			/* the property of which it is said */
 	char	   *error;
+	const char *hint;			/* what else than usual could be done about the error; NULL:
+								 * nothing */
 	char	   *warning;
 	const char *warned;			/* the property that the warning is about */
 }			Check;
@@ -206,20 +219,138 @@ check_authorities(Check * check, const char *text)
 	return true;
 }
 
+/* ---- what it takes to open a key ---- */
+
+/* A count out of a key; INT64_MAX: none that somebody means. */
+static int64_t
+count_of(const ASN1_INTEGER * number)
+{
+	int64_t		count;
+
+	return number != NULL && ASN1_INTEGER_get_int64(&count, number) == 1 && count > 0 ? count : INT64_MAX;
+}
+
+/* a * b, or INT64_MAX */
+static int64_t
+times(int64_t a, int64_t b)
+{
+	return a > INT64_MAX / b ? INT64_MAX : a * b;
+}
+
+/* Of PBES2: what makes the cipher's key of the passphrase; -1: it is not known. */
+static int64_t
+work_of_pbes2(const ASN1_TYPE * parameter)
+{
+	PBE2PARAM  *both = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), parameter);
+	int64_t		work = -1;
+
+	if (both != NULL && OBJ_obj2nid(both->keyfunc->algorithm) == NID_id_pbkdf2)
+	{
+		PBKDF2PARAM *kdf = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), both->keyfunc->parameter);
+
+		work = kdf != NULL ? count_of(kdf->iter) : -1;
+		PBKDF2PARAM_free(kdf);
+	}
+#ifndef OPENSSL_NO_SCRYPT
+	else if (both != NULL && OBJ_obj2nid(both->keyfunc->algorithm) == NID_id_scrypt)
+	{
+		SCRYPT_PARAMS *kdf = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), both->keyfunc->parameter);
+
+		if (kdf != NULL)
+			work = times(times(count_of(kdf->costParameter), count_of(kdf->blockSize)), count_of(kdf->parallelizationParameter));
+		SCRYPT_PARAMS_free(kdf);
+	}
+#endif
+	PBE2PARAM_free(both);
+	return work;
+}
+
+/* Steps of work to decrypt it; 0: it is no encrypted key; -1: the way is not known. */
+static int64_t
+work_of(const unsigned char *der, long len)
+{
+	X509_SIG   *sealed = d2i_X509_SIG(NULL, &der, len);
+	const		X509_ALGOR *way;
+	PBEPARAM   *older;
+	int64_t		work = -1;
+
+	if (sealed == NULL)
+		return 0;
+	X509_SIG_get0(sealed, &way, NULL);
+	if (OBJ_obj2nid(way->algorithm) == NID_pbes2)
+		work = work_of_pbes2(way->parameter);
+	else if ((older = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), way->parameter)) != NULL)
+	{
+		work = count_of(older->iter);
+		PBEPARAM_free(older);
+	}
+	X509_SIG_free(sealed);
+	return work;
+}
+
+/*
+ * May it be given to OpenSSL, which does as many steps as the text says?  Whatever a block calls itself, because
+ * OpenSSL goes by what it holds, too; and opened, if it is encrypted as a whole in the old way, which
+ * takes one step and may have the other within.
+ */
+static bool
+check_work(Check * check, const char *text, char *passphrase)
+{
+	BIO		   *bio = BIO_new_mem_buf(text, -1);
+	int64_t		total = 0;
+	bool		known = true;
+	bool		ended;
+	char	   *label;
+	char	   *header;
+	unsigned char *der;
+	long		len;
+
+	ERR_clear_error();
+	while (bio != NULL && known && total <= WORK_MAX && PEM_read_bio(bio, &label, &header, &der, &len) == 1)
+	{
+		EVP_CIPHER_INFO cipher;
+		int64_t		work = 0;
+
+		if (PEM_get_EVP_CIPHER_INFO(header, &cipher) == 1 && PEM_do_header(&cipher, der, &len, give_passphrase, passphrase) == 1)
+			work = work_of(der, len);
+		known = work >= 0;
+		total = work > WORK_MAX ? work : total + work;
+		OPENSSL_free(label);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(der, (size_t) len);
+		ERR_clear_error();
+	}
+	ended = bio != NULL && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(bio);
+	if (!known)
+		return refuse(check, "the key is encrypted in a way that is not known");
+	if (total > WORK_MAX)
+	{
+		check->hint = "Encrypt the key with fewer iterations: \"openssl pkcs8 -topk8\" has the option -iter.";
+		return refuse(check, "opening the key takes too much work: at most " NUMBER_TEXT(WORK_MAX) " iterations are allowed");
+	}
+	/* behind it could be what was not looked at */
+	return ended || refuse(check, "the private key is damaged");
+}
+
 /* ---- a client's certificate and its key ---- */
 
 /* NULL: the reason was told. */
 static EVP_PKEY *
-read_key(const Check * check, const char *text)
+read_key(Check * check, const char *text)
 {
 	char	   *passphrase = value_of(check->conf, "ssl.key.password");
 	BIO		   *bio = BIO_new_mem_buf(text, -1);
-	EVP_PKEY   *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, passphrase);
+	EVP_PKEY   *key = NULL;
 	bool		is_encrypted = strstr(text, "ENCRYPTED") != NULL;
+	bool		fine = check_work(check, text, passphrase);
 
+	if (fine && bio != NULL)
+		key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, passphrase);
 	BIO_free(bio);
 	ERR_clear_error();
-	if (key == NULL)
+	if (fine && key == NULL)
 	{
 		if (strstr(text, "-----BEGIN ") == NULL)
 			(void) refuse(check, "it is not in PEM format: there is no line \"-----BEGIN ...-----\"");
@@ -311,8 +442,15 @@ check_client(Check * check, const char *certificate, const char *key_text)
 
 /* ---- all that a configuration has ---- */
 
+static bool
+check_length(Check * check, const char *name, const char *text)
+{
+	check->name = name;
+	return text == NULL || strlen(text) <= TEXT_MAX || refuse(check, "it is longer than 1 MB");
+}
+
 bool
-burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error, char *warning)
+burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char *error, const char **hint, char *warning)
 {
 	static const char *const authorities[] = {"ssl.ca.pem", "https.ca.pem"};
 	Check		check = {.conf = conf, .error = error, .warning = warning};
@@ -327,13 +465,14 @@ burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char
 
 		if (text == NULL)
 			continue;
-		check.name = authorities[i];
-		fine = check_authorities(&check, text);
+		fine = check_length(&check, authorities[i], text) && check_authorities(&check, text);
 		forget(text);
 	}
-	fine = fine && check_client(&check, certificate, key);
+	fine = fine && check_length(&check, "ssl.certificate.pem", certificate) && check_length(&check, "ssl.key.pem", key) &&
+		check_client(&check, certificate, key);
 	forget(certificate);
 	forget(key);
+	*hint = check.hint;
 	*name = fine && check.warned != NULL ? check.warned : check.name;
 	return fine;
 }
