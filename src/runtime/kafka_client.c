@@ -25,6 +25,9 @@
 /* One queued message for so many bytes of queue_memory. */
 #define QUEUED_MESSAGE_BYTES	128
 
+/* What a client that asks has in the queues of all partitions that it reads at a time, in kB. */
+#define READ_KB				16384
+
 /* So much of a subscription's name is in group.instance.id; Kafka takes 249 bytes. */
 #define INSTANCE_NAME_BYTES	100
 
@@ -199,7 +202,10 @@ limit_queues(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, B
 	limit_queue(kafka, sub, conf, "queued.min.messages", Min(Max(bytes / QUEUED_MESSAGE_BYTES, 500), 10000000));
 }
 
-/* For a client that asks, and reads so many messages of a partition. */
+/*
+ * For a client that asks, and reads so many messages of a partition.  burrow.peek() reads no more partitions at a
+ * time than it wants messages, so what librdkafka fetches ahead of all of them is bounded, too.
+ */
 static void
 limit_reads(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, BurrowKafkaConf *conf, int messages)
 {
@@ -214,7 +220,8 @@ limit_reads(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub, Bu
 	set_property(kafka, sub, conf, "reconnect.backoff.max.ms", "1000");
 	set_property(kafka, sub, conf, "max.partition.fetch.bytes", "65536");
 	set_property(kafka, sub, conf, "queued.min.messages", psprintf("%d", messages + 9));
-	set_property(kafka, sub, conf, "queued.max.messages.kbytes", "1024");
+	set_property(kafka, sub, conf, "queued.max.messages.kbytes",
+				 psprintf("%d", Min(1024, Max(64, READ_KB / Max(messages, 1)))));
 }
 
 /* partitions: to divide queue_memory by; 0: this client is a metadata client, to read so many messages,
