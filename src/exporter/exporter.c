@@ -41,6 +41,7 @@
 #include "shmem/registry.h"
 
 #define RETRY_MS		5000
+#define RETRY_NAME_MS	60000	/* while the resolver is asked, nobody is answered */
 #define TIMEOUT_S		10
 #define ANSWER_WITHIN_S	30
 #define MAX_CONNECTIONS	64		/* of one socket */
@@ -136,9 +137,9 @@ close_place(Place * place)
 	wait_set = NULL;
 }
 
-/* NULL: it is open; otherwise why not. */
+/* NULL: it is open; otherwise why not, and *retry_ms may become more. */
 static const char *
-try_place(Place * place)
+try_place(Place * place, int *retry_ms)
 {
 	BurrowHttpConf conf = {
 		.max_connections = MAX_CONNECTIONS,
@@ -154,6 +155,8 @@ try_place(Place * place)
 	const char *why = NULL;
 	int			n = burrow_listener_open(&place->address, sockets, &why);
 
+	if (n < 0)
+		*retry_ms = RETRY_NAME_MS;
 	for (int i = 0; i < n; i++)
 	{
 		conf.socket = sockets[i];
@@ -175,7 +178,8 @@ try_place(Place * place)
 static void
 open_place(Place * place)
 {
-	const char *why = try_place(place);
+	int			retry_ms = RETRY_MS;
+	const char *why = try_place(place, &retry_ms);
 
 	if (why == NULL)
 	{
@@ -186,12 +190,12 @@ open_place(Place * place)
 		ereport(LOG, (errmsg("burrow exporter listens on %s", place_name(&place->address))));
 		return;
 	}
-	place->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+	place->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), retry_ms);
 	if (!place->told)
 		ereport(WARNING,
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 				 errmsg("could not listen on %s for metrics: %s", place_name(&place->address), why),
-				 errdetail("It is tried again every %d s.", RETRY_MS / 1000)));
+				 errdetail("It is tried again every %d s.", retry_ms / 1000)));
 	place->told = true;
 }
 

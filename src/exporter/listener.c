@@ -3,7 +3,8 @@
  *	  Sockets to listen on.
  *
  * Runs in: the exporter.  A name is looked up when the address is opened, which may take as long as
- * the system's resolver does; nobody else waits for it.
+ * the system's resolver does, and until then the exporter answers nobody, at no address: so a name that is not
+ * found is looked up more rarely than a port in use is tried.  Numeric addresses need no resolver.
  */
 #include "postgres.h"
 
@@ -56,7 +57,8 @@ remove_stale(const struct sockaddr_un *address)
 
 	if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
 		return;
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	/* one whose server does not accept for now is EAGAIN: it is alive, and nobody waits for it */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
 	if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) != 0 && errno == ECONNREFUSED)
@@ -89,7 +91,7 @@ burrow_listener_open(const BurrowListenAddress *address, int *sockets, const cha
 	if (error != 0)
 	{
 		*why = pstrdup(gai_strerror(error));
-		return 0;
+		return -1;
 	}
 	for (struct addrinfo *a = found; a != NULL && n < BURROW_LISTENER_SOCKETS; a = a->ai_next)
 	{

@@ -12,7 +12,7 @@
 
 /*
  * Opens what can be opened; returns the number of sockets, which do not block and are not inherited.  0: none, and
- * why, in the current memory context.
+ * why, in the current memory context; -1: nor any address, because the resolver does not know the name.
  */
 extern int	burrow_listener_open(const BurrowListenAddress *address, int *sockets, const char **why);
 

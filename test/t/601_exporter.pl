@@ -4,6 +4,7 @@ use BurrowTest;
 use BurrowTest::Metrics;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
+use Socket qw(PF_UNIX SOCK_STREAM pack_sockaddr_un);
 use IO::Select;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
@@ -163,6 +164,26 @@ wait_until('the other port', sub { my $socket = connection($second); $socket && 
 is(connection($port), undef, 'the first is closed');
 $port = $second;
 wait_until('the socket', sub { my $socket = IO::Socket::UNIX->new(Peer => $path); $socket && status_of('GET', '/metrics', '', $socket) eq '200' });
+
+# somebody else's socket, of a server that lives and does not accept: the exporter does not wait for it
+my $busy = PostgreSQL::Test::Utils::tempdir_short() . '/busy';
+my $deaf = IO::Socket::UNIX->new(Local => $busy, Listen => 1) or die "cannot listen: $!";
+my @waiting;
+my $full = 0;
+until ($full)
+{
+	socket(my $socket, PF_UNIX, SOCK_STREAM, 0) or die "no socket: $!";
+	IO::Handle::blocking($socket, 0);
+	$full = !connect($socket, pack_sockaddr_un($busy));
+	push @waiting, $socket;
+}
+my $before_busy = $node->log_position;
+set(metrics_listen => "$busy, 127.0.0.1:$second, $path");
+$node->wait_for_log_line(qr/could not listen on .*busy.* for metrics: Address already in use/, $before_busy);
+wait_until('the other addresses to answer', sub { status_of('GET', '/metrics') eq '200' });
+ok(-S $busy, 'and its file is still there');
+set(metrics_listen => "127.0.0.1:$second, $path");
+close $_ foreach @waiting, $deaf;
 like($node->sql_error(q{ALTER SYSTEM SET burrow.metrics_listen = 'localhost:99999'}), qr/22023: invalid value for parameter "burrow\.metrics_listen"/, 'what is no address is refused');
 
 my $token_file = PostgreSQL::Test::Utils::tempdir() . '/token';
