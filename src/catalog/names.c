@@ -19,6 +19,9 @@
 
 #define TOPIC_CHARACTERS	NAME_CHARACTERS "."
 
+/* Of a name that no topic can have, in bytes. */
+#define SHOWN_MAX			64
+
 /* Of the hash that a group ends in which was cut. */
 #define HASH_BYTES			16
 
@@ -43,11 +46,7 @@ all_graphic(const char *name)
 bool
 burrow_name_is_topic(const char *name)
 {
-	size_t		length = strlen(name);
-
-	return length >= 1 && length <= BURROW_TOPIC_MAX &&
-		strspn(name, TOPIC_CHARACTERS) == length &&
-		strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+	return burrow_topic_pattern_is_topic(name);
 }
 
 /* Of text, in which the expression begins at byte offset; for a detail. */
@@ -140,6 +139,18 @@ append_escaped(StringInfo group, const char *name, const char *plain)
 		else
 			appendStringInfo(group, "%%%02X", *p);
 	}
+}
+
+char *
+burrow_name_shown(const char *topic)
+{
+	StringInfoData shown;
+	const char *cut = strlen(topic) > SHOWN_MAX ? "..." : "";
+
+	initStringInfo(&shown);
+	append_escaped(&shown, pnstrdup(topic, SHOWN_MAX), TOPIC_CHARACTERS);
+	appendStringInfoString(&shown, cut);
+	return shown.data;
 }
 
 /* The end of a group that is cut: what no group that is not cut has. */

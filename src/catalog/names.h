@@ -13,6 +13,9 @@
 /* The name of one topic? */
 extern bool burrow_name_is_topic(const char *name);
 
+/* One that is not, for an error: its beginning, with %XX for what no topic has.  Palloc'd. */
+extern char *burrow_name_shown(const char *topic);
+
 #define BURROW_PATTERN_ALLOWED \
 	"Regular expressions are made of characters, \".\", brackets, \"^\", \"$\", \"|\", groups up to 5 within each other, and \"*\", \"+\" and \"?\" behind what has none of them in it."
 

@@ -34,6 +34,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "catalog/names.h"
 #include "consumer/assignment.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/redelivery.h"
@@ -329,9 +330,23 @@ drop_older(const BurrowConsumer *c)
 	}
 }
 
+/* Names of topics go everywhere from here, and who assigns is another member of the group, or calls itself a broker. */
+static void
+check_topics(const BurrowConsumer *c, const BurrowKafkaList *list)
+{
+	for (int i = 0; i < list->n; i++)
+		if (!burrow_name_is_topic(list->items[i].topic))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("subscription \"%s\" is assigned a topic that cannot be: \"%s\"", c->sub->name,
+							burrow_name_shown(list->items[i].topic)),
+					 errdetail("Kafka has " BURROW_TOPIC_ALLOWED ".")));
+}
+
 void
 burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
+	check_topics(c, list);
 	BURROW_COUNT(c->slot, rebalances, 1);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));

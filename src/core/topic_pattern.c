@@ -485,6 +485,16 @@ takes(const Program *program, const Instruction *instruction, int c)
 }
 
 bool
+burrow_topic_pattern_is_topic(const char *name)
+{
+	size_t		length = strnlen(name, BURROW_TOPIC_PATTERN_MAX + 1);
+
+	return length >= 1 && length <= BURROW_TOPIC_PATTERN_MAX &&
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length &&
+		strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+bool
 burrow_topic_pattern_matches(const char *pattern, size_t len, const char *name)
 {
 	Program		program;

@@ -1,6 +1,7 @@
 /*
  * topic_pattern.h
- *	  The regular expressions that may choose topics: a subset that is safe to compile and match.
+ *	  What a topic may be called, and the regular expressions that may choose topics: a subset that is
+ *	  safe to compile and match.
  *
  * librdkafka gives such an expression to the C library's regcomp() and regexec(), inside the
  * server, where deep nesting overflows the stack, repeated repetition takes gigabytes and a
@@ -33,6 +34,12 @@
 
 #define BURROW_TOPIC_PATTERN_MAX	249 /* bytes */
 #define BURROW_TOPIC_PATTERN_DEPTH	5
+
+/*
+ * May a topic be called so?  Brokers make no others, but what calls itself a broker may say anything, and these
+ * names go into texts, labels and arrays of a fixed length.
+ */
+extern bool burrow_topic_pattern_is_topic(const char *name);
 
 /*
  * What keeps the first len bytes of the text from being such an expression, as a phrase in

@@ -342,9 +342,12 @@ typedef struct Pattern
 	LeftOut		left_out;
 } Pattern;
 
+/* Not what no topic can be called, whoever says so. */
 static bool
 is_wanted(const rd_kafka_metadata_topic_t *topic, const Pattern *pattern)
 {
+	if (!burrow_topic_pattern_is_topic(topic->topic))
+		return false;
 	return pattern->text == NULL || (burrow_topic_pattern_matches(pattern->text, strlen(pattern->text), topic->topic) &&
 									 !burrow_kafka_left_out_has(&pattern->left_out, topic->topic));
 }

@@ -421,15 +421,17 @@ put_partition_gauges(Writer *w)
 		put_family(w, partition_gauges[i].name, "", partition_gauges[i].unit, "gauge", partition_gauges[i].help);
 		for (const Part *p = snapshot->partitions; p < snapshot->partitions + snapshot->npartitions; p++)
 		{
-			char		labels[BURROW_TOPIC_MAX + 64];
+			StringInfoData labels;
 			int64		value = partition_gauges[i].value(p);
 
 			if (!w->shown[p->subscription] || value < 0)
 				continue;
-			/* Kafka allows nothing in a topic's name that would have to be escaped */
-			snprintf(labels, sizeof(labels), "topic=\"%s\",partition=\"%d\"", p->topic, p->partition);
-			put_series(w, partition_gauges[i].name, "", &snapshot->subscriptions[p->subscription], labels);
+			initStringInfo(&labels);
+			put_label(&labels, "topic", p->topic);
+			appendStringInfo(&labels, ",partition=\"%d\"", p->partition);
+			put_series(w, partition_gauges[i].name, "", &snapshot->subscriptions[p->subscription], labels.data);
 			put_integer(w, value);
+			pfree(labels.data);
 		}
 	}
 }

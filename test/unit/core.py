@@ -427,6 +427,7 @@ shim_sizeof = declare(c.c_size_t, "shim_sizeof", c.c_int)
 
 topic_pattern_check = declare(c.c_char_p, "burrow_topic_pattern_check", c.c_char_p, c.c_size_t,
                               c.POINTER(c.c_size_t))
+topic_pattern_is_topic = declare(c.c_bool, "burrow_topic_pattern_is_topic", c.c_char_p)
 topic_pattern_matches = declare(c.c_bool, "burrow_topic_pattern_matches", c.c_char_p, c.c_size_t, c.c_char_p)
 
 # ---- progress row

@@ -156,3 +156,11 @@ def test_long_ones_end(unit):
     assert not matches(pattern, "a" * 249)
     assert time.process_time() - began < 0.1
     assert not libc_matches(pattern, "a" * 249)
+
+
+def test_names_of_topics():
+    for name in ("a", "a.b", "...", "_-.", "A9", "x" * 249):
+        assert core.topic_pattern_is_topic(name.encode()), name
+    for name in ("", ".", "..", "x" * 250, "x" * 100_000, "a b", 'a"', "a\n", "a\\", "\u00e4", "a/b", "a,b"):
+        assert not core.topic_pattern_is_topic(name.encode()), name
+    assert not core.topic_pattern_is_topic(b"a\xff")
