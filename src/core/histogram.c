@@ -21,6 +21,7 @@
 #include "core/histogram.h"
 
 #define BUCKETS_A_DOUBLING	4
+#define US_PER_S			1000000
 
 /* 2^(63 + i/4), rounded up: the least 64-bit number, its highest bit set, in quarter i */
 static const uint64_t quarter_start[BUCKETS_A_DOUBLING] = {
@@ -94,6 +95,7 @@ burrow_histogram_reset(BurrowHistogram *h)
 		atomic_store_explicit(&h->count[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < BURROW_HISTOGRAM_NBOUNDS; i++)
 		atomic_store_explicit(&h->beyond[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&h->sum_s, 0, memory_order_relaxed);
 	atomic_store_explicit(&h->sum_us, 0, memory_order_relaxed);
 }
 
@@ -104,6 +106,7 @@ burrow_histogram_copy(BurrowHistogram *to, const BurrowHistogram *from)
 		atomic_init(&to->count[i], atomic_load_explicit(&from->count[i], memory_order_relaxed));
 	for (unsigned i = 0; i < BURROW_HISTOGRAM_NBOUNDS; i++)
 		atomic_init(&to->beyond[i], atomic_load_explicit(&from->beyond[i], memory_order_relaxed));
+	atomic_init(&to->sum_s, atomic_load_explicit(&from->sum_s, memory_order_relaxed));
 	atomic_init(&to->sum_us, atomic_load_explicit(&from->sum_us, memory_order_relaxed));
 }
 
@@ -114,7 +117,9 @@ burrow_histogram_add(BurrowHistogram *h, uint64_t us)
 	unsigned	bound = bound_in[bucket];
 
 	add_to(bound != 0 && us > bounds[bound - 1] ? &h->beyond[bound - 1] : &h->count[bucket], 1);
-	add_to(&h->sum_us, us);
+	if (us >= US_PER_S)
+		add_to(&h->sum_s, us / US_PER_S);
+	add_to(&h->sum_us, us % US_PER_S);
 }
 
 /* All times of a bucket. */
@@ -196,8 +201,8 @@ burrow_histogram_bound(unsigned number)
 	return bound_texts[number];
 }
 
-uint64_t
+double
 burrow_histogram_sum(const BurrowHistogram *h)
 {
-	return atomic_load_explicit(&h->sum_us, memory_order_relaxed);
+	return atomic_load_explicit(&h->sum_s, memory_order_relaxed) + atomic_load_explicit(&h->sum_us, memory_order_relaxed) / (double) US_PER_S;
 }

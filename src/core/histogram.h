@@ -48,6 +48,12 @@ typedef struct BurrowHistogram
 	_Atomic uint64_t count[BURROW_HISTOGRAM_BUCKETS];
 	/* those beyond the bound */
 	_Atomic uint64_t beyond[BURROW_HISTOGRAM_NBOUNDS];
+
+	/*
+	 * Seconds, and what is beyond them in microseconds: of messages from years ago the sum in
+	 * microseconds would not fit after some thousands
+	 */
+	_Atomic uint64_t sum_s;
 	_Atomic uint64_t sum_us;
 } BurrowHistogram;
 
@@ -58,7 +64,8 @@ extern void burrow_histogram_add(BurrowHistogram *h, uint64_t us);
 /* p from 0 to 1; microseconds, the upper bound of the bucket; -1 when empty */
 extern double burrow_histogram_percentile(const BurrowHistogram *h, double p);
 extern uint64_t burrow_histogram_count(const BurrowHistogram *h);
-extern uint64_t burrow_histogram_sum(const BurrowHistogram *h);
+/* seconds */
+extern double burrow_histogram_sum(const BurrowHistogram *h);
 
 /*
  * How many times are up to each bound, and in the last element all; from one reading, so that none is less

@@ -70,6 +70,10 @@ static BackgroundWorkerHandle **consumer_handles;	/* a slot each; NULL once it h
 /* No background worker slot was free: nothing is started before then. */
 static TimestampTz crowded_until = 0;
 static int	crowded_delay_ms = 0;
+static TimestampTz crowded_over_at = 0;
+
+/* A place that is free for a moment ends no shortage: one that comes back sooner is not told again. */
+#define CROWDED_AGAIN_MS	10000
 
 static int
 next_delay(int delay_ms)
@@ -100,7 +104,7 @@ has_stopped(BackgroundWorkerHandle *handle)
 static void
 report_crowded(TimestampTz now)
 {
-	if (crowded_delay_ms == 0)
+	if (crowded_delay_ms == 0 && TimestampDifferenceExceeds(crowded_over_at, now, CROWDED_AGAIN_MS))
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker slot is free for burrow's processes"),
@@ -122,6 +126,7 @@ report_not_crowded(void)
 		return;
 	crowded_delay_ms = 0;
 	crowded_until = 0;
+	crowded_over_at = GetCurrentTimestamp();
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	burrow->crowded_since = 0;
 	burrow->place_freed = false;

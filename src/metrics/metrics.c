@@ -356,7 +356,7 @@ put_histogram(Writer *w, const char *name, const Sub *s, const BurrowHistogram *
 		put_integer(w, (int64) cumulative[i]);
 	}
 	put_series(w, name, "_sum", s, "");
-	put_seconds(w, (int64) burrow_histogram_sum(h));
+	appendStringInfo(w->out, "%.6f\n", burrow_histogram_sum(h));
 	put_series(w, name, "_count", s, "");
 	put_integer(w, (int64) cumulative[BURROW_HISTOGRAM_NBOUNDS]);
 }

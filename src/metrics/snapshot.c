@@ -32,14 +32,19 @@ resting_state(BurrowState state, bool can_start)
 	return can_start ? state : BURROW_RETRYING;
 }
 
-/* Of what a consumer waits for, errors of these classes are about its connection. */
+/* A consumer may wait for several things; these of them are about its connection. */
 static bool
 is_connected(const BurrowSubscriptionSlot *slot)
 {
-	if (slot->state == BURROW_RUNNING)
-		return true;
-	return slot->state == BURROW_RETRYING && slot->last_error.at != 0 &&
-		strncmp(slot->last_error.sqlstate, "08", 2) != 0 && strncmp(slot->last_error.sqlstate, "28", 2) != 0;
+	static const BurrowTroubleKind lack[] = {BURROW_TROUBLE_KAFKA, BURROW_TROUBLE_SERVER_MISSING,
+	BURROW_TROUBLE_SERVER_DENIED, BURROW_TROUBLE_SERVER_CREDENTIALS};
+
+	if (slot->state != BURROW_RUNNING && slot->state != BURROW_RETRYING)
+		return false;
+	for (int i = 0; i < lengthof(lack); i++)
+		if (slot->troubles[lack[i]].since != 0)
+			return false;
+	return true;
 }
 
 static void

@@ -445,6 +445,7 @@ burrow_registry_is_locked_out(Oid dboid)
 static void
 end_troubles(BurrowSubscriptionSlot *sub)
 {
+	memset(&sub->retries, 0, sizeof(sub->retries));
 	for (int i = 0; i < BURROW_NTROUBLES; i++)
 		if (i != BURROW_TROUBLE_CONSUMER || sub->leave == BURROW_LEAVE_STOPPED)
 			sub->troubles[i].since = 0;
@@ -475,6 +476,9 @@ detach_consumer(int code, Datum arg)
 	sub->workers_wanted = 0;
 	sub->workers_claimed = 0;
 	sub->shortage = BURROW_SHORT_OF_NOTHING;
+	pg_atomic_write_u64(&sub->jobs_queued, 0);
+	pg_atomic_write_u64(&sub->inflight, 0);
+	pg_atomic_write_u64(&sub->inflight_bytes, 0);
 	end_troubles(sub);
 	if (sub->leave == BURROW_LEAVE_STOPPED)
 	{
@@ -533,6 +537,12 @@ burrow_registry_leave(int slot, BurrowLeave how)
 
 /* ---- the launcher and its discovery workers ---- */
 
+int
+burrow_registry_static_processes(void)
+{
+	return 1 + (max_logical_replication_workers > 0 ? 1 : 0) + (burrow_has_exporter ? 1 : 0);
+}
+
 /*
  * Do Burrow's own processes, with PostgreSQL's launcher of logical replication, take all places?
  * There may be others, of which nothing is known here; the launcher finds out about them.
@@ -542,7 +552,7 @@ burrow_registry_leave(int slot, BurrowLeave how)
 static bool
 is_full(void)
 {
-	int			n = 1 + (max_logical_replication_workers > 0) + burrow_has_exporter;
+	int			n = burrow_registry_static_processes();
 
 	Assert(LWLockHeldByMe(burrow->lock));
 

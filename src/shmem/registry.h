@@ -73,6 +73,8 @@ extern int	burrow_registry_lockouts(void);
 /* Must Burrow's processes stay out of it (database_lockout.c)?  Locks: caller holds burrow->lock. */
 extern bool burrow_registry_is_locked_out(Oid dboid);
 
+/* The launchers, ours and logical replication's, and the exporter: they take places of worker processes for good. */
+extern int	burrow_registry_static_processes(void);
 /* Is anything in the way of starting consumers; *since is 0 where that is not known.  Locks: takes
  * burrow->lock, shared. */
 extern BurrowStartTrouble burrow_registry_start_trouble(TimestampTz *since);

@@ -79,8 +79,7 @@ compare_roles(const void *a, const void *b)
 static int
 workers_to_share(int nconsumers, int nclaims, TimestampTz now, BurrowShortage *limit)
 {
-	/* the two launchers: ours, and logical replication's */
-	int			others = 1 + (max_logical_replication_workers > 0 ? 1 : 0);
+	int			others = burrow_registry_static_processes();
 
 	/* for a subscription to come there is no place where there is none for those that there are */
 	int			places = Max(max_worker_processes - others - nconsumers - 1, nclaims);

@@ -86,6 +86,7 @@ is($node->sql(q{SELECT string_agg(kind, ',') FROM burrow._troubles() JOIN burrow
 $kafka->stop;
 stuck('both', 'nothing listens at the address of a Kafka server', '.');
 stuck('both', "process $pid has locked the table burrow.dead_letter", '^could not write dead letters: ');
+like($node->sql('SELECT burrow.metrics()'), qr/^pgburrow_kafka_connected\{[^}]*subscription="both"[^}]*\} 0$/m, 'not connected, whatever was met last');
 $kafka->start;
 $node->wait_for('Kafka to be there', q{SELECT count(*) = 0 FROM burrow.why_stuck('both') WHERE cause LIKE '%Kafka%'});
 stuck('both', "process $pid has locked the table burrow.dead_letter", '^could not write dead letters: ');
@@ -95,6 +96,22 @@ $node->sql($node->sql(q{SELECT next_statement FROM burrow.why_stuck('both') WHER
 eval { $holder->quit };
 free('both');
 is($node->sql(q{SELECT count(*) FROM burrow.dead_letters}), '1', 'the letter is written');
+
+# ---- what waits for its retry does so in the consumer that has it
+subscribed('waits', ", retry_backoff => '1 h', retry_backoff_max => '1 h'");
+$kafka->produce('waits', { value => 'fail, and wait' });
+$node->wait_for('a message that waits', q{SELECT retries_waiting = 1 FROM burrow._subscription_slots() JOIN burrow.subscription USING (subid) WHERE name = 'waits'});
+$node->sql('CREATE OR REPLACE FUNCTION h(value text) RETURNS void LANGUAGE sql AS $$ INSERT INTO got VALUES (value) $$');
+$node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'waits'});
+handled('fail, and wait');
+free('waits');
+$node->sql(<<'SQL');
+CREATE OR REPLACE FUNCTION h(value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF value LIKE 'fail%' THEN RAISE EXCEPTION 'cannot take it'; END IF;
+    INSERT INTO got VALUES (value);
+END $$;
+SQL
 
 # ---- a halt that cannot be recorded
 subscribed('halts', ', max_retries => 0');

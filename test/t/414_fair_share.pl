@@ -4,8 +4,9 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-# 10 places: PostgreSQL's launcher, Burrow's, and one that workers leave free
-my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => "max_worker_processes = 10\n");
+# 11 places: PostgreSQL's launcher, Burrow's, the exporter, and one that workers leave free
+my $socket = PostgreSQL::Test::Utils::tempdir_short() . '/metrics';
+my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => "max_worker_processes = 11\nburrow.metrics_listen = '$socket'\n");
 my @roles = qw(alice bob carol dave);
 $kafka->create_topic($_, 1) foreach @roles;
 $node->sql(<<'SQL');

@@ -140,7 +140,7 @@ HISTOGRAM_BOUNDS = 17
 
 
 class Histogram(c.Structure):
-    _fields_ = [("count", c.c_uint64 * HISTOGRAM_BUCKETS), ("beyond", c.c_uint64 * HISTOGRAM_BOUNDS), ("sum_us", c.c_uint64)]
+    _fields_ = [("count", c.c_uint64 * HISTOGRAM_BUCKETS), ("beyond", c.c_uint64 * HISTOGRAM_BOUNDS), ("sum_s", c.c_uint64), ("sum_us", c.c_uint64)]
 
 
 histogram_reset = declare(None, "burrow_histogram_reset", c.POINTER(Histogram))
@@ -151,7 +151,7 @@ histogram_count = declare(c.c_uint64, "burrow_histogram_count", c.POINTER(Histog
 histogram_cumulative = declare(None, "burrow_histogram_cumulative", c.POINTER(Histogram), c.POINTER(c.c_uint64))
 histogram_bound = declare(c.c_char_p, "burrow_histogram_bound", c.c_uint)
 histogram_copy = declare(None, "burrow_histogram_copy", c.POINTER(Histogram), c.POINTER(Histogram))
-histogram_sum = declare(c.c_uint64, "burrow_histogram_sum", c.POINTER(Histogram))
+histogram_sum = declare(c.c_double, "burrow_histogram_sum", c.POINTER(Histogram))
 
 # ---- headers of dead letters
 

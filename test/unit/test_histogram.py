@@ -3,6 +3,7 @@
 import ctypes as c
 import math
 
+import pytest
 from hypothesis import given, strategies as st
 
 import core
@@ -83,7 +84,16 @@ def test_within_19_percent(times, p):
     exact = sorted(times)[max(math.ceil(p * len(times)), 1) - 1]
     assert exact <= percentile(h, p) <= exact * 1.1893
     assert core.histogram_count(c.byref(h)) == len(times)
-    assert core.histogram_sum(c.byref(h)) == sum(times)
+    assert core.histogram_sum(c.byref(h)) == pytest.approx(sum(times) / 1e6)
+
+
+def test_sum_of_times_of_years_does_not_wrap_around():
+    h = core.Histogram()
+    core.histogram_reset(c.byref(h))
+    years = 56 * 365 * 86400 * 10 ** 6    # a producer that sends seconds where milliseconds are wanted
+    for _ in range(20000):
+        core.histogram_add(c.byref(h), years)
+    assert core.histogram_sum(c.byref(h)) == pytest.approx(20000 * years / 1e6)
 
 
 @given(st.integers(1, 2 ** 40 - 1))
