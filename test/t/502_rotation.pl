@@ -6,12 +6,12 @@ use Time::HiRes qw(time);
 
 my $rotations = 10;
 my @topics = qw(scram mutual);
-# with one thread for a listener all connections are treated alike at a time
-my $kafka = BurrowTest::Kafka->create('kafka', secure => 1, config => { 'num.network.threads' => 1 });
+my $kafka = BurrowTest::Kafka->create('kafka', secure => 1);
 my $node = BurrowTest::Node->create('main');
 my $authority = $kafka->authority;    # of the broker's certificate
 my $options = "commit_interval => '100 ms', kafka => '{\"session.timeout.ms\": 6000, \"reconnect.backoff.max.ms\": 500}'";
 my $client = $authority->issue('mutual');
+my $signer;
 
 $kafka->set_scram('scram', 'password-0');
 $node->sql(<<"SQL");
@@ -52,10 +52,14 @@ sub change
 		$kafka->set_scram('scram', "password-$i");
 		return "ALTER USER MAPPING FOR PUBLIC SERVER scram OPTIONS (SET sasl_password 'password-$i')";
 	}
-	my $new_authority = BurrowTest::Certificates->create($kafka->dir . '/tls', "clients-$i");
-	my $new = $new_authority->issue('mutual');
-	$kafka->trust($new_authority);
-	wait_until("the broker to refuse the certificate before change $i", sub { return !is_taken($client->{file}) });
+	# every other one is of a new authority, after which the old one is refused
+	$signer = BurrowTest::Certificates->create($kafka->dir . '/tls', "clients-$i") if $i % 2;
+	my $new = $signer->issue('mutual');
+	if ($i % 2)
+	{
+		$kafka->trust($signer);
+		ok(!is_taken($client->{file}), "the broker refuses the certificate before change $i");
+	}
 	$client = $new;
 	return "ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (SET ssl_certificate_pem '$new->{certificate}', SET ssl_key_pem '$new->{key}')";
 }
@@ -71,7 +75,7 @@ my $longest = 0;
 for my $i (1 .. $rotations)
 {
 	my %statement = map { $_ => change($_, $i) } @topics;
-	# a connection that is there goes on, and a new one is refused
+	# a connection that is there may go on, and a new one is refused
 	if ($i % 2)
 	{
 		my $before = $node->sql('SELECT clock_timestamp()');

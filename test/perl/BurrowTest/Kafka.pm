@@ -5,6 +5,7 @@ package BurrowTest::Kafka;
 use strict;
 use warnings FATAL => 'all';
 
+use File::Copy ();
 use Carp;
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
@@ -169,11 +170,15 @@ sub show_certificate
 	return $self->ask(configure_brokers => config => { map { ("listener.name.$_.ssl.keystore.location" => abs_path($certificate->{file})) } qw(ssl sasl_ssl) });
 }
 
-# From now on clients' certificates are to be signed by this authority, and no other's are.
+# From now on clients' certificates are to be signed by this authority, and no other's are.  The brokers start again
+# for it: one that is told so while it runs was seen to take the old ones for a minute and longer.  The authority that they had
+# trusted so far loses its file, and can issue no more.
 sub trust
 {
 	my ($self, $authority) = @_;
-	return $self->ask(configure_brokers => config => { 'listener.name.ssl.ssl.truststore.location' => abs_path($authority->file) });
+	my $trusted = $self->dir . '/tls/ca.pem';
+	File::Copy::copy($authority->file, "$trusted.new") && rename("$trusted.new", $trusted) or croak "cannot write $trusted: $!";
+	return $self->restart;
 }
 
 # A user's password for SCRAM, of both kinds.
