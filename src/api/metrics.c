@@ -15,6 +15,7 @@
 
 #include "guc.h"
 #include "api/views.h"
+#include "catalog/names.h"
 #include "metrics/metrics.h"
 #include "shmem/registry.h"
 
@@ -28,7 +29,7 @@ is_openmetrics(const char *format)
 	if (strcmp(format, "prometheus") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("format \"%s\" of metrics is not known", format),
+				 errmsg("format \"%s\" of metrics is not known", burrow_name_shown(format)),
 				 errhint("Formats are \"openmetrics\" and \"prometheus\".")));
 	return false;
 }

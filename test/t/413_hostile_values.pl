@@ -124,14 +124,14 @@ sub property_call
 }
 
 #
-# Functions, by their arguments' types; those with many by name, a few at a time.  burrow.dry_run() waits for
+# Functions, by their arguments' types; those with many by name, a few at a time.  burrow.dry_run() and the first looks wait for
 # Kafka, and a trigger's function cannot be called.
 #
 my %functions;
 foreach (split /\n/, $node->sql(<<'SQL'))
 SELECT p.oid::regproc, p.oid, a.n, p.proargnames[a.n], format_type(a.type, NULL)
 FROM pg_proc p LEFT JOIN LATERAL unnest(p.proargtypes) WITH ORDINALITY a (type, n) ON true
-WHERE p.pronamespace = 'burrow'::regnamespace AND p.proname NOT IN ('dry_run', '_guard') AND p.prorettype <> 'trigger'::regtype
+WHERE p.pronamespace = 'burrow'::regnamespace AND p.proname NOT IN ('dry_run', 'peek', 'topics', 'check_connection', '_guard') AND p.prorettype <> 'trigger'::regtype
 ORDER BY p.oid, a.n
 SQL
 {
