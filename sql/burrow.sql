@@ -995,7 +995,8 @@ AS $$
 		AND NOT (w.sqlstate = '55P03' AND EXISTS (SELECT FROM lockers))
 	UNION ALL
 	-- an answer that is too large ends the connection; twice its size has room for what else comes with it
-	SELECT CASE u.trouble_sqlstate WHEN '54000' THEN 'what comes next is larger than receive.message.max.bytes' ELSE 'the partition cannot be fetched' END,
+	SELECT CASE u.trouble_sqlstate WHEN '54000' THEN 'what comes next is larger than receive.message.max.bytes'
+			WHEN '28000' THEN 'Kafka does not let the client read the topic' ELSE 'the partition cannot be fetched' END,
 		u.trouble_since, u.topic, u.partition, u.trouble_offset, NULL, u.trouble,
 		CASE WHEN z.size IS NOT NULL
 			THEN format('SELECT burrow.alter(%L, kafka => %L);', s.subscription,

@@ -55,7 +55,7 @@ sub trouble
 	my ($what, %case) = @_;
 	$case{break}->();
 	make();
-	$node->wait_for("\"$case{cause}\" of $what", "SELECT count(*) = 1 FROM burrow.why_stuck('orders') WHERE cause ~ '$case{cause}' AND error ~ '$case{error}'",
+	$node->wait_for("\"$case{cause}\" of $what", "SELECT count(*) > 0 FROM burrow.why_stuck('orders') WHERE cause ~ '$case{cause}' AND error ~ '$case{error}'",
 		diagnose => sub { $node->sql("TABLE burrow.why_stuck('orders')") });
 	is($node->sql("SELECT state, last_error ~ '$case{error}' FROM burrow.subscriptions WHERE subscription = 'orders'"), 'retrying|t', "$what: $case{cause}");
 	note $node->sql("SELECT last_error FROM burrow.subscriptions WHERE subscription = 'orders'");
