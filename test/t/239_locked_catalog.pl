@@ -26,10 +26,15 @@ my ($pid, $said) = split /\|/, $node->sql(q{SELECT consumer_pid, last_error FROM
 note($said);
 
 my $holder = $node->background_psql('postgres');
+# a new session may have to look into all catalogs, where the file that spares it that is not there
+my $watcher = $node->background_psql('postgres');
 $holder->query_safe('BEGIN; LOCK TABLE pg_foreign_server IN ACCESS EXCLUSIVE MODE');
-$node->wait_for('the lock to be noticed', q{SELECT last_error ~ 'could not look for the Kafka cluster: canceling statement due to lock timeout' FROM burrow.subscriptions});
-is($node->sql('SELECT consumer_pid, state FROM burrow.subscriptions'), "$pid|retrying", 'the same process waits');
+wait_until('the lock to be noticed', sub {
+	return $watcher->query_safe(q{SELECT last_error ~ 'could not look for the Kafka cluster: canceling statement due to lock timeout' FROM burrow.subscriptions}) eq 't';
+});
+is($watcher->query_safe('SELECT consumer_pid, state FROM burrow.subscriptions'), "$pid|retrying", 'the same process waits');
 $holder->query_safe('COMMIT');
+$watcher->quit;
 $holder->quit;
 $node->wait_for('the other reason again', q{SELECT last_error !~ 'lock timeout' FROM burrow.subscriptions});
 $node->sql('GRANT USAGE ON FOREIGN SERVER k TO anna');
