@@ -340,7 +340,7 @@ check_topics(const BurrowConsumer *c, const BurrowKafkaList *list)
 					(errcode(ERRCODE_PROTOCOL_VIOLATION),
 					 errmsg("subscription \"%s\" is assigned a topic that cannot be: \"%s\"", c->sub->name,
 							burrow_name_shown(list->items[i].topic)),
-					 errdetail("Kafka has " BURROW_TOPIC_ALLOWED ".")));
+					 errdetail("Valid values are %s.", BURROW_TOPIC_ALLOWED)));
 }
 
 void
