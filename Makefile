@@ -245,7 +245,8 @@ burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
 	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lcrypto -lpthread
 
 # The compiler is asked, and not pkg-config, which may not be there.
-ifeq ($(shell echo '\#include <microhttpd.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes),yes)
+hash := \#
+ifeq ($(shell echo '$(hash)include <microhttpd.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes),yes)
 all: burrow_exporter.so
 install: install-exporter
 else

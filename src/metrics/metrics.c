@@ -95,7 +95,9 @@ put_integer(Writer *w, int64 value)
 static void
 put_seconds(Writer *w, int64 us)
 {
-	appendStringInfo(w->out, "%s" INT64_FORMAT ".%06d\n", us < 0 ? "-" : "", Abs(us / USECS_PER_SEC), (int) Abs(us % USECS_PER_SEC));
+	uint64		size = us < 0 ? -(uint64) us : (uint64) us;
+
+	appendStringInfo(w->out, "%s" UINT64_FORMAT ".%06d\n", us < 0 ? "-" : "", size / USECS_PER_SEC, (int) (size % USECS_PER_SEC));
 }
 
 static const Sub *
