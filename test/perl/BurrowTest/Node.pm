@@ -121,51 +121,16 @@ sub wait_for
 	my ($self, $description, $condition, %options) = @_;
 	my $database = delete $options{database} // 'postgres';
 	my $last = '';
-	my ($session, $answers);
 	my $check = ref $condition ? $condition : sub {
 		# psql may end before it has read the query, when the server is not there
-		my ($failed, $out, $err) = (1, '', '');
-		if ($answers)
-		{
-			# who has to wait keeps a session for as long: a psql and a backend for each look cost more CPU
-			# time than all that is tested
-			local $SIG{PIPE} = 'IGNORE';
-			eval {
-				$session //= $self->background_psql($database, on_error_stop => 0);
-				($out, $failed) = $session->query($condition);
-				$err = $session->{stderr};
-			};
-			$last = $@ || "$out$err";
-			$answers = !$@ && !$failed;
-			$session = end_session($session) if !$answers;
-		}
-		else
-		{
-			($failed, $out, $err) = eval { $self->psql($database, $condition) };
-			$last = $@ || "$out$err";
-			$answers = !$@ && defined $failed && $failed == 0;
-		}
-		return $answers && $out eq 't';
+		my ($status, $out, $err) = eval { $self->psql($database, $condition) };
+		$last = $@ || "$out$err";
+		return !$@ && defined $status && $status == 0 && $out eq 't';
 	};
-	my $result = eval {
-		BurrowTest::wait_until($description, $check, %options,
-			diagnose => sub {
-				return (ref $condition ? '' : "last answer to $condition: $last\n") . $self->diagnostics($database);
-			})
-	};
-	my $error = $@;
-	end_session($session);
-	croak $error if !$result;
-	return $result;
-}
-
-# End a session of background_psql()'s, whether it is still there or not.
-sub end_session
-{
-	my ($session) = @_;
-	local $SIG{PIPE} = 'IGNORE';
-	eval { $session->quit } if $session;
-	return;
+	return BurrowTest::wait_until($description, $check, %options,
+		diagnose => sub {
+			return (ref $condition ? '' : "last answer to $condition: $last\n") . $self->diagnostics($database);
+		});
 }
 
 # Wait until a subscription is in a state (running, halted, paused, ...).
