@@ -30,7 +30,7 @@ my $holder = $node->background_psql('postgres');
 my $watcher = $node->background_psql('postgres');
 $holder->query_safe('BEGIN; LOCK TABLE pg_foreign_server IN ACCESS EXCLUSIVE MODE');
 wait_until('the lock to be noticed', sub {
-	return $watcher->query_safe(q{SELECT last_error ~ 'could not look for the Kafka cluster: canceling statement due to lock timeout' FROM burrow.subscriptions}) eq 't';
+		return $watcher->query_safe(q{SELECT last_error ~ 'could not look for the Kafka cluster: canceling statement due to lock timeout' FROM burrow.subscriptions}) eq 't';
 });
 is($watcher->query_safe('SELECT consumer_pid, state FROM burrow.subscriptions'), "$pid|retrying", 'the same process waits');
 $holder->query_safe('COMMIT');
