@@ -151,18 +151,6 @@ def alter_topic(cluster, topic, config):
 
 
 @request
-def configure_brokers(cluster, config):
-    """Of all brokers, while they run."""
-    brokers = cluster.admin.list_topics(timeout=TIMEOUT).brokers
-    for broker in brokers:
-        entries = [
-            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
-        ]
-        resource = ConfigResource(ResourceType.BROKER, str(broker), incremental_configs=entries)
-        only(cluster.admin.incremental_alter_configs([resource]))
-
-
-@request
 def scram(cluster, user, password, mechanisms):
     """A user's password for these mechanisms, "SCRAM-SHA-256" or "SCRAM-SHA-512"."""
     for name in mechanisms:  # in one request a user may not be named twice

@@ -169,6 +169,8 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 			break;
 		case BURROW_KAFKA_ANSWERED:
 			c->answered++;
+			c->before_tag = c->answered_tag;
+			c->before_offset = c->answered_offset;
 			c->answered_tag = event->tag;
 			c->answered_n = event->list.n;
 			c->error = event->error;

@@ -57,6 +57,8 @@ typedef struct Consumer
 	uint64_t	answered_tag;
 	int			answered_n;
 	int64_t		answered_offset;
+	uint64_t	before_tag;		/* of the answer before it */
+	int64_t		before_offset;
 	int			errors;
 	int			down;
 	int			refused;

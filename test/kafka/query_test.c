@@ -209,8 +209,9 @@ test_ask(void)
 	check(pump(c, c->answered == 1) && c->error == 0 && c->answered_tag == 11 && c->answered_offset == 10,
 		  "answered, with the tag and the end");
 	check(ask(c, BURROW_KAFKA_LATEST, PATIENCE_MS, 12) && ask(c, BURROW_KAFKA_EARLIEST, PATIENCE_MS, 13), "two at once");
-	check(pump(c, c->answered == 2) && c->answered_tag == 12 && c->answered_offset == 10, "answered in their order");
-	check(pump(c, c->answered == 3) && c->answered_tag == 13 && c->answered_offset == 0, "and the second");
+	/* one pumping may bring both */
+	check(pump(c, c->answered == 3) && c->before_tag == 12 && c->before_offset == 10, "answered in their order");
+	check(c->answered_tag == 13 && c->answered_offset == 0, "and the second");
 
 	rd_kafka_mock_broker_set_down(cluster, 1);
 	check(pump(c, c->down > 0), "the broker is away: %s", c->text);

@@ -163,22 +163,28 @@ sub _prepare_tls
 	return;
 }
 
+# Give the brokers another file.  They start again for it: one that was told so while it ran was seen to go by the
+# old one for a minute and longer.
+sub _exchange
+{
+	my ($self, $file, $new) = @_;
+	File::Copy::copy($new, "$file.new") && rename("$file.new", $file) or croak "cannot write $file: $!";
+	return $self->restart;
+}
+
 # From now on the brokers show this certificate to those who connect, on both kinds of addresses.
 sub show_certificate
 {
 	my ($self, $certificate) = @_;
-	return $self->ask(configure_brokers => config => { map { ("listener.name.$_.ssl.keystore.location" => abs_path($certificate->{file})) } qw(ssl sasl_ssl) });
+	return $self->_exchange($self->dir . '/tls/broker.pem', $certificate->{file});
 }
 
-# From now on clients' certificates are to be signed by this authority, and no other's are.  The brokers start again
-# for it: one that is told so while it runs was seen to take the old ones for a minute and longer.  The authority that they had
-# trusted so far loses its file, and can issue no more.
+# From now on clients' certificates are to be signed by this authority, and no other's are.  The authority that the brokers
+# had trusted so far loses its file, and can issue no more.
 sub trust
 {
 	my ($self, $authority) = @_;
-	my $trusted = $self->dir . '/tls/ca.pem';
-	File::Copy::copy($authority->file, "$trusted.new") && rename("$trusted.new", $trusted) or croak "cannot write $trusted: $!";
-	return $self->restart;
+	return $self->_exchange($self->dir . '/tls/ca.pem', $authority->file);
 }
 
 # A user's password for SCRAM, of both kinds.
