@@ -163,28 +163,14 @@ sub _prepare_tls
 	return;
 }
 
-# Give the brokers another file.  They start again for it: one that was told so while it ran was seen to go by the
-# old one for a minute and longer.
-sub _exchange
-{
-	my ($self, $file, $new) = @_;
-	File::Copy::copy($new, "$file.new") && rename("$file.new", $file) or croak "cannot write $file: $!";
-	return $self->restart;
-}
-
-# From now on the brokers show this certificate to those who connect, on both kinds of addresses.
+# From now on the brokers show this certificate to those who connect, on both kinds of addresses.  They start again for
+# it: one that was told of another file while it ran was seen to go by the old one for a minute and longer.
 sub show_certificate
 {
 	my ($self, $certificate) = @_;
-	return $self->_exchange($self->dir . '/tls/broker.pem', $certificate->{file});
-}
-
-# From now on clients' certificates are to be signed by this authority, and no other's are.  The authority that the brokers
-# had trusted so far loses its file, and can issue no more.
-sub trust
-{
-	my ($self, $authority) = @_;
-	return $self->_exchange($self->dir . '/tls/ca.pem', $authority->file);
+	my $shown = $self->dir . '/tls/broker.pem';
+	File::Copy::copy($certificate->{file}, "$shown.new") && rename("$shown.new", $shown) or croak "cannot write $shown: $!";
+	return $self->restart;
 }
 
 # A user's password for SCRAM, of both kinds.
