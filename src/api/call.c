@@ -115,6 +115,19 @@ burrow_call_required_text(const BurrowCall *call, const char *name)
 	return TextDatumGetCString(burrow_call_required(call, name));
 }
 
+int
+burrow_call_required_count(const BurrowCall *call, const char *name, int most)
+{
+	int			n = DatumGetInt32(burrow_call_required(call, name));
+
+	if (n < 1 || n > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%d\"", name, n),
+				 errdetail("Valid values are integers from 1 to %d.", most)));
+	return n;
+}
+
 /* Said by somebody else, it could be waiting for a superuser to become the owner. */
 static void
 check_run_as_owner(const char *value)

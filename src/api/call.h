@@ -42,6 +42,8 @@ extern char *burrow_call_text(const BurrowCall *call, const char *name);
 /* The same of what must not be NULL: raises ERRCODE_NULL_VALUE_NOT_ALLOWED. */
 extern Datum burrow_call_required(const BurrowCall *call, const char *name);
 extern char *burrow_call_required_text(const BurrowCall *call, const char *name);
+/* From 1 to most, or raises ERRCODE_INVALID_PARAMETER_VALUE, too. */
+extern int	burrow_call_required_count(const BurrowCall *call, const char *name, int most);
 
 /* Puts the options that are given into values; checks each, and all together. */
 extern void burrow_call_options(const BurrowCall *call, const char **values);

@@ -78,19 +78,6 @@ put_row(ReturnSetInfo *rsinfo, StringInfo answer, const void *arg)
 
 /* ---- the function ---- */
 
-static int
-wanted(const BurrowCall *call)
-{
-	int			n = DatumGetInt32(burrow_call_required(call, "n"));
-
-	if (n < 1 || n > BURROW_DRY_RUN_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%d\"", "n", n),
-				 errdetail("Valid values are integers from 1 to %d.", BURROW_DRY_RUN_MAX)));
-	return n;
-}
-
 static const BurrowSubscription *
 find_subscription(const BurrowCall *call)
 {
@@ -124,7 +111,7 @@ burrow_sql_dry_run(PG_FUNCTION_ARGS)
 				 errmsg("cannot try a subscription inside a handler"),
 				 errdetail("The message in hand could wait for itself.")));
 	burrow_call_begin(&call, fcinfo, "burrow.dry_run()");
-	n = wanted(&call);
+	n = burrow_call_required_count(&call, "n", BURROW_DRY_RUN_MAX);
 	sub = find_subscription(&call);
 	InitMaterializedSRF(fcinfo, 0);
 

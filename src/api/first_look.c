@@ -150,19 +150,6 @@ put_message(ReturnSetInfo *rsinfo, StringInfo row, const void *arg)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-static int
-wanted(const BurrowCall *call)
-{
-	int			n = DatumGetInt32(burrow_call_required(call, "n"));
-
-	if (n < 1 || n > BURROW_PEEK_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%d\"", "n", n),
-				 errdetail("Valid values are integers from 1 to %d.", BURROW_PEEK_MAX)));
-	return n;
-}
-
 static char *
 server_name(const BurrowCall *call)
 {
@@ -180,7 +167,7 @@ burrow_sql_peek(PG_FUNCTION_ARGS)
 	begin(&call, fcinfo, "burrow.peek()");
 	look.topic = burrow_call_required_text(&call, "topic");
 	burrow_call_check_topic(look.topic);
-	look.n = wanted(&call);
+	look.n = burrow_call_required_count(&call, "n", BURROW_PEEK_MAX);
 	look.start_from = burrow_start_from_normalize(&burrow_options[BURROW_OPTION_START_FROM],
 												  burrow_call_required_text(&call, "start_from"));
 	look.server = server_name(&call);

@@ -226,12 +226,9 @@ put_percentiles(Row *row, const BurrowHistogram *h)
 
 /* What a handler's error says is for those who may see messages' contents. */
 static const char *
-shown_error(const BurrowErrorInfo *error, Oid owner)
+shown_error(const char *message, const char *public_message, Oid owner)
 {
-	if (error->at == 0)
-		return NULL;
-	return error->public_message[0] == '\0' || has_privs_of_role(GetUserId(), owner) ?
-		error->message : error->public_message;
+	return public_message[0] == '\0' || has_privs_of_role(GetUserId(), owner) ? message : public_message;
 }
 
 Datum
@@ -260,7 +257,7 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_int(&row, c->subid, false);
 		put_text(&row, burrow_state_names[c->state]);
 		put_int(&row, c->consumer_pid, c->consumer_pid == 0);
-		put_text(&row, shown_error(&c->last_error, c->owner));
+		put_text(&row, c->last_error.at != 0 ? shown_error(c->last_error.message, c->last_error.public_message, c->owner) : NULL);
 		put_text(&row, c->last_error.at != 0 ? c->last_error.sqlstate : NULL);
 		put_time(&row, c->last_error.at);
 		put_retries(&row, &c->retries, c->consumer_pid != 0);
@@ -303,14 +300,13 @@ static void
 put_trouble(Row *row, const TroublesCopy *c, BurrowTroubleKind kind)
 {
 	const BurrowTrouble *trouble = &c->troubles[kind];
-	bool		is_all = trouble->public_message[0] == '\0' || has_privs_of_role(GetUserId(), c->owner);
 
 	put_int(row, c->subid, false);
 	put_text(row, burrow_trouble_kinds[kind].name);
 	put_text(row, trouble_cause(kind, trouble));
 	put_time(row, trouble->since);
 	put_text(row, trouble->sqlstate);
-	put_text(row, is_all ? trouble->message : trouble->public_message);
+	put_text(row, shown_error(trouble->message, trouble->public_message, c->owner));
 	put_text(row, trouble->statement[0] != '\0' ? trouble->statement :
 			 psprintf(burrow_trouble_kinds[kind].statement, quote_literal_cstr(c->name)));
 	end_row(row);

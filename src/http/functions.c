@@ -11,9 +11,11 @@
 
 #include "fmgr.h"
 
+#include "burrow.h"
+#include "compat.h"
 #include "http/server.h"
 
-PG_MODULE_MAGIC;
+BURROW_MODULE_MAGIC("burrow_exporter");
 
 extern PGDLLEXPORT const BurrowHttpFunctions *burrow_http_functions(void);
 
