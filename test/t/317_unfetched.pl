@@ -64,7 +64,7 @@ $node->sql(q{SELECT burrow.subscribe('denied', 'keep', commit_interval => '1 h')
 $node->wait_for('the first', q{SELECT count(*) = 1 FROM got WHERE topic = 'denied'});
 $kafka->tool('kafka.admin.AclCommand', '--bootstrap-server', $kafka->bootstrap, '--add', '--allow-principal', 'User:*', '--operation', 'Describe', '--operation', 'Write', '--topic', 'denied');
 $kafka->produce('denied', { value => 'two' });
-$node->wait_for('the refusal', q{SELECT count(*) = 1 FROM burrow.why_stuck('denied') WHERE cause = 'the partition cannot be fetched' AND topic = 'denied' AND partition = 0 AND "offset" = 1 AND error ~ 'authorization failed'});
+$node->wait_for('the refusal', q{SELECT count(*) = 1 FROM burrow.why_stuck('denied') WHERE cause = 'Kafka does not let the client read the topic' AND topic = 'denied' AND partition = 0 AND "offset" = 1 AND error ~ 'authorization failed'});
 is($node->sql(q{SELECT state FROM burrow.subscriptions WHERE subscription = 'denied'}), 'retrying', 'a refusal that only fetches get is shown');
 $kafka->tool('kafka.admin.AclCommand', '--bootstrap-server', $kafka->bootstrap, '--remove', '--force', '--allow-principal', 'User:*', '--operation', 'Describe', '--operation', 'Write', '--topic', 'denied');
 $node->wait_for('the second', q{SELECT count(*) = 2 FROM got WHERE topic = 'denied'});
