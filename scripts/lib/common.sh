@@ -38,7 +38,10 @@ BURROW_PYTHON=$burrow_venv/bin/python
 export BURROW_ROOT BURROW_CACHE BURROW_PYTHON BURROW_KAFKA BURROW_KAFKA_4
 
 say() { printf '%s\n' "$*"; }
-die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -32,7 +32,15 @@ FOLDERS = {
     "dead_letter": (*LOW, "runtime", "partition", "offsets"),
     "delivery": (*LOW, "runtime", "partition", "offsets", "dead_letter"),
     "consumer": (*LOW, "runtime", "partition", "offsets", "dead_letter", "delivery"),
-    "dry_run": (*LOW, "runtime", "handler", "partition/message.h", "offsets/gap.h", "offsets/seek.h", "offsets/start_choice.h"),
+    "dry_run": (
+        *LOW,
+        "runtime",
+        "handler",
+        "partition/message.h",
+        "offsets/gap.h",
+        "offsets/seek.h",
+        "offsets/start_choice.h",
+    ),
     "first_look": (*LOW, "runtime"),
     "api": (
         *LOW,
@@ -182,7 +190,13 @@ def findings():
             continue
         for number, header in file.includes if file.folder else ():
             if not may_include(file.folder, header):
-                yield "include", f"{file.name} {header}", file.path, number, f"src/{file.folder} must not include {header}"
+                yield (
+                    "include",
+                    f"{file.name} {header}",
+                    file.path,
+                    number,
+                    f"src/{file.folder} must not include {header}",
+                )
         if file.path.suffix == ".c" and file.lines > FILE_LINES:
             yield "size", file.name, file.path, 1, f"{file.lines} lines, more than {FILE_LINES}"
         if file.path.suffix == ".h" and file.lines > HEADER_LINES:
@@ -191,9 +205,21 @@ def findings():
             continue
         for number, function, lines, static in file.functions():
             if lines > FUNCTION_LINES:
-                yield "length", f"{file.name} {function}", file.path, number, f"{function}() has {lines} lines, more than {FUNCTION_LINES}"
+                yield (
+                    "length",
+                    f"{file.name} {function}",
+                    file.path,
+                    number,
+                    f"{function}() has {lines} lines, more than {FUNCTION_LINES}",
+                )
             if file.folder and not static and function.startswith("burrow_") and not fits(function, file):
-                yield "name", f"{file.name} {function}", file.path, number, f"{function}() is not named for {file.stem}.c"
+                yield (
+                    "name",
+                    f"{file.name} {function}",
+                    file.path,
+                    number,
+                    f"{function}() is not named for {file.stem}.c",
+                )
     for circle in circles(graph(files)):
         for node in sorted(circle):
             yield "circle", node, SRC, 1, f"{node} is in a circle of {len(circle)} files"
@@ -234,14 +260,20 @@ def groups():
 def shared_state():
     """Fields of the consumer's context, and of a lane, with more than one writer, and writes to a group of a
     partition's by another file than its owner; partition/partition.c makes partitions."""
-    files = [file for file in sources() if file.folder in ("partition", "offsets", "dead_letter", "delivery", "consumer")]
+    files = [
+        file for file in sources() if file.folder in ("partition", "offsets", "dead_letter", "delivery", "consumer")
+    ]
     for field in fields(struct_body(SRC / "partition" / "context.h", "BurrowConsumer")[0]):
         found = {file.node(): (file, line) for file in files for line in writes(file, rf"\b(?:c|consumer)->{field}")}
         if len(found) > 1:
             for file, line in found.values():
                 yield file.path, line, f"{field} of the consumer's context is written by {', '.join(sorted(found))}"
     for field in fields(struct_body(SRC / "delivery" / "pool.h", "BurrowLane")[0]):
-        found = {file.node(): (file, line) for file in files for line in writes(file, rf"\blane->{field}(?:\.\w+|\[[^]]*\])*")}
+        found = {
+            file.node(): (file, line)
+            for file in files
+            for line in writes(file, rf"\blane->{field}(?:\.\w+|\[[^]]*\])*")
+        }
         if len(found) > 1 and field not in ("messages", "failures"):  # arrays that are filled and emptied
             for file, line in found.values():
                 yield file.path, line, f"{field} of a lane is written by {', '.join(sorted(found))}"
@@ -282,4 +314,7 @@ def violations(kinds):
 def table():
     """The table of folders as src/README.md prints it: folder, what it may include."""
     for folder, allowed in FOLDERS.items():
-        yield f"`{folder}/`", ", ".join(f"`{a}`" if a.endswith(".h") else f"`{a}/`" for a in allowed) or "C headers only"
+        yield (
+            f"`{folder}/`",
+            ", ".join(f"`{a}`" if a.endswith(".h") else f"`{a}/`" for a in allowed) or "C headers only",
+        )

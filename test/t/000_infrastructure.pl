@@ -10,21 +10,21 @@ $kafka->create_topic('plain', 3);
 is_deeply($kafka->end_offsets('plain'), { 0 => 0, 1 => 0, 2 => 0 }, 'an empty topic');
 
 my @sent = $kafka->produce('plain',
-	{ key => 'a', value => 'one', partition => 1, timestamp => 1700000000123, headers => [ [ 'h', 'x' ], [ 'n', undef ] ] },
+	{ key => 'a', value => 'one', partition => 1, timestamp => 1700000000123, headers => [['h', 'x'], ['n', undef]] },
 	{ key => 'a', value => undef, partition => 1 },
 	{ value_base64 => 'AP8=', partition => 2 });
 is_deeply(
 	\@sent,
-	[ { partition => 1, offset => 0 }, { partition => 1, offset => 1 }, { partition => 2, offset => 0 } ],
+	[{ partition => 1, offset => 0 }, { partition => 1, offset => 1 }, { partition => 2, offset => 0 }],
 	'the producer says where each message went');
 
 my @read = $kafka->read_topic('plain');
 is_deeply(
 	$read[0],
-	{ partition => 1, offset => 0, timestamp => 1700000000123, key => 'a', value => 'one', headers => [ [ 'h', 'x' ], [ 'n', undef ] ] },
+	{ partition => 1, offset => 0, timestamp => 1700000000123, key => 'a', value => 'one', headers => [['h', 'x'], ['n', undef]] },
 	'key, value, headers and timestamp arrive');
-is_deeply([ @{ $read[1] }{qw(key value)} ], [ 'a', undef ], 'a tombstone');
-is_deeply([ @{ $read[2] }{qw(key value)} ], [ undef, { base64 => 'AP8=' } ], 'no key, and a value that is no text');
+is_deeply([@{ $read[1] }{qw(key value)}], ['a', undef], 'a tombstone');
+is_deeply([@{ $read[2] }{qw(key value)}], [undef, { base64 => 'AP8=' }], 'no key, and a value that is no text');
 
 $kafka->create_topic('many', 2);
 $kafka->produce_many('many', count => 1000, keys => 10, size => 100);
@@ -32,14 +32,14 @@ my $end = $kafka->end_offsets('many');
 is($end->{0} + $end->{1}, 1000, 'made messages are there');
 is_deeply($kafka->end_offsets_by_kafka('many'), $end, 'the client and Kafka agree on the end offsets');
 my @of_key = grep { $_->{key} eq 'key-7' } $kafka->read_topic('many');
-is_deeply([ map { $_->{value} =~ /"seq": (\d+)/ } @of_key ], [ 0 .. 99 ], 'a key\'s messages are in order');
+is_deeply([map { $_->{value} =~ /"seq": (\d+)/ } @of_key], [0 .. 99], 'a key\'s messages are in order');
 is(length $of_key[0]{value}, 100, 'and of the size that was asked for');
 
 $kafka->create_topic('transactions', 1);
 $kafka->produce_transactions('transactions',
 	{ transaction => 'begin' }, { value => 'dropped' }, { transaction => 'abort' },
 	{ transaction => 'begin' }, { value => 'kept' }, { transaction => 'commit' });
-is_deeply([ map { $_->{value} } $kafka->read_topic('transactions') ], ['kept'], 'an aborted message is not read');
+is_deeply([map { $_->{value} } $kafka->read_topic('transactions')], ['kept'], 'an aborted message is not read');
 is_deeply($kafka->end_offsets('transactions'), { 0 => 4 }, 'but has its place, as the markers have');
 
 is_deeply($kafka->committed('group', 'many'), {}, 'a group that never committed');
@@ -47,7 +47,7 @@ $kafka->commit('group', 'many', { 0 => 5 });
 is_deeply($kafka->committed('group', 'many'), { 0 => 5 }, 'a committed offset');
 is_deeply($kafka->committed_by_kafka('group', 'many'), { 0 => 5 }, 'as Kafka\'s own program sees it');
 is($kafka->lag('group', 'many'), 995, 'and the lag');
-is_deeply([ $kafka->group_members('group') ], [], 'a group without members');
+is_deeply([$kafka->group_members('group')], [], 'a group without members');
 
 $kafka->delete_records('many', { 0 => 10 });
 is($kafka->begin_offsets('many')->{0}, 10, 'records can be deleted');

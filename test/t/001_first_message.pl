@@ -37,7 +37,7 @@ is($node->sql('SELECT count(*) FROM burrow.subscriptions'), '0', 'unsubscribed')
 $node->wait_for('the consumer and its workers to be gone', <<'END');
 SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type ~ '^burrow (consumer|worker)'
 END
-is_deeply([ $kafka->group_members($group) ], [], 'and out of the group');
+is_deeply([$kafka->group_members($group)], [], 'and out of the group');
 is($node->sql('SELECT count(*) FROM got'), '100', 'the rows stay');
 
 $node->stop;

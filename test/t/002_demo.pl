@@ -16,10 +16,10 @@ sub start_demo
 {
 	my ($folder, $work, @arguments) = @_;
 	my $run = { out => '', err => '' };
-	$run->{handle} = IPC::Run::start([ $demo, @arguments ], '<', \undef, '>', \$run->{out}, '2>', \$run->{err}, init => sub {
-		chdir $folder or die "cannot go to $folder: $!";
-		delete $ENV{BURROW_WORK};
-		$ENV{BURROW_WORK} = $work if defined $work;
+	$run->{handle} = IPC::Run::start([$demo, @arguments], '<', \undef, '>', \$run->{out}, '2>', \$run->{err}, init => sub {
+			chdir $folder or die "cannot go to $folder: $!";
+			delete $ENV{BURROW_WORK};
+			$ENV{BURROW_WORK} = $work if defined $work;
 	});
 	return $run;
 }
@@ -39,7 +39,7 @@ my $own = start_demo('/tmp', $kept, '--messages', 500);
 finish($own, 'a demo with a broker of its own');
 finish($ours, 'a demo with a real Kafka, left running,');
 like($own->{out}, qr/500 messages went from Kafka.*scripts\/demo --keep.*examples\//s, 'it says what to try next');
-is_deeply([ processes_of($kept) ], [], 'and has ended its server and its broker');
+is_deeply([processes_of($kept)], [], 'and has ended its server and its broker');
 
 # what --keep prints is true
 my ($folder) = $ours->{out} =~ /go on running, in (\S+?)\.$/m or die "no folder in: $ours->{out}";
@@ -53,12 +53,12 @@ wait_until('the message to have its row', sub { return `$query "SELECT count(*) 
 is(`$query "SELECT burrow.wait_until_caught_up('orders', '1 min')"`, "t\n", 'and Kafka knows');
 is(`cd / && $stop`, "ended the demo in $folder\n", 'the printed command ends it');
 ok(!-e $folder, 'the folder is gone');
-is_deeply([ processes_of($folder) ], [], 'and so are the processes');
+is_deeply([processes_of($folder)], [], 'and so are the processes');
 isnt(system("$stop >'$ENV{TESTDATADIR}/twice' 2>&1"), 0, 'there is nothing to end twice');
 
 # once more, in the folder of the one before
 finish(start_demo('/', $kept, '--messages', 200), 'a second run in the same folder');
-is_deeply([ processes_of($kept) ], [], 'and has ended its server and its broker');
+is_deeply([processes_of($kept)], [], 'and has ended its server and its broker');
 
 # Ctrl-C while messages flow
 my $interrupted = start_demo('/', $kept, '--messages', 20_000);
@@ -66,7 +66,7 @@ wait_until('messages to flow', sub { $interrupted->{handle}->pump_nb; return $in
 $interrupted->{handle}->signal('INT');
 $interrupted->{handle}->finish;
 is($interrupted->{handle}->full_result(0) >> 8, 130, 'Ctrl-C ends it');
-is_deeply([ processes_of($kept) ], [], 'and its server and its broker');
+is_deeply([processes_of($kept)], [], 'and its server and its broker');
 
 # what cannot work is told before anything is built
 my $mistaken = start_demo('/', undef, '--bootstrap', $kafka->bootstrap, '--topic', 'nobodys');

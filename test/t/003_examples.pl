@@ -17,10 +17,10 @@ foreach my $file (@files)
 	my $example = basename(dirname($file));
 	# scripts/demo finds the topics in the same way
 	my ($topic) = PostgreSQL::Test::Utils::slurp_file($file) =~ /^SELECT burrow\.subscribe\('([a-z_]*)'/m
-	  or die "no subscription in $file";
+		or die "no subscription in $file";
 	$kafka->create_topic($topic, 4);
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'psql', '-X', '-f', $file, $node->connstr('postgres') ], '<', \undef, '>', \$out, '2>', \$err);
+	IPC::Run::run(['psql', '-X', '-f', $file, $node->connstr('postgres')], '<', \undef, '>', \$out, '2>', \$err);
 	is($?, 0, "$example runs") or diag($out . $err . $node->diagnostics);
 	unlike($err, qr/WARNING|ERROR/, '... without a complaint');
 	is($node->sql("SELECT state FROM burrow.subscriptions WHERE subscription = '$topic'"), 'running', '... and goes on');

@@ -8,18 +8,18 @@ my $folder = "$ENV{TESTDATADIR}/run_tap";
 system('rm', '-rf', $folder);
 mkdir $folder or die "cannot make $folder: $!";
 PostgreSQL::Test::Utils::append_to_file("$folder/$_->[0].pl", $_->[1]) foreach
-  # each of the two ends only when the other has begun
-  [ 'first', "use BurrowTest; open(my \$f, '>', '$folder/first'); wait_until('the second', sub { -e '$folder/second' }); ok(1, 'a'); ok(1, 'b'); open(\$f, '>', '$folder/first ended'); done_testing();\n" ],
-  [ 'second', "use BurrowTest; open(my \$f, '>', '$folder/second'); wait_until('the first', sub { -e '$folder/first' }); is(1, 2, 'c'); diag('what the second says'); open(\$f, '>', '$folder/second ended'); done_testing();\n" ],
-  [ 'third', "use BurrowTest; ok(1, 'd'); die 'an early end';\n" ],
-  [ 'alone', "# Alone: it wants to.\nuse BurrowTest; ok(-e '$folder/first ended' && -e '$folder/second ended', 'e'); is(BurrowTest::slow_by(), 1, 'f'); done_testing();\n" ],
-  [ 'patient', "use BurrowTest; open(my \$f, '>', '$folder/patient'); wait_until('nothing', sub { 0 });\n" ];
+	# each of the two ends only when the other has begun
+	['first', "use BurrowTest; open(my \$f, '>', '$folder/first'); wait_until('the second', sub { -e '$folder/second' }); ok(1, 'a'); ok(1, 'b'); open(\$f, '>', '$folder/first ended'); done_testing();\n"],
+	['second', "use BurrowTest; open(my \$f, '>', '$folder/second'); wait_until('the first', sub { -e '$folder/first' }); is(1, 2, 'c'); diag('what the second says'); open(\$f, '>', '$folder/second ended'); done_testing();\n"],
+	['third', "use BurrowTest; ok(1, 'd'); die 'an early end';\n"],
+	['alone', "# Alone: it wants to.\nuse BurrowTest; ok(-e '$folder/first ended' && -e '$folder/second ended', 'e'); is(BurrowTest::slow_by(), 1, 'f'); done_testing();\n"],
+	['patient', "use BurrowTest; open(my \$f, '>', '$folder/patient'); wait_until('nothing', sub { 0 });\n"];
 
 my @run_tap = ("$ENV{BURROW_ROOT}/test/run_tap", '-j', 2);
 my ($out, $err) = ('', '');
 {
 	local %ENV = (%ENV, BURROW_TIMINGS => "$folder/timings", BURROW_TEST_SLOWDOWN => 1, BURROW_TAP_TIMEOUT => 120);
-	IPC::Run::run([ @run_tap, map { "$folder/$_.pl" } qw(alone first second third) ], '<', \undef, '>', \$out, '2>', \$err);
+	IPC::Run::run([@run_tap, map { "$folder/$_.pl" } qw(alone first second third)], '<', \undef, '>', \$out, '2>', \$err);
 }
 is($? >> 8, 1, 'the status says that something failed');
 like($out, qr/^first +ok \(2 passed, 0 failed/m, 'one has passed');
@@ -33,11 +33,11 @@ my $timings = PostgreSQL::Test::Utils::slurp_file("$folder/timings");
 like($timings, qr{^ +\d+\.\d s  \Q$folder\E/$_\.pl$}m, "the timings have $_") foreach qw(alone first second third);
 
 # who ends it ends the tests
-my $run = IPC::Run::start([ @run_tap, "$folder/patient.pl", "$folder/first.pl" ], '<', \undef, '>', \$out, '2>', \$err);
+my $run = IPC::Run::start([@run_tap, "$folder/patient.pl", "$folder/first.pl"], '<', \undef, '>', \$out, '2>', \$err);
 wait_until('the test to wait', sub { -e "$folder/patient" });
 $run->signal('TERM');
 $run->finish;
 is($run->full_result(0) >> 8, 130, 'a signal ends it');
-is_deeply([ processes_of("$folder/patient.pl") ], [], 'and the tests');
+is_deeply([processes_of("$folder/patient.pl")], [], 'and the tests');
 
 done_testing();

@@ -32,7 +32,7 @@ is($node->sql('SELECT count(*) FROM burrow.subscription'), '0', 'its tables are 
 # A database that was used with Burrow can still be dumped and dropped.
 $node->sql("INSERT INTO burrow.subscription (name, owner, system_identifier, dboid, topic, handler, handler_owner, consumer_group, uuid, status, options)
 	VALUES ('orders', 'pg_monitor', 1, 1, 'orders', 'h(text)', 'pg_monitor', 'g', gen_random_uuid(), 'enabled', '{}')");
-$node->command_ok([ 'pg_dump', '--file=/dev/null', $node->connstr('postgres') ], 'pg_dump');
+$node->command_ok(['pg_dump', '--file=/dev/null', $node->connstr('postgres')], 'pg_dump');
 $node->sql('DROP EXTENSION burrow');
 is($node->sql("SELECT count(*) FROM pg_class WHERE relnamespace = 'burrow'::regnamespace"), '0', 'DROP EXTENSION');
 

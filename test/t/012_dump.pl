@@ -26,9 +26,9 @@ $node->sql("SELECT burrow.pause('orders')");
 $node->wait_for_state('orders', 'paused');
 
 my $dump = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', "--file=$dump", $node->connstr('postgres') ], 'pg_dump');
+$node->command_ok(['pg_dump', "--file=$dump", $node->connstr('postgres')], 'pg_dump');
 $node->sql('CREATE DATABASE restored');
-$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', "--file=$dump", $node->connstr('restored') ], 'restored');
+$node->command_ok(['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', "--file=$dump", $node->connstr('restored')], 'restored');
 
 my $columns = 'subid, name, owner, topic, handler, handler_owner, consumer_group, uuid, status, options, dboid, system_identifier';
 is($node->sql("SELECT $columns FROM burrow.subscription", 'restored'),

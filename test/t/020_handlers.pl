@@ -23,7 +23,7 @@ sub got
 {
 	my ($handler, $count) = @_;
 	$node->wait_for("$count rows of $handler", "SELECT count(*) >= $count FROM got WHERE handler = '$handler'");
-	return [ split /\n/, $node->sql("SELECT what FROM got WHERE handler = '$handler' ORDER BY id") ];
+	return [split /\n/, $node->sql("SELECT what FROM got WHERE handler = '$handler' ORDER BY id")];
 }
 
 # psql's output is bytes; what the producer gets is text.
@@ -37,7 +37,7 @@ $kafka->produce(
 	'fields',
 	{
 		key => 'k1', value => '{"n": 1}', timestamp => 1700000000123,
-		headers => [ [ 'a', '1' ], [ 'b', undef ], [ 'a', "zwei: \x{e4}" ], [ 'empty', '' ] ]
+		headers => [['a', '1'], ['b', undef], ['a', "zwei: \x{e4}"], ['empty', '']]
 	},
 	{ key => undef, value => qq([2, "\x{fc}"]), timestamp => 1 },
 	{ key => 'k1', value => undef, timestamp => 1700000001000 },
@@ -74,31 +74,31 @@ CREATE FUNCTION value_strict(jsonb) RETURNS void STRICT LANGUAGE sql AS $$ INSER
 END
 
 subscribe($_, 'fields', $_, "ordering => 'partition', workers => 1")
-  foreach qw(named named_header message array_of_messages value_text value_json value_jsonb value_bytea value_strict);
+	foreach qw(named named_header message array_of_messages value_text value_json value_jsonb value_bytea value_strict);
 
 is_deeply(got('named', 4), [
-	qq(fields 0 0 'k1' {"n": 1} [{"name": "a", "value": "1"}, {"name": "b", "value": null}, {"name": "a", "value": "zwei: $umlaut_a"}, {"name": "empty", "value": ""}] 1700000000.123000 1),
-	qq(fields 0 1 - [2, "$umlaut_u"] [] 0.001000 1),
-	q(fields 0 2 'k1' - [] 1700000001.000000 1),
-	q(fields 0 3 '' 3 [] 1700000002.000000 1) ],
+		qq(fields 0 0 'k1' {"n": 1} [{"name": "a", "value": "1"}, {"name": "b", "value": null}, {"name": "a", "value": "zwei: $umlaut_a"}, {"name": "empty", "value": ""}] 1700000000.123000 1),
+		qq(fields 0 1 - [2, "$umlaut_u"] [] 0.001000 1),
+		q(fields 0 2 'k1' - [] 1700000001.000000 1),
+		q(fields 0 3 '' 3 [] 1700000002.000000 1)],
 	'named arguments, in any order');
 is_deeply(got('named_header', 4), [
-	qq(0 \\x6b31 {"n": 1} 4 a=1,b=NULL,a=zwei: $umlaut_a,empty=), qq(1 - [2, "$umlaut_u"] 0), '2 \x6b31 - 0', '3 \x 3 0' ],
+		qq(0 \\x6b31 {"n": 1} 4 a=1,b=NULL,a=zwei: $umlaut_a,empty=), qq(1 - [2, "$umlaut_u"] 0), '2 \x6b31 - 0', '3 \x 3 0'],
 	'headers as burrow.header[]');
 is_deeply(got('message', 4), [
-	'fields 0 0 \x6b31 \x7b226e223a20317d 4 1700000000.123000 1',
-	'fields 0 1 - \x5b322c2022c3bc225d 0 0.001000 1',
-	'fields 0 2 \x6b31 - 0 1700000001.000000 1',
-	'fields 0 3 \x \x33 0 1700000002.000000 1' ],
+		'fields 0 0 \x6b31 \x7b226e223a20317d 4 1700000000.123000 1',
+		'fields 0 1 - \x5b322c2022c3bc225d 0 0.001000 1',
+		'fields 0 2 \x6b31 - 0 1700000001.000000 1',
+		'fields 0 3 \x \x33 0 1700000002.000000 1'],
 	'burrow.message');
 is_deeply(got('array', 4), [
-	'0 \x6b31 \x7b226e223a20317d a t', '1 - \x5b322c2022c3bc225d t', '2 \x6b31 - t', '3 \x \x33 t' ],
+		'0 \x6b31 \x7b226e223a20317d a t', '1 - \x5b322c2022c3bc225d t', '2 \x6b31 - t', '3 \x \x33 t'],
 	'burrow.message[]');
-is_deeply(got('text', 4), [ '{"n": 1}', qq([2, "$umlaut_u"]), '-', '3' ], 'the value as text');
-is_deeply(got('json', 4), [ '{"n": 1}', qq([2, "$umlaut_u"]), '-', '3' ], 'the value as json');
-is_deeply(got('jsonb', 4), [ '{"n": 1}', qq([2, "$umlaut_u"]), '-', '3' ], 'the value as jsonb');
-is_deeply(got('bytea', 4), [ '\x7b226e223a20317d', '\x5b322c2022c3bc225d', '-', '\x33' ], 'the value as bytea');
-is_deeply(got('strict', 3), [ '{"n": 1}', qq([2, "$umlaut_u"]), '3' ], 'a strict function is not called for a tombstone');
+is_deeply(got('text', 4), ['{"n": 1}', qq([2, "$umlaut_u"]), '-', '3'], 'the value as text');
+is_deeply(got('json', 4), ['{"n": 1}', qq([2, "$umlaut_u"]), '-', '3'], 'the value as json');
+is_deeply(got('jsonb', 4), ['{"n": 1}', qq([2, "$umlaut_u"]), '-', '3'], 'the value as jsonb');
+is_deeply(got('bytea', 4), ['\x7b226e223a20317d', '\x5b322c2022c3bc225d', '-', '\x33'], 'the value as bytea');
+is_deeply(got('strict', 3), ['{"n": 1}', qq([2, "$umlaut_u"]), '3'], 'a strict function is not called for a tombstone');
 foreach my $name (qw(named array_of_messages value_strict))
 {
 	$kafka->wait_until_committed($node->group_of($name), 'fields', diagnose => sub { $node->diagnostics });
@@ -114,8 +114,8 @@ my $bytes = join '', map { chr } 0 .. 255;
 my $hex = '\x' . unpack('H*', $bytes);
 $kafka->create_topic('binary', 1);
 $kafka->produce('binary', {
-	key_base64 => encode_base64($bytes, ''), value_base64 => encode_base64($bytes x 2, ''),
-	headers => [ [ 'h', { base64 => encode_base64($bytes, '') } ] ]
+		key_base64 => encode_base64($bytes, ''), value_base64 => encode_base64($bytes x 2, ''),
+		headers => [['h', { base64 => encode_base64($bytes, '') }]]
 });
 $node->sql(<<'END');
 CREATE FUNCTION binary_fields(key bytea, value bytea, headers burrow.header[]) RETURNS void LANGUAGE sql AS
@@ -126,7 +126,7 @@ END
 foreach my $name (qw(binary_fields binary_message))
 {
 	subscribe($name, 'binary', $name);
-	is_deeply(got($name, 1), [ "$hex $hex" . substr($hex, 2) . " $hex" ], "$name: all bytes come through");
+	is_deeply(got($name, 1), ["$hex $hex" . substr($hex, 2) . " $hex"], "$name: all bytes come through");
 }
 $node->sql('SELECT count(burrow.unsubscribe(subscription)) FROM burrow.subscriptions');
 
@@ -151,15 +151,15 @@ END
 
 # handler, the message in the middle, its value as takes_all shows it, and the error
 my @unfit = (
-	[ 'wants_text', { value_base64 => encode_base64("bad\xff", '') }, '\x626164ff', '22021', 'invalid byte sequence for encoding "UTF8": 0xff' ],
-	[ 'wants_text', { value_base64 => encode_base64("a\0b", '') }, '\x610062', '22021', 'invalid byte sequence for encoding "UTF8": 0x00' ],
-	[ 'wants_key', { key_base64 => encode_base64("\xc3", ''), value => '1' }, '\x31', '22021', 'invalid byte sequence for encoding "UTF8": 0xc3' ],
-	[ 'wants_jsonb', { value => '{"' }, '\x7b22', '22P02', 'invalid input syntax for type json' ],
-	[ 'wants_jsonb', { value => '' }, '\x', '22P02', 'invalid input syntax for type json' ],
-	[ 'wants_jsonb', { value => '"\u0000"' }, '\x225c753030303022', '22P05', 'unsupported Unicode escape sequence' ],
-	[ 'wants_jsonb', { value_base64 => encode_base64("\"\xf0\x28\"", '') }, '\x22f02822', '22021', 'invalid byte sequence for encoding "UTF8": 0xf0 0x28 0x22' ],
-	[ 'wants_json', { value => 'no' }, '\x6e6f', '22P02', 'invalid input syntax for type json' ],
-	[ 'wants_headers', { value => '1', headers => [ [ 'h', { base64 => encode_base64("\xfe", '') } ] ] }, '\x31', '22021', 'invalid byte sequence for encoding "UTF8": 0xfe' ]);
+	['wants_text', { value_base64 => encode_base64("bad\xff", '') }, '\x626164ff', '22021', 'invalid byte sequence for encoding "UTF8": 0xff'],
+	['wants_text', { value_base64 => encode_base64("a\0b", '') }, '\x610062', '22021', 'invalid byte sequence for encoding "UTF8": 0x00'],
+	['wants_key', { key_base64 => encode_base64("\xc3", ''), value => '1' }, '\x31', '22021', 'invalid byte sequence for encoding "UTF8": 0xc3'],
+	['wants_jsonb', { value => '{"' }, '\x7b22', '22P02', 'invalid input syntax for type json'],
+	['wants_jsonb', { value => '' }, '\x', '22P02', 'invalid input syntax for type json'],
+	['wants_jsonb', { value => '"\u0000"' }, '\x225c753030303022', '22P05', 'unsupported Unicode escape sequence'],
+	['wants_jsonb', { value_base64 => encode_base64("\"\xf0\x28\"", '') }, '\x22f02822', '22021', 'invalid byte sequence for encoding "UTF8": 0xf0 0x28 0x22'],
+	['wants_json', { value => 'no' }, '\x6e6f', '22P02', 'invalid input syntax for type json'],
+	['wants_headers', { value => '1', headers => [['h', { base64 => encode_base64("\xfe", '') }]] }, '\x31', '22021', 'invalid byte sequence for encoding "UTF8": 0xfe']);
 my $log_position = $node->log_position;
 
 for my $i (0 .. $#unfit)
@@ -200,7 +200,7 @@ END $$;
 END
 $kafka->create_topic('latin', 1);
 $kafka->produce('latin',
-	{ key => "\x{e4}", value => qq(["\x{fc}"]), headers => [ [ 'h', "\x{df}" ] ] },
+	{ key => "\x{e4}", value => qq(["\x{fc}"]), headers => [['h', "\x{df}"]] },
 	{ key => 'euro', value => qq(["\x{20ac}"]) });
 $node->sql(q{SELECT burrow.subscribe('latin', 'keep')}, 'latin');
 $node->wait_for('the euro sign to halt it', q{SELECT state = 'halted' FROM burrow.subscriptions}, database => 'latin');

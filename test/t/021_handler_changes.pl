@@ -153,7 +153,7 @@ $node->sql(q{CREATE ROLE other; GRANT other TO app; GRANT INSERT ON got TO other
 	SET ROLE app; CREATE OR REPLACE FUNCTION app.h(value text) RETURNS void LANGUAGE plpgsql AS $$
 	BEGIN EXECUTE value::jsonb ->> 's'; INSERT INTO public.got (n, what) VALUES ((value::jsonb ->> 'n')::int, current_user); END $$});
 $kafka->produce('owner', map { { key => 'k', value => qq({"n": $_->[0], "s": "$_->[1]"}) } }
-	[ 1000, 'SET LOCAL ROLE other' ], [ 1001, 'SELECT 1' ], [ 1002, 'SET ROLE other' ], [ 1003, 'SELECT 1' ]);
+		[1000, 'SET LOCAL ROLE other'], [1001, 'SELECT 1'], [1002, 'SET ROLE other'], [1003, 'SELECT 1']);
 $node->wait_for('four messages with changes of the role', 'SELECT count(*) = 4 FROM got WHERE n >= 1000');
 is($node->sql(q{SELECT string_agg(what, ' ' ORDER BY n) FROM got WHERE n >= 1000}), 'other app other app',
 	"a handler's SET ROLE does not reach the next message");

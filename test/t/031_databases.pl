@@ -123,16 +123,16 @@ works('beta', 'beta', 'after it allowed no connections');
 $node->sql('CREATE ROLE nobody LOGIN; CREATE ROLE creator LOGIN CREATEDB');
 my ($consumer) = $node->sql('SELECT consumer_pid FROM burrow.subscriptions', 'beta');
 for my $case (
-	[ nobody => 'ALTER DATABASE beta RENAME TO mine', 'must be owner of database beta' ],
-	[ creator => 'ALTER DATABASE beta RENAME TO mine', 'must be owner of database beta' ],
-	[ creator => 'ALTER DATABASE beta SET TABLESPACE pg_default', 'must be owner of database beta' ],
-	[ nobody => 'CREATE DATABASE mine TEMPLATE beta', 'permission denied to create database' ],
-	[ creator => 'CREATE DATABASE mine TEMPLATE beta', 'permission denied to copy database' ],
-	[ nobody => 'DROP DATABASE beta', 'must be owner of database beta' ],
-	[ nobody => 'DROP DATABASE beta WITH (FORCE)', 'must be owner of database beta' ])
+	[nobody => 'ALTER DATABASE beta RENAME TO mine', 'must be owner of database beta'],
+	[creator => 'ALTER DATABASE beta RENAME TO mine', 'must be owner of database beta'],
+	[creator => 'ALTER DATABASE beta SET TABLESPACE pg_default', 'must be owner of database beta'],
+	[nobody => 'CREATE DATABASE mine TEMPLATE beta', 'permission denied to create database'],
+	[creator => 'CREATE DATABASE mine TEMPLATE beta', 'permission denied to copy database'],
+	[nobody => 'DROP DATABASE beta', 'must be owner of database beta'],
+	[nobody => 'DROP DATABASE beta WITH (FORCE)', 'must be owner of database beta'])
 {
 	my ($role, $command, $error) = @$case;
-	my ($status, $out, $err) = $node->psql('postgres', $command, extra_params => [ '-U', $role ]);
+	my ($status, $out, $err) = $node->psql('postgres', $command, extra_params => ['-U', $role]);
 	like($err, qr/$error/, "$command by $role is refused");
 }
 works('beta', 'beta', 'after commands that were refused');

@@ -46,7 +46,7 @@ sub check_committed
 my %victim = (
 	worker => sub {
 		my @pids = $node->pids('worker');
-		return @pids ? $pids[ rand @pids ] : undef;
+		return @pids ? $pids[rand @pids] : undef;
 	},
 	consumer => sub { return ($node->pids('consumer'))[0] },
 );

@@ -65,8 +65,8 @@ sub ordered
 
 # On a busy machine chunks are small, and one may end just before the stuck one.
 my $among = 0;
-for my $case ([ 'once', 'keep', 'exactly_once' ], [ 'least', 'keep', 'at_least_once' ],
-	[ 'swallowed', 'keep_on', 'exactly_once' ], [ 'deferred', 'keep_for_later', 'exactly_once' ])
+for my $case (['once', 'keep', 'exactly_once'], ['least', 'keep', 'at_least_once'],
+	['swallowed', 'keep_on', 'exactly_once'], ['deferred', 'keep_for_later', 'exactly_once'])
 {
 	my ($topic, $handler, $delivery) = @$case;
 	$holder->query_safe('SELECT pg_advisory_lock(1)');

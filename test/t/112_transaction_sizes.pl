@@ -52,11 +52,11 @@ sub run
 	is(largest($topic, 1000, 1999), '64', "$topic: transactions are large");
 
 	$node->wait_for("$topic: large ones again", sub {
-		my $begin = $end;
-		$end += 10_000;
-		$kafka->produce($topic, map { { value => 'ok' } } $begin .. $end - 1);
-		$kafka->wait_until_committed($group, $topic, diagnose => sub { $node->diagnostics });
-		return largest($topic, $begin, $end - 1) == 64;
+			my $begin = $end;
+			$end += 10_000;
+			$kafka->produce($topic, map { { value => 'ok' } } $begin .. $end - 1);
+			$kafka->wait_until_committed($group, $topic, diagnose => sub { $node->diagnostics });
+			return largest($topic, $begin, $end - 1) == 64;
 	}, timeout => 120);
 	pass("$topic: in the end too");
 	is($node->sql(qq{SELECT count(*), count(DISTINCT "offset") FROM got WHERE topic = '$topic'}), "$end|$end", "$topic: each is handled once");

@@ -37,8 +37,8 @@ sub in_order
 
 # 2,000 messages of 50 keys, the stuck one and one behind it in its order, 2,000 more.  A
 # transaction is of so many messages at most, so chunks are of many transactions.
-for my $case ([ 'single', 'keep', 'exactly_once', 1 ], [ 'least', 'keep', 'at_least_once', 1 ],
-	[ 'arrays', 'keep_all', 'exactly_once', 5 ])
+for my $case (['single', 'keep', 'exactly_once', 1], ['least', 'keep', 'at_least_once', 1],
+	['arrays', 'keep_all', 'exactly_once', 5])
 {
 	my ($topic, $handler, $delivery, $batch_size) = @$case;
 	my @others = map { { key => 'k' . $_ % 50, value => "v$_" } } 1 .. 2000;

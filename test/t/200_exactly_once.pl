@@ -38,7 +38,7 @@ sub a_pid
 	my ($kind) = @_;
 	my @pids;
 	wait_until("a $kind to be there", sub { return @pids = $node->pids($kind) });
-	return $pids[ rand @pids ];
+	return $pids[rand @pids];
 }
 
 sub kill_one
@@ -76,7 +76,7 @@ my %always = (
 	rebalance => sub {
 		my $member = $kafka->join_group($group, 'load');
 		$kafka->wait_until_assigned($member);
-		my $meanwhile = (qw(worker consumer postmaster pause workers), undef, undef)[ rand 7 ];
+		my $meanwhile = (qw(worker consumer postmaster pause workers), undef, undef)[rand 7];
 		strike($meanwhile) if $meanwhile;
 		$kafka->leave_group($member);
 	},
@@ -85,7 +85,7 @@ my %sometimes = (
 	'worker terminated' => sub { $node->sql('SELECT pg_terminate_backend(' . a_pid('worker') . ')') },
 	'consumer terminated' => sub { $node->sql('SELECT pg_terminate_backend(' . a_pid('consumer') . ')') },
 	batch => sub { $node->sql("SELECT burrow.alter('load', batch_size => " . (1 + int rand 200) . ')') },
-	order => sub { $node->sql("SELECT burrow.alter('load', ordering => '" . (qw(key partition))[ rand 2 ] . "')") },
+	order => sub { $node->sql("SELECT burrow.alter('load', ordering => '" . (qw(key partition))[rand 2] . "')") },
 	'vacuum full' => sub { $node->sql('VACUUM FULL burrow.progress') },
 	cluster => sub { $node->sql('CLUSTER burrow.progress USING progress_pkey') },
 );
@@ -96,7 +96,7 @@ my $began = time;
 my @left;
 while (time < $began + $duration)
 {
-	@left = shuffle(sort(keys %always), (shuffle(sort keys %sometimes))[ 0, 1 ]) if !@left;
+	@left = shuffle(sort(keys %always), (shuffle(sort keys %sometimes))[0, 1]) if !@left;
 	my $next = time + 1 + rand 4;
 	wait_until('the time of the next blow', sub { return time > $next });
 	strike(shift @left);

@@ -41,10 +41,10 @@ sub crash_at
 
 produce(500);
 crash_at($_, sub { produce(300) })
-  foreach 'before handler', 'after handler', 'progress written', 'committed', 'marked',
-  'before kafka commit', 'before acknowledgement';
+	foreach 'before handler', 'after handler', 'progress written', 'committed', 'marked',
+	'before kafka commit', 'before acknowledgement';
 crash_at($_, sub { $node->sql('SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions') })
-  foreach 'before start is stored', 'start stored';
+	foreach 'before start is stored', 'start stored';
 
 # the very first start, too: with "latest", what came after it was stored must not be lost
 $node->sql('TRUNCATE got');

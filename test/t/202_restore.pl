@@ -6,7 +6,7 @@ use BurrowTest;
 
 my $messages = 50_000;
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [ allows_streaming => 1, has_archiving => 1 ]);
+my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [allows_streaming => 1, has_archiving => 1]);
 $kafka->create_topic('orders', 4);
 $primary->sql(<<'END');
 CREATE TABLE got (partition int, "offset" bigint);

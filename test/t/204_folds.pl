@@ -7,7 +7,7 @@ use Time::HiRes qw(time);
 
 my $messages = $ENV{BURROW_TEST_MESSAGES} // 100_000;
 my ($bytes, $size) = (65_536, 220);
-my $pending = int($bytes / $size) + 2;    # at most: values alone, the one that passes the limit, the stuck one
+my $pending = int($bytes / $size) + 2; # at most: values alone, the one that passes the limit, the stuck one
 my $kafka = BurrowTest::Kafka->create('kafka');
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 $node->sql(<<'SQL');
@@ -35,7 +35,7 @@ $node->wait_for('all that pass', sub {
 		my ($count, $size) = split /\|/, $node->sql(q{SELECT (SELECT count(*) FROM got), (SELECT max(length(done)) FROM burrow.progress)});
 		$largest = $size if $size > $largest;
 		return $count == $messages;
-	}, timeout => 120);
+}, timeout => 120);
 cmp_ok($largest, '<', 2000, "no row of progress was longer than 2000 bytes ($largest)");
 # The last fold may have been made while much was pending: before each of its runs, one message at least.
 my $runs = $node->sql('SELECT count(*) FROM burrow.progress, unnest(burrow.offset_runs(done, low)) WHERE lane = -1');
@@ -76,7 +76,7 @@ $node->wait_for('all that pass', sub {
 		my ($inflight, $skipped, $size) = split /\|/, $node->sql(q{SELECT inflight, messages_skipped, (SELECT coalesce(max(length(done)), 0) FROM burrow.progress) FROM burrow.stats WHERE subscription = 'skipping'});
 		$largest = $size if $size > $largest;
 		return $inflight == 1 && $skipped == 2000;
-	}, timeout => 120);
+}, timeout => 120);
 cmp_ok($largest, '<', 2000, "with every other message skipped, no row was longer than 2000 bytes ($largest)");
 $holder->quit;
 $kafka->wait_until_committed($node->group_of('skipping'), 'skipping', timeout => 60, diagnose => sub { $node->diagnostics });
@@ -103,7 +103,7 @@ wait_until('all of it to be in a commit', sub {
 		$expected = 50 + 4 * int((2 * $done + 2) / 3);
 		$length = length($kafka->committed_metadata($group, 'runs')->{0});
 		return $length == $expected;
-	}, diagnose => sub { return "$done done, $expected bytes expected, $length there" });
+}, diagnose => sub { return "$done done, $expected bytes expected, $length there" });
 cmp_ok($expected, '<=', 4096, "of $expected bytes, which the broker takes");
 $node->sql('CHECKPOINT');
 # the lock goes with the server

@@ -63,14 +63,14 @@ sub wait_for_more
 # How a server gives up its partitions, and gets them back.
 my %away = (
 	'pause and resume' => [
-		sub { $node{$_[0]}->sql(q{SELECT burrow.pause('shared')}); $node{$_[0]}->wait_for_state('shared', 'paused') },
-		sub { $node{$_[0]}->sql(q{SELECT burrow.resume('shared')}) },
+		sub { $node{ $_[0] }->sql(q{SELECT burrow.pause('shared')}); $node{ $_[0] }->wait_for_state('shared', 'paused') },
+		sub { $node{ $_[0] }->sql(q{SELECT burrow.resume('shared')}) },
 	],
 	'unsubscribe and subscribe' => [
-		sub { $node{$_[0]}->sql(q{SELECT burrow.unsubscribe('shared')}) },
+		sub { $node{ $_[0] }->sql(q{SELECT burrow.unsubscribe('shared')}) },
 		sub { subscribe($_[0]) },
 	],
-	'stop and start' => [ sub { $node{$_[0]}->stop('fast') }, sub { $node{$_[0]}->start } ],
+	'stop and start' => [sub { $node{ $_[0] }->stop('fast') }, sub { $node{ $_[0] }->start }],
 );
 
 wait_for_split(4, 4);
@@ -105,7 +105,7 @@ for my $name (qw(a b))
 }
 is(scalar keys %times, $messages, 'together they have all messages');
 my @twice = grep { $times{$_} > 1 } keys %times;
-is(scalar @twice, 0, 'and none twice') or diag(join ' ', (sort @twice)[ 0 .. ($#twice < 40 ? $#twice : 40) ]);
+is(scalar @twice, 0, 'and none twice') or diag(join ' ', (sort @twice)[0 .. ($#twice < 40 ? $#twice : 40)]);
 my $moved = grep { join('', map { $_ // '' } @{ $owners{$_} }) =~ /ab+a+b|ba+b+a/ } keys %owners;
 cmp_ok($moved, '>', 0, "$moved partitions have moved there and back and there again");
 

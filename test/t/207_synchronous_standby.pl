@@ -7,7 +7,7 @@ use BurrowTest;
 use Time::HiRes qw(time);
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [ allows_streaming => 1 ]);
+my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [allows_streaming => 1]);
 $primary->sql(<<'SQL');
 CREATE TABLE got (topic text, "offset" bigint);
 CREATE FUNCTION keep(topic text, "offset" bigint) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES ($1, $2)';

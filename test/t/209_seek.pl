@@ -57,8 +57,8 @@ for my $delivery (qw(exactly_once at_least_once))
 	my $tag = $delivery eq 'exactly_once' ? 'eo' : 'alo';
 	my $options = ", delivery => '$delivery'";
 
-	# ---- while it runs: what is in hand ends first, Kafka's offset follows backwards, with
-	# our tag and before the first message
+# ---- while it runs: what is in hand ends first, Kafka's offset follows backwards, with
+# our tag and before the first message
 	subscribed("running-$tag", 20, $options);
 	caught_up();
 	my $holder = $node->background_psql('postgres');
@@ -123,14 +123,14 @@ for my $delivery (qw(exactly_once at_least_once))
 	caught_up();
 	is(handled(), '1:0-19 1:30-39', 'forwards: what lies between is skipped');
 
-	# ---- a crash leaves the old position with the seek to be done, or the new one
+ # ---- a crash leaves the old position with the seek to be done, or the new one
 	subscribed("crash-$tag", 20, $options);
 	caught_up();
 	my $times = 1;
 	for my $point ('before start is stored', 'start stored', 'before kafka commit', 'before acknowledgement', 'before seek is removed', 'seek removed', 'seek time fixed')
 	{
-		# a crash before the seek is committed would be another test: the consumer that
-		# drains for it must not come by
+ # a crash before the seek is committed would be another test: the consumer that
+ # drains for it must not come by
 		$node->sql("SELECT burrow.pause('$topic')");
 		$node->wait_for_state($topic, 'paused');
 		$node->arm_crash_point($point);
@@ -147,7 +147,7 @@ for my $delivery (qw(exactly_once at_least_once))
 
 # ---- by time, each partition on its own
 subscribed('time', 0, '', 2);
-my $t0 = (time - 3600) * 1000;    # older ones would fall to the topic's retention
+my $t0 = (time - 3600) * 1000;  # older ones would fall to the topic's retention
 $kafka->produce('time', map { { partition => $_ % 2, value => "v$_", timestamp => $t0 + 1000 * $_ } } 0 .. 9);
 caught_up();
 $node->sql('TRUNCATE got');

@@ -145,13 +145,13 @@ for my $name (qw(b a))
 {
 	my $other = $name eq 'a' ? 'b' : 'a';
 	$all = under_load('shared', [qw(a b)], sub {
-		$node{$name}->sql(q{SELECT burrow.pause('shared')});
-		return wait_for_split('shared', $name eq 'a' ? (0, 8) : (8, 0));
+			$node{$name}->sql(q{SELECT burrow.pause('shared')});
+			return wait_for_split('shared', $name eq 'a' ? (0, 8) : (8, 0));
 	});
 	is_kept($split->{$other}, $all->{$other}, 4, "$name leaves");
 	$split = under_load('shared', [$other], sub {
-		$node{$name}->sql(q{SELECT burrow.resume('shared')});
-		return wait_for_split('shared', 4, 4);
+			$node{$name}->sql(q{SELECT burrow.resume('shared')});
+			return wait_for_split('shared', 4, 4);
 	});
 	is_kept($all->{$other}, $split->{$other}, 4, "$name comes back");
 }
@@ -159,9 +159,9 @@ for my $name (qw(b a))
 # a static member that is back soon has its partitions again, and the other one does not notice
 my $partitions = join ',', sort keys %{ $split->{b} };
 my $back = under_load('shared', [qw(a b)], sub {
-	$node{b}->stop('fast');
-	$node{b}->start;
-	return wait_for_split('shared', 4, 4);
+		$node{b}->stop('fast');
+		$node{b}->start;
+		return wait_for_split('shared', 4, 4);
 });
 is(join(',', sort keys %{ $back->{b} }), $partitions, 'after a restart: the same partitions');
 is_deeply($back->{a}, $split->{a}, 'and no rebalance of the other server');
@@ -248,18 +248,18 @@ subscribe($_, 'killed', qq{$cooperative, "session.timeout.ms": 3000}) foreach qw
 wait_for_split('killed', 4, 4);
 my ($consumer) = $node{a}->pids('consumer', 'killed');
 under_load('killed', [qw(a b)], sub {
-	kill STOP => $consumer;
-	wait_until('b to have all partitions', sub { keys %{ epochs('b', 'killed') } == 8 }, diagnose => \&diagnostics);
+		kill STOP => $consumer;
+		wait_until('b to have all partitions', sub { keys %{ epochs('b', 'killed') } == 8 }, diagnose => \&diagnostics);
 });
 $position = $node{a}->log_position;
 under_load('killed', ['b'], sub {
-	kill CONT => $consumer;
-	$node{a}->wait_for_log_line(qr/gives up 4 partitions.*?The assignment was lost/s, $position);
-	wait_for_split('killed', 4, 4);
+		kill CONT => $consumer;
+		$node{a}->wait_for_log_line(qr/gives up 4 partitions.*?The assignment was lost/s, $position);
+		wait_for_split('killed', 4, 4);
 });
 under_load('killed', [qw(a b)], sub {
-	$node{b}->crash;
-	wait_until('a to have all partitions', sub { keys %{ epochs('a', 'killed') } == 8 }, diagnose => sub { $node{a}->diagnostics });
+		$node{b}->crash;
+		wait_until('a to have all partitions', sub { keys %{ epochs('a', 'killed') } == 8 }, diagnose => sub { $node{a}->diagnostics });
 });
 under_load('killed', ['a'], sub { $node{b}->start; wait_for_split('killed', 4, 4) });
 check_all('killed', $messages);

@@ -5,7 +5,7 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $node = BurrowTest::Node->create('main', kafka => $kafka, init => [ allows_streaming => 1 ]);
+my $node = BurrowTest::Node->create('main', kafka => $kafka, init => [allows_streaming => 1]);
 $node->sql(<<'SQL');
 CREATE TABLE got (topic text, "offset" bigint);
 CREATE FUNCTION keep(topic text, "offset" bigint) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES ($1, $2)';

@@ -20,7 +20,7 @@ sub metadata
 	my $bytes = '';
 	for my $n (@numbers)
 	{
-		for (; $n >= 0x80; $n >>= 7) { $bytes .= chr($n & 0x7F | 0x80) }
+		for (; $n >= 0x80 ; $n >>= 7) { $bytes .= chr($n & 0x7F | 0x80) }
 		$bytes .= chr($n);
 	}
 	return "burrow/1 $mode $uuid " . encode_base64($bytes, '');

@@ -28,7 +28,7 @@ sub subscribe
 
 sub committed { my ($sub) = @_; my $committed = $kafka->committed($node->group_of($sub), "$sub-stays"); my $sum = 0; $sum += $_ foreach values %$committed; return $sum }
 
-for my $case ([ $system, 'exactly_once' ], [ $system, 'at_least_once' ], [ $recent, 'exactly_once' ])
+for my $case ([$system, 'exactly_once'], [$system, 'at_least_once'], [$recent, 'exactly_once'])
 {
 	($node, my $delivery) = @$case;
 	my $sub = $node->name . '-' . $delivery =~ tr/_/-/r;

@@ -94,7 +94,7 @@ for my $round (1 .. 3)
 	produce_to_all('grows', $partitions);
 	$messages += $partitions;
 	$node{$name}->sql(q{SELECT burrow.resume('grows')});
-	# whoever leads the group may not know of them yet: a member that comes anew does
+# whoever leads the group may not know of them yet: a member that comes anew does
 	$node{$other}->sql(q{SELECT burrow.pause('grows')});
 	$node{$other}->wait_for_state('grows', 'paused');
 	$node{$other}->sql(q{SELECT burrow.resume('grows')});

@@ -97,7 +97,7 @@ for my $how (sort keys %ways)
 	$holder->quit;
 	check_all("$how-waits", $how);
 
-	# ---- it does not: it is cancelled, and if that does not help its worker is terminated
+# ---- it does not: it is cancelled, and if that does not help its worker is terminated
 	for my $key (qw(slow stubborn))
 	{
 		my $topic = "$how-$key";

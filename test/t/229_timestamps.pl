@@ -5,8 +5,8 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka', config => {
-	# brokers would refuse times to come
-	'log.message.timestamp.after.max.ms' => '9223372036854775807', 'log.message.timestamp.before.max.ms' => '9223372036854775807' });
+		# brokers would refuse times to come
+		'log.message.timestamp.after.max.ms' => '9223372036854775807', 'log.message.timestamp.before.max.ms' => '9223372036854775807' });
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 $node->sql(<<'SQL');
 ALTER DATABASE postgres SET timezone = 'UTC';
@@ -17,17 +17,17 @@ SQL
 
 my @times = (
 	# milliseconds, and what PostgreSQL makes of them; undef: it cannot hold it
-	[ -2, '1969-12-31 23:59:59.998+00' ],
-	[ -1001, '1969-12-31 23:59:58.999+00' ],
-	[ -86_400_000, '1969-12-31 00:00:00+00' ],
-	[ '-62135596800000', '0001-01-01 00:00:00+00' ],
-	[ '-210866803200000', '4714-11-24 00:00:00+00 BC' ],
-	[ '-210866803200001', undef ],
-	[ '-9223372036854775807', undef ],
-	[ '9224318015999999', '294276-12-31 23:59:59.999+00' ],
-	[ '9224318016000000', undef ],
-	[ '9223372036854775807', undef ],
-	[ 1_700_000_000_000, '2023-11-14 22:13:20+00' ],
+	[-2, '1969-12-31 23:59:59.998+00'],
+	[-1001, '1969-12-31 23:59:58.999+00'],
+	[-86_400_000, '1969-12-31 00:00:00+00'],
+	['-62135596800000', '0001-01-01 00:00:00+00'],
+	['-210866803200000', '4714-11-24 00:00:00+00 BC'],
+	['-210866803200001', undef],
+	['-9223372036854775807', undef],
+	['9224318015999999', '294276-12-31 23:59:59.999+00'],
+	['9224318016000000', undef],
+	['9223372036854775807', undef],
+	[1_700_000_000_000, '2023-11-14 22:13:20+00'],
 );
 
 sub subscribe

@@ -47,7 +47,7 @@ sub halts_and_goes_on
 }
 
 # ---- what others have committed, before there is a position of ours
-for my $case ([ 'commit', '' ], [ 'claims', "burrow/1 eo $other " . encode_base64("\x00\x00", '') ])
+for my $case (['commit', ''], ['claims', "burrow/1 eo $other " . encode_base64("\x00\x00", '')])
 {
 	my ($topic, $metadata) = @$case;
 	topic($topic);

@@ -56,7 +56,7 @@ sub done
 {
 	my ($name) = @_;
 	$kafka->wait_until_committed($node->group_of($name), $name, diagnose => sub { $node->diagnostics });
-	$node->sql("SELECT burrow.pause('$name')");		# lets go of its processes
+	$node->sql("SELECT burrow.pause('$name')");    # lets go of its processes
 	return;
 }
 
@@ -91,7 +91,7 @@ is($node->sql(q{SELECT messages_processed, messages_failed, messages_retried, me
 #
 # Backoff: never early, and not much later than its jitter.
 #
-my %strategy = (exponential => [ 40, 80, 120, 120 ], linear => [ 40, 80, 120, 120 ], constant => [ 40, 40, 40, 40 ]);
+my %strategy = (exponential => [40, 80, 120, 120], linear => [40, 80, 120, 120], constant => [40, 40, 40, 40]);
 for my $name (sort keys %strategy)
 {
 	topic($name, ('fail') x 100);

@@ -38,9 +38,9 @@ sub run
 my $smooth = run('smooth', sub { 'ok' });
 # 100 never, 500 twice, and at most one of the five messages of a key
 my $rough = run('rough', sub {
-	my ($n) = @_;
-	my $round = int($n / 2000);
-	return $n % 100 == 17 + $round ? 'never' : int(($n % 100 - 30) / 5) == $round && $n % 100 >= 30 ? 'twice' : 'ok';
+		my ($n) = @_;
+		my $round = int($n / 2000);
+		return $n % 100 == 17 + $round ? 'never' : int(($n % 100 - 30) / 5) == $round && $n % 100 >= 30 ? 'twice' : 'ok';
 });
 note(sprintf('%.1f s without failures, %.1f s with', $smooth, $rough));
 

@@ -22,7 +22,7 @@ sub gone { return $node->wait_for('the dead letters to be gone', 'SELECT count(*
 
 $kafka->create_topic('letters', 2);
 $kafka->produce('letters',
-	{ partition => 0, key => 'a', value => '{"n": 1}', timestamp => 1700000000123, headers => [ [ 'trace', 'x' ], [ 'trace', 'y' ] ] },
+	{ partition => 0, key => 'a', value => '{"n": 1}', timestamp => 1700000000123, headers => [['trace', 'x'], ['trace', 'y']] },
 	{ partition => 0, key => 'a', value => undef },
 	{ partition => 0, value => 'no key' },
 	{ partition => 1, key => 'b', value => '' });

@@ -20,8 +20,8 @@ $kafka->produce('crash', map { { key => "k$_", value => $_ == 2 ? 'crash' : 'ok'
 $node->sql(q{SELECT burrow.subscribe('crash', 'h', on_failure => 'dead_letter', commit_interval => '100 ms')});
 
 $node->wait_for('two crashes', sub {
-	my $crashes = () = $node->log_since(0) =~ /Failed process was running: handling message from topic "crash" partition 0 offset 2$/mg;
-	return $crashes >= 2;
+		my $crashes = () = $node->log_since(0) =~ /Failed process was running: handling message from topic "crash" partition 0 offset 2$/mg;
+		return $crashes >= 2;
 });
 pass('the log names the message');
 

@@ -63,8 +63,8 @@ sub reaches
 		$node->wait_for('fresh sessions', "SELECT count(*) = 3 AND NOT bool_or(pid IN ($old)) FROM burrow.workers");
 	}
 	$node->wait_for("the effect of $statement", sub {
-		$kafka->produce('settings', { value => 'ok' });
-		return $node->sql(q{SELECT coalesce(setting, '') = '} . $expected . q{' FROM got ORDER BY ctid DESC LIMIT 1}) eq 't';
+			$kafka->produce('settings', { value => 'ok' });
+			return $node->sql(q{SELECT coalesce(setting, '') = '} . $expected . q{' FROM got ORDER BY ctid DESC LIMIT 1}) eq 't';
 	});
 	pass("$statement: " . ($idle ? 'the workers, which had nothing to do, have' : 'the workers, which are at work, have') . " it");
 	return;
@@ -85,8 +85,8 @@ reaches('ALTER ROLE ALL RESET test.x', '', 0);
 my $position = $node->log_position;
 $node->sql("ALTER DATABASE postgres SET test.x = 'n$_'") foreach 1 .. 20;
 $node->wait_for('the last', sub {
-	$kafka->produce('settings', { value => 'ok' });
-	return $node->sql(q{SELECT setting = 'n20' FROM got ORDER BY ctid DESC LIMIT 1}) eq 't';
+		$kafka->produce('settings', { value => 'ok' });
+		return $node->sql(q{SELECT setting = 'n20' FROM got ORDER BY ctid DESC LIMIT 1}) eq 't';
 });
 cmp_ok(workers_started($position), '<=', 12, 'many changes at once do not make as many processes');
 reaches('ALTER DATABASE postgres RESET test.x', '', 1);

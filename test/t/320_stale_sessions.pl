@@ -72,8 +72,8 @@ for my $type (qw(bigint numeric int text))
 {
 	# all four sessions have a plan
 	$node->wait_for('all workers to have been at work', sub {
-		$kafka->produce('types', map { $n++; { key => "k$n", value => "$n" } } 1 .. 40);
-		return $node->sql(q{SELECT count(*) = 4 AND (SELECT count(*) = 4 FROM burrow.workers w WHERE w.pid IN (SELECT pid FROM got)) FROM burrow.workers}) eq 't';
+			$kafka->produce('types', map { $n++; { key => "k$n", value => "$n" } } 1 .. 40);
+			return $node->sql(q{SELECT count(*) = 4 AND (SELECT count(*) = 4 FROM burrow.workers w WHERE w.pid IN (SELECT pid FROM got)) FROM burrow.workers}) eq 't';
 	});
 	my $cast = $type eq 'text' ? 'n::text' : "n::$type";
 	$node->sql(q{ALTER TABLE sums ALTER n TYPE text}) if $type eq 'text';

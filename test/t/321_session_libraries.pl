@@ -22,8 +22,8 @@ sub loads
 {
 	my ($expected, $description) = @_;
 	$node->wait_for($description, sub {
-		$kafka->produce('t', { value => 'x' });
-		return $node->sql('SELECT loaded FROM got ORDER BY ctid DESC LIMIT 1') eq $expected;
+			$kafka->produce('t', { value => 'x' });
+			return $node->sql('SELECT loaded FROM got ORDER BY ctid DESC LIMIT 1') eq $expected;
 	});
 	pass($description);
 	is($node->sql('SELECT loaded()'), $expected, "... as in a client's session");

@@ -24,15 +24,15 @@ my $invalid = encode_base64("bad\xff", '');
 
 # name => [handler, the bad message, permanent_errors, attempts, SQLSTATE]
 my %cases = (
-	deep_jsonb => [ 'wants_jsonb', { value => $deep }, '{22,23,42}', 1, '54001' ],
-	deep_json => [ 'wants_json', { value => $deep }, '{22,23,42}', 1, '54001' ],
-	deep_key => [ 'wants_key', { key => $deep, value => '1' }, '{22,23,42}', 1, '54001' ],
-	no_text => [ 'wants_text', { value_base64 => $invalid }, '{}', 1, '22021' ],
-	no_json => [ 'wants_jsonb', { value => 'nonsense' }, '{}', 1, '22P02' ],
-	no_headers => [ 'wants_headers', { value => '1', headers => [ [ 'h', { base64 => $invalid } ] ] }, '{}', 1, '22021' ],
+	deep_jsonb => ['wants_jsonb', { value => $deep }, '{22,23,42}', 1, '54001'],
+	deep_json => ['wants_json', { value => $deep }, '{22,23,42}', 1, '54001'],
+	deep_key => ['wants_key', { key => $deep, value => '1' }, '{22,23,42}', 1, '54001'],
+	no_text => ['wants_text', { value_base64 => $invalid }, '{}', 1, '22021'],
+	no_json => ['wants_jsonb', { value => 'nonsense' }, '{}', 1, '22P02'],
+	no_headers => ['wants_headers', { value => '1', headers => [['h', { base64 => $invalid }]] }, '{}', 1, '22021'],
 	# what the handler itself does is judged by its class
-	handler => [ 'casts', { value => $deep }, '{22,23,42}', 4, '54001' ],
-	handler_22 => [ 'casts', { value => 'nonsense' }, '{}', 4, '22P02' ]);
+	handler => ['casts', { value => $deep }, '{22,23,42}', 4, '54001'],
+	handler_22 => ['casts', { value => 'nonsense' }, '{}', 4, '22P02']);
 for my $name (sort keys %cases)
 {
 	my ($handler, $bad, $permanent) = @{ $cases{$name} };

@@ -17,14 +17,14 @@ my $framed = encode_base64(pack('CN', 0, 100_042) . '{"a": 1}', '');
 my $json_hint = 'The value begins like one of a schema registry: a zero byte, schema id 100042, and then what looks like JSON. '
 	. q{Declare the argument as bytea, and take convert_from(substr(value, 6), 'UTF8')::jsonb.};
 my %cases = (
-	jsonb => [ 'wants_jsonb', { value_base64 => $framed }, $json_hint ],
-	text => [ 'wants_text', { value_base64 => $framed }, $json_hint ],
-	key => [ 'wants_key', { key_base64 => $framed, value => '1' }, $json_hint =~ s/The value/The key/r =~ s/substr\(value/substr(key/r ],
-	avro => [ 'wants_jsonb', { value_base64 => encode_base64(pack('CN', 0, 7) . "\x02\x06abc", '') },
+	jsonb => ['wants_jsonb', { value_base64 => $framed }, $json_hint],
+	text => ['wants_text', { value_base64 => $framed }, $json_hint],
+	key => ['wants_key', { key_base64 => $framed, value => '1' }, $json_hint =~ s/The value/The key/r =~ s/substr\(value/substr(key/r],
+	avro => ['wants_jsonb', { value_base64 => encode_base64(pack('CN', 0, 7) . "\x02\x06abc", '') },
 		'The value begins like one of a schema registry: a zero byte, schema id 7, and then data that only that schema explains (Avro, Protobuf). '
-		. 'Declare the argument as bytea, and decode what follows its first 5 bytes, or have the producer write JSON.' ],
-	short => [ 'wants_text', { value_base64 => encode_base64("\0abc", '') }, '' ],
-	other => [ 'wants_text', { value_base64 => encode_base64("a\0bcdefg", '') }, '' ]);
+			. 'Declare the argument as bytea, and decode what follows its first 5 bytes, or have the producer write JSON.'],
+	short => ['wants_text', { value_base64 => encode_base64("\0abc", '') }, ''],
+	other => ['wants_text', { value_base64 => encode_base64("a\0bcdefg", '') }, '']);
 for my $name (sort keys %cases)
 {
 	my ($handler, $message, $hint) = @{ $cases{$name} };

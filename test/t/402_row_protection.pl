@@ -78,7 +78,7 @@ is($node->sql('SELECT count(*) FROM evil.ran_as'), '0', 'nothing ran as anybody 
 # the triggers' functions, on a table of somebody's own, who was granted all functions
 my $own = 'CREATE TEMP TABLE t (owner text, system_identifier bigint); CREATE TRIGGER x %s INSERT ON t FOR EACH %s EXECUTE FUNCTION burrow._keep_owner(); INSERT INTO t VALUES (NULL, 1)';
 like(refused('clerk', sprintf($own, @$_)), qr/39P01: function "burrow\._keep_owner" is the trigger of table "burrow\.subscription" only/, "not @$_ of another table")
-	foreach [ 'AFTER', 'ROW' ], [ 'BEFORE', 'ROW' ], [ 'AFTER', 'STATEMENT' ];
+	foreach ['AFTER', 'ROW'], ['BEFORE', 'ROW'], ['AFTER', 'STATEMENT'];
 
 # ---- reading
 
@@ -88,12 +88,12 @@ $node->sql('ANALYZE burrow.dead_letter, burrow.subscription');
 is(as('reader', q{SELECT count(*) FROM pg_statistic s WHERE s.starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'burrow'::regnamespace)
 	AND (s::text ~ 'SECRET' OR s::text ~ encode('SECRET', 'hex'))}), '0', 'nor in the statistics');
 cmp_ok(as('reader', q{SELECT count(*) FROM pg_statistic WHERE starelid = 'burrow.dead_letter'::regclass}), '>', 0, 'which reader can read');
-$node->command_checks_all([ 'pg_dump', '-U', 'reader', '-f', $node->basedir . '/reader.sql', $node->connstr('postgres') ], 1, [],
+$node->command_checks_all(['pg_dump', '-U', 'reader', '-f', $node->basedir . '/reader.sql', $node->connstr('postgres')], 1, [],
 	[qr/query would be affected by row-level security policy for table "(subscription|progress|topic_identity|pending_seek|dead_letter)"/], 'reader cannot dump it');
 
 # ---- and what is ours goes on
 
-$node->command_ok([ 'pg_dump', '-f', $node->basedir . '/super.sql', $node->connstr('postgres') ], 'a superuser can');
+$node->command_ok(['pg_dump', '-f', $node->basedir . '/super.sql', $node->connstr('postgres')], 'a superuser can');
 like(PostgreSQL::Test::Utils::slurp_file($node->basedir . '/super.sql'), qr/\\\\x534543524554/, 'with the dead letters');
 as('clerk', q{CREATE OR REPLACE FUNCTION clerk.h(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO clerk.got VALUES (value)'});
 is(as('clerk', q{SELECT burrow.retry_dead_letters('orders')}), '30', 'letters are tried again');

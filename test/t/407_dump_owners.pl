@@ -44,12 +44,12 @@ is($node->sql(q{SELECT cause, next_statement FROM burrow.why_stuck('d')}),
 	q{the subscription is disabled: owner of subscription "d" does not exist any more|SELECT burrow.alter('d', owner => current_user), burrow.resume('d');}, 'why_stuck knows what helps');
 
 my $dump = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', "--file=$dump", $node->connstr('postgres') ], 'pg_dump');
+$node->command_ok(['pg_dump', "--file=$dump", $node->connstr('postgres')], 'pg_dump');
 
 # ---- there is only one of the roles there
 
 $there->sql('CREATE ROLE stays LOGIN');
-$there->command_ok([ 'psql', '-X', '-q', "--file=$dump", $there->connstr('postgres') ], 'restored where roles are missing');
+$there->command_ok(['psql', '-X', '-q', "--file=$dump", $there->connstr('postgres')], 'restored where roles are missing');
 is($there->sql('SELECT name, owner, burrow._role_oid(owner)::regrole FROM burrow.subscription ORDER BY name'),
 	qq{a|chief clerk|-\nb|Clerk "2"|-\nc|stays|stays\nd|pg_dropped_$oid|-}, 'all subscriptions arrive');
 for my $table (qw(progress pending_seek dead_letter))

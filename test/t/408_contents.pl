@@ -23,7 +23,7 @@ SQL
 sub as
 {
 	my ($role, $sql) = @_;
-	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-U', $role ]);
+	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => ['-U', $role]);
 	is($status, 0, "$role may ask") or diag("$sql: $err");
 	return $out;
 }
@@ -31,7 +31,7 @@ sub as
 sub produce
 {
 	my ($topic, $value) = @_;
-	$kafka->produce($topic, { key => "key $secret", value => $value, headers => [ [ "h $secret", $secret ] ] });
+	$kafka->produce($topic, { key => "key $secret", value => $value, headers => [["h $secret", $secret]] });
 	return;
 }
 

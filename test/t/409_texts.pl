@@ -12,10 +12,10 @@ my $node = BurrowTest::Node->create('main', kafka => $kafka, extension => 0);
 # names of headers, in the order of their offsets, and which of them each encoding has
 my @names = ('plain', 'é', '日本', '🐹', '\xff');
 my %has = (
-	UTF8 => [ 0 .. 4 ],
-	LATIN1 => [ 0, 1, 4 ],
-	EUC_JP => [ 0, 1, 2, 4 ],
-	SQL_ASCII => [ 0 .. 4 ],
+	UTF8 => [0 .. 4],
+	LATIN1 => [0, 1, 4],
+	EUC_JP => [0, 1, 2, 4],
+	SQL_ASCII => [0 .. 4],
 );
 # what a text that is cut is made of: characters of 1 to 4 bytes there
 my %long = (UTF8 => '漢', LATIN1 => 'é', EUC_JP => '漢', SQL_ASCII => 'é');
@@ -52,15 +52,15 @@ SQL
 	# Names of headers.
 	#
 	$kafka->create_topic($_, 1) foreach $db, "$db.dead", "$db.quiet";
-	$kafka->produce($db, map { { value => 'v', headers => [ [ $_, 'value' ] ] } } @names);
+	$kafka->produce($db, map { { value => 'v', headers => [[$_, 'value']] } } @names);
 	$sql->(qq{SET ROLE app; SELECT burrow.subscribe('$db', 'h', on_failure => 'dead_letter', max_retries => 0, dead_letter_topic => '$db.dead')});
 	$node->wait_for("$encoding: the dead letters in their topic", 'SELECT count(produced_at) = 5 FROM burrow.dead_letters', database => $db);
 	my %shown = map { $_ => $names[$_] } @{ $has{$encoding} };
 	is($sql->('SELECT headers[1].name FROM burrow.dead_letters ORDER BY "offset"'),
 		join("\n", map { $shown{$_} // hexadecimal($names[$_]) } 0 .. 4), "$encoding: dead letters show the names that are text there");
 	my @sent = map { $_->{headers}[0] } sort { $a->{headers}[2][1] <=> $b->{headers}[2][1] || $a->{offset} <=> $b->{offset} } $kafka->read_topic("$db.dead");
-	is_deeply([ sort map { $_->[0] } @sent ], [ sort @names ], "$encoding: the dead-letter topic has them byte for byte");
-	is_deeply([ map { $_->[1] } @sent ], [ ('value') x 5 ], "$encoding: ... with their values");
+	is_deeply([sort map { $_->[0] } @sent], [sort @names], "$encoding: the dead-letter topic has them byte for byte");
+	is_deeply([map { $_->[1] } @sent], [('value') x 5], "$encoding: ... with their values");
 
 	#
 	# Texts that are cut: of the error, in the dead letter and in shared memory.
@@ -80,9 +80,9 @@ SQL
 	is(join(' ', sort split /\n/, $sql->('SELECT name FROM got')), join(' ', sort map { $names[$_] } @{ $has{$encoding} }), "$encoding: a retry gets the names as they were");
 	$node->wait_for("$encoding: the others to have failed again", "SELECT count(*) = @{[ 5 - @{ $has{$encoding} } ]} AND count(retry_asked_at) = 0 FROM burrow.dead_letters", database => $db);
 
-	#
-	# The name of the consumer's process, which the launcher has cut without knowing the encoding.
-	#
+#
+# The name of the consumer's process, which the launcher has cut without knowing the encoding.
+#
 	my $name = $long{$encoding} x 80;
 	$sql->(qq{SET ROLE app; SELECT burrow.subscribe('$db.quiet', 'h', subscription => '$name')});
 	$node->wait_for("$encoding: the consumer", q{SELECT count(*) = 1 FROM burrow.subscriptions WHERE subscription <> current_database() AND consumer_pid IS NOT NULL}, database => $db);

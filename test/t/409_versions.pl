@@ -17,7 +17,7 @@ SQL
 sub as_role
 {
 	my ($role, $sql) = @_;
-	return $node->psql('postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	return $node->psql('postgres', $sql, extra_params => ['-U', $role, '-v', 'VERBOSITY=verbose']);
 }
 
 sub works

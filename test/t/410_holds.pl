@@ -30,7 +30,7 @@ my @sessions;
 for my $i (1 .. 6)
 {
 	as(mallory => "CREATE DATABASE m${i}_$_ TEMPLATE template0") foreach 1 .. 6;
-	my $session = $node->background_psql('postgres', extra_params => [ '-U', 'mallory' ]);
+	my $session = $node->background_psql('postgres', extra_params => ['-U', 'mallory']);
 	$session->query_safe(join '; ', 'BEGIN', map { "ALTER DATABASE m${i}_$_ RENAME TO n${i}_$_" } 1 .. 6);
 	push @sessions, $session;
 }
@@ -63,17 +63,17 @@ my $changed = qr/ERROR:  0A000: cannot PREPARE a transaction that has changed a 
 my $renamed = qr/ERROR:  0A000: cannot PREPARE a transaction that has renamed, opened or closed a database that burrow may run in\nHINT:  Use COMMIT\./;
 my $settings = qr/ERROR:  0A000: cannot PREPARE a transaction that has changed settings of burrow subscriptions that run\nDETAIL:  COMMIT PREPARED would not tell their workers\.\nHINT:  Use COMMIT/;
 for my $case (
-	[ alice => "SELECT burrow.subscribe('orders', 'a.keep', subscription => 'p')", $changed ],
-	[ alice => "SELECT burrow.alter('orders', consumer_group => 'p')", $changed ],
-	[ alice => "SELECT burrow.pause('orders')", $changed ],
-	[ alice => "SELECT burrow.seek('orders', 'orders', 0, 0)", $changed ],
-	[ alice => "SELECT burrow.unsubscribe('orders')", $changed ],
-	[ postgres => 'DROP EXTENSION burrow CASCADE', $changed ],
-	[ alice => 'ALTER DATABASE spare RENAME TO other', $renamed ],
-	[ alice => 'ALTER DATABASE spare ALLOW_CONNECTIONS false', $renamed ],
-	[ alice => 'ALTER DATABASE spare IS_TEMPLATE true', $renamed ],
-	[ alice => "ALTER ROLE alice SET work_mem = '5MB'", $settings ],
-	[ postgres => "ALTER DATABASE postgres SET work_mem = '5MB'", $settings ])
+	[alice => "SELECT burrow.subscribe('orders', 'a.keep', subscription => 'p')", $changed],
+	[alice => "SELECT burrow.alter('orders', consumer_group => 'p')", $changed],
+	[alice => "SELECT burrow.pause('orders')", $changed],
+	[alice => "SELECT burrow.seek('orders', 'orders', 0, 0)", $changed],
+	[alice => "SELECT burrow.unsubscribe('orders')", $changed],
+	[postgres => 'DROP EXTENSION burrow CASCADE', $changed],
+	[alice => 'ALTER DATABASE spare RENAME TO other', $renamed],
+	[alice => 'ALTER DATABASE spare ALLOW_CONNECTIONS false', $renamed],
+	[alice => 'ALTER DATABASE spare IS_TEMPLATE true', $renamed],
+	[alice => "ALTER ROLE alice SET work_mem = '5MB'", $settings],
+	[postgres => "ALTER DATABASE postgres SET work_mem = '5MB'", $settings])
 {
 	my ($role, $command, $error) = @$case;
 	like(as($role => "BEGIN; $command; PREPARE TRANSACTION 'p'"), $error, "$command, prepared");

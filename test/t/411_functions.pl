@@ -58,30 +58,30 @@ SQL
 sub error_of
 {
 	my ($role, $sql) = @_;
-	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => ['-U', $role, '-v', 'VERBOSITY=verbose']);
 	return $status == 0 ? 'none' : $err;
 }
 
 # a call of each function that is granted
 my %calls = (
-	alter => [ q{SELECT burrow.alter('orders', workers => 2)}, q{SELECT burrow.alter('orders', enabled => false)} ],
-	check_connection => [ q{SELECT burrow.check_connection()} ],
-	discard_dead_letters => [ q{SELECT burrow.discard_dead_letters('orders')} ],
-	dry_run => [ q{SELECT burrow.dry_run('orders')} ],
-	offset_runs => [ q{SELECT burrow.offset_runs('')} ],
-	peek => [ q{SELECT burrow.peek('orders')} ],
-	pause => [ q{SELECT burrow.pause('orders')} ],
-	resume => [ q{SELECT burrow.resume('orders')} ],
-	retry_dead_letters => [ q{SELECT burrow.retry_dead_letters('orders')} ],
-	seek => [ q{SELECT burrow.seek('orders', 'orders', 0, 0)}, q{SELECT burrow.seek('orders', now())} ],
-	subscribe => [ q{SELECT burrow.subscribe('orders', 'h')} ],
-	topics => [ q{SELECT burrow.topics()} ],
-	unsubscribe => [ q{SELECT burrow.unsubscribe('orders')} ],
-	wait_until_caught_up => [ q{SELECT burrow.wait_until_caught_up('orders')} ],
+	alter => [q{SELECT burrow.alter('orders', workers => 2)}, q{SELECT burrow.alter('orders', enabled => false)}],
+	check_connection => [q{SELECT burrow.check_connection()}],
+	discard_dead_letters => [q{SELECT burrow.discard_dead_letters('orders')}],
+	dry_run => [q{SELECT burrow.dry_run('orders')}],
+	offset_runs => [q{SELECT burrow.offset_runs('')}],
+	peek => [q{SELECT burrow.peek('orders')}],
+	pause => [q{SELECT burrow.pause('orders')}],
+	resume => [q{SELECT burrow.resume('orders')}],
+	retry_dead_letters => [q{SELECT burrow.retry_dead_letters('orders')}],
+	seek => [q{SELECT burrow.seek('orders', 'orders', 0, 0)}, q{SELECT burrow.seek('orders', now())}],
+	subscribe => [q{SELECT burrow.subscribe('orders', 'h')}],
+	topics => [q{SELECT burrow.topics()}],
+	unsubscribe => [q{SELECT burrow.unsubscribe('orders')}],
+	wait_until_caught_up => [q{SELECT burrow.wait_until_caught_up('orders')}],
 );
 foreach my $name (sort grep { $found{$_} eq 'granted' } keys %found)
 {
-	# no role can call the function of a trigger, or without the argument that it has no value for
+# no role can call the function of a trigger, or without the argument that it has no value for
 	next if $name =~ /^_/;
 	ok($calls{$name}, "$name is called") or next;
 	foreach my $sql (@{ $calls{$name} })
@@ -102,7 +102,7 @@ cmp_ok(scalar @shows, '>=', 3, 'functions that show shared memory');
 foreach my $name (@shows)
 {
 	my $arguments = $node->sql("SELECT pronargs FROM pg_proc WHERE pronamespace = 'burrow'::regnamespace AND proname = '$name'") ? '1' : '';
-	my ($status, $out, $err) = $node->psql('postgres', "SELECT count(*) FROM burrow.$name($arguments) r WHERE NOT r IS NULL", extra_params => [ '-U', 'nobody' ]);
+	my ($status, $out, $err) = $node->psql('postgres', "SELECT count(*) FROM burrow.$name($arguments) r WHERE NOT r IS NULL", extra_params => ['-U', 'nobody']);
 	is($out, '0', "nobody: $name shows nothing");
 }
 

@@ -20,7 +20,7 @@ SQL
 sub as
 {
 	my ($role, $sql) = @_;
-	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-U', $role ]);
+	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => ['-U', $role]);
 	is($status, 0, "$role: $sql") or diag($err);
 	return $out;
 }
@@ -28,7 +28,7 @@ sub as
 sub is_refused
 {
 	my ($role, $sql, $error) = @_;
-	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => ['-U', $role, '-v', 'VERBOSITY=verbose']);
 	like($err, $error, "$role: $sql");
 	return;
 }
@@ -168,7 +168,7 @@ $session->quit;
 #
 # A dump leaves it out: its owners are this cluster's.
 #
-my ($dump, $err) = PostgreSQL::Test::Utils::run_command([ 'pg_dump', '-d', $node->connstr('postgres') ]);
+my ($dump, $err) = PostgreSQL::Test::Utils::run_command(['pg_dump', '-d', $node->connstr('postgres')]);
 like($dump, qr/COPY burrow\.subscription /, 'a dump has the subscriptions');
 unlike($dump, qr/audit_entry/, 'and no entries');
 

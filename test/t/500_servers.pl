@@ -74,7 +74,7 @@ is(scalar($kafka->read_topic('dead')), 1, 'the dead letter is in its topic');
 $node->sql("SET ROLE anna; SELECT burrow.seek('annas', '-infinity'); SELECT burrow.pause('annas')");
 $node->wait_for_state('annas', 'paused');
 is($node->sql("SET ROLE anna; SELECT DISTINCT outcome FROM burrow.dry_run('annas', 5)"), 'ok', 'burrow.dry_run() connects as the owner, too')
-  or diag $node->sql("SET ROLE anna; SELECT * FROM burrow.dry_run('annas', 5)");
+	or diag $node->sql("SET ROLE anna; SELECT * FROM burrow.dry_run('annas', 5)");
 $node->sql("SET ROLE anna; SELECT burrow.unsubscribe('annas')");
 
 # a privilege that is taken away stops whom it concerns, and no other

@@ -95,10 +95,10 @@ said('a certificate that is damaged', 'ERROR:  invalid value for option "ssl_cer
 said('a chain whose end is damaged', 'ERROR:  invalid value for option "ssl_certificate_pem": certificate 2 in it is damaged',
 	%good, ssl_certificate_pem => $client->{certificate} . $damaged);
 said('a chain in the wrong order', 'ERROR:  invalid value for option "ssl_certificate_pem": the certificates are in the wrong order: '
-	. 'the first must be the client\'s, and each of the others that of the issuer of the one before',
+		. 'the first must be the client\'s, and each of the others that of the issuer of the one before',
 	ssl_certificate_pem => $issuers . $below->{certificate}, ssl_key_pem => $below->{key});
 said('one that has a stranger in it', 'ERROR:  invalid value for option "ssl_certificate_pem": the certificates are in the wrong order: '
-	. 'each after the first must be that of the issuer of the one before',
+		. 'each after the first must be that of the issuer of the one before',
 	ssl_certificate_pem => $below->{certificate} . $authority->pem . $issuers, ssl_key_pem => $below->{key});
 like(mapping(ssl_certificate_pem => $below->{certificate} . $issuers, ssl_key_pem => $below->{key}),
 	qr/^(|WARNING:  option "ssl_certificate_pem": librdkafka \S+ shows brokers the first certificate alone: they must know its issuer themselves)$/,

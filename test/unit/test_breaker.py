@@ -32,8 +32,9 @@ def test_errors(outcomes, limit):
 
 
 def environment(b, message, sqlstate="53100", used_up=False, before=None):
-    return core.breaker_environment(c.byref(b), sqlstate.encode(), message[0], message[1], used_up,
-                                    b.successes if before is None else before)
+    return core.breaker_environment(
+        c.byref(b), sqlstate.encode(), message[0], message[1], used_up, b.successes if before is None else before
+    )
 
 
 A, B, C = (1, 10), (1, 11), (2, 10)
@@ -42,8 +43,8 @@ A, B, C = (1, 10), (1, 11), (2, 10)
 def test_a_second_message_of_the_same_class():
     b = core.Breaker()
     assert not environment(b, A)
-    assert not environment(b, A)                # the same again says nothing new
-    assert not environment(b, B, "58030")       # another class
+    assert not environment(b, A)  # the same again says nothing new
+    assert not environment(b, B, "58030")  # another class
     assert environment(b, C, "58000")
     assert b.wait_us == FIRST_WAIT
     assert environment(b, A)
@@ -51,7 +52,7 @@ def test_a_second_message_of_the_same_class():
     assert core.breaker_success(c.byref(b))
     assert b.wait_us == 0
     assert not core.breaker_success(c.byref(b))
-    assert not environment(b, A)                # and all begins anew
+    assert not environment(b, A)  # and all begins anew
 
 
 def test_success_between_makes_it_the_message_s_own():
@@ -94,7 +95,7 @@ def test_wait_grows_to_its_limit():
     for n in range(10):
         assert environment(b, B if n % 2 else C)
         waits.append(b.wait_us)
-    assert waits == [min(FIRST_WAIT * 2 ** n, LONGEST_WAIT) for n in range(10)]
+    assert waits == [min(FIRST_WAIT * 2**n, LONGEST_WAIT) for n in range(10)]
 
 
 def test_to_wait_without_asking():
@@ -109,8 +110,9 @@ def test_to_wait_without_asking():
     assert core.breaker_success(c.byref(b))
 
 
-steps = st.lists(st.one_of(st.just("S"), st.tuples(st.sampled_from([A, B, C]),
-                                                  st.sampled_from(["53100", "58030"]))), max_size=40)
+steps = st.lists(
+    st.one_of(st.just("S"), st.tuples(st.sampled_from([A, B, C]), st.sampled_from(["53100", "58030"]))), max_size=40
+)
 
 
 @given(steps)

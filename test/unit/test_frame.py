@@ -35,11 +35,19 @@ guarded = Guarded()
 
 names = st.binary(max_size=10)
 values = st.one_of(st.none(), st.binary(max_size=20))
-message = st.fixed_dictionaries({
-    "offset": st.integers(0, 2 ** 63 - 1), "timestamp_ms": st.integers(-2 ** 63, 2 ** 63 - 1),
-    "order": st.integers(0, 2 ** 64 - 1), "slots": st.integers(0, 2 ** 64 - 1),
-    "slot": st.integers(0, 255), "attempt": st.integers(1, 10), "key": values, "value": values,
-    "headers": st.lists(st.tuples(names, values), max_size=3)})
+message = st.fixed_dictionaries(
+    {
+        "offset": st.integers(0, 2**63 - 1),
+        "timestamp_ms": st.integers(-(2**63), 2**63 - 1),
+        "order": st.integers(0, 2**64 - 1),
+        "slots": st.integers(0, 2**64 - 1),
+        "slot": st.integers(0, 255),
+        "attempt": st.integers(1, 10),
+        "key": values,
+        "value": values,
+        "headers": st.lists(st.tuples(names, values), max_size=3),
+    }
+)
 chunks = st.tuples(st.binary(min_size=1, max_size=30), st.lists(message, min_size=1, max_size=4))
 
 
@@ -48,8 +56,7 @@ def align(n):
 
 
 def encode_headers(headers):
-    size = sum(core.frame_header_size(len(name), -1 if value is None else len(value))
-               for name, value in headers)
+    size = sum(core.frame_header_size(len(name), -1 if value is None else len(value)) for name, value in headers)
     buffer = c.create_string_buffer(size + 1)
     p = c.addressof(buffer)
     for name, value in headers:
@@ -66,8 +73,7 @@ def encode_message(m):
     buffer = c.create_string_buffer(size)
     h = core.MessageHeader.from_buffer(buffer)
     h.total = size
-    h.flags = (core.HAS_KEY if m["key"] is not None else 0) | \
-        (core.HAS_VALUE if m["value"] is not None else 0)
+    h.flags = (core.HAS_KEY if m["key"] is not None else 0) | (core.HAS_VALUE if m["value"] is not None else 0)
     for field in ("offset", "timestamp_ms", "order", "slots", "slot", "attempt"):
         setattr(h, field, m[field])
     h.key_len, h.value_len = len(key), len(value)
@@ -79,9 +85,8 @@ def encode_message(m):
 
 
 def encode_chunk(topic, messages):
-    header = core.ChunkHeader(core.CHUNK_MAGIC, len(messages), 2 ** 50, 3, 5, len(topic), 1)
-    return bytes(header) + topic.ljust(align(len(topic)), b"\0") + \
-        b"".join(encode_message(m) for m in messages)
+    header = core.ChunkHeader(core.CHUNK_MAGIC, len(messages), 2**50, 3, 5, len(topic), 1)
+    return bytes(header) + topic.ljust(align(len(topic)), b"\0") + b"".join(encode_message(m) for m in messages)
 
 
 def piece(address, size, low, high):
@@ -102,8 +107,7 @@ def walk(address, size):
         if not core.frame_next_message(c.byref(reader), c.byref(view)):
             return None
         h = view.header.contents
-        m = {field: getattr(h, field)
-             for field in ("offset", "timestamp_ms", "order", "slots", "slot", "attempt")}
+        m = {field: getattr(h, field) for field in ("offset", "timestamp_ms", "order", "slots", "slot", "attempt")}
         m["key"] = piece(view.key, h.key_len, low, high) if view.key else None
         m["value"] = piece(view.value, h.value_len, low, high) if view.value else None
         p = c.c_void_p(view.headers)
@@ -112,13 +116,16 @@ def walk(address, size):
         for _ in range(h.nheaders):
             if not core.frame_get_header(c.byref(p), end, c.byref(header)):
                 return None
-            m["headers"].append((
-                piece(header.name, header.name_len, low, high),
-                piece(header.value, header.value_len, low, high) if header.value else None))
+            m["headers"].append(
+                (
+                    piece(header.name, header.name_len, low, high),
+                    piece(header.value, header.value_len, low, high) if header.value else None,
+                )
+            )
         if p.value != end:
             return None
         messages.append(m)
-    assert not core.frame_next_message(c.byref(reader), c.byref(view))    # no more than that
+    assert not core.frame_next_message(c.byref(reader), c.byref(view))  # no more than that
     return (topic, messages) if core.frame_at_end(c.byref(reader)) else None
 
 
@@ -144,7 +151,7 @@ def test_cut_off_or_too_long(chunk, data):
     assert walk(guarded.put(longer), len(longer)) is None
 
 
-numbers = st.sampled_from([0, 1, 7, 8, 63, 64, 65, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 8, 2 ** 32 - 1])
+numbers = st.sampled_from([0, 1, 7, 8, 63, 64, 65, 2**31 - 1, 2**31, 2**32 - 8, 2**32 - 1])
 
 
 @given(chunks, st.data())
@@ -170,9 +177,22 @@ def test_any_bytes(data, with_magic):
 
 
 def test_refused():
-    whole = encode_chunk(b"t", [{"offset": 1, "timestamp_ms": 1, "order": 1, "slots": 1, "slot": 1,
-                                 "attempt": 1, "key": b"kk", "value": b"vvvv",
-                                 "headers": [(b"n", b"x")]}])
+    whole = encode_chunk(
+        b"t",
+        [
+            {
+                "offset": 1,
+                "timestamp_ms": 1,
+                "order": 1,
+                "slots": 1,
+                "slot": 1,
+                "attempt": 1,
+                "key": b"kk",
+                "value": b"vvvv",
+                "headers": [(b"n", b"x")],
+            }
+        ],
+    )
 
     def changed(field, number, base=c.sizeof(core.ChunkHeader) + 8):
         frame = bytearray(whole)
@@ -182,43 +202,58 @@ def test_refused():
 
     assert walk(guarded.put(whole), len(whole)) is not None
     flags = core.HAS_KEY | core.HAS_VALUE
-    assert changed("flags", flags & ~core.HAS_KEY) is None       # a key without its flag
+    assert changed("flags", flags & ~core.HAS_KEY) is None  # a key without its flag
     assert changed("flags", flags & ~core.HAS_VALUE) is None
-    assert changed("nheaders", 0) is None                        # headers, but none
-    assert changed("nheaders", 2) is None                        # too short for two
-    assert changed("headers_len", 9) is None                     # one byte less than it is
-    for size in range(1, 8):                                     # bytes, but no header
-        stray = bytearray(encode_message({
-            "offset": 1, "timestamp_ms": 1, "order": 1, "slots": 1, "slot": 1, "attempt": 1,
-            "key": b"x" * size, "value": None, "headers": []}))
+    assert changed("nheaders", 0) is None  # headers, but none
+    assert changed("nheaders", 2) is None  # too short for two
+    assert changed("headers_len", 9) is None  # one byte less than it is
+    for size in range(1, 8):  # bytes, but no header
+        stray = bytearray(
+            encode_message(
+                {
+                    "offset": 1,
+                    "timestamp_ms": 1,
+                    "order": 1,
+                    "slots": 1,
+                    "slot": 1,
+                    "attempt": 1,
+                    "key": b"x" * size,
+                    "value": None,
+                    "headers": [],
+                }
+            )
+        )
         h = core.MessageHeader.from_buffer(stray)
         h.key_len, h.headers_len = 0, size
         frame = bytes(core.ChunkHeader(core.CHUNK_MAGIC, 1)) + stray
         assert walk(guarded.put(frame), len(frame)) is None
-    assert changed("key_len", 10) is None                        # parts beyond the total
+    assert changed("key_len", 10) is None  # parts beyond the total
     assert changed("total", 64) is None
-    assert changed("total", 2 ** 32 - 8) is None
+    assert changed("total", 2**32 - 8) is None
     assert not core.frame_read_chunk(c.byref(core.Reader()), guarded.put(whole) + 4, 40)
 
 
 def test_message_size():
-    limit = 2 ** 31 - 1
+    limit = 2**31 - 1
     assert core.frame_message_size(0, 0, 0) == 64
     assert core.frame_message_size(1, 0, 0) == 72
     assert core.frame_message_size(0, limit - 64 - 7, 0) == limit - 7
     assert core.frame_message_size(0, limit - 64, 0) == 0
-    for huge in (limit + 1, 2 ** 63, 2 ** 64 - 1):
+    for huge in (limit + 1, 2**63, 2**64 - 1):
         assert core.frame_message_size(huge, 0, 0) == 0
         assert core.frame_message_size(0, huge, 0) == 0
         assert core.frame_message_size(0, 0, huge) == 0
     assert core.frame_message_size(limit, limit, limit) == 0
 
 
-@given(st.binary(max_size=60), st.integers(-4, 2 ** 31 - 1), st.integers(0, 2 ** 32 - 1))
+@given(st.binary(max_size=60), st.integers(-4, 2**31 - 1), st.integers(0, 2**32 - 1))
 def test_any_header(tail, value_len, name_len):
     header = core.HeaderView()
-    for data in (tail, struct.pack("=Ii", name_len, value_len) + tail,
-                 struct.pack("=Ii", name_len % 64, value_len % 64 - 4) + tail):
+    for data in (
+        tail,
+        struct.pack("=Ii", name_len, value_len) + tail,
+        struct.pack("=Ii", name_len % 64, value_len % 64 - 4) + tail,
+    ):
         start = guarded.put(data)
         p, end = c.c_void_p(start), start + len(data)
         if core.frame_get_header(c.byref(p), end, c.byref(header)):
@@ -231,8 +266,11 @@ def test_any_header(tail, value_len, name_len):
 # ---- results
 
 
-texts = st.one_of(st.none(), st.binary(max_size=60).map(lambda b: b.replace(b"\0", b"x")),
-                  st.integers(2040, 2100).map(lambda n: b"y" * n))
+texts = st.one_of(
+    st.none(),
+    st.binary(max_size=60).map(lambda b: b.replace(b"\0", b"x")),
+    st.integers(2040, 2100).map(lambda n: b"y" * n),
+)
 
 
 def put_failure(*arguments):
@@ -257,14 +295,13 @@ def read_failure(data):
     return f, parts
 
 
-@given(st.integers(0, 2 ** 64 - 1), st.integers(0, 2 ** 32 - 1), texts, texts, texts, texts)
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), texts, texts, texts, texts)
 def test_failure(chunk, index, message, detail, hint, context):
     data = put_failure(chunk, index, b"22P02", index % 5, index % 2 == 1, message, detail, hint, context)
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_FAILURE
     f, parts = read_failure(data)
     assert (f.chunk, f.index, f.sqlstate, f.origin, f.fresh) == (chunk, index, b"22P02", index % 5, index % 2)
-    assert parts == [(text or b"")[:core.FAILURE_TEXT_MAX]
-                     for text in (message, detail, hint, context)]
+    assert parts == [(text or b"")[: core.FAILURE_TEXT_MAX] for text in (message, detail, hint, context)]
 
 
 def test_failure_sqlstate():
@@ -290,7 +327,7 @@ def test_refused_failure():
     assert read_failure(whole)
     assert read_failure(whole[:-1]) is None
     assert read_failure(whole + b"x") is None
-    assert read_failure(whole[:16] + b"123456\0\0" + whole[24:]) is None    # no end of text
+    assert read_failure(whole[:16] + b"123456\0\0" + whole[24:]) is None  # no end of text
     assert read_failure(whole[:22] + b"\x04\x01" + whole[24:])
     assert read_failure(whole[:22] + b"\x05\x00" + whole[24:]) is None
     assert read_failure(whole[:22] + b"\x00\x02" + whole[24:]) is None
@@ -303,8 +340,9 @@ def test_refused_failure():
 
 
 def result_chunk(outcomes, n=None, kind=core.RESULT_CHUNK):
-    return struct.pack("=IIQqQQQIIII", kind, len(outcomes) if n is None else n, 9, 10, 0, 0, 0, 0, 0, 0, 0) + \
-        b"".join(struct.pack("=II", o, 100) for o in outcomes)
+    return struct.pack("=IIQqQQQIIII", kind, len(outcomes) if n is None else n, 9, 10, 0, 0, 0, 0, 0, 0, 0) + b"".join(
+        struct.pack("=II", o, 100) for o in outcomes
+    )
 
 
 def read_result_chunk(data):
@@ -315,13 +353,24 @@ def test_result_chunk():
     data = result_chunk([1, 2, 3, 4])
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_CHUNK
     assert read_result_chunk(data)
-    for bad in (result_chunk([]), result_chunk([1], n=2), result_chunk([1, 1], n=1),
-                result_chunk([0]), result_chunk([5]), result_chunk([1, 1, 0]), result_chunk([1], kind=2),
-                result_chunk([1], n=2 ** 32 - 1), data[:28], data[:-1], b"", b"\1"):
+    for bad in (
+        result_chunk([]),
+        result_chunk([1], n=2),
+        result_chunk([1, 1], n=1),
+        result_chunk([0]),
+        result_chunk([5]),
+        result_chunk([1, 1, 0]),
+        result_chunk([1], kind=2),
+        result_chunk([1], n=2**32 - 1),
+        data[:28],
+        data[:-1],
+        b"",
+        b"\1",
+    ):
         assert not read_result_chunk(bad)
         assert read_failure(bad) is None
     assert core.frame_read_result_chunk(guarded.put(data) - 4, len(data)) is None
-    for kind in (0, 3, 2 ** 32 - 1):
+    for kind in (0, 3, 2**32 - 1):
         data = struct.pack("=I", kind)
         assert core.frame_result_kind(guarded.put(data), 4) == 0
     assert core.frame_result_kind(guarded.put(b"\1\0\0"), 3) == 0

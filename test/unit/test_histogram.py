@@ -8,8 +8,11 @@ from hypothesis import given, strategies as st
 
 import core
 
-times = st.lists(st.one_of(st.integers(1, 100), st.integers(1, 2 ** 39),
-                           st.integers(0, 39).map(lambda n: 2 ** n)), min_size=1, max_size=60)
+times = st.lists(
+    st.one_of(st.integers(1, 100), st.integers(1, 2**39), st.integers(0, 39).map(lambda n: 2**n)),
+    min_size=1,
+    max_size=60,
+)
 
 
 def histogram(times=()):
@@ -32,8 +35,25 @@ def bucket_of(h):
 
 
 # OpenTelemetry's for durations of messaging, and three shorter ones; microseconds
-BOUNDS = [100, 500, 1000, 5000, 10000, 25000, 50000, 75000, 100000, 250000, 500000, 750000,
-          1000000, 2500000, 5000000, 7500000, 10000000]
+BOUNDS = [
+    100,
+    500,
+    1000,
+    5000,
+    10000,
+    25000,
+    50000,
+    75000,
+    100000,
+    250000,
+    500000,
+    750000,
+    1000000,
+    2500000,
+    5000000,
+    7500000,
+    10000000,
+]
 near_bounds = st.builds(lambda bound, by: bound + by, st.sampled_from(BOUNDS), st.integers(-2, 2))
 
 
@@ -47,7 +67,7 @@ def test_bound_texts():
     assert [float(core.histogram_bound(i)) for i in range(core.HISTOGRAM_BOUNDS)] == [us / 1e6 for us in BOUNDS]
 
 
-@given(st.lists(st.one_of(near_bounds, st.integers(0, 2 ** 25), st.integers(0, 2 ** 64 - 1)), max_size=60))
+@given(st.lists(st.one_of(near_bounds, st.integers(0, 2**25), st.integers(0, 2**64 - 1)), max_size=60))
 def test_bounds_are_exact(times):
     """A time belongs to a bound that it is equal to, as Prometheus has it."""
     h = histogram(times)
@@ -90,13 +110,13 @@ def test_within_19_percent(times, p):
 def test_sum_of_times_of_years_does_not_wrap_around():
     h = core.Histogram()
     core.histogram_reset(c.byref(h))
-    years = 56 * 365 * 86400 * 10 ** 6    # a producer that sends seconds where milliseconds are wanted
+    years = 56 * 365 * 86400 * 10**6  # a producer that sends seconds where milliseconds are wanted
     for _ in range(20000):
         core.histogram_add(c.byref(h), years)
     assert core.histogram_sum(c.byref(h)) == pytest.approx(20000 * years / 1e6)
 
 
-@given(st.integers(1, 2 ** 40 - 1))
+@given(st.integers(1, 2**40 - 1))
 def test_bucket_is_exact(us):
     """The bucket that floating point would choose, where that is sure of it."""
     h = histogram([us])
@@ -107,10 +127,10 @@ def test_bucket_is_exact(us):
 
 def test_bounds():
     assert list(histogram([0]).count).index(1) == 0
-    assert list(histogram([2 ** 40 - 1]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
-    assert list(histogram([2 ** 40]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
-    assert list(histogram([2 ** 64 - 1]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
-    assert percentile(histogram([2 ** 64 - 1]), 1) == 2.0 ** 40
+    assert list(histogram([2**40 - 1]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
+    assert list(histogram([2**40]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
+    assert list(histogram([2**64 - 1]).count).index(1) == core.HISTOGRAM_BUCKETS - 1
+    assert percentile(histogram([2**64 - 1]), 1) == 2.0**40
     h = histogram([10, 1000])
     assert percentile(h, -1) == percentile(h, 0) < 12
     assert percentile(h, 2) == percentile(h, 1) > 1000

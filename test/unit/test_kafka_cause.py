@@ -11,33 +11,130 @@ import core
 SERVERS = "kafka.example:9092, SASL_SSL://other.example"
 EXPIRED, NOT_YET, SELF_SIGNED, NO_ISSUER, HOST, IP = 10, 9, 18, 20, 62, 64
 
-VERIFY = ("ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: "
-          "broker certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA "
-          "certificates are installed (install ca-certificates package) (after 5ms in state SSL_HANDSHAKE)")
+VERIFY = (
+    "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: "
+    "broker certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA "
+    "certificates are installed (install ca-certificates package) (after 5ms in state SSL_HANDSHAKE)"
+)
 
 CASES = [
-    ("_RESOLVE", "kafka.example:9092/bootstrap: Failed to resolve 'kafka.example:9092': Name or service not known (after 3ms in state CONNECT)", 0, "cannot_resolve"),
-    ("_RESOLVE", "inside:9092/1: Failed to resolve 'inside:9092': Name or service not known (after 3ms in state CONNECT)", 0, "advertised_address"),
-    ("_RESOLVE", "GroupCoordinator: inside:9092: Failed to resolve 'inside:9092': Name or service not known (after 3ms in state CONNECT)", 0, "advertised_address"),
-    ("_RESOLVE", "GroupCoordinator: kafka.example:9092: Failed to resolve 'kafka.example:9092': Name or service not known", 0, "cannot_resolve"),
-    ("_TRANSPORT", "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)", 0, "connection_refused"),
-    ("_TRANSPORT", "kafka.example:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)", 0, "connection_refused"),
-    ("_TRANSPORT", "sasl_ssl://KAFKA.example:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused", 0, "connection_refused"),
-    ("_TRANSPORT", "other.example:9092/7: Connect to ipv4#10.0.0.2:9092 failed: Connection refused", 0, "connection_refused"),
-    ("_TRANSPORT", "other.example:9093/7: Connect to ipv4#10.0.0.2:9093 failed: Connection refused", 0, "advertised_address"),
-    ("_TRANSPORT", "sasl_ssl://inside:9092/1: Connect to ipv4#172.17.0.2:9092 failed: No route to host (after 3060ms in state CONNECT)", 0, "advertised_address"),
-    ("_TRANSPORT", "inside:9092/1: Connection setup timed out in state CONNECT (after 30020ms in state CONNECT)", 0, "advertised_address"),
-    ("_TRANSPORT", "kafka.example:9092/bootstrap: Connection setup timed out in state CONNECT (after 30020ms in state CONNECT)", 0, "unreachable"),
-    ("_TRANSPORT", "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: No route to host", 0, "unreachable"),
-    ("_TRANSPORT", "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: %s" % os.strerror(errno.ECONNREFUSED), 0, "connection_refused"),
+    (
+        "_RESOLVE",
+        "kafka.example:9092/bootstrap: Failed to resolve 'kafka.example:9092': Name or service not known (after 3ms in state CONNECT)",
+        0,
+        "cannot_resolve",
+    ),
+    (
+        "_RESOLVE",
+        "inside:9092/1: Failed to resolve 'inside:9092': Name or service not known (after 3ms in state CONNECT)",
+        0,
+        "advertised_address",
+    ),
+    (
+        "_RESOLVE",
+        "GroupCoordinator: inside:9092: Failed to resolve 'inside:9092': Name or service not known (after 3ms in state CONNECT)",
+        0,
+        "advertised_address",
+    ),
+    (
+        "_RESOLVE",
+        "GroupCoordinator: kafka.example:9092: Failed to resolve 'kafka.example:9092': Name or service not known",
+        0,
+        "cannot_resolve",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)",
+        0,
+        "connection_refused",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)",
+        0,
+        "connection_refused",
+    ),
+    (
+        "_TRANSPORT",
+        "sasl_ssl://KAFKA.example:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused",
+        0,
+        "connection_refused",
+    ),
+    (
+        "_TRANSPORT",
+        "other.example:9092/7: Connect to ipv4#10.0.0.2:9092 failed: Connection refused",
+        0,
+        "connection_refused",
+    ),
+    (
+        "_TRANSPORT",
+        "other.example:9093/7: Connect to ipv4#10.0.0.2:9093 failed: Connection refused",
+        0,
+        "advertised_address",
+    ),
+    (
+        "_TRANSPORT",
+        "sasl_ssl://inside:9092/1: Connect to ipv4#172.17.0.2:9092 failed: No route to host (after 3060ms in state CONNECT)",
+        0,
+        "advertised_address",
+    ),
+    (
+        "_TRANSPORT",
+        "inside:9092/1: Connection setup timed out in state CONNECT (after 30020ms in state CONNECT)",
+        0,
+        "advertised_address",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Connection setup timed out in state CONNECT (after 30020ms in state CONNECT)",
+        0,
+        "unreachable",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: No route to host",
+        0,
+        "unreachable",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: %s" % os.strerror(errno.ECONNREFUSED),
+        0,
+        "connection_refused",
+    ),
     ("_TRANSPORT", "kafka.example:9092/1: Disconnected (after 90012ms in state UP)", 0, "no_answer"),
-    ("_TRANSPORT", "kafka.example:9092/1: Receive failed: Connection reset by peer (after 512ms in state UP)", 0, "no_answer"),
-    ("_TRANSPORT", "kafka.example:9092/bootstrap: Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol "
-     "configuration (connecting to a SSL listener?) or broker version is < 0.10 (see api.version.request)", 0, "security_protocol"),
-    ("_TRANSPORT", "kafka.example:9092/bootstrap: Disconnected: verify that security.protocol is correctly configured, broker might require "
-     "SASL authentication (after 301ms in state UP)", 0, "security_protocol"),
-    ("_TRANSPORT", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener? (after 4ms)", 0, "security_protocol"),
-    ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A00010B:SSL routines::wrong version number", 0, "security_protocol"),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/1: Receive failed: Connection reset by peer (after 512ms in state UP)",
+        0,
+        "no_answer",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol "
+        "configuration (connecting to a SSL listener?) or broker version is < 0.10 (see api.version.request)",
+        0,
+        "security_protocol",
+    ),
+    (
+        "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Disconnected: verify that security.protocol is correctly configured, broker might require "
+        "SASL authentication (after 301ms in state UP)",
+        0,
+        "security_protocol",
+    ),
+    (
+        "_TRANSPORT",
+        "ssl://kafka.example:9092/bootstrap: SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener? (after 4ms)",
+        0,
+        "security_protocol",
+    ),
+    (
+        "_SSL",
+        "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A00010B:SSL routines::wrong version number",
+        0,
+        "security_protocol",
+    ),
     ("_SSL", VERIFY, EXPIRED, "certificate_expired"),
     ("_SSL", VERIFY, NOT_YET, "certificate_expired"),
     ("_SSL", VERIFY, HOST, "certificate_name"),
@@ -45,26 +142,81 @@ CASES = [
     ("_SSL", VERIFY, SELF_SIGNED, "certificate_untrusted"),
     ("_SSL", VERIFY, NO_ISSUER, "certificate_untrusted"),
     ("_SSL", VERIFY, 0, "certificate_untrusted"),
-    ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116", 0, "client_certificate"),
-    ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000415:SSL routines::sslv3 alert certificate expired: SSL alert number 45", EXPIRED, "client_certificate"),
-    ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48", 0, "client_certificate"),
-    ("_TRANSPORT", "ssl://kafka.example:9092/bootstrap: Receive failed: error:0A000416:SSL routines::sslv3 alert certificate unknown: "
-     "SSL alert number 46 (after 39ms in state APIVERSION_QUERY)", 0, "client_certificate"),
-    ("_SSL", "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000410:SSL routines::sslv3 alert handshake failure: SSL alert number 40", 0, "tls_handshake"),
-    ("_AUTHENTICATION", "sasl_ssl://kafka.example:9092/bootstrap: SASL authentication error: Authentication failed: Invalid username or password (after 4ms)", 0, "authentication"),
-    ("_AUTHENTICATION", "sasl_plaintext://kafka.example:9092/bootstrap: SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: "
-     "broker's supported mechanisms: PLAIN", 0, "sasl_mechanism"),
-    ("SASL_AUTHENTICATION_FAILED", "kafka.example:9092/bootstrap: SASL authentication error: Authentication failed", 0, "authentication"),
+    (
+        "_SSL",
+        "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116",
+        0,
+        "client_certificate",
+    ),
+    (
+        "_SSL",
+        "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000415:SSL routines::sslv3 alert certificate expired: SSL alert number 45",
+        EXPIRED,
+        "client_certificate",
+    ),
+    (
+        "_SSL",
+        "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48",
+        0,
+        "client_certificate",
+    ),
+    (
+        "_TRANSPORT",
+        "ssl://kafka.example:9092/bootstrap: Receive failed: error:0A000416:SSL routines::sslv3 alert certificate unknown: "
+        "SSL alert number 46 (after 39ms in state APIVERSION_QUERY)",
+        0,
+        "client_certificate",
+    ),
+    (
+        "_SSL",
+        "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A000410:SSL routines::sslv3 alert handshake failure: SSL alert number 40",
+        0,
+        "tls_handshake",
+    ),
+    (
+        "_AUTHENTICATION",
+        "sasl_ssl://kafka.example:9092/bootstrap: SASL authentication error: Authentication failed: Invalid username or password (after 4ms)",
+        0,
+        "authentication",
+    ),
+    (
+        "_AUTHENTICATION",
+        "sasl_plaintext://kafka.example:9092/bootstrap: SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: "
+        "broker's supported mechanisms: PLAIN",
+        0,
+        "sasl_mechanism",
+    ),
+    (
+        "SASL_AUTHENTICATION_FAILED",
+        "kafka.example:9092/bootstrap: SASL authentication error: Authentication failed",
+        0,
+        "authentication",
+    ),
     ("UNSUPPORTED_SASL_MECHANISM", "", 0, "sasl_mechanism"),
-    ("TOPIC_AUTHORIZATION_FAILED", "Subscribed topic not available: t: Broker: Topic authorization failed", 0, "topic_denied"),
+    (
+        "TOPIC_AUTHORIZATION_FAILED",
+        "Subscribed topic not available: t: Broker: Topic authorization failed",
+        0,
+        "topic_denied",
+    ),
     ("GROUP_AUTHORIZATION_FAILED", "JoinGroup failed: Broker: Group authorization failed", 0, "group_denied"),
     ("CLUSTER_AUTHORIZATION_FAILED", "Broker: Cluster authorization failed", 0, "cluster_denied"),
     ("UNKNOWN_TOPIC_OR_PART", "Subscribed topic not available: t: Broker: Unknown topic or partition", 0, "no_topic"),
     ("_UNKNOWN_TOPIC", "", 0, "no_topic"),
     ("UNSUPPORTED_VERSION", "Broker: Unsupported version", 0, "version"),
     ("_UNSUPPORTED_FEATURE", "ApiVersion is not supported", 0, "version"),
-    ("FENCED_INSTANCE_ID", "Broker: Static consumer fenced by other consumer with same group.instance.id", 0, "instance_taken"),
-    ("_FATAL", "Fatal error: Broker: Static consumer fenced by other consumer with same group.instance.id", 0, "instance_taken"),
+    (
+        "FENCED_INSTANCE_ID",
+        "Broker: Static consumer fenced by other consumer with same group.instance.id",
+        0,
+        "instance_taken",
+    ),
+    (
+        "_FATAL",
+        "Fatal error: Broker: Static consumer fenced by other consumer with same group.instance.id",
+        0,
+        "instance_taken",
+    ),
     ("_ALL_BROKERS_DOWN", "1/1 brokers are down", 0, "no_answer"),
     ("_TIMED_OUT", "Local: Timed out", 0, "no_answer"),
 ]
@@ -115,7 +267,11 @@ def test_the_lists_have_the_same_order():
 text = st.text(st.sampled_from(":/ ,#.abz019") | st.characters(min_codepoint=1, max_codepoint=255), max_size=60)
 
 
-@given(st.sampled_from(["_TRANSPORT", "_RESOLVE", "_SSL", "_AUTHENTICATION", "_FATAL"]),
-       text | st.builds(lambda a, b: a + ": Connect to " + b, text, text), st.integers(-1, 100), st.none() | text)
+@given(
+    st.sampled_from(["_TRANSPORT", "_RESOLVE", "_SSL", "_AUTHENTICATION", "_FATAL"]),
+    text | st.builds(lambda a, b: a + ": Connect to " + b, text, text),
+    st.integers(-1, 100),
+    st.none() | text,
+)
 def test_anything(error_name, said, certificate_error, servers):
     assert cause(error_name, said, certificate_error, servers)

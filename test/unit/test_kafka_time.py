@@ -12,10 +12,12 @@ MIN_US, END_US = -211813488000000000, 9223371331200000000
 EPOCH_MS = 946684800000
 MIN_MS, END_MS = MIN_US // 1000 + EPOCH_MS, END_US // 1000 + EPOCH_MS
 NO_TIME = -1
-INT64_MIN, INT64_MAX = -2 ** 63, 2 ** 63 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
-any_ms = st.one_of(st.integers(INT64_MIN, INT64_MAX),
-                   st.sampled_from([INT64_MIN, INT64_MAX, MIN_MS, MIN_MS - 1, END_MS, END_MS - 1, 0, -1, -2, -1001]))
+any_ms = st.one_of(
+    st.integers(INT64_MIN, INT64_MAX),
+    st.sampled_from([INT64_MIN, INT64_MAX, MIN_MS, MIN_MS - 1, END_MS, END_MS - 1, 0, -1, -2, -1001]),
+)
 
 
 def to_us(ms):
@@ -43,8 +45,15 @@ def test_from_us_rounds_towards_the_past(us):
     assert core.kafka_time_from_us(us) == us // 1000 + EPOCH_MS
 
 
-@pytest.mark.parametrize("when", [datetime(1, 1, 1), datetime(1969, 12, 31, 23, 59, 59, 998000),
-                                  datetime(1970, 1, 1), datetime(2026, 11, 30, 12, 0, 0, 1000)])
+@pytest.mark.parametrize(
+    "when",
+    [
+        datetime(1, 1, 1),
+        datetime(1969, 12, 31, 23, 59, 59, 998000),
+        datetime(1970, 1, 1),
+        datetime(2026, 11, 30, 12, 0, 0, 1000),
+    ],
+)
 def test_known_times(when):
     when = when.replace(tzinfo=timezone.utc)
     ms = (when - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)

@@ -4,10 +4,12 @@ from hypothesis import given, strategies as st
 
 import core
 
-INT64_MIN, INT64_MAX = -2 ** 63, 2 ** 63 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
-any_offset = st.one_of(st.integers(INT64_MIN, INT64_MAX),
-                       st.sampled_from([INT64_MIN, INT64_MIN + 1, -1001, -2, -1, 0, 1, INT64_MAX - 1, INT64_MAX]))
+any_offset = st.one_of(
+    st.integers(INT64_MIN, INT64_MAX),
+    st.sampled_from([INT64_MIN, INT64_MIN + 1, -1001, -2, -1, 0, 1, INT64_MAX - 1, INT64_MAX]),
+)
 any_count = any_offset.filter(lambda n: n >= 0)
 
 

@@ -9,18 +9,17 @@ from hypothesis import given, settings, strategies as st
 import core
 
 OWN = "0b5e9c1a-7f2d-4e3b-9a68-1c2d3e4f5a6b"
-metadata = st.builds(lambda d, u: core.Metadata(d, str(u).encode()),
-                     st.sampled_from([core.AT_LEAST_ONCE, core.EXACTLY_ONCE]), st.uuids())
-runs = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 15)).map(
-    lambda r: (r[0], r[0] + r[1])), max_size=60)
+metadata = st.builds(
+    lambda d, u: core.Metadata(d, str(u).encode()), st.sampled_from([core.AT_LEAST_ONCE, core.EXACTLY_ONCE]), st.uuids()
+)
+runs = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 15)).map(lambda r: (r[0], r[0] + r[1])), max_size=60)
 
 
 def encode(m, done, committed, room=4097):
     out = c.create_string_buffer(room + 8)
     out[room] = b"\x5a"
     with_runs = c.c_bool()
-    n = core.metadata_encode(c.byref(m), done.p if done else None, committed, out, room,
-                             c.byref(with_runs))
+    n = core.metadata_encode(c.byref(m), done.p if done else None, committed, out, room, c.byref(with_runs))
     assert out[room] == b"\x5a"
     assert n < room and out[n] == b"\0"
     return out.raw[:n], with_runs.value
@@ -71,7 +70,7 @@ def test_runs_are_left_out_as_a_whole(m, runs, room):
 def test_longest():
     """Kafka's limit on a string holds whatever the room."""
     m = core.Metadata(core.AT_LEAST_ONCE, OWN.encode())
-    limit = (core.METADATA_MAX - core.METADATA_MIN - 1) // 4 * 3 // 2    # two bytes a run
+    limit = (core.METADATA_MAX - core.METADATA_MIN - 1) // 4 * 3 // 2  # two bytes a run
     done = core.OffsetSet([(i * 2, i * 2) for i in range(limit)])
     text, with_runs = encode(m, done, 0, 100_000)
     assert with_runs and core.METADATA_MAX - 4 < len(text) <= core.METADATA_MAX
@@ -88,14 +87,32 @@ def test_foreign():
     own = b"burrow/1 eo " + OWN.encode()
     assert decode(own)
     assert core.metadata_decode(None, 0, 0, c.byref(core.Metadata()), None) is False
-    for text in (b"", b"burrow/1", own[:-1], own + b" ", own + b"\0", own + b"x", b" " + own,
-                 own.replace(b"/1", b"/2"), own.replace(b"eo", b"xo"), own.replace(b"eo", b"alx"),
-                 own.replace(b"-", b"_"), own.upper(), b"burrow/1 alo " + OWN.encode()[:-1],
-                 b"burrow/1 eo " + OWN.upper().encode(),
-                 own + b" AAA", own + b" AAA=AAAA", own + b" A===", own + b" ====",
-                 own + b" AA!=", own + b" AAAA ", own + b" AB==", own + b" AAAAAAB=",
-                 own + b" AA==",                # half a run
-                 own + b" gAA="):               # a number longer than need be
+    for text in (
+        b"",
+        b"burrow/1",
+        own[:-1],
+        own + b" ",
+        own + b"\0",
+        own + b"x",
+        b" " + own,
+        own.replace(b"/1", b"/2"),
+        own.replace(b"eo", b"xo"),
+        own.replace(b"eo", b"alx"),
+        own.replace(b"-", b"_"),
+        own.upper(),
+        b"burrow/1 alo " + OWN.encode()[:-1],
+        b"burrow/1 eo " + OWN.upper().encode(),
+        own + b" AAA",
+        own + b" AAA=AAAA",
+        own + b" A===",
+        own + b" ====",
+        own + b" AA!=",
+        own + b" AAAA ",
+        own + b" AB==",
+        own + b" AAAAAAB=",
+        own + b" AA==",  # half a run
+        own + b" gAA=",
+    ):  # a number longer than need be
         assert decode(text) is None, text
     assert decode(own + b" AAA=")
 
@@ -118,9 +135,14 @@ def test_any_change(m, runs, data):
     check(bytes(text))
 
 
-@given(st.one_of(st.binary(max_size=200), st.text(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= ", max_size=80)
-    .map(lambda t: b"burrow/1 alo " + OWN.encode() + b" " + t.encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= ", max_size=80).map(
+            lambda t: b"burrow/1 alo " + OWN.encode() + b" " + t.encode()
+        ),
+    )
+)
 @settings(max_examples=1000)
 def test_any_bytes(text):
     check(text)

@@ -7,8 +7,7 @@ from hypothesis import example, given, settings, strategies as st
 import core
 from core import INT64_MAX
 
-ranges = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 15)).map(
-    lambda r: (r[0], r[0] + r[1])), max_size=25)
+ranges = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 15)).map(lambda r: (r[0], r[0] + r[1])), max_size=25)
 big_runs = st.lists(st.integers(0, INT64_MAX), max_size=12, unique=True).map(sorted)
 
 
@@ -62,13 +61,13 @@ def test_add_nothing():
 
 
 def test_ends_of_the_range():
-    s = core.OffsetSet([(INT64_MAX, INT64_MAX), (-2 ** 63, -2 ** 63), (0, 0)])
-    assert s.runs() == [(-2 ** 63, -2 ** 63), (0, 0), (INT64_MAX, INT64_MAX)]
+    s = core.OffsetSet([(INT64_MAX, INT64_MAX), (-(2**63), -(2**63)), (0, 0)])
+    assert s.runs() == [(-(2**63), -(2**63)), (0, 0), (INT64_MAX, INT64_MAX)]
     core.set_add(s.p, INT64_MAX - 1, INT64_MAX)
-    core.set_add(s.p, -2 ** 63, 5)
-    assert s.runs() == [(-2 ** 63, 5), (INT64_MAX - 1, INT64_MAX)]
-    core.set_add(s.p, -2 ** 63, INT64_MAX)
-    assert s.runs() == [(-2 ** 63, INT64_MAX)]
+    core.set_add(s.p, -(2**63), 5)
+    assert s.runs() == [(-(2**63), 5), (INT64_MAX - 1, INT64_MAX)]
+    core.set_add(s.p, -(2**63), INT64_MAX)
+    assert s.runs() == [(-(2**63), INT64_MAX)]
     core.set_remove_below(s.p, INT64_MAX)
     assert s.runs() == [(INT64_MAX, INT64_MAX)]
 
@@ -137,7 +136,7 @@ def test_form():
 
 
 def test_lengths_of_numbers():
-    for n, size in ((0, 1), (127, 1), (128, 2), (2 ** 14 - 1, 2), (2 ** 14, 3), (INT64_MAX, 9)):
+    for n, size in ((0, 1), (127, 1), (128, 2), (2**14 - 1, 2), (2**14, 3), (INT64_MAX, 9)):
         s = core.OffsetSet([(n, n)])
         assert s.encode(0) == leb(n) + b"\0"
         assert len(leb(n)) == size
@@ -169,25 +168,26 @@ def leb(n):
 def test_malformed():
     s = core.OffsetSet([(1, 2)])
     for data in (
-            b"\x80",                            # cut off in a number
-            b"\x01",                            # cut off in a run
-            b"\x80\x00\x00",                    # longer than need be
-            b"\x01\x80\x80\x00",
-            b"\xff" * 9 + b"\x02\x00",          # above 64 bits
-            b"\xff" * 10 + b"\x00\x00",
-            leb(INT64_MAX - 9) + leb(0),        # beyond INT64_MAX
-            leb(0) + leb(INT64_MAX - 9),
-            leb(INT64_MAX - 10) + leb(0) + leb(0) + leb(0),
-            leb(INT64_MAX - 11) + leb(0) + leb(0) + leb(0),
-            leb(2 ** 64 - 1) + leb(0),
-            leb(0) + leb(2 ** 64 - 1)):
+        b"\x80",  # cut off in a number
+        b"\x01",  # cut off in a run
+        b"\x80\x00\x00",  # longer than need be
+        b"\x01\x80\x80\x00",
+        b"\xff" * 9 + b"\x02\x00",  # above 64 bits
+        b"\xff" * 10 + b"\x00\x00",
+        leb(INT64_MAX - 9) + leb(0),  # beyond INT64_MAX
+        leb(0) + leb(INT64_MAX - 9),
+        leb(INT64_MAX - 10) + leb(0) + leb(0) + leb(0),
+        leb(INT64_MAX - 11) + leb(0) + leb(0) + leb(0),
+        leb(2**64 - 1) + leb(0),
+        leb(0) + leb(2**64 - 1),
+    ):
         assert not s.decode(10, data), data
         assert s.runs() == [(1, 2)]
     assert s.decode(10, leb(INT64_MAX - 10) + leb(0))
     assert s.runs() == [(1, 2), (INT64_MAX, INT64_MAX)]
     # any base goes, though none below 0 is of use
     t = core.OffsetSet()
-    assert t.decode(-2 ** 63, leb(2 ** 64 - 1) + leb(0))
+    assert t.decode(-(2**63), leb(2**64 - 1) + leb(0))
     assert t.runs() == [(INT64_MAX, INT64_MAX)]
 
 

@@ -11,8 +11,7 @@ NONE, PARKED, CATCHING_UP, RELEASING = range(4)
 HANDLE, WRITE, LEAVE = range(3)
 
 # some that share their low bits, some that share their high bits
-keys = st.one_of(st.integers(0, 40), st.integers(0, 40).map(lambda i: i << 40),
-                 st.integers(0, 2 ** 64 - 1))
+keys = st.one_of(st.integers(0, 40), st.integers(0, 40).map(lambda i: i << 40), st.integers(0, 2**64 - 1))
 
 
 @given(st.lists(st.one_of(st.tuples(keys, st.integers(0, 3)), st.sampled_from("rdg")), max_size=300))
@@ -46,10 +45,10 @@ def test_memory_goes_with_the_keys():
     p = core.parking_new()
     pieces = core.outstanding()
     for key in range(10_000):
-        core.parking_set(p, key * 2 ** 32, PARKED)
+        core.parking_set(p, key * 2**32, PARKED)
     assert core.outstanding() == pieces + 1
     for key in range(10_000):
-        core.parking_set(p, key * 2 ** 32, NONE)
+        core.parking_set(p, key * 2**32, NONE)
     assert core.outstanding() == pieces
     core.parking_free(p)
 
@@ -64,10 +63,10 @@ class Subscription(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.keys = []              # of the log, by offset
-        self.handled = []           # offsets, in the order of their effect
+        self.keys = []  # of the log, by offset
+        self.handled = []  # offsets, in the order of their effect
         self.discarded = set()
-        self.letters = {}           # offset -> asked
+        self.letters = {}  # offset -> asked
         self.start()
 
     # the consumer starts, and dies
@@ -76,7 +75,7 @@ class Subscription(RuleBasedStateMachine):
         self.s = core.sched_new()
         self.p = core.sched_add_partition(self.s)
         self.parking = core.parking_new()
-        self.items = {}             # address -> (offset, is a letter, item)
+        self.items = {}  # address -> (offset, is a letter, item)
         self.chunks = []
         self.next = 0
         self.known = False
@@ -120,7 +119,7 @@ class Subscription(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 6))
     def dispatch(self, limit):
         n = c.c_uint32()
-        address = core.sched_pick(self.s, core.Limits(limit, 2 ** 40), c.byref(n))
+        address = core.sched_pick(self.s, core.Limits(limit, 2**40), c.byref(n))
         chunk, parked = [], []
         while address:
             offset, letter, item = self.items[address]

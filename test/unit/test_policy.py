@@ -6,23 +6,43 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 import core
-from core import (ACTION_DEAD_LETTER, ACTION_HALT, ACTION_RETRY, ACTION_SKIP, CONFLICT, CONSTANT,
-                  CORRUPT, ENVIRONMENT, EXPONENTIAL, LINEAR, ON_DEAD_LETTER, ON_HALT, ON_SKIP,
-                  ORIGIN_HANDLER, ORIGIN_LOOKUP, ORIGIN_PROGRESS, ORIGIN_SESSION, ORIGIN_VALUE, ORIGINS, PERMANENT,
-                  RETRIABLE, SESSION, UNFIT)
+from core import (
+    ACTION_DEAD_LETTER,
+    ACTION_HALT,
+    ACTION_RETRY,
+    ACTION_SKIP,
+    CONFLICT,
+    CONSTANT,
+    CORRUPT,
+    ENVIRONMENT,
+    EXPONENTIAL,
+    LINEAR,
+    ON_DEAD_LETTER,
+    ON_HALT,
+    ON_SKIP,
+    ORIGIN_HANDLER,
+    ORIGIN_LOOKUP,
+    ORIGIN_PROGRESS,
+    ORIGIN_SESSION,
+    ORIGIN_VALUE,
+    ORIGINS,
+    PERMANENT,
+    RETRIABLE,
+    SESSION,
+    UNFIT,
+)
 
 DAY = 86_400_000_000
 
 alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 sqlstates = st.text(alphabet, min_size=5, max_size=5)
 entries = st.lists(st.one_of(sqlstates, st.text(alphabet, min_size=2, max_size=2)), max_size=5)
-numbers = st.integers(0, 2 ** 64 - 1)
-attempts = st.one_of(st.integers(1, 100), st.integers(1, 2 ** 32 - 1))
+numbers = st.integers(0, 2**64 - 1)
+attempts = st.one_of(st.integers(1, 100), st.integers(1, 2**32 - 1))
 times = st.one_of(st.integers(1000, 1_000_000), st.integers(1000, DAY))
 
 
-def policy(retries=3, backoff=EXPONENTIAL, base=100_000, most=60_000_000, on_failure=ON_HALT,
-           permanent="{22,23,42}"):
+def policy(retries=3, backoff=EXPONENTIAL, base=100_000, most=60_000_000, on_failure=ON_HALT, permanent="{22,23,42}"):
     return core.Policy(retries, backoff, base, most, on_failure, permanent.encode())
 
 
@@ -30,15 +50,37 @@ def classify(sqlstate, origin=ORIGIN_HANDLER, **options):
     return core.policy_classify(c.byref(policy(**options)), sqlstate.encode(), origin)
 
 
-@pytest.mark.parametrize("sqlstate, kind", [
-    ("22P02", PERMANENT), ("22000", PERMANENT), ("23505", PERMANENT), ("23503", RETRIABLE),
-    ("42883", PERMANENT), ("42P01", PERMANENT), ("BR001", PERMANENT), ("BR002", RETRIABLE),
-    ("53100", ENVIRONMENT), ("53200", ENVIRONMENT), ("58030", ENVIRONMENT),
-    ("57P01", ENVIRONMENT), ("57P02", ENVIRONMENT), ("57P03", ENVIRONMENT), ("57014", RETRIABLE),
-    ("57P04", RETRIABLE), ("25006", ENVIRONMENT), ("25001", RETRIABLE),
-    ("40001", CONFLICT), ("40P01", CONFLICT), ("55P03", CONFLICT), ("40002", RETRIABLE),
-    ("XX001", CORRUPT), ("XX002", CORRUPT), ("XX000", RETRIABLE), ("P0001", RETRIABLE),
-])
+@pytest.mark.parametrize(
+    "sqlstate, kind",
+    [
+        ("22P02", PERMANENT),
+        ("22000", PERMANENT),
+        ("23505", PERMANENT),
+        ("23503", RETRIABLE),
+        ("42883", PERMANENT),
+        ("42P01", PERMANENT),
+        ("BR001", PERMANENT),
+        ("BR002", RETRIABLE),
+        ("53100", ENVIRONMENT),
+        ("53200", ENVIRONMENT),
+        ("58030", ENVIRONMENT),
+        ("57P01", ENVIRONMENT),
+        ("57P02", ENVIRONMENT),
+        ("57P03", ENVIRONMENT),
+        ("57014", RETRIABLE),
+        ("57P04", RETRIABLE),
+        ("25006", ENVIRONMENT),
+        ("25001", RETRIABLE),
+        ("40001", CONFLICT),
+        ("40P01", CONFLICT),
+        ("55P03", CONFLICT),
+        ("40002", RETRIABLE),
+        ("XX001", CORRUPT),
+        ("XX002", CORRUPT),
+        ("XX000", RETRIABLE),
+        ("P0001", RETRIABLE),
+    ],
+)
 def test_kinds_by_default(sqlstate, kind):
     assert classify(sqlstate) == kind
     assert core.policy_is_conflict(sqlstate.encode()) == (kind == CONFLICT)
@@ -107,15 +149,18 @@ def test_may_be_stale():
 @example(["23"], "23503")
 def test_listed(listed, sqlstate):
     text = "{" + ",".join(listed) + "}"
-    is_listed = any(sqlstate == e or (len(e) == 2 and sqlstate.startswith(e) and sqlstate != "23503")
-                    for e in listed)
+    is_listed = any(sqlstate == e or (len(e) == 2 and sqlstate.startswith(e) and sqlstate != "23503") for e in listed)
     expected = is_listed and sqlstate not in ("XX001", "XX002") or sqlstate == "BR001"
     assert (classify(sqlstate, permanent=text) == PERMANENT) == expected
 
 
-@given(st.integers(0, 1_000_000), attempts, numbers,
-       st.sampled_from([RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, UNFIT, CORRUPT]),
-       st.sampled_from([ON_HALT, ON_DEAD_LETTER, ON_SKIP]))
+@given(
+    st.integers(0, 1_000_000),
+    attempts,
+    numbers,
+    st.sampled_from([RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, UNFIT, CORRUPT]),
+    st.sampled_from([ON_HALT, ON_DEAD_LETTER, ON_SKIP]),
+)
 def test_decide(retries, attempt, number, kind, on_failure):
     p = policy(retries=retries, on_failure=on_failure)
     verdict = core.policy_decide(c.byref(p), kind, attempt, number)
@@ -125,12 +170,14 @@ def test_decide(retries, attempt, number, kind, on_failure):
         assert verdict.action == ACTION_RETRY
         assert verdict.delay_us == core.policy_backoff(c.byref(p), attempt, number)
     else:
-        assert verdict.action == {ON_HALT: ACTION_HALT, ON_DEAD_LETTER: ACTION_DEAD_LETTER,
-                                  ON_SKIP: ACTION_SKIP}[on_failure]
+        assert (
+            verdict.action
+            == {ON_HALT: ACTION_HALT, ON_DEAD_LETTER: ACTION_DEAD_LETTER, ON_SKIP: ACTION_SKIP}[on_failure]
+        )
 
 
 @given(st.sampled_from([EXPONENTIAL, LINEAR, CONSTANT]), times, times, attempts, numbers)
-@example(EXPONENTIAL, DAY, DAY, 2 ** 32 - 1, 2 ** 64 - 1)
+@example(EXPONENTIAL, DAY, DAY, 2**32 - 1, 2**64 - 1)
 @example(EXPONENTIAL, 1000, DAY, 63, 0)
 def test_backoff(backoff, base, most, attempt, number):
     exact = min(most, base * {EXPONENTIAL: 2 ** min(attempt - 1, 200), LINEAR: attempt, CONSTANT: 1}[backoff])

@@ -13,8 +13,8 @@ class Lane:
     def __init__(self):
         self.known = core.ProgressRow()
         core.progress_row_init(c.byref(self.known))
-        self.row = {}               # offset: the chunk that it was done in
-        self.moved = True           # there is no row yet
+        self.row = {}  # offset: the chunk that it was done in
+        self.moved = True  # there is no row yet
         self.chunk = 0
         self.folded = 0
         self.next_offset = 0
@@ -24,8 +24,11 @@ class Lane:
         core.set_reset(c.byref(self.known.newer))
 
     def newer(self):
-        return {n for i in range(self.known.newer.nruns)
-                for n in range(self.known.newer.runs[i].first, self.known.newer.runs[i].last + 1)}
+        return {
+            n
+            for i in range(self.known.newer.nruns)
+            for n in range(self.known.newer.runs[i].first, self.known.newer.runs[i].last + 1)
+        }
 
     def transaction(self, noffsets=1, committed=True):
         offsets = range(self.next_offset, self.next_offset + 2 * noffsets, 2)
@@ -41,8 +44,7 @@ class Lane:
             assert offset in kept or chunk <= self.folded or offset < self.head, (offset, chunk, self.folded)
         self.row = {o: chunk for o, chunk in self.row.items() if o in kept and o >= self.head}
         self.row.update({o: self.chunk for o in offsets})
-        step = core.ProgressStep(self.chunk, self.folded, self.head,
-                                 (c.c_int64 * noffsets)(*offsets), noffsets)
+        step = core.ProgressStep(self.chunk, self.folded, self.head, (c.c_int64 * noffsets)(*offsets), noffsets)
         core.progress_row_committed(c.byref(self.known), c.byref(step), self.moved)
         self.moved = False
         self.check()
@@ -69,9 +71,9 @@ def test_two_folds_later_nothing_of_before_is_left():
     lane.transaction()
     lane.chunk = 2
     lane.transaction()
-    lane.folded, lane.chunk = 1, 3      # the fold was made while chunk 2 was being run
+    lane.folded, lane.chunk = 1, 3  # the fold was made while chunk 2 was being run
     lane.transaction()
-    assert set(lane.row.values()) == {1, 2, 3}      # generations are not taken apart
+    assert set(lane.row.values()) == {1, 2, 3}  # generations are not taken apart
     lane.folded, lane.chunk = 3, 4
     lane.transaction()
     assert set(lane.row.values()) == {4}
@@ -90,22 +92,26 @@ def test_a_row_that_moves_in_the_middle_of_a_chunk_keeps_what_the_chunk_did():
     assert set(lane.row.values()) == {49, 50, 51}
 
 
-steps = st.lists(st.one_of(
-    st.tuples(st.just("chunk"), st.booleans()),
-    st.tuples(st.just("transaction"), st.integers(1, 3)),
-    st.tuples(st.just("rolled back"), st.booleans()),
-    st.tuples(st.just("fold"), st.booleans()),
-    st.tuples(st.just("moved"), st.booleans()),
-    st.tuples(st.just("head"), st.integers(0, 4))), max_size=60)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("chunk"), st.booleans()),
+        st.tuples(st.just("transaction"), st.integers(1, 3)),
+        st.tuples(st.just("rolled back"), st.booleans()),
+        st.tuples(st.just("fold"), st.booleans()),
+        st.tuples(st.just("moved"), st.booleans()),
+        st.tuples(st.just("head"), st.integers(0, 4)),
+    ),
+    max_size=60,
+)
 
 
 @given(steps)
 def test_what_leaves_the_row_is_in_a_fold(steps):
     lane = Lane()
-    fold = 0                # the last one made; it is told with the next chunk
+    fold = 0  # the last one made; it is told with the next chunk
     for what, value in [("chunk", True)] + steps:
         if what == "chunk":
-            lane.chunk += 1 + value     # the others are other lanes'
+            lane.chunk += 1 + value  # the others are other lanes'
             lane.folded = fold
         elif what == "transaction":
             lane.transaction(value)

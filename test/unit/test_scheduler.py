@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 import core
 
-MANY = core.Limits(2 ** 32 - 1, 2 ** 64 - 1)
+MANY = core.Limits(2**32 - 1, 2**64 - 1)
 
 
 class Message:
@@ -18,7 +18,7 @@ class Message:
         self.partition = partition
         self.order = order
         self.arrival = arrival
-        self.rank = (arrival, 0)    # its age, and its place among those of its age
+        self.rank = (arrival, 0)  # its age, and its place among those of its age
         self.item = core.Item(order or 0, order is not None, False, kind, size)
         self.address = c.addressof(self.item)
 
@@ -29,7 +29,7 @@ class Message:
 class Partition:
     def __init__(self, handle):
         self.handle = handle
-        self.waiting = []           # by arrival
+        self.waiting = []  # by arrival
         self.in_hand = []
         self.removed = False
 
@@ -48,7 +48,7 @@ class Scheduler:
         self.pieces = core.outstanding()
         self.s = core.sched_new()
         self.partitions = []
-        self.ring = []              # partitions with something ready, next one first
+        self.ring = []  # partitions with something ready, next one first
         self.by_address = {}
         self.arrivals = 0
         self.added = self.gone = 0
@@ -97,14 +97,17 @@ class Scheduler:
         chunk, total = [], 0
 
         def fits(m):
-            return not chunk or (m.item.kind == chunk[0].item.kind and
-                                 not m.item.alone and not chunk[0].item.alone and
-                                 len(chunk) < messages and total + m.item.bytes <= size)
+            return not chunk or (
+                m.item.kind == chunk[0].item.kind
+                and not m.item.alone
+                and not chunk[0].item.alone
+                and len(chunk) < messages
+                and total + m.item.bytes <= size
+            )
 
         while ready:
             first = ready[0]
-            group = [m for m in ready if m.order == first.order] if first.order is not None \
-                else [first]
+            group = [m for m in ready if m.order == first.order] if first.order is not None else [first]
             if not fits(first):
                 break
             for m in group:
@@ -115,7 +118,7 @@ class Scheduler:
             ready = [m for m in ready if m not in group]
         return chunk
 
-    def pick(self, messages=2 ** 32 - 1, size=2 ** 64 - 1):
+    def pick(self, messages=2**32 - 1, size=2**64 - 1):
         expected = self.expected(messages, size)
         n = c.c_uint32(77)
         address = core.sched_pick(self.s, core.Limits(messages, size), c.byref(n))
@@ -136,7 +139,7 @@ class Scheduler:
             for order in {m.order for m in chunk} - {None}:
                 mine = [m for m in p.waiting if m.order == order]
                 taken = [m for m in chunk if m.order == order]
-                assert taken == mine[:len(taken)]
+                assert taken == mine[: len(taken)]
             for m in chunk:
                 p.waiting.remove(m)
                 p.in_hand.append(m)
@@ -162,8 +165,7 @@ class Scheduler:
 
     def remove(self, p):
         dropped = []
-        callback = core.DROP_CALLBACK(
-            lambda arg, item: dropped.append(self.by_address.pop(item)))
+        callback = core.DROP_CALLBACK(lambda arg, item: dropped.append(self.by_address.pop(item)))
         p.removed = True
         core.sched_remove_partition(self.s, p.handle, callback, None)
         assert sorted(dropped, key=lambda m: m.rank) == p.waiting
@@ -184,7 +186,7 @@ class Scheduler:
         assert core.sched_in_hand(self.s) == in_hand
         for p in self.partitions:
             assert core.sched_partition_in_hand(p.handle) == len(p.in_hand)
-        assert self.added == self.gone + waiting + in_hand    # nothing lost, nothing twice
+        assert self.added == self.gone + waiting + in_hand  # nothing lost, nothing twice
 
     def destroy(self):
         core.sched_destroy(self.s)
@@ -212,10 +214,10 @@ def test_key_is_held_until_its_last_message_is_finished():
     a1, a2, a3, b = s.add(p, 1), s.add(p, 1), s.add(p, 1), s.add(p, 2)
     assert s.pick(2) == [a1, a2]
     assert s.pick(1) == [b]
-    assert s.pick() == []                       # a3 is blocked
+    assert s.pick() == []  # a3 is blocked
     assert core.sched_blocked(s.s) == 1
     s.finish(a2)
-    assert s.pick() == []                       # a1 is in hand still
+    assert s.pick() == []  # a1 is in hand still
     s.finish(a1)
     assert s.pick() == [a3]
     s.finish(a3)
@@ -231,10 +233,10 @@ def test_put_back_comes_first():
     assert s.pick(3) == messages[:3]
     s.put_back(messages[2])
     s.put_back(messages[1])
-    assert s.pick() == []                       # the first waits for its retry, in hand
+    assert s.pick() == []  # the first waits for its retry, in hand
     s.put_back(messages[0])
     assert s.pick() == messages
-    for m in messages:                          # oldest first works too
+    for m in messages:  # oldest first works too
         s.put_back(m)
     assert s.pick() == messages
     s.destroy()
@@ -263,7 +265,7 @@ def test_one_that_is_to_be_alone():
     b2.item.alone = True
     for m in (d, b3, b2, b1, a):
         s.put_back(m)
-    assert s.pick() == [a, b1, d]               # b2 and b3 wait for b1
+    assert s.pick() == [a, b1, d]  # b2 and b3 wait for b1
     assert s.pick() == []
     s.finish(b1)
     assert s.pick() == [b2]
@@ -290,7 +292,7 @@ def test_free_messages_block_nobody():
     s.put_back(d)
     s.put_back(a)
     later = s.add(p, None)
-    assert s.pick() == [a, d, later]            # by age
+    assert s.pick() == [a, d, later]  # by age
     s.destroy()
 
 
@@ -312,9 +314,9 @@ def test_byte_limit():
     s = Scheduler()
     p = s.add_partition()
     big, small, a, b = s.add(p, None, 1000), s.add(p, None, 10), s.add(p, 5, 20), s.add(p, 5, 30)
-    assert s.pick(100, 100) == [big]            # one is always allowed
+    assert s.pick(100, 100) == [big]  # one is always allowed
     assert s.pick(100, 59) == [small, a]
-    assert s.pick(100, 0) == []                 # b's key is held
+    assert s.pick(100, 0) == []  # b's key is held
     s.finish(a)
     assert s.pick(0, 0) == [b]
     s.destroy()
@@ -341,7 +343,7 @@ def test_one_that_comes_first():
     assert s.pick(1) == [held]
     third = s.add_first(p, 1)
     second = s.add_first(p, 1)
-    first = s.add_first(p, 3)                   # nothing to come before
+    first = s.add_first(p, 3)  # nothing to come before
     assert s.pick() == [free, first]
     s.finish(held)
     assert s.pick(2) == [second, third]
@@ -447,8 +449,8 @@ def test_many_keys_come_and_go():
     s = core.sched_new()
     pieces = core.outstanding()
     p = core.sched_add_partition(s)
-    items = [core.Item(i * 2 ** 32, True, False, 0, 1) for i in range(20_000)]
-    again = [core.Item(i * 2 ** 32, True, False, 0, 1) for i in range(20_000)]
+    items = [core.Item(i * 2**32, True, False, 0, 1) for i in range(20_000)]
+    again = [core.Item(i * 2**32, True, False, 0, 1) for i in range(20_000)]
     n = c.c_uint32()
     for _ in range(2):
         for item in items:
@@ -458,20 +460,20 @@ def test_many_keys_come_and_go():
         for item in again:
             core.sched_add(s, p, c.byref(item))
         assert core.sched_blocked(s) == len(again)
-        for item in items[:3000]:               # returns to a held table
+        for item in items[:3000]:  # returns to a held table
             core.sched_put_back(s, c.byref(item))
         for item in items[3000:]:
             core.sched_finish(s, c.byref(item))
         assert core.sched_ready(s) == len(again) + 3000
         while core.sched_ready(s):
-            address = core.sched_pick(s, core.Limits(700, 2 ** 40), c.byref(n))
+            address = core.sched_pick(s, core.Limits(700, 2**40), c.byref(n))
             while address:
                 item = core.Item.from_address(address)
                 address = item.next
                 core.sched_finish(s, c.byref(item))
         assert core.sched_in_hand(s) == 0
     assert core.outstanding() - pieces < 5000
-    for _ in range(20):                         # the table shrinks while few keys pass
+    for _ in range(20):  # the table shrinks while few keys pass
         core.sched_add(s, p, c.byref(items[0]))
         core.sched_pick(s, MANY, c.byref(n))
         core.sched_finish(s, c.byref(items[0]))
@@ -491,32 +493,36 @@ class SchedulerMachine(RuleBasedStateMachine):
     def live(self):
         return [p for p in self.s.partitions if not p.removed]
 
-    @rule(which=st.integers(0, 3), sizes=st.lists(st.integers(0, 50), min_size=1, max_size=6),
-          order=st.one_of(st.none(), st.integers(0, 4), st.just(2 ** 64 - 1)))
+    @rule(
+        which=st.integers(0, 3),
+        sizes=st.lists(st.integers(0, 50), min_size=1, max_size=6),
+        order=st.one_of(st.none(), st.integers(0, 4), st.just(2**64 - 1)),
+    )
     def add(self, which, sizes, order):
         live = self.live()
         if live:
             for size in sizes:
                 self.s.add(live[which % len(live)], order, size)
 
-    @rule(which=st.integers(0, 3),
-          orders=st.lists(st.one_of(st.none(), st.integers(0, 30)), min_size=1, max_size=12))
+    @rule(which=st.integers(0, 3), orders=st.lists(st.one_of(st.none(), st.integers(0, 30)), min_size=1, max_size=12))
     def add_mixed(self, which, orders):
         live = self.live()
         if live:
             for order in orders:
                 self.s.add(live[which % len(live)], order)
 
-    @rule(which=st.integers(0, 3), kind=st.integers(0, 1),
-          orders=st.lists(st.one_of(st.none(), st.integers(0, 4)), min_size=1, max_size=4))
+    @rule(
+        which=st.integers(0, 3),
+        kind=st.integers(0, 1),
+        orders=st.lists(st.one_of(st.none(), st.integers(0, 4)), min_size=1, max_size=4),
+    )
     def add_first(self, which, kind, orders):
         live = self.live()
         if live:
             for order in orders:
                 self.s.add_first(live[which % len(live)], order, kind)
 
-    @rule(messages=st.one_of(st.integers(1, 4), st.just(100)),
-          size=st.sampled_from([0, 10, 60, 2 ** 64 - 1]))
+    @rule(messages=st.one_of(st.integers(1, 4), st.just(100)), size=st.sampled_from([0, 10, 60, 2**64 - 1]))
     def pick(self, messages, size):
         chunk = self.s.pick(messages, size)
         if chunk:
@@ -531,8 +537,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.s.check()
 
     @precondition(lambda self: self.chunks)
-    @rule(which=st.integers(0, 50), ok=st.integers(0, 12), retry=st.booleans(),
-          newest_first=st.booleans(), alone=st.sets(st.integers(0, 5)))
+    @rule(
+        which=st.integers(0, 50),
+        ok=st.integers(0, 12),
+        retry=st.booleans(),
+        newest_first=st.booleans(),
+        alone=st.sets(st.integers(0, 5)),
+    )
     def chunk_fails(self, which, ok, retry, newest_first, alone):
         """Some were done; the failed one waits for its retry in hand, or comes back with
         the others; some are to be alone next."""
@@ -543,8 +554,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.s.finish(m)
         rest = chunk[ok:]
         # those of one age have no other order than that in which they come back
-        newest_first = newest_first or len({m.rank[0] for m in rest}) < len(rest) or \
-            any(m.rank[1] < 0 for m in rest)
+        newest_first = newest_first or len({m.rank[0] for m in rest}) < len(rest) or any(m.rank[1] < 0 for m in rest)
         if retry and rest:
             self.chunks.append(rest[:1])
             rest = rest[1:]
@@ -585,11 +595,12 @@ class SchedulerMachine(RuleBasedStateMachine):
 
 
 TestScheduler = SchedulerMachine.TestCase
-TestScheduler.settings = settings(max_examples=300, stateful_step_count=50, deadline=None,
-                                  suppress_health_check=list(HealthCheck))
+TestScheduler.settings = settings(
+    max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
-@given(st.integers(0, 2 ** 32), st.sampled_from([1, 2, 5, 60]), st.sampled_from([1, 2, 5]))
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 5, 60]), st.sampled_from([1, 2, 5]))
 @settings(max_examples=25)
 def test_long_run(seed, keys, chunk):
     """A few keys for long, where the rules above rather try many short stories."""
@@ -602,7 +613,7 @@ def test_long_run(seed, keys, chunk):
             if s.added - s.gone < 60:
                 key = dice.randrange(keys) if dice.random() < 0.8 else None
                 s.add(dice.choice(partitions), key, dice.randrange(5))
-        if dice.random() < 0.6 and (picked := s.pick(chunk, dice.choice([3, 2 ** 40]))):
+        if dice.random() < 0.6 and (picked := s.pick(chunk, dice.choice([3, 2**40]))):
             chunks.append(picked)
         if chunks and dice.random() < 0.6:
             done = chunks.pop(dice.randrange(len(chunks)))
@@ -611,7 +622,7 @@ def test_long_run(seed, keys, chunk):
                 s.finish(m)
             rest = done[cut:]
             if rest and dice.random() < 0.3:
-                chunks.append([rest.pop(0)])    # waits for its retry
+                chunks.append([rest.pop(0)])  # waits for its retry
             for m in sorted(rest, key=lambda m: dice.choice([m.arrival, -m.arrival])):
                 s.put_back(m)
         s.check()
@@ -631,7 +642,7 @@ def test_no_partition_is_passed_over(loads, messages):
         turns.append((chunk[0].partition, {p for p in partitions if p.waiting}))
     for i, (p, _) in enumerate(turns):
         between = []
-        for q, _ in turns[i + 1:]:
+        for q, _ in turns[i + 1 :]:
             if q is p:
                 break
             between.append(q)

@@ -17,7 +17,7 @@ def following(b, burst):
 
 
 def test_a_burst_and_then_one_a_second():
-    b, now = core.SessionBudget(), 10 ** 15
+    b, now = core.SessionBudget(), 10**15
     assert [take(b, 3, now) for _ in range(5)] == [True] * 3 + [False] * 2
     assert following(b, 3) == now + SECOND
     assert not take(b, 3, now + SECOND - 1)
@@ -28,7 +28,7 @@ def test_a_burst_and_then_one_a_second():
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 3 * SECOND), max_size=100))
 def test_never_more(burst, steps):
-    b, now, taken = core.SessionBudget(), 10 ** 15, []
+    b, now, taken = core.SessionBudget(), 10**15, []
     for step in steps:
         now += step
         there = following(b, burst) <= now
@@ -39,9 +39,9 @@ def test_never_more(burst, steps):
         assert all(len([t for t in taken if t >= since]) <= burst + (now - since) // SECOND for since in taken)
 
 
-@given(st.integers(1, 50), st.integers(-10 ** 12, 0), st.integers(1, 50))
+@given(st.integers(1, 50), st.integers(-(10**12), 0), st.integers(1, 50))
 def test_the_clock_is_set_back_or_the_pool_is_smaller(burst, step, smaller):
-    b, now = core.SessionBudget(), 10 ** 15
+    b, now = core.SessionBudget(), 10**15
     while take(b, burst, now):
         pass
     now += step

@@ -14,8 +14,9 @@ def batch_of(s, batch_time_us, batch_size):
 
 def sized(message_ns, ready, idle, workers, batch_time_us=10_000, batch_size=100, carried=100):
     s = core.Sizer(message_ns)
-    return core.sizer_size(c.byref(s), core.SizerLoad(ready, idle, workers), batch_time_us,
-                           batch_of(s, batch_time_us, batch_size), carried)
+    return core.sizer_size(
+        c.byref(s), core.SizerLoad(ready, idle, workers), batch_time_us, batch_of(s, batch_time_us, batch_size), carried
+    )
 
 
 def share(ready, idle):
@@ -23,18 +24,18 @@ def share(ready, idle):
 
 
 def test_a_transaction_is_what_takes_batch_time():
-    assert batch_of(core.Sizer(0), 10_000, 100) == 1            # not known yet
-    assert batch_of(core.Sizer(50_000_000), 10_000, 100) == 1   # a slow handler
+    assert batch_of(core.Sizer(0), 10_000, 100) == 1  # not known yet
+    assert batch_of(core.Sizer(50_000_000), 10_000, 100) == 1  # a slow handler
     assert batch_of(core.Sizer(1_000_000), 10_000, 100) == 10
-    assert batch_of(core.Sizer(50_000), 10_000, 1000) == 200    # fills the time
-    assert batch_of(core.Sizer(50_000), 10_000, 100) == 100     # the limit
+    assert batch_of(core.Sizer(50_000), 10_000, 1000) == 200  # fills the time
+    assert batch_of(core.Sizer(50_000), 10_000, 100) == 100  # the limit
     assert batch_of(core.Sizer(1), 10_000, 0) == 1
 
 
 def test_size():
-    assert sized(0, 1000, 1, 1) == 1                            # not known yet
-    assert sized(50_000, 1000, 1, 4, batch_size=1000) == 200    # a transaction
-    assert sized(50_000, 100, 1, 100, batch_size=1) == 50       # what takes a quarter of its time
+    assert sized(0, 1000, 1, 1) == 1  # not known yet
+    assert sized(50_000, 1000, 1, 4, batch_size=1000) == 200  # a transaction
+    assert sized(50_000, 100, 1, 100, batch_size=1) == 50  # what takes a quarter of its time
     assert sized(1, 1000, 1, 1, batch_size=1, carried=1) == 1
     assert sized(1, 1000, 0, 0) == 100
     assert sized(1, 0, 1, 1, batch_size=0, carried=0) == 1
@@ -64,8 +65,15 @@ def test_no_worker_is_left_idle_while_a_message_waits_behind_another(ready, idle
         assert ready >= left - 1 or size == 1
 
 
-@given(st.integers(1, 2 ** 40), st.integers(0, 2 ** 31), st.integers(0, 2 ** 31), st.integers(0, 2 ** 62),
-       st.integers(0, 2 ** 52), st.integers(0, 2 ** 31), st.integers(0, 2 ** 31))
+@given(
+    st.integers(1, 2**40),
+    st.integers(0, 2**31),
+    st.integers(0, 2**31),
+    st.integers(0, 2**62),
+    st.integers(0, 2**52),
+    st.integers(0, 2**31),
+    st.integers(0, 2**31),
+)
 def test_size_in_range(ready, idle, workers, handler, batch_time, batch_size, carried):
     batch = batch_of(core.Sizer(handler), batch_time, batch_size)
     assert 1 <= batch <= max(batch_size, 1)
@@ -74,18 +82,21 @@ def test_size_in_range(ready, idle, workers, handler, batch_time, batch_size, ca
     assert 1 <= size <= max(batch, carried)
     assert size <= ready
     # more than a transaction: quick ones of an idle worker's share, or a share of the whole pool's
-    assert size <= max(batch, 1) or size * handler <= batch_time * 250 or (
-        size * handler <= 500_000_000 and size <= ready // max(workers, 1))
+    assert (
+        size <= max(batch, 1)
+        or size * handler <= batch_time * 250
+        or (size * handler <= 500_000_000 and size <= ready // max(workers, 1))
+    )
 
 
-@given(st.lists(st.tuples(st.integers(0, 10 ** 8), st.integers(1, 1000), st.integers(1, 1000)), min_size=1, max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(1, 1000), st.integers(1, 1000)), min_size=1, max_size=30))
 def test_running_mean(chunks):
     s, mean = core.Sizer(), None
     for busy_us, n, batch in chunks:
         core.sizer_took(c.byref(s), busy_us, n, batch)
         ns = busy_us * 1000 // n
         mean = ns if mean is None else mean
-        for _ in range(-(-n // batch)):     # as if each transaction had been a chunk
+        for _ in range(-(-n // batch)):  # as if each transaction had been a chunk
             mean = (mean * 7 + ns) // 8
         mean = max(mean, 1)
         assert s.message_ns == mean
@@ -124,7 +135,7 @@ def test_patience(batch_time_us):
 
 
 def size_of(s, batch_size):
-    return batch_of(s, 2 ** 40, batch_size)
+    return batch_of(s, 2**40, batch_size)
 
 
 def test_halved_and_doubled():
@@ -132,7 +143,7 @@ def test_halved_and_doubled():
     assert size_of(s, 100) == 100
     core.sizer_rolled_back(c.byref(s), 100, 500, False)
     assert size_of(s, 100) == 50
-    core.sizer_rolled_back(c.byref(s), 100, 500, False)         # an older one, of another worker
+    core.sizer_rolled_back(c.byref(s), 100, 500, False)  # an older one, of another worker
     assert size_of(s, 100) == 50
     core.sizer_rolled_back(c.byref(s), 50, 500, False)
     assert size_of(s, 100) == 25
@@ -171,9 +182,13 @@ class Naive:
         return batch_size if self.limit is None else min(self.limit, batch_size)
 
 
-events = st.lists(st.one_of(
-    st.tuples(st.just("lost"), st.integers(1, 1000), st.integers(1, 2_000_000), st.booleans()),
-    st.tuples(st.just("well"), st.integers(0, 30_000_000))), max_size=60)
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("lost"), st.integers(1, 1000), st.integers(1, 2_000_000), st.booleans()),
+        st.tuples(st.just("well"), st.integers(0, 30_000_000)),
+    ),
+    max_size=60,
+)
 
 
 @given(events, st.integers(1, 1000))
@@ -190,8 +205,7 @@ def test_against_a_naive_one(events, batch_size):
         assert 1 <= size_of(s, batch_size) <= batch_size
 
 
-@given(st.integers(2, 1000), st.floats(0, 0.3), st.floats(0, 0.05), st.integers(1, 1000),
-       st.integers(0, 2 ** 32))
+@given(st.integers(2, 1000), st.floats(0, 0.3), st.floats(0, 0.05), st.integers(1, 1000), st.integers(0, 2**32))
 def test_about_a_tenth_is_lost(batch_size, bad, conflicts, handler_us, seed):
     """Whatever fails: but for a loss at each size on the way down, no more than a tenth of
     what goes well is done in vain."""
@@ -213,7 +227,7 @@ def test_about_a_tenth_is_lost(batch_size, bad, conflicts, handler_us, seed):
     assert lost <= well / 10 + batch_size.bit_length() * largest
 
 
-@given(st.integers(2, 1000), st.integers(1, 2 ** 40), st.integers(1, 1000))
+@given(st.integers(2, 1000), st.integers(1, 2**40), st.integers(1, 1000))
 def test_it_recovers(batch_size, lost_us, handler_us):
     s = core.Sizer(1)
     core.sizer_rolled_back(c.byref(s), batch_size, lost_us, True)

@@ -7,17 +7,30 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import core
-from core import (AT_BEGINNING, AT_DATABASE, AT_KAFKA, AT_LARGER, AT_LEAST_ONCE, BY_OPTION,
-                  COMMIT_NONE, COMMIT_OTHER, COMMIT_OWN_ALO, COMMIT_OWN_EO, COMMIT_UNTAGGED,
-                  EXACTLY_ONCE, HALT)
+from core import (
+    AT_BEGINNING,
+    AT_DATABASE,
+    AT_KAFKA,
+    AT_LARGER,
+    AT_LEAST_ONCE,
+    BY_OPTION,
+    COMMIT_NONE,
+    COMMIT_OTHER,
+    COMMIT_OWN_ALO,
+    COMMIT_OWN_EO,
+    COMMIT_UNTAGGED,
+    EXACTLY_ONCE,
+    HALT,
+)
 
 both = pytest.mark.parametrize("delivery", [AT_LEAST_ONCE, EXACTLY_ONCE])
 
 
 def decide(commit, row, delivery=EXACTLY_ONCE, others=False):
     """commit: (class, offset); row: its low or None."""
-    start = core.start_decide(c.byref(core.StartInput(
-        commit[0], commit[1], row is not None, row or 0, delivery, others)))
+    start = core.start_decide(
+        c.byref(core.StartInput(commit[0], commit[1], row is not None, row or 0, delivery, others))
+    )
     return start.decision, start.offset, start.kafka_runs, start.log
 
 
@@ -89,9 +102,13 @@ def test_8_untagged_behind(delivery):
     assert decide((COMMIT_UNTAGGED, 0), 8, delivery) == (HALT, -1, False, False)
 
 
-@given(st.sampled_from([COMMIT_NONE, COMMIT_UNTAGGED, COMMIT_OWN_ALO, COMMIT_OWN_EO, COMMIT_OTHER]),
-       st.integers(0, 2 ** 63 - 1), st.one_of(st.none(), st.integers(0, 2 ** 63 - 1)),
-       st.sampled_from([AT_LEAST_ONCE, EXACTLY_ONCE]), st.booleans())
+@given(
+    st.sampled_from([COMMIT_NONE, COMMIT_UNTAGGED, COMMIT_OWN_ALO, COMMIT_OWN_EO, COMMIT_OTHER]),
+    st.integers(0, 2**63 - 1),
+    st.one_of(st.none(), st.integers(0, 2**63 - 1)),
+    st.sampled_from([AT_LEAST_ONCE, EXACTLY_ONCE]),
+    st.booleans(),
+)
 def test_never_forward_past_what_somebody_did(commit, committed, row, delivery, others):
     decision, offset, runs, _ = decide((commit, committed), row, delivery, others)
     known = ([committed] if commit != COMMIT_NONE else []) + ([row] if row is not None else [])
@@ -126,7 +143,7 @@ def test_classify():
 # ---- from the broker's bytes to what is skipped
 
 OWN, OTHER = b"0b5e9c1a-7f2d-4e3b-9a68-1c2d3e4f5a6b", b"0b5e9c1a-7f2d-4e3b-9a68-1c2d3e4f5a6c"
-INT64_MAX = 2 ** 63 - 1
+INT64_MAX = 2**63 - 1
 
 
 def number(n):
@@ -167,8 +184,9 @@ def find(metadata, committed, low, end, row=None, row_done=(), delivery=EXACTLY_
 def minus(runs, others):
     """What of runs is in none of the others."""
     for first, last in others:
-        runs = [piece for a, b in runs for piece in ((a, min(b, first - 1)), (max(a, last + 1), b))
-                if piece[0] <= piece[1]]
+        runs = [
+            piece for a, b in runs for piece in ((a, min(b, first - 1)), (max(a, last + 1), b)) if piece[0] <= piece[1]
+        ]
     return runs
 
 
@@ -212,8 +230,9 @@ def test_own_runs_do_not_count_exactly_once():
 def test_a_broker_that_takes_no_metadata(delivery):
     """An untagged commit is ours: behind the row it is no reset, and beyond it the database was restored."""
     for committed in (5, 20, 50):
-        found, skip = find(None, committed, 0, 100, row=20, row_done=[(20, 21), (30, 30)], delivery=delivery,
-                           untagged_is_own=True)
+        found, skip = find(
+            None, committed, 0, 100, row=20, row_done=[(20, 21), (30, 30)], delivery=delivery, untagged_is_own=True
+        )
         assert (found.decided.decision, found.start, skip) == (AT_DATABASE, 22, [(30, 30)])
     # tagged ones are what they are
     found, _ = find(text(b"eo", OTHER, []), 50, 0, 100, row=20, delivery=delivery, untagged_is_own=True)
@@ -221,8 +240,9 @@ def test_a_broker_that_takes_no_metadata(delivery):
     assert find(b"", 5, 0, 100, row=20, delivery=delivery)[0].decided.decision == HALT
 
 
-numbers = st.lists(st.one_of(st.integers(0, 30), st.integers(0, 2 ** 64 - 1),
-                             st.integers(INT64_MAX - 200, INT64_MAX)), max_size=12)
+numbers = st.lists(
+    st.one_of(st.integers(0, 30), st.integers(0, 2**64 - 1), st.integers(INT64_MAX - 200, INT64_MAX)), max_size=12
+)
 written = st.builds(text, st.sampled_from([b"alo", b"eo"]), st.sampled_from([OWN, OTHER]), numbers)
 
 
@@ -237,10 +257,15 @@ def damaged(draw):
 small_runs = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 9)).map(lambda r: (r[0], r[0] + r[1])), max_size=4)
 
 
-@given(st.one_of(written, damaged(), st.binary(max_size=120)),
-       st.one_of(st.integers(0, 100), st.integers(0, INT64_MAX), st.just(-1001)),
-       st.integers(0, 100), st.integers(0, 60), st.one_of(st.none(), st.integers(0, 100)), small_runs,
-       st.sampled_from([AT_LEAST_ONCE, EXACTLY_ONCE]))
+@given(
+    st.one_of(written, damaged(), st.binary(max_size=120)),
+    st.one_of(st.integers(0, 100), st.integers(0, INT64_MAX), st.just(-1001)),
+    st.integers(0, 100),
+    st.integers(0, 60),
+    st.one_of(st.none(), st.integers(0, 100)),
+    small_runs,
+    st.sampled_from([AT_LEAST_ONCE, EXACTLY_ONCE]),
+)
 @settings(max_examples=3000)
 def test_no_bytes_skip_what_the_log_does_not_hold(metadata, committed, low, length, row, row_done, delivery):
     end = low + length

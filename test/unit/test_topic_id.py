@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 import core
 
-halves = st.one_of(st.integers(0, 2 ** 64 - 1), st.sampled_from([0, 1, 2 ** 63, 2 ** 64 - 1]))
+halves = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**63, 2**64 - 1]))
 
 
 def make(high, low):
@@ -42,8 +42,9 @@ def test_any_text(text):
 A, B, NONE = the("A" * 22), the("B" * 22), the("")
 
 
-@pytest.mark.parametrize("a, b, differ", [(A, A, False), (A, B, True), (A, NONE, False), (NONE, B, False),
-                                          (NONE, NONE, False)])
+@pytest.mark.parametrize(
+    "a, b, differ", [(A, A, False), (A, B, True), (A, NONE, False), (NONE, B, False), (NONE, NONE, False)]
+)
 def test_only_two_that_are_known_differ(a, b, differ):
     assert core.topic_id_differs(c.byref(a), c.byref(b)) == differ
 

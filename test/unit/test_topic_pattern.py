@@ -122,8 +122,32 @@ def test_matching(pattern, name, wanted):
 
 # Text out of the pieces of expressions: most are wrong in some way, many are not.
 pieces = st.lists(
-    st.sampled_from([*ALPHABET, ".", "*", "+", "?", "(", ")", "|", "^", "$", "[", "]", "[^a]", "[a-b]", "[[:digit:]]",
-                     "(a|b)", "(ab)*", "a?", "\\.", "\\", "{", "}"]),
+    st.sampled_from(
+        [
+            *ALPHABET,
+            ".",
+            "*",
+            "+",
+            "?",
+            "(",
+            ")",
+            "|",
+            "^",
+            "$",
+            "[",
+            "]",
+            "[^a]",
+            "[a-b]",
+            "[[:digit:]]",
+            "(a|b)",
+            "(ab)*",
+            "a?",
+            "\\.",
+            "\\",
+            "{",
+            "}",
+        ]
+    ),
     max_size=20,
 ).map("".join)
 names = st.text(ALPHABET, min_size=1, max_size=12)

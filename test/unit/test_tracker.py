@@ -59,17 +59,17 @@ class Epoch:
         self.t = core.tracker_new(start, window)
         self.segments = segments
         self.window = window
-        self.messages = []          # all ever taken
-        self.head = 0               # how many of them the done head has passed
+        self.messages = []  # all ever taken
+        self.head = 0  # how many of them the done head has passed
         self.head_offset = start
         self.start_lsn = start_lsn  # what was done before counts on it
-        self.head_lsn = start_lsn   # the highest of those messages
+        self.head_lsn = start_lsn  # the highest of those messages
         self.durable = start
         self.last_offset = start - 1
-        self.next_offset = start    # the least that may come
-        self.end = None             # (messages taken at the time, offset)
-        self.steps = []             # (offset, highest LSN it counts on): exact
-        self.pairs = []             # the same, as few as the tracker keeps
+        self.next_offset = start  # the least that may come
+        self.end = None  # (messages taken at the time, offset)
+        self.steps = []  # (offset, highest LSN it counts on): exact
+        self.pairs = []  # the same, as few as the tracker keeps
         self.closed = False
         if start_lsn:
             told = start if told is None else told
@@ -176,17 +176,16 @@ class Epoch:
     # -- and they agree
 
     def check(self, flushed):
-        pending = [m for m in self.messages[self.head:] if not m.state]
+        pending = [m for m in self.messages[self.head :] if not m.state]
         assert core.tracker_head(self.t) == self.head_offset
         assert core.tracker_committable(self.t) == self.durable
         assert core.tracker_depth(self.t) == len(self.messages) - self.head
-        assert core.tracker_has_room(self.t) == (
-            not self.closed and len(self.messages) - self.head < self.window)
+        assert core.tracker_has_room(self.t) == (not self.closed and len(self.messages) - self.head < self.window)
         target = core.tracker_flush_target(self.t)
         assert target == (self.pairs[-1][1] if self.pairs else 0)
         assert (target == 0) == (self.durable == self.head_offset)
 
-        marks = [m.state for m in self.messages[self.head:] if m.state != core.DONE]
+        marks = [m.state for m in self.messages[self.head :] if m.state != core.DONE]
         assert core.tracker_highest_lsn(self.t) == max([self.head_lsn] + marks)
 
         offset = c.c_int64(-1)
@@ -208,8 +207,7 @@ class Epoch:
         found = []
         callback = core.RUN_CALLBACK(lambda arg, first, last: found.extend(range(first, last + 1)))
         core.tracker_each_done(self.t, flushed, callback, None)
-        assert found == [m.offset for m in self.messages[self.head:]
-                         if m.state == core.DONE or 0 < m.state <= flushed]
+        assert found == [m.offset for m in self.messages[self.head :] if m.state == core.DONE or 0 < m.state <= flushed]
 
     def end_of_test(self):
         for m in self.messages:
@@ -250,7 +248,7 @@ def test_all_orders_of_up_to_8_messages():
     for n in range(1, 9):
         for lag in (None, 2):
             if lag and n == 8:
-                continue            # 7 do for the second round
+                continue  # 7 do for the second round
             for order in itertools.permutations(range(n)):
                 orders += 1
                 core.tracker_init(t, 0, 8)
@@ -282,14 +280,14 @@ def test_all_orders_of_up_to_8_messages():
 def test_full_window_and_repeated():
     segments = Segments()
     e = Epoch(segments, start=10, window=3)
-    assert e.begin(9) is None                   # below the start
+    assert e.begin(9) is None  # below the start
     first, second, third = e.begin(10), e.begin(15), e.begin(16)
-    assert e.begin(17) is None                  # full
-    assert e.begin(16) is None                  # repeated, though full
+    assert e.begin(17) is None  # full
+    assert e.begin(16) is None  # repeated, though full
     second.mark(core.DONE)
     third.mark(core.DONE)
     e.advance(0)
-    assert e.begin(17) is None                  # the window counts from the oldest pending
+    assert e.begin(17) is None  # the window counts from the oldest pending
     first.mark(core.DONE)
     e.advance(0)
     assert core.tracker_committable(e.t) == 17
@@ -338,20 +336,20 @@ def test_a_chunk_shares_a_pair():
 def test_end_of_partition():
     segments = Segments()
     e = Epoch(segments, start=5)
-    e.record_end(7)                               # nothing there but markers
+    e.record_end(7)  # nothing there but markers
     e.advance(0)
     assert core.tracker_committable(e.t) == 7
     message = e.begin(8)
     e.record_end(10)
     e.advance(0)
-    assert core.tracker_committable(e.t) == 7   # 8 is pending
+    assert core.tracker_committable(e.t) == 7  # 8 is pending
     message.mark(77)
     e.advance(76)
     assert core.tracker_committable(e.t) == 7
     assert core.tracker_head(e.t) == 10
     e.advance(77)
     assert core.tracker_committable(e.t) == 10
-    e.record_end(9)                               # never back
+    e.record_end(9)  # never back
     e.advance(77)
     assert core.tracker_committable(e.t) == 10
     e.end_of_test()
@@ -368,13 +366,13 @@ def test_what_was_read_is_not_durable_yet():
     e.advance(499)
     assert (core.tracker_head(e.t), core.tracker_committable(e.t)) == (4, 1)
     assert core.tracker_flush_target(e.t) == core.tracker_highest_lsn(e.t) == 500
-    e.begin(4).mark(core.DONE)                  # a handler that wrote nothing
+    e.begin(4).mark(core.DONE)  # a handler that wrote nothing
     e.record_end(7)
     e.advance(499)
     assert (core.tracker_head(e.t), core.tracker_committable(e.t)) == (7, 1)
     e.begin(8)
     e.begin(9).found_done(e)
-    e.check_each_done(499)                      # nor as a run beyond the head
+    e.check_each_done(499)  # nor as a run beyond the head
     e.check_each_done(500)
     e.advance(500)
     assert core.tracker_committable(e.t) == 7
@@ -408,7 +406,7 @@ def test_segment_comes_back_once_and_late():
     for m in e.messages:
         m.mark(core.DONE)
     e.advance(0)
-    assert segments.at_hand == []               # left by the head, but held
+    assert segments.at_hand == []  # left by the head, but held
     e.release(held)
     assert segments.at_hand == []
     segment = held.ref.segment
@@ -439,12 +437,12 @@ def test_old_epoch_does_not_move_the_new_one():
     messages = [old.begin(offset) for offset in range(10)]
     old.hold(messages[4])
     old.close()
-    assert segments.at_hand == []               # a worker may still mark
+    assert segments.at_hand == []  # a worker may still mark
     new = Epoch(segments)
     for offset in range(10):
         new.begin(offset)
     messages[4].mark(core.DONE)
-    new.advance(2 ** 63)
+    new.advance(2**63)
     assert core.tracker_head(new.t) == 0
     assert core.tracker_head(old.t) == 0
     old.release(messages[4])
@@ -476,7 +474,7 @@ def test_closed_tracker_forgets_the_end():
     e.begin(0)
     e.record_end(5)
     e.close()
-    e.advance(2 ** 63)
+    e.advance(2**63)
     assert core.tracker_head(e.t) == core.tracker_committable(e.t) == 0
     core.tracker_needs_segment(e.t)
     e.end_of_test()
@@ -494,8 +492,12 @@ class TrackerMachine(RuleBasedStateMachine):
         self.lsn = 10
         self.flushed = 10
 
-    @initialize(start=st.integers(0, 2 ** 40), window=st.sampled_from([1, 2, 7, 300, 100_000]),
-                behind=st.sampled_from([0, 0, 1, 1000]), ahead=st.sampled_from([None, -5, 0, 1, 300]))
+    @initialize(
+        start=st.integers(0, 2**40),
+        window=st.sampled_from([1, 2, 7, 300, 100_000]),
+        behind=st.sampled_from([0, 0, 1, 1000]),
+        ahead=st.sampled_from([None, -5, 0, 1, 300]),
+    )
     def first_epoch(self, start, window, behind, ahead):
         start_lsn = 0 if ahead is None else self.lsn + ahead
         self.epochs.append(Epoch(self.segments, start, window, start - behind, start_lsn))
@@ -505,8 +507,7 @@ class TrackerMachine(RuleBasedStateMachine):
     def now(self):
         return self.epochs[-1]
 
-    @rule(n=st.sampled_from([1, 2, 5, 64, 260]), gap=st.sampled_from([0, 0, 1, 13]),
-          hold=st.sampled_from([0, 1, 3]))
+    @rule(n=st.sampled_from([1, 2, 5, 64, 260]), gap=st.sampled_from([0, 0, 1, 13]), hold=st.sampled_from([0, 1, 3]))
     def take(self, n, gap, hold):
         for i in range(n):
             message = self.now.begin(self.now.next_offset + (i % 3) * gap)
@@ -519,12 +520,17 @@ class TrackerMachine(RuleBasedStateMachine):
     def repeat(self, back):
         assert self.now.begin(self.now.last_offset - back) is None
 
-    @rule(count=st.sampled_from([1, 3, 50, 1000]), skip=st.sampled_from([0, 0, 1, 2, 40]),
-          every=st.sampled_from([1, 1, 2, 5]), shared=st.booleans(), flush=st.booleans(),
-          data=st.data())
+    @rule(
+        count=st.sampled_from([1, 3, 50, 1000]),
+        skip=st.sampled_from([0, 0, 1, 2, 40]),
+        every=st.sampled_from([1, 1, 2, 5]),
+        shared=st.booleans(),
+        flush=st.booleans(),
+        data=st.data(),
+    )
     def complete(self, count, skip, every, shared, flush, data):
         """A chunk commits: its messages share an LSN, or each has its own."""
-        pending = [m for m in self.now.messages[self.now.head:] if not m.state]
+        pending = [m for m in self.now.messages[self.now.head :] if not m.state]
         for m in pending[skip::every][:count]:
             if not flush:
                 m.mark(core.DONE)
@@ -537,13 +543,13 @@ class TrackerMachine(RuleBasedStateMachine):
     @rule(count=st.sampled_from([1, 3, 50, 1000]), skip=st.sampled_from([0, 0, 1, 40]))
     def found_done(self, count, skip):
         """They were done before the epoch."""
-        for m in [m for m in self.now.messages[self.now.head:] if not m.state][skip:][:count]:
+        for m in [m for m in self.now.messages[self.now.head :] if not m.state][skip:][:count]:
             m.found_done(self.now)
 
     @rule(n=st.integers(1, 20))
     def commit_out_of_order(self, n):
         """Marks arrive in another order than the commits' LSNs."""
-        pending = [m for m in self.now.messages[self.now.head:] if not m.state][:n]
+        pending = [m for m in self.now.messages[self.now.head :] if not m.state][:n]
         for i, m in enumerate(pending):
             m.mark(self.lsn + len(pending) - i)
         self.lsn += n
@@ -561,7 +567,7 @@ class TrackerMachine(RuleBasedStateMachine):
     @rule(gap=st.integers(0, 3))
     def record_end(self, gap):
         self.now.record_end(self.now.next_offset + gap)
-        self.now.next_offset += gap     # whatever comes, comes after the end
+        self.now.next_offset += gap  # whatever comes, comes after the end
 
     @rule(n=st.sampled_from([1, 10, 1000]))
     def release(self, n):
@@ -570,7 +576,7 @@ class TrackerMachine(RuleBasedStateMachine):
                 epoch.release(m)
 
     @precondition(lambda self: len(self.epochs) > 1)
-    @rule(lsn=st.sampled_from([core.DONE, 5, 2 ** 63]))
+    @rule(lsn=st.sampled_from([core.DONE, 5, 2**63]))
     def late_mark(self, lsn):
         """A worker of an older epoch commits what it still holds."""
         for epoch in self.epochs[:-1]:
@@ -608,12 +614,16 @@ class TrackerMachine(RuleBasedStateMachine):
 
 
 TestTracker = TrackerMachine.TestCase
-TestTracker.settings = settings(max_examples=300, stateful_step_count=50, deadline=None,
-                                suppress_health_check=list(HealthCheck))
+TestTracker.settings = settings(
+    max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
-@given(st.permutations(range(40)), st.lists(st.integers(0, 6), min_size=40, max_size=40),
-       st.lists(st.integers(-3, 3), min_size=40, max_size=40))
+@given(
+    st.permutations(range(40)),
+    st.lists(st.integers(0, 6), min_size=40, max_size=40),
+    st.lists(st.integers(-3, 3), min_size=40, max_size=40),
+)
 def test_any_order_with_holes_and_flushes(order, gaps, flushes):
     segments = Segments()
     e = Epoch(segments, start=3)
@@ -630,7 +640,7 @@ def test_any_order_with_holes_and_flushes(order, gaps, flushes):
     segments.free()
 
 
-@given(st.integers(0, 2 ** 32), st.sampled_from([5, 100, 900]))
+@given(st.integers(0, 2**32), st.sampled_from([5, 100, 900]))
 @settings(max_examples=10)
 def test_long_run(seed, window):
     """Thousands of messages, many segments and flushes, marks in any order."""
@@ -645,7 +655,7 @@ def test_long_run(seed, window):
             if message is not None and dice.random() < 0.3:
                 e.hold(message)
                 held.append(message)
-        pending = [m for m in e.messages[e.head:] if not m.state]
+        pending = [m for m in e.messages[e.head :] if not m.state]
         for m in dice.sample(pending, dice.randrange(len(pending) + 1)) + pending[:3]:
             lsn += dice.randrange(3)
             m.mark(dice.choice([core.DONE, lsn, lsn + dice.randrange(50)]))

@@ -94,7 +94,7 @@ sub _openssl
 {
 	my (@arguments) = @_;
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'openssl', @arguments ], '<', \undef, '>', \$out, '2>', \$err) or croak "openssl $arguments[0] failed: $out$err";
+	IPC::Run::run(['openssl', @arguments], '<', \undef, '>', \$out, '2>', \$err) or croak "openssl $arguments[0] failed: $out$err";
 	return;
 }
 
