@@ -14,7 +14,7 @@
  * that is due; when nothing is, it is the poll that keeps the group membership.
  *
  * It runs no code of users', holds no lock over a call of librdkafka's, and its
- * transactions are short, with a lock_timeout.
+ * transactions are short, with a lock_timeout (runtime/transaction.c).
  *
  * The process always ends by _exit(), in an on_proc_exit callback that runs last:
  * librdkafka's threads may still live then, because waiting for them may take as
@@ -70,7 +70,6 @@
 #include "runtime/bgw.h"
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
-#include "runtime/transaction.h"
 #include "shmem/groups.h"
 
 /* For trouble at the start. */
@@ -530,6 +529,7 @@ enter_group(BurrowConsumer *c)
 		burrow_status_halt(&halt);
 }
 
+/* All that has to be known before anything else can be done. */
 static void
 read_first(const BurrowConsumer *c, void *arg)
 {
@@ -537,6 +537,11 @@ read_first(const BurrowConsumer *c, void *arg)
 
 	MemoryContextSwitchTo(sub_cxt);
 	*sub = read_subscription(c);
+	if (*sub == NULL)
+		return;
+	burrow_seek_init(c);
+	MemoryContextSwitchTo(TopMemoryContext);
+	burrow_start_init(*sub);
 }
 
 /* The first time: nothing else can be done before.  False: it is not to run, or not here. */
@@ -580,10 +585,6 @@ consume(BurrowConsumer *c)
 
 	if (!load(c))
 		return;
-	burrow_transaction_begin();
-	MemoryContextSwitchTo(TopMemoryContext);
-	burrow_start_init(c);
-	burrow_transaction_commit(c->turn_cxt);
 
 	/* what is made here lives as long as the process */
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -598,7 +599,6 @@ consume(BurrowConsumer *c)
 	burrow_assignment_init(c);
 	burrow_pool_init(c);
 	burrow_failure_init(c);
-	burrow_seek_init(c);
 	burrow_key_parking_init(c);
 	burrow_publisher_init(wake_write);
 	MemoryContextSwitchTo(c->turn_cxt);

@@ -22,7 +22,6 @@
 #include "partition/context.h"
 #include "partition/status.h"
 #include "partition/turn.h"
-#include "runtime/transaction.h"
 
 /*
  * A stop on SIGTERM has 3 s: for the workers, who were told to end too, so that the final

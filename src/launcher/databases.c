@@ -29,6 +29,7 @@ burrow_databases_read(MemoryContext cxt)
 	TableScanDesc scan;
 	HeapTuple	tup;
 
+	/* without a lock_timeout: who has locked pg_database keeps out all that would be started, too */
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();

@@ -33,7 +33,6 @@
 #include "partition/question.h"
 #include "partition/status.h"
 #include "runtime/crash_point.h"
-#include "runtime/transaction.h"
 
 /* When they could not be removed. */
 #define REMOVE_AGAIN_US		INT64CONST(1000000)
@@ -56,12 +55,14 @@ static const BurrowSeek *rejected;
 void
 burrow_seek_init(const BurrowConsumer *c)
 {
+	static MemoryContext cxt;
 	MemoryContext caller = CurrentMemoryContext;
 
-	burrow_transaction_begin();
-	MemoryContextSwitchTo(caller);
+	if (cxt == NULL)
+		cxt = AllocSetContextCreate(TopMemoryContext, "burrow seeks", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(cxt);
+	MemoryContextSwitchTo(cxt);
 	burrow_seek_request_load(c->subid, &pending_seeks);
-	burrow_transaction_commit(c->turn_cxt);
 	MemoryContextSwitchTo(caller);
 }
 

@@ -8,7 +8,7 @@
 #include "catalog/seek_request.h"
 #include "partition/context.h"
 
-/* Reads what is pending.  The current memory context has to last. */
+/* Reads what is pending, in the caller's transaction; again, if that has failed. */
 extern void burrow_seek_init(const BurrowConsumer *c);
 /* Reads it again, in the caller's transaction. */
 extern void burrow_seek_look(const BurrowConsumer *c);

@@ -44,9 +44,9 @@
 static BurrowStartFrom start_from;
 
 void
-burrow_start_init(const BurrowConsumer *c)
+burrow_start_init(const BurrowSubscription *sub)
 {
-	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], c->sub->options.start_from, &start_from);
+	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], sub->options.start_from, &start_from);
 }
 
 /* ---- no answer ---- */

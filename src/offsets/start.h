@@ -10,7 +10,7 @@
 #include "partition/partition.h"
 
 /* In a transaction; the current memory context has to last. */
-extern void burrow_start_init(const BurrowConsumer *c);
+extern void burrow_start_init(const BurrowSubscription *sub);
 /* One step for each partition whose start is not stored yet and for which something is due.  When it is
  * next due. */
 extern TimestampTz burrow_start_advance(const BurrowConsumer *c);

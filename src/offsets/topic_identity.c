@@ -35,7 +35,6 @@
 #include "partition/partition.h"
 #include "partition/question.h"
 #include "partition/status.h"
-#include "runtime/transaction.h"
 
 /* A topic that is missing for so long was deleted: a broker that has just started may not
  * know of it yet. */
@@ -325,16 +324,21 @@ burrow_topic_identity_is_stale(const BurrowConsumer *c, const BurrowPartition *p
 
 /* ---- a topic that is not there ---- */
 
-/* It was there, if we have a position in it. */
+static void
+look_for_position(const BurrowConsumer *c, void *arg)
+{
+	bool	   *found = arg;
+
+	*found = burrow_position_exists(c->subid, c->sub->topic);
+}
+
+/* It was there, if we have a position in it.  False also if that cannot be read now: it is looked for again. */
 static bool
 was_there(const BurrowConsumer *c)
 {
-	bool		was;
+	bool		was = false;
 
-	burrow_transaction_begin();
-	was = burrow_position_exists(c->subid, c->sub->topic);
-	burrow_transaction_commit(c->turn_cxt);
-	return was;
+	return burrow_status_try(c, look_for_position, &was, BURROW_TROUBLE_READ_POSITIONS) && was;
 }
 
 void

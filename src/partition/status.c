@@ -357,7 +357,6 @@ burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c
 	PG_TRY();
 	{
 		burrow_transaction_begin();
-		burrow_transaction_limit_lock_waits();
 		work(c, arg);
 		burrow_transaction_commit(c->turn_cxt);
 	}

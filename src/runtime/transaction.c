@@ -1,8 +1,12 @@
 /*
  * transaction.c
- *	  The consumer's own short transactions.
+ *	  Burrow's own short transactions.
  *
- * Runs in: the consumer.
+ * Runs in: the consumer, and the process of a first look.
+ *
+ * Each has a lock_timeout, because it begins here: whoever locks one of Burrow's tables, or a catalog, and
+ * forgets it, must not hold up everything else that the process has to do.  The lint knows the few
+ * transactions that begin elsewhere, and the reason of each.
  */
 #include "postgres.h"
 
@@ -38,6 +42,8 @@ burrow_transaction_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_TEXT, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -58,11 +64,4 @@ burrow_transaction_abort(MemoryContext after)
 	FlushErrorState();
 	MemoryContextSwitchTo(after);
 	look_again();
-}
-
-void
-burrow_transaction_limit_lock_waits(void)
-{
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_TEXT, PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
 }

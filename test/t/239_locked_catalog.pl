@@ -1,5 +1,5 @@
 # A consumer that looks into the catalog, which somebody may have locked, waits for a second, says so, and goes on by
-# itself: while it waits for a cluster, and while it runs.
+# itself: while it waits for a cluster, while it runs, and before it does.
 
 use BurrowTest;
 
@@ -55,6 +55,32 @@ $holder->quit;
 $node->wait_for('the change to be noticed', "SELECT consumer_pid <> $before AND state = 'running' FROM burrow.subscriptions");
 $kafka->produce('locked', { value => '!' });
 $node->wait_for('the next message', 'SELECT count(*) = 4 FROM got');
-is($node->sql(q{SELECT string_agg(value, '' ORDER BY value) FROM got}), '!xyz', 'each message was handled, once');
+
+# ---- nor does one that has just been started, in whatever it reads first
+sub waits_for
+{
+	my ($kind, $what) = @_;
+	$node->wait_for("trouble of kind $kind", "SELECT count(*) = 1 FROM burrow._troubles() WHERE kind = '$kind' AND error = 'could not $what: canceling statement due to lock timeout'");
+	pass("it waits for a second, and says so: $what");
+	return;
+}
+
+$holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE burrow.pending_seek IN ACCESS EXCLUSIVE MODE');
+$node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions});
+waits_for('load', 'read the subscription');
+$holder->query_safe('COMMIT');
+$kafka->produce('locked', { value => '?' });
+$node->wait_for('the next message', 'SELECT count(*) = 5 FROM got');
+is($node->sql(q{SELECT string_agg(value, '' ORDER BY value) FROM got}), '!?xyz', 'each message was handled, once');
+
+# ---- and whether a topic that is missing was there is looked up when that can be read
+$holder->query_safe('BEGIN; LOCK TABLE burrow.progress IN ACCESS EXCLUSIVE MODE');
+$kafka->delete_topic('locked');
+waits_for('read_positions', 'read positions');
+$holder->query_safe('COMMIT');
+$holder->quit;
+$node->wait_for_state('locked', 'halted');
+is($node->sql('SELECT error_message FROM burrow.subscriptions'), 'topic "locked" does not exist any more', 'then it is known, and halts');
 $node->stop;
 done_testing();
