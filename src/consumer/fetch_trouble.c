@@ -29,11 +29,9 @@ static TimestampTz next_look_at;
  * The partition cannot be fetched.  That says nothing of Kafka, and metadata say nothing of it: it
  * is over when something of this partition has come, be it its end, or when the metadata client finds it.
  */
-void
-burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+static void
+record(const BurrowConsumer *c, BurrowPartition *part, const char *sqlstate, const char *text)
 {
-	const char *sqlstate = km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
-	km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006";
 	int64		position = burrow_tracker_position(&part->tracker);
 	bool		first = part->fetch.failing_since == 0;
 
@@ -44,16 +42,29 @@ burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, cons
 	part->fetch.look_at = c->now + BURROW_PROBE_US;
 	exists = true;
 	next_look_at = burrow_earlier(next_look_at, part->fetch.look_at);
-	burrow_partitions_set_trouble(part->slot, part->fetch.failing_since, position, sqlstate, km->text);
-	burrow_registry_set_error(c->slot, sqlstate, km->text, NULL);
+	burrow_partitions_set_trouble(part->slot, part->fetch.failing_since, position, sqlstate, text);
+	burrow_registry_set_error(c->slot, sqlstate, text, NULL);
 	if (!first)
 		return;
 	burrow_status_show(c);
 	ereport(WARNING,
 			(errcode(burrow_sqlstate_pack(sqlstate)),
 			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
-					c->sub->name, (long long) position, part->topic, part->partition, km->text),
+					c->sub->name, (long long) position, part->topic, part->partition, text),
 			 errdetail("Other partitions go on, and this one does when the cause is gone.")));
+}
+
+void
+burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+{
+	record(c, part, km->fault == BURROW_KAFKA_FAULT_REFUSED ? "28000" :
+		   km->fault == BURROW_KAFKA_FAULT_SIZE ? "54000" : "08006", km->text);
+}
+
+void
+burrow_fetch_trouble_record_doubt(const BurrowConsumer *c, BurrowPartition *part, const char *why)
+{
+	record(c, part, "08006", psprintf("the topic does not hold it, and could not get the topic's id: %s", why));
 }
 
 void
@@ -64,6 +75,8 @@ burrow_fetch_trouble_over(const BurrowConsumer *c, BurrowPartition *part)
 	if (part->fetch.paused)
 		part->fetch.paused = !c->kafka->pause(part->queue, false);
 	burrow_status_show(c);
+	if (part->intake.obstacle != NULL)
+		return;					/* which is known now */
 	ereport(LOG,
 			(errmsg("subscription \"%s\" fetches topic \"%s\" partition %d again",
 					c->sub->name, part->topic, part->partition)));

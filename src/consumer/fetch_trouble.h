@@ -10,6 +10,8 @@
 
 /* The partition cannot be fetched, says its queue. */
 extern void burrow_fetch_trouble_record(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km);
+/* It does not hold what comes next, and it cannot be found out whether it is another topic's now. */
+extern void burrow_fetch_trouble_record_doubt(const BurrowConsumer *c, BurrowPartition *part, const char *why);
 /* It can be again. */
 extern void burrow_fetch_trouble_over(const BurrowConsumer *c, BurrowPartition *part);
 /* Some partition's next answer is too large for the client, says the client.  False: there is no partition. */

@@ -493,6 +493,33 @@ halt_at_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 	burrow_status_halt(&halt);
 }
 
+/*
+ * Of another topic it is none: the next start says so.  While it is not known whether the topic is the same the
+ * partition waits, and says why; and one that is not there any more is waited for as one.
+ */
+static bool
+is_gap(const BurrowConsumer *c, BurrowPartition *part)
+{
+	const char *why;
+
+	switch (burrow_topic_watch_look(c, part, part->intake.obstacle->noticed_at, &why))
+	{
+		case BURROW_TOPIC_SAME:
+			if (part->fetch.failing_since != 0)
+				burrow_fetch_trouble_over(c, part);
+			return true;
+		case BURROW_TOPIC_ASKED:
+			break;
+		case BURROW_TOPIC_UNTOLD:
+			burrow_fetch_trouble_record_doubt(c, part, why);
+			break;
+		case BURROW_TOPIC_GONE:
+			burrow_topic_identity_lose(c, part);
+			break;
+	}
+	return false;
+}
+
 /* Those whose turn has come.  True: to be called again soon. */
 static bool
 pass_obstacles(const BurrowConsumer *c)
@@ -508,9 +535,7 @@ pass_obstacles(const BurrowConsumer *c)
 		obstructed_since = 0;
 	if (part == NULL || part->intake.obstacle->again_at > c->now)
 		return false;
-	/* of another topic it is no gap: the next start says so */
-	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP &&
-		!burrow_topic_watch_has_looked(c, part->intake.obstacle->noticed_at))
+	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP && !is_gap(c, part))
 		return false;
 	skips = c->sub->options.skip_gaps && part->intake.obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)

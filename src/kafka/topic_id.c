@@ -133,6 +133,7 @@ fill_item(BurrowKafkaTopicPartition *item, const void *topic)
 	item->leader_epoch = -1;
 	item->error = code;
 	item->error_text = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(code);
+	item->gone = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && id != NULL)
 		item->topic_id = burrow_topic_id_make((uint64_t) functions.high_bits(id), (uint64_t) functions.low_bits(id));
 }

@@ -30,6 +30,7 @@ typedef struct BurrowKafkaTopicPartition
 	const char *error_text;		/* static text; NULL if error is 0 */
 	bool		beyond;			/* from list_offsets(): no message was found at or after the time */
 	BurrowTopicId topic_id;		/* of DESCRIBED */
+	bool		gone;			/* of DESCRIBED: the error is that there is no such topic */
 } BurrowKafkaTopicPartition;
 
 typedef struct BurrowKafkaList

@@ -403,6 +403,17 @@ begins_in_gap(const BurrowConsumer *c, const BurrowPartition *part)
 		c->sub->options.skip_gaps && !burrow_status_is_stopping();
 }
 
+/* Is there something that would say that the log is another one, or has a gap, and not which of the two? */
+static bool
+is_doubtful(const BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->state != BURROW_PARTITION_RESOLVING_START)
+		return false;
+	return !part->topic_id.identified ||
+		(burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->start.located && begins_in_gap(c, part) &&
+		 burrow_topic_watch_doubts(c, part));
+}
+
 /* What is found to be there is known. */
 static void
 check(const BurrowConsumer *c)
@@ -419,6 +430,11 @@ check(const BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
+		if (part->start.step == BURROW_STEP_LOOK_UP && is_doubtful(c, part))
+		{
+			part->start.step = BURROW_STEP_ASK;
+			continue;
+		}
 		if (!burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) || !part->start.located)
 			continue;
 		if (begins_in_gap(c, part))

@@ -30,6 +30,7 @@
 #include "offsets/lookup.h"
 #include "offsets/seek.h"
 #include "offsets/topic_identity.h"
+#include "offsets/topic_watch.h"
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
@@ -209,7 +210,7 @@ check_end(const BurrowConsumer *c, BurrowPartition *part)
 {
 	int64		known = Max(part->start.offset, burrow_offset_after(part->identity.last_read_offset));
 
-	if (known > part->end.offset)
+	if (known > part->end.offset && !burrow_topic_watch_doubts(c, part))
 		halt(c, part, part->start.offset,
 			 psprintf("offset %lld of topic \"%s\" partition %d is beyond its end",
 					  (long long) known, part->topic, part->partition),
@@ -238,7 +239,7 @@ burrow_topic_identity_halt_gap(const BurrowConsumer *c, const BurrowPartition *p
 static void
 check_start(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->start.offset < part->identity.log_start_offset && !c->sub->options.skip_gaps)
+	if (part->start.offset < part->identity.log_start_offset && !c->sub->options.skip_gaps && !burrow_topic_watch_doubts(c, part))
 		burrow_topic_identity_halt_gap(c, part, part->start.offset, part->identity.log_start_offset, part->end.offset);
 }
 

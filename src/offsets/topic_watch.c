@@ -19,6 +19,8 @@
  * - Where the question before the start has failed, those that follow find out a change from the id
  *	 that was kept.  If none was, the first that is told is believed to be the position's, as it would
  *	 be at another start.
+ * - That a log does not hold what comes next is believed only of a topic that is known to be the same: until
+ *	 the question is answered, the partition waits, and says why.
  *
  * Nothing waits for an answer: it is an event.  Where ids are not told (librdkafka before 2.3,
  * Kafka before 2.8) nothing is asked, or nothing follows from it.
@@ -32,8 +34,9 @@
 #include "partition/status.h"
 #include "partition/turn.h"
 
-/* How often topics that are consumed are asked for. */
+/* How often topics that are consumed are asked for; and where something waits for it, after a failure. */
 #define WATCH_US			INT64CONST(10000000)
+#define WATCH_AGAIN_US		INT64CONST(1000000)
 
 /* Of that for those that run, not answered yet; 0: none. */
 static uint64 watch_asked;
@@ -41,9 +44,12 @@ static uint64 watch_asked;
 /* When to ask for these next; 0: at once. */
 static TimestampTz watch_at;
 
-/* When that question was asked, and the last one that was answered or has failed. */
+/* When that question was asked. */
 static TimestampTz watch_asked_at;
-static TimestampTz watch_answered_at;
+
+/* Why the last one has failed, as a whole: for those that run, and for those that are about to start. */
+static char watch_failure[BURROW_KAFKA_TEXT_MAX];
+static char start_failure[BURROW_KAFKA_TEXT_MAX];
 
 typedef bool (*Filter) (const BurrowConsumer *c, const BurrowPartition *part);
 
@@ -130,6 +136,14 @@ identify(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicP
 	}
 	part->topic_id.now = item->topic_id;
 	part->topic_id.identified = true;
+	part->topic_id.unanswered = false;
+}
+
+/* An answer of all: there are no ids to be told. */
+static bool
+tells_none(const BurrowKafkaEvent *event)
+{
+	return event->error != 0 && event->cause == BURROW_CAUSE_VERSION;
 }
 
 /*
@@ -155,8 +169,10 @@ take_ids(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		{
 			part->topic_id.asked_tag = 0;
 			part->topic_id.identified = true;
+			part->topic_id.unanswered = !tells_none(event);
 		}
 	}
+	strlcpy(start_failure, event->text, sizeof(start_failure));
 	if (any && event->error != 0)
 		ereport(LOG,
 				(errmsg("subscription \"%s\" goes on without the ids of its topics: %s", c->sub->name, event->text)));
@@ -187,6 +203,16 @@ burrow_topic_watch_identify(const BurrowConsumer *c)
 	}
 }
 
+bool
+burrow_topic_watch_doubts(const BurrowConsumer *c, BurrowPartition *part)
+{
+	if (!part->topic_id.unanswered || !burrow_topic_id_is_known(&part->identity.kept_topic_id))
+		return false;
+	part->topic_id.identified = false;
+	burrow_lookup_stick(c, part, "could not get the topic's id", start_failure);
+	return true;
+}
+
 /* ---- while they run ---- */
 
 static bool
@@ -209,20 +235,35 @@ may_look(const BurrowConsumer *c)
 		c->kafka->tells_topic_ids();
 }
 
+/* Has the answer (item NULL: nothing is in it of the topic) told what the id is, or that there is none? */
+static bool
+record_answer(BurrowPartition *part, const BurrowKafkaEvent *event, const BurrowKafkaTopicPartition *item)
+{
+	bool		told = event->error == 0 ? item != NULL && item->error == 0 : tells_none(event);
+
+	part->topic_id.gone = item != NULL && item->gone;
+	part->topic_id.untold = told ? NULL : event->error != 0 ? watch_failure :
+		item == NULL ? "no answer" : item->error_text;
+	if (told)
+		part->topic_id.told_at = watch_asked_at;
+	return told;
+}
+
 static void
 look(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	dlist_iter	iter;
 
 	watch_asked = 0;
-	watch_answered_at = watch_asked_at;
+	strlcpy(watch_failure, event->text, sizeof(watch_failure));
 	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-		const BurrowKafkaTopicPartition *item = runs(c, part) ? find(&event->list, part->topic) : NULL;
+		const BurrowKafkaTopicPartition *item = find(&event->list, part->topic);
 		const BurrowTopicId *known = expected(part);
 
-		if (item == NULL || !burrow_topic_id_is_known(&item->topic_id))
+		if (!runs(c, part) || !record_answer(part, event, item) ||
+			item == NULL || !burrow_topic_id_is_known(&item->topic_id))
 			continue;
 		if (!burrow_topic_id_differs(known, &item->topic_id))
 		{
@@ -249,23 +290,25 @@ burrow_topic_watch_run(const BurrowConsumer *c)
 		watch_at = c->now + WATCH_US;
 		watch_asked_at = c->now;
 		watch_asked = ask(c, runs, look, text);
-		/* that it cannot be asked is an answer, too */
-		if (watch_asked == 0)
-			watch_answered_at = c->now;
 	}
 	return watch_asked == 0 ? watch_at : 0;
 }
 
-bool
-burrow_topic_watch_has_looked(const BurrowConsumer *c, TimestampTz since)
+BurrowTopicLook
+burrow_topic_watch_look(const BurrowConsumer *c, const BurrowPartition *part, TimestampTz since, const char **why)
 {
-	if (!c->kafka->tells_topic_ids() || watch_answered_at >= since)
-		return true;
+	bool		is_new = watch_asked_at >= since;
+
+	*why = part->topic_id.untold;
+	if (!c->kafka->tells_topic_ids() || part->topic_id.told_at >= since)
+		return BURROW_TOPIC_SAME;
 	/* one under way wakes us */
-	if (watch_asked == 0)
+	if (watch_asked == 0 && (!is_new || watch_asked_at + WATCH_AGAIN_US <= c->now))
 	{
 		watch_at = 0;
 		burrow_turn_again();
 	}
-	return false;
+	if (watch_asked != 0 || !is_new || *why == NULL)
+		return BURROW_TOPIC_ASKED;
+	return part->topic_id.gone ? BURROW_TOPIC_GONE : BURROW_TOPIC_UNTOLD;
 }

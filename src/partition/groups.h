@@ -75,7 +75,12 @@ typedef struct BurrowPartitionTopicId
 {
 	uint64		asked_tag;		/* of the question for it, not answered yet; 0: none */
 	bool		identified;		/* it was, or cannot be asked: the rest may be asked */
+	bool		unanswered;		/* the question has failed, and the start goes on without it */
 	BurrowTopicId now;			/* as it was then, or was told first after that */
+	TimestampTz told_at;		/* the last question whose answer has told it, or that there is
+								 * none, while it runs; 0: none has */
+	const char *untold;			/* why one since then has not; NULL: none has failed */
+	bool		gone;			/* because there is no such topic */
 } BurrowPartitionTopicId;
 
 /* Commits: offsets/offset_commit.c's.  Offsets are those next to be read; -1: none. */

@@ -63,6 +63,16 @@ sub halts
 	return;
 }
 
+# Neither a gap nor another topic: it says what it waits for.
+sub waits_for_its_id
+{
+	my ($topic, $what) = @_;
+	$node->wait_for("$what: the reason", "SELECT count(*) > 0 FROM burrow.why_stuck('$topic') WHERE topic = '$topic' AND partition = 0 AND error ~ 'could not get the topic.s id: ' AND since <= clock_timestamp()",
+		timeout => 60 * slow_by());
+	unlike($node->sql("SELECT state FROM burrow.subscriptions WHERE subscription = '$topic'"), qr/halted/, "$what: nothing is concluded while it is not known");
+	return;
+}
+
 # What why_stuck() says ends it.
 sub taken_over
 {
@@ -88,9 +98,13 @@ made_anew('at-once', 40);
 halts('at-once', $id, 'made anew at once');
 taken_over('at-once', 40, 'made anew at once');
 
-# ---- and shorter
+# ---- and shorter, while nobody tells ids: it may be a gap or another topic, and waits until that is known
+my $refuse = $node->data_dir . '/burrow no ids';
 $id = kept('at-once');
+make_file($refuse);
 made_anew('at-once', 5);
+waits_for_its_id('at-once', 'shorter');
+unlink $refuse or die "$refuse: $!";
 halts('at-once', $id, 'shorter');
 $node->sql("SELECT burrow.unsubscribe('at-once')");
 is(kept('at-once'), '', 'a subscription that is gone has no ids');
@@ -120,6 +134,30 @@ is(rows('full', 'new'), 0, 'and nothing of the new topic was read');
 $holder->quit;
 $node->sql(q{SELECT burrow.unsubscribe('full')});
 
+# ---- a gap that is one, while nobody tells ids: before it is met, and at a start
+$kafka->create_topic('gap', 1);
+fill('gap', 20, 'old');
+$holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$node->sql(q{SELECT burrow.subscribe('gap', 'wait_and_keep', commit_interval => '100 ms', max_inflight => 1, batch_size => 1, workers => 1,
+	kafka => '{"queued.min.messages": 1}')});
+$node->wait_for('a message in hand', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'});
+fill('gap', 20, 'more');
+$kafka->delete_records('gap', { 0 => 30 });
+make_file($refuse);
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+waits_for_its_id('gap', 'a gap');
+is(rows('gap', ''), 20, 'what comes before it is handled');
+$node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'gap'});
+$node->wait_for('the start', q{SELECT partitions_stuck = 1 FROM burrow._subscription_slots() JOIN burrow.subscription USING (subid) WHERE name = 'gap'}, timeout => 60 * slow_by());
+waits_for_its_id('gap', 'a gap at a start');
+unlink $refuse or die "$refuse: $!";
+$node->wait_for_state('gap', 'halted', timeout => 60 * slow_by());
+like(halt_text('gap'), qr/^offset 20 of topic "gap" partition 0 is not in the topic/, 'it is one when it is known to be');
+like($node->sql(q{SELECT next_statement FROM burrow.why_stuck('gap')}), qr/^SELECT burrow\.seek\('gap', 'gap', 0, 30\);$/, 'and the seek goes behind it');
+$holder->quit;
+$node->sql(q{SELECT burrow.unsubscribe('gap')});
+
 # ---- while the server is down, with the same timestamps and more messages
 for my $delivery (qw(exactly_once at_least_once))
 {
@@ -145,7 +183,6 @@ for my $delivery (qw(exactly_once at_least_once))
 
 # ---- the question for ids fails before the start: those that follow find the change, by the id that was kept, or by
 # the first that is told
-my $refuse = $node->data_dir . '/burrow no ids';
 my $told = $node->data_dir . '/burrow ids';
 
 sub make_file { my ($name) = @_; open(my $file, '>', $name) or die "$name: $!"; chmod 0666, $name; close $file; return }
