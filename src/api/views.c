@@ -291,7 +291,7 @@ typedef struct TroublesCopy
 static const char *
 trouble_cause(BurrowTroubleKind kind, const BurrowTrouble *trouble)
 {
-	if (kind < BURROW_TROUBLES_OF_KAFKA && trouble->cause != BURROW_CAUSE_NO_ANSWER)
+	if (trouble->cause != BURROW_CAUSE_NO_ANSWER)
 		return burrow_kafka_cause_words(trouble->cause);
 	return burrow_trouble_kinds[kind].words;
 }

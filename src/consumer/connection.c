@@ -244,6 +244,7 @@ give_up(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	if (strcmp(event->error_name, "UNRELEASED_INSTANCE_ID") == 0)
 		burrow_registry_leave(c->slot, BURROW_LEAVE_PLACE_TAKEN);
+	burrow_status_set_end_cause(event->cause);
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("could not go on consuming for subscription \"%s\": %s", c->sub->name, event->text),

@@ -52,6 +52,9 @@ static TimestampTz probe_at;
 /* librdkafka's lines shown since the last change. */
 static int	log_lines;
 
+/* Why this process is about to end with an error, as far as that is Kafka's doing. */
+static BurrowKafkaCause end_cause;
+
 static BurrowStopReason stop_reason;
 static BurrowHalt halt_reason;
 
@@ -163,10 +166,26 @@ public_text(const char *sqlstate, const char *what)
 }
 
 void
+burrow_status_set_end_cause(BurrowKafkaCause cause)
+{
+	end_cause = cause;
+}
+
+void
 burrow_status_record(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what)
 {
-	BurrowTroubleReport report = {.sqlstate = sqlstate, .message = text, .public_message = public_text(sqlstate, what)};
+	BurrowTroubleReport report = {
+		.sqlstate = sqlstate,
+		.message = text,
+		.public_message = public_text(sqlstate, what),
+		.cause = end_cause,
+	};
 
+	if (end_cause != BURROW_CAUSE_NO_ANSWER)
+	{
+		report.sqlstate = burrow_kafka_cause_sqlstate(end_cause);
+		report.statement = burrow_cause_statement(c->sub, end_cause);
+	}
 	burrow_troubles_set(c->slot, BURROW_TROUBLE_CONSUMER, &report);
 }
 
@@ -279,6 +298,13 @@ is_tried_again(BurrowTroubleKind kind)
 	}
 }
 
+/* Two members of one name throw each other out: this one's assignment says that it was the last to come, and no more. */
+static bool
+was_thrown_out(const BurrowConsumer *c)
+{
+	return burrow->subscriptions[c->slot].troubles[BURROW_TROUBLE_CONSUMER].cause == BURROW_CAUSE_INSTANCE_TAKEN;
+}
+
 /* That another process of this subscription's has ended is over when this one has come as far. */
 static TimestampTz
 end_predecessor(const BurrowConsumer *c)
@@ -288,7 +314,7 @@ end_predecessor(const BurrowConsumer *c)
 
 	if (at == 0)
 		at = c->now + STAYS_US;
-	if (done || (!joined && c->now < at))
+	if (done || ((!joined || was_thrown_out(c)) && c->now < at))
 		return done ? 0 : at;
 	done = true;
 	burrow_troubles_clear(c->slot, BURROW_TROUBLE_CONSUMER);

@@ -51,6 +51,8 @@ extern TimestampTz burrow_status_run(const BurrowConsumer *c);
  * sees `what` instead, if that text may quote some.
  */
 extern void burrow_status_record(const BurrowConsumer *c, const char *sqlstate, const char *text, const char *what);
+/* This process is about to end with an error, of which this is the cause: the views give its words and statement. */
+extern void burrow_status_set_end_cause(BurrowKafkaCause cause);
 /* Kafka has answered: what it said about connections is out of date. */
 extern void burrow_status_kafka_answered(const BurrowConsumer *c);
 /* How often it has. */

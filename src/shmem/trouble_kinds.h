@@ -19,7 +19,7 @@
 
 typedef enum BurrowTroubleKind
 {
-	/* Kafka's: they have a cause of their own */
+	/* Kafka's: they have a cause of their own, and so has a consumer whose end is Kafka's doing */
 	BURROW_TROUBLE_KAFKA = 0,	/* consumer/connection.c; until Kafka answers a question */
 	BURROW_TROUBLE_TOPIC,		/* consumer/connection.c; until it has partitions, or a commit is
 								 * taken */
@@ -73,8 +73,8 @@ typedef struct BurrowTroubleKindInfo
 	const char *name;			/* "store_positions" */
 	const char *statement;		/* the next one, if whoever tells of it has none; %s: the
 								 * subscription, quoted */
-	const char *words;			/* the cause, as burrow.why_stuck() has it; Kafka's: if its own
-								 * cause says no more */
+	const char *words;			/* the cause, as burrow.why_stuck() has it, if no cause of Kafka's
+								 * says more */
 	const char *work;			/* burrow_status_try()'s: "could not" do this */
 	bool		in_part;		/* the subscription goes on meanwhile: it is not "retrying" */
 } BurrowTroubleKindInfo;

@@ -92,5 +92,30 @@ like($node->sql_error(q{SELECT burrow.alter('me too', consumer_group => 'named')
 	'and is refused when the group changes');
 $node->sql(q{SELECT burrow.alter('me', batch_size => 7)});
 
+# ---- what another server, or another database, has, nobody here knows: the two throw each other out, and say so.  The
+# statement shows what is the same; when that is corrected, both are members
+$node->sql(q{SELECT burrow.unsubscribe(s) FROM unnest('{first, "se cond", se_cond, me too}'::text[]) s});
+$node->sql(q{SELECT burrow.alter('me', kafka => '{"group.instance.id": "me", "heartbeat.interval.ms": 300, "session.timeout.ms": 6000}')});
+my $twin = q{SELECT burrow.subscribe('shared', 'keep', subscription => 'twin', consumer_group => 'named', join_group => true,
+	kafka => '{"group.instance.id": "me", "heartbeat.interval.ms": 300, "session.timeout.ms": 6000}')};
+$node->sql($twin, 'other');
+my $stuck = q{cause = 'another member of the consumer group has the same instance id' AND error ~ 'fenced' AND since <= clock_timestamp()};
+my %in = (me => 'postgres', twin => 'other');
+for my $name (sort keys %in)
+{
+	my $statement = '';
+	$node->wait_for("$name to be thrown out", sub {
+			$statement = $node->sql("SELECT next_statement FROM burrow.why_stuck('$name') WHERE $stuck", $in{$name});
+			return $statement ne '';
+	});
+	like($node->sql($statement, $in{$name}), qr/^named\|.*"group\.instance\.id": ?"me".*\|.*fenced/, "$name: another has its name; next: $statement");
+}
+$node->sql(q{SELECT burrow.alter('twin', kafka => '{"heartbeat.interval.ms": 300, "session.timeout.ms": 6000}')}, 'other');
+foreach my $name (sort keys %in)
+{
+	$node->wait_for("$name to have its share", "SELECT count(*) = 4 FROM burrow.partitions WHERE subscription = '$name'", database => $in{$name}, timeout => 90);
+	$node->wait_for("nothing to hold up $name", "SELECT count(*) = 0 FROM burrow.why_stuck('$name')", database => $in{$name});
+}
+
 $node->stop;
 done_testing();

@@ -107,9 +107,16 @@ $node->sql('SELECT burrow.unsubscribe(subscription) FROM burrow.subscriptions');
 $node->reload;
 $node->sql("SELECT burrow.subscribe('orders', 'keep', 'refused', kafka => '{$protocol}')");
 $node->wait_for_log_line(qr/HINT: .*These brokers do not offer "group\.protocol" "consumer"/, $log);
-$node->wait_for_state('refused', 'retrying');
+my $statement = '';
+$node->wait_for('the cause', sub {
+	$statement = $node->sql(q{SELECT next_statement FROM burrow.why_stuck('refused') WHERE cause = 'Kafka''s version does not have what the client asks for' AND error IS NOT NULL AND since <= clock_timestamp()});
+	return $statement ne '';
+});
+like($node->sql($statement), qr/"group\.protocol": ?"consumer"/, "the statement shows what was asked for: $statement");
+is($node->sql(q{SELECT state FROM burrow.subscriptions WHERE subscription = 'refused'}), 'retrying', 'and it tries on');
 $node->sql(q{SELECT burrow.alter('refused', kafka => '{}')});
 $node->wait_for_state('refused', 'running');
+$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('refused')});
 
 $node->stop;
 done_testing();
