@@ -10,6 +10,9 @@
  * While there is a file "burrow no ids" there, each question for the ids of topics fails.  An answer to
  * one that does not adds a byte to the file "burrow ids", if that is there.
  *
+ * While there is a file "burrow no commits", or "burrow no committed", each commit of offsets, or each question for those
+ * that a group has committed, fails with librdkafka's error of the number that is in the file.
+ *
  * A file "burrow lost question" goes away with the next question for a group's committed offsets, which is never
  * sent, so never answered.
  */
@@ -53,9 +56,27 @@ rd_kafka_offsets_for_times(void *client, void *list, int timeout_ms)
 	return result;
 }
 
-/* RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT and RD_KAFKA_RESP_ERR__TIMED_OUT */
+/* RD_KAFKA_EVENT_OFFSET_COMMIT, LISTCONSUMERGROUPOFFSETS_RESULT and DESCRIBETOPICS_RESULT */
+#define COMMIT			0x20
+#define COMMITTED		0x8000
 #define DESCRIPTION		0x100000
+/* RD_KAFKA_RESP_ERR__TIMED_OUT */
 #define TIMED_OUT		(-185)
+
+/* The number in the file; 0: there is no such file. */
+static int
+number_in(const char *name)
+{
+	char		text[16] = "";
+	int			fd = open(name, O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		abort();
+	close(fd);
+	return atoi(text);
+}
 
 int
 rd_kafka_event_error(void *event)
@@ -71,8 +92,15 @@ rd_kafka_event_error(void *event)
 	}
 	if (real == NULL || type == NULL)
 		abort();
-	if (event == NULL || type(event) != DESCRIPTION)
+	if (event == NULL)
 		return real(event);
+	if (type(event) != DESCRIPTION)
+	{
+		int			number = type(event) == COMMIT ? number_in("burrow no commits") :
+			type(event) == COMMITTED ? number_in("burrow no committed") : 0;
+
+		return number != 0 ? number : real(event);
+	}
 	if (access("burrow no ids", F_OK) == 0)
 		return TIMED_OUT;
 	fd = open("burrow ids", O_WRONLY | O_APPEND);

@@ -97,5 +97,31 @@ ok(!-e $lost, 'a question was lost');
 is(handled('lost'), '0 1', '... and asked again');
 like($node->log_since($position), qr/LOG:  subscription "lost": Kafka has not answered for 10 s what the consumer group has committed/, '... which the log says');
 
+# ---- a question that is not answered holds nothing up: messages are handled, and Kafka is told, while somebody waits
+# for where the partition ends
+$node->sql('SELECT burrow.unsubscribe(subscription) FROM burrow.subscriptions');
+$kafka->create_topic('meanwhile', 1);
+$kafka->produce('meanwhile', messages(0, 3));
+subscribe('meanwhile', 'earliest');
+caught_up('meanwhile');
+$producer = $kafka->open_producer('meanwhile');
+$node->close_gate;
+my $waiter = $node->background_psql('postgres');
+$waiter->query_until(qr/begun/, q{\echo begun
+SELECT burrow.wait_until_caught_up('meanwhile', '10 min');
+});
+$node->wait_at_gate;
+for my $round (1 .. 3)
+{
+	$kafka->give($producer, messages(10 * $round, 5));
+	$node->wait_for('the messages', "SELECT count(*) = 3 + 5 * $round FROM got WHERE topic = 'meanwhile'");
+	$kafka->wait_until_committed($node->group_of('meanwhile'), 'meanwhile', diagnose => sub { $node->diagnostics });
+}
+is($node->sql(q{SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%wait_until_caught_up(%' AND pid <> pg_backend_pid()}), 1, 'messages are handled and committed while a question for the end is not answered');
+is($node->sql(q{SELECT state FROM burrow.subscriptions}), 'running', 'and nothing is wrong');
+$node->open_gate;
+like($waiter->query(''), qr/^t$/m, 'with the answer the end is known');
+$waiter->quit;
+
 $node->stop;
 done_testing();

@@ -171,6 +171,7 @@ $node->wait_for('rows that wait', q{SELECT count(*) = 3 FROM burrow.dead_letters
 $node->wait_for_state('orders', 'retrying');
 # longer than the producer waits by itself
 $node->wait_for('the reason', q{SELECT count(*) = 1 FROM burrow.subscriptions WHERE last_error LIKE 'could not produce dead letters to topic "orders.dead": %'}, timeout => 90);
+is($node->sql(q{SELECT count(*) FROM burrow.why_stuck('orders') WHERE cause = 'Kafka does not take the dead letters' AND error LIKE 'could not produce dead letters%' AND since <= clock_timestamp() AND next_statement LIKE '%dead_letter_topic%'}), '1', 'why_stuck() says so');
 my ($consumer) = $node->pids('consumer', 'orders');
 my $cpu = cpu_seconds($consumer);
 # rows that go away while they wait

@@ -36,11 +36,11 @@ sub handled
 
 sub subscribe
 {
-	my ($name, $resource, $denied) = @_;
+	my ($name, $resource, $denied, $server) = @_;
 	$kafka->create_topic($name, 1);
 	$kafka->produce($name, { value => $name });
 	$kafka->deny($denied, 'read', $resource) if defined $denied;
-	$node->sql(qq{SELECT burrow.subscribe('$name', 'h', commit_interval => '100 ms', consumer_group => 'burrow.$name', kafka => '{"session.timeout.ms": 6000, "reconnect.backoff.max.ms": 500, "topic.metadata.refresh.interval.ms": 1000}')});
+	$node->sql(qq{SELECT burrow.subscribe('$name', 'h', commit_interval => '100 ms', consumer_group => 'burrow.$name', kafka => '{"session.timeout.ms": 6000, "reconnect.backoff.max.ms": 500, "topic.metadata.refresh.interval.ms": 1000}'} . (defined $server ? ", server => '$server')" : ')'));
 	return;
 }
 
@@ -61,6 +61,16 @@ $node->reload;
 $kafka->produce('who', { value => 'who again' });
 handled('who again');
 
+# it comes with a SASL mechanism that the brokers do not offer
+$node->sql(<<"SQL");
+CREATE SERVER sasl FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '@{[ $kafka->sasl_bootstrap ]}', security_protocol 'SASL_PLAINTEXT', sasl_mechanism 'SCRAM-SHA-512');
+CREATE USER MAPPING FOR PUBLIC SERVER sasl OPTIONS (sasl_username 'burrow', sasl_password 'burrow-secret');
+SQL
+subscribe('mechanism', undef, undef, 'sasl');
+refused('mechanism', 'Kafka does not offer the SASL mechanism', 'SCRAM-SHA-512.*PLAIN', qr/^authenticate\|[^|]+\|f\|Kafka does not offer the SASL mechanism/m, 'the mechanism');
+$node->sql(q{ALTER SERVER sasl OPTIONS (SET sasl_mechanism 'PLAIN')});
+handled('mechanism');
+
 # it may not read the topic, or be of the group
 subscribe('topic', topic => 'topic');
 refused('topic', 'Kafka does not let the client read the topic', 'Topic authorization failed', qr/^topic\|.*Topic authorization failed/, 'the topic');
@@ -68,6 +78,7 @@ $kafka->allow('topic', 'read');
 handled('topic');
 subscribe('group', group => 'burrow.group');
 refused('group', 'Kafka does not let the client use the consumer group', 'Group authorization failed', qr/^burrow.group\|.*Group authorization failed/, 'the group');
+is($node->sql(q{SELECT kind FROM burrow._troubles() JOIN burrow.subscription USING (subid) WHERE name = 'group'}), 'member', 'it cannot become a member');
 $kafka->allow('burrow.group', 'read', 'group');
 handled('group');
 

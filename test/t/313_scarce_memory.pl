@@ -61,6 +61,8 @@ $node->wait_for('the stuck one to be in hand', q{SELECT inflight = 1 FROM burrow
 $kafka->produce_many('tracked', count => 90_000, keys => 100);
 $node->wait_for('the tracker to want memory', q{SELECT state = 'retrying' AND last_error LIKE 'could not allocate dynamic shared memory for a tracker segment: could not open%' FROM burrow.subscriptions WHERE subscription = 'tracked'});
 cmp_ok($node->sql('SELECT count(*) FROM got'), '<', 90_000, 'no more are taken than can be tracked');
+$cause = 'no dynamic shared memory can be had for messages';
+like($node->sql($node->sql(qq{SELECT next_statement FROM burrow.why_stuck('tracked') WHERE cause = '$cause' AND since <= clock_timestamp()})), qr/^dynamic_shared_memory_type\|mmap$/m, 'why_stuck() says so, too');
 may_be_made(1);
 $node->wait_for('all but the stuck one', 'SELECT count(*) = 90000 FROM got');
 $holder->query_safe('SELECT pg_advisory_unlock(7)');

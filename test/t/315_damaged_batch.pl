@@ -63,12 +63,18 @@ $kafka->create_topic('two', 2);
 $kafka->create_topic($_, 1) foreach qw(first last row inside retry plain skip);
 $kafka->produce_batches($_, 0, 50, map { { key => "k$_", value => "value $_" } } 1 .. 200) foreach qw(two first last row inside retry plain skip);
 $kafka->produce('two', map { { partition => 1, value => "other $_" } } 1 .. 1000);
+foreach my $topic (qw(checked unchecked))
+{
+	$kafka->create_topic($topic, 1);
+	$kafka->produce($topic, { value => $_ }) foreach 'before', "pay 100 to $topic", 'behind';
+}
 $kafka->stop;
 my %damaged = (two => [100], first => [0], last => [150], row => [ 100, 150 ], inside => [100], retry => [100], plain => [100], skip => [ 50, 150 ]);
 for my $topic (sort keys %damaged)
 {
 	is_deeply($kafka->damage_batch($topic, 0, $_), [ $_, $_ + 49 ], "$topic: the batch at $_ is damaged") foreach @{ $damaged{$topic} };
 }
+$kafka->damage_value($_, 0, "pay 100 to $_", "pay 900 to $_") foreach qw(checked unchecked);
 $kafka->start;
 
 # ---- between good ones, and with another partition
@@ -93,6 +99,17 @@ is(handled('plain'), '0-99', 'all before it was handled');
 go_on('plain');
 caught_up('plain');
 is(handled('plain'), '0-99 150-199', 'all but the damaged batch was handled');
+
+# ---- and where nothing is compressed, only the checksum says that a record is not what was written
+subscribe('checked');
+halts_at('checked', 1, 2, 'a record of which a byte is another');
+is(handled('checked'), '0-0', 'all before it was handled');
+go_on('checked');
+caught_up('checked');
+is(handled('checked'), '0-0 2-2', 'all but that record was handled');
+subscribe('unchecked', q{, kafka => '{"check.crcs": false}'});
+caught_up('unchecked');
+is(handled('unchecked'), '0-2', 'without the checksum it is taken for a good one');
 
 # ---- at the beginning, and at the end
 subscribe('first');

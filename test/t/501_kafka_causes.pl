@@ -127,21 +127,33 @@ server('expired', "localhost:$ports->{expired}", $trusting);
 server('other', "localhost:$ports->{other}", $trusting);
 server('untrusted', "localhost:$ports->{good}", ", security_protocol 'SSL'");
 server('unresolved', 'kafka.invalid:9092', '');
+# a certificate of RSA, and a client that takes none
+server('handshake', "localhost:$ports->{good}", "$trusting, ssl_sigalgs_list 'ECDSA+SHA256'");
+# no route leads there
+server('unreachable', '255.255.255.255:9092', '');
 like(stuck('expired', q{Kafka's certificate has expired or is not valid yet}, 'certificate verify failed'), qr/^resolve\|localhost\|t\|.*^authenticate\|\w+\|f\|/ms, 'and which step fails');
 stuck('other', q{Kafka's certificate is for another host name}, 'certificate verify failed');
 stuck('untrusted', q{Kafka's certificate is not trusted}, 'certificate verify failed');
 like(stuck('unresolved', 'the name of a Kafka server cannot be resolved', 'Failed to resolve'), qr/^resolve\|kafka\.invalid\|f\|/m, 'and which step fails');
 
+like(stuck('handshake', 'the TLS handshake with Kafka fails', 'handshake failure'), qr/^authenticate\|\w+\|f\|/m, 'and which step fails');
+like(stuck('unreachable', 'the address of a Kafka server cannot be reached', 'Network is unreachable'), qr/^connect\|255\.255\.255\.255 port 9092\|f\|/m, 'and which step fails');
+
 # what was refused is over when it is corrected: another cause comes then, as this is no Kafka
+$node->sql('ALTER SERVER handshake OPTIONS (DROP ssl_sigalgs_list)');
+stuck('handshake', 'Kafka does not answer', 'ApiVersion');
 $node->sql("ALTER SERVER untrusted OPTIONS (ADD ssl_ca_pem '$authority')");
 stuck('untrusted', 'Kafka does not answer', 'ApiVersion');
-$node->sql("SELECT burrow.unsubscribe('$_')") foreach qw(expired other untrusted);
+$node->sql("SELECT burrow.unsubscribe('$_')") foreach qw(expired other untrusted handshake);
 
-$node->sql("ALTER SERVER unresolved OPTIONS (SET bootstrap_servers '@{[ $kafka->bootstrap ]}')");
-$kafka->create_topic('unresolved', 1);
-$kafka->produce('unresolved', { value => 'resolved' });
-$node->wait_for('the message', q{SELECT count(*) = 1 FROM got WHERE value = 'resolved'});
-$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('unresolved')});
+foreach my $name (qw(unreachable unresolved))
+{
+	$node->sql("ALTER SERVER $name OPTIONS (SET bootstrap_servers '@{[ $kafka->bootstrap ]}')");
+	$kafka->create_topic($name, 1);
+	$kafka->produce($name, { value => "not $name" });
+	$node->wait_for('the message', "SELECT count(*) = 1 FROM got WHERE value = 'not $name'");
+	$node->wait_for('nothing to hold it up', "SELECT count(*) = 0 FROM burrow.why_stuck('$name')");
+}
 
 # a mapping that is missing, where no credentials are asked for
 $node->sql('DROP USER MAPPING FOR PUBLIC SERVER unresolved');

@@ -111,7 +111,7 @@ make();
 handled('no right to write to the dead-letter topic');
 
 $node->sql("SELECT burrow.alter('orders', server => 'mutual')");
-trouble('a client whose certificate the broker does not trust', cause => 'does not take the client', error => 'alert',
+trouble('a client whose certificate the broker does not trust', cause => q{Kafka does not take the client''s certificate}, error => 'alert',
 	break => sub { my $stranger = $other_authority->issue('mutual'); $node->sql("ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (SET ssl_certificate_pem '$stranger->{certificate}', SET ssl_key_pem '$stranger->{key}')") },
 	mend => mapping('mutual', "SET ssl_certificate_pem '$client->{certificate}', SET ssl_key_pem '$client->{key}'"));
 trouble('a client without a certificate', cause => 'does not take the client|another security protocol', error => 'alert|Disconnected',

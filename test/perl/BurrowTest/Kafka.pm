@@ -286,6 +286,21 @@ sub damage_batch
 	croak "no batch of $topic-$partition begins at offset $offset";
 }
 
+# Changes a value, which is not compressed, into another of the same length, in the file of a broker that is stopped.
+sub damage_value
+{
+	my ($self, $topic, $partition, $value, $other) = @_;
+	my ($path) = glob("$self->{dir}/node-1/data/$topic-$partition/*.log");
+	my $log = PostgreSQL::Test::Utils::slurp_file($path);
+	my $at = index($log, $value);
+	croak "$value is not in $path, or $other is of another length" if $at < 0 || length $value != length $other;
+	open(my $file, '+<:raw', $path) or croak "cannot open $path: $!";
+	sysseek($file, $at, 0);
+	syswrite($file, $other) == length $other or croak "cannot write to $path: $!";
+	close($file) or croak "cannot close $path: $!";
+	return;
+}
+
 sub _produce_lines
 {
 	my ($self, $args, @messages) = @_;
