@@ -236,7 +236,8 @@ of_connection(const BurrowKafkaSymptom *symptom)
 		return of_handshake(symptom);
 	if (has(text, "security.protocol"))
 		return BURROW_CAUSE_PROTOCOL;	/* librdkafka's guess: it was cut off when it first spoke */
-	if (!has(text, "Connect to ") && !has(text, "timed out in state CONNECT"))
+	/* the second is said where the system refuses at once: there is no route */
+	if (!has(text, "Connect to ") && !has(text, "Failed to connect to ") && !has(text, "timed out in state CONNECT"))
 		return BURROW_CAUSE_NO_ANSWER;	/* it was there */
 	if (is_advertised(symptom))
 		return BURROW_CAUSE_ADVERTISED;

@@ -98,6 +98,18 @@ CASES = [
     ),
     (
         "_TRANSPORT",
+        "kafka.example:9092/bootstrap: Failed to connect to broker at kafka.example:9092: Network is unreachable (after 0ms in state CONNECT)",
+        0,
+        "unreachable",
+    ),
+    (
+        "_TRANSPORT",
+        "inside:9092/1: Failed to connect to broker at inside:9092: Network is unreachable (after 0ms in state CONNECT)",
+        0,
+        "advertised_address",
+    ),
+    (
+        "_TRANSPORT",
         "kafka.example:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: %s" % os.strerror(errno.ECONNREFUSED),
         0,
         "connection_refused",
