@@ -64,9 +64,9 @@ seen_arrays(const BurrowPosition *positions, int n, Datum *offsets, Datum *times
 
 	for (int i = 0; i < n; i++)
 	{
-		nulls[i] = !burrow_kafka_time_to_us(positions[i].seen_ms, &seen_times[i]) ||
-			positions[i].seen_offset < 0;
-		elements[i] = Int64GetDatum(positions[i].seen_offset);
+		nulls[i] = !burrow_kafka_time_to_us(positions[i].last_read_timestamp, &seen_times[i]) ||
+			positions[i].last_read_offset < 0;
+		elements[i] = Int64GetDatum(positions[i].last_read_offset);
 	}
 	*offsets = PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower_bound, INT8OID,
 												  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
@@ -116,8 +116,8 @@ take_row(BurrowPosition *position, HeapTuple tuple, TupleDesc desc)
 	seen = SPI_getbinval(tuple, desc, 5, &isnull);
 	if (!isnull)
 	{
-		position->seen_offset = DatumGetInt64(seen);
-		position->seen_ms =
+		position->last_read_offset = DatumGetInt64(seen);
+		position->last_read_timestamp =
 			burrow_kafka_time_from_us(DatumGetTimestampTz(SPI_getbinval(tuple, desc, 6, &isnull)));
 	}
 }
@@ -135,8 +135,8 @@ burrow_position_load(int32 subid, BurrowPosition *positions, int n)
 	for (int i = 0; i < n; i++)
 	{
 		positions[i].low = -1;
-		positions[i].seen_offset = -1;
-		positions[i].seen_ms = BURROW_KAFKA_NO_TIME;
+		positions[i].last_read_offset = -1;
+		positions[i].last_read_timestamp = BURROW_KAFKA_NO_TIME;
 		positions[i].topic_id = (BurrowTopicId) {""};
 		positions[i].alone = false;
 		burrow_done_set_init(&positions[i].done);

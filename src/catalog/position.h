@@ -24,8 +24,8 @@ typedef struct BurrowPosition
 	int32		partition;
 	int64		low;			/* next to read; -1 from load: no row */
 	BurrowOffsetSet done;		/* done beyond it */
-	int64		seen_offset;	/* a message that was read; -1: none */
-	int64		seen_ms;		/* and its timestamp; BURROW_KAFKA_NO_TIME: none */
+	int64		last_read_offset;	/* a message that was read; -1: none */
+	int64		last_read_timestamp;	/* and its timestamp; BURROW_KAFKA_NO_TIME: none */
 	BurrowTopicId topic_id;		/* of the topic that it is a position in */
 	bool		has_new_id;		/* for store: that is not stored yet */
 	bool		alone;			/* from load: there is the consumer's row and no other */

@@ -164,7 +164,7 @@ read_subscription(const BurrowConsumer *c)
 }
 
 static void
-tell_server_trouble(const BurrowConsumer *c)
+report_server_trouble(const BurrowConsumer *c)
 {
 	static const BurrowTroubleKind kinds[] = {
 		[BURROW_SERVER_MISSING] = BURROW_TROUBLE_SERVER_MISSING,
@@ -220,7 +220,7 @@ find_server(BurrowConsumer *c)
 		return true;
 	}
 	if (looked)
-		tell_server_trouble(c);
+		report_server_trouble(c);
 	c->sub->server = NULL;
 	c->sub->server_trouble = (BurrowServerTrouble) {0};
 	MemoryContextDelete(look.cxt);

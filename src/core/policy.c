@@ -82,7 +82,7 @@ burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, BurrowE
 	if (origin == BURROW_ORIGIN_PROGRESS)
 		return BURROW_ERROR_ENVIRONMENT;
 	if (origin == BURROW_ORIGIN_LOOKUP && strncmp(sqlstate, "42", 2) == 0)
-		return BURROW_ERROR_UNFIT;
+		return BURROW_ERROR_HANDLER_INVALID;
 	if (strcmp(sqlstate, BURROW_SQLSTATE_REJECTED) == 0 || is_listed(policy->permanent, sqlstate))
 		return BURROW_ERROR_PERMANENT;
 	if (origin == BURROW_ORIGIN_VALUE && !is_one_of(sqlstate, not_the_value))
@@ -133,7 +133,7 @@ burrow_policy_decide(const BurrowPolicy *policy, BurrowErrorKind kind, uint32_t 
 {
 	BurrowVerdict verdict = {BURROW_ACTION_HALT, 0};
 
-	if (kind == BURROW_ERROR_CORRUPT || kind == BURROW_ERROR_UNFIT)
+	if (kind == BURROW_ERROR_CORRUPT || kind == BURROW_ERROR_HANDLER_INVALID)
 		return verdict;
 	if (kind != BURROW_ERROR_PERMANENT && attempt <= policy->max_retries)
 	{

@@ -8,7 +8,7 @@
  *	-----------		-------------------------	----------------------------------------
  *	corrupt			XX001, XX002				halt: data is damaged, going on may
  *												damage more
- *	unfit			class 42, raised before		halt: the handler is missing or has
+ *	handler invalid	class 42, raised before		halt: the handler is missing or has
  *					the handler was called		changed, which is no message's fault
  *	permanent		the option's list,			on_failure, at once
  *					burrow.reject(), and what
@@ -67,7 +67,7 @@ typedef enum BurrowErrorKind
 	BURROW_ERROR_PERMANENT,
 	BURROW_ERROR_ENVIRONMENT,
 	BURROW_ERROR_CONFLICT,
-	BURROW_ERROR_UNFIT,
+	BURROW_ERROR_HANDLER_INVALID,
 	BURROW_ERROR_CORRUPT,
 	BURROW_ERROR_SESSION		/* no verdict is asked for */
 } BurrowErrorKind;

@@ -105,7 +105,7 @@ burrow_sizer_size(const BurrowSizer *s, BurrowSizerLoad load, uint64_t batch_tim
 int64_t
 burrow_sizer_max_wait_us(int64_t batch_time_us)
 {
-	int64_t		patience = batch_time_us * BURROW_MAX_WAIT_BATCH_TIMES;
+	int64_t		max_wait = batch_time_us * BURROW_MAX_WAIT_BATCH_TIMES;
 
-	return patience > BURROW_MAX_WAIT_LEAST_US ? patience : BURROW_MAX_WAIT_LEAST_US;
+	return max_wait > BURROW_MAX_WAIT_LEAST_US ? max_wait : BURROW_MAX_WAIT_LEAST_US;
 }

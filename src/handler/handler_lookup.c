@@ -375,7 +375,7 @@ find_by_name(const char *name, const BurrowMessageTypes *types, BurrowHandlerPla
 	List	   *names = burrow_qualified_name_list(name);
 	FuncCandidateList candidates = FuncnameGetCandidates(names, -1, NIL, false, false, false, true);
 	StringInfoData fit;
-	StringInfoData unfit;
+	StringInfoData invalid;
 	int			nfit = 0;
 
 	if (candidates == NULL)
@@ -387,7 +387,7 @@ find_by_name(const char *name, const BurrowMessageTypes *types, BurrowHandlerPla
 	}
 
 	initStringInfo(&fit);
-	initStringInfo(&unfit);
+	initStringInfo(&invalid);
 	for (; candidates != NULL; candidates = candidates->next)
 	{
 		BurrowHandlerPlan one;
@@ -401,11 +401,11 @@ find_by_name(const char *name, const BurrowMessageTypes *types, BurrowHandlerPla
 			appendStringInfo(&fit, "%s%s", nfit++ > 0 ? "\n" : "", format_procedure(one.funcoid));
 		}
 		else
-			appendStringInfo(&unfit, "%s%s: %s", unfit.len > 0 ? "\n" : "",
+			appendStringInfo(&invalid, "%s%s: %s", invalid.len > 0 ? "\n" : "",
 							 format_procedure(candidates->oid), misfit.detail);
 	}
 	if (nfit != 1)
-		report_candidates(name, nfit, nfit > 1 ? fit.data : unfit.data);
+		report_candidates(name, nfit, nfit > 1 ? fit.data : invalid.data);
 }
 
 void

@@ -296,8 +296,8 @@ burrow_topic_identity_is_kept(const BurrowPartition *part, const BurrowTopicId *
 void
 burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position)
 {
-	position->seen_offset = part->identity.last_read_offset;
-	position->seen_ms = part->identity.last_read_timestamp;
+	position->last_read_offset = part->identity.last_read_offset;
+	position->last_read_timestamp = part->identity.last_read_timestamp;
 	position->topic_id = id_to_keep(part);
 	position->has_new_id = strcmp(position->topic_id.text, part->identity.kept_topic_id.text) != 0;
 }
@@ -305,7 +305,7 @@ burrow_topic_identity_fill(const BurrowPartition *part, BurrowPosition *position
 void
 burrow_topic_identity_load(BurrowPartition *part, const BurrowPosition *row)
 {
-	burrow_topic_identity_record_message(part, row->seen_offset, row->seen_ms);
+	burrow_topic_identity_record_message(part, row->last_read_offset, row->last_read_timestamp);
 	if (part->start.resumed)
 		part->identity.kept_topic_id = row->topic_id;
 }

@@ -181,9 +181,33 @@ def fits(function, file):
     return re.match(rf"burrow_({file.stem}|{file.stem.removesuffix('s')})(_|$)", function) is not None
 
 
+# Declared where they are not defined: what the files of kafka/ share, and the entries of processes.
+SHARED_HEADER = "kafka/internal.h"
+ENTRIES_HEADER = "runtime/bgw.h"
+
+
+def strange_headers(files):
+    """(header, line, function, its file) of each public function that its own header does not declare."""
+    defined = {}
+    for file in files:
+        if file.path.suffix == ".c":
+            defined.update({name: file for _, name, _, static in file.functions() if not static})
+    for file in files:
+        if file.path.suffix != ".h" or file.name == SHARED_HEADER:
+            continue
+        for match in re.finditer(r"(?m)^extern [^;{=]*?\b(burrow_\w+)\s*\(", file.code):
+            home = defined.get(match.group(1))
+            if home is None or home.node() == file.node():
+                continue
+            if file.name != ENTRIES_HEADER or not match.group(1).endswith("_main"):
+                yield file.path, file.code.count("\n", 0, match.start()) + 1, match.group(1), home.name
+
+
 def findings():
     """(kind, text as it stands in the list, path, line, what is said of it)."""
     files = sources()
+    for path, number, function, home in strange_headers(files):
+        yield "header", f"{path.name} {function}", path, number, f"{function}() is {home}'s, declare it in its header"
     for file in files:
         if file.folder and file.folder not in FOLDERS:
             yield "folder", file.folder, file.path, 1, f"src/{file.folder} is not in the table of folders"

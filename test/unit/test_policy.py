@@ -29,7 +29,7 @@ from core import (
     PERMANENT,
     RETRIABLE,
     SESSION,
-    UNFIT,
+    HANDLER_INVALID,
 )
 
 DAY = 86_400_000_000
@@ -105,8 +105,8 @@ def test_the_option_has_the_last_word():
 
 def test_a_handler_that_is_missing_is_no_message_s_fault():
     for sqlstate in ("42883", "42P13", "42501", "42809"):
-        assert classify(sqlstate, origin=ORIGIN_LOOKUP) == UNFIT
-        assert classify(sqlstate, origin=ORIGIN_LOOKUP, permanent="{}") == UNFIT
+        assert classify(sqlstate, origin=ORIGIN_LOOKUP) == HANDLER_INVALID
+        assert classify(sqlstate, origin=ORIGIN_LOOKUP, permanent="{}") == HANDLER_INVALID
     # what else may go wrong on the way is as it is elsewhere
     assert classify("53200", origin=ORIGIN_LOOKUP) == ENVIRONMENT
     assert classify("40P01", origin=ORIGIN_LOOKUP) == CONFLICT
@@ -158,13 +158,13 @@ def test_listed(listed, sqlstate):
     st.integers(0, 1_000_000),
     attempts,
     numbers,
-    st.sampled_from([RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, UNFIT, CORRUPT]),
+    st.sampled_from([RETRIABLE, PERMANENT, ENVIRONMENT, CONFLICT, HANDLER_INVALID, CORRUPT]),
     st.sampled_from([ON_HALT, ON_DEAD_LETTER, ON_SKIP]),
 )
 def test_decide(retries, attempt, number, kind, on_failure):
     p = policy(retries=retries, on_failure=on_failure)
     verdict = core.policy_decide(c.byref(p), kind, attempt, number)
-    if kind in (UNFIT, CORRUPT):
+    if kind in (HANDLER_INVALID, CORRUPT):
         assert verdict.action == ACTION_HALT
     elif kind != PERMANENT and attempt <= retries:
         assert verdict.action == ACTION_RETRY
