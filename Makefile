@@ -124,6 +124,7 @@ OBJS = $(CORE_OBJS) \
 	src/consumer/intake.o \
 	src/runtime/kafka_client.o \
 	src/runtime/kafka_library.o \
+	src/runtime/resting_state.o \
 	src/runtime/transaction.o \
 	src/launcher/launcher.o \
 	src/launcher/owner_hooks.o \

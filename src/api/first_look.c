@@ -92,15 +92,9 @@ bytes_datum(StringInfo row, bool *isnull)
 {
 	int			len;
 	char	   *bytes = burrow_asked_bytes(row, &len);
-	bytea	   *result;
 
 	*isnull = bytes == NULL;
-	if (bytes == NULL)
-		return (Datum) 0;
-	result = palloc(VARHDRSZ + len);
-	SET_VARSIZE(result, VARHDRSZ + len);
-	memcpy(VARDATA(result), bytes, len);
-	return PointerGetDatum(result);
+	return bytes == NULL ? (Datum) 0 : burrow_encoding_bytea(bytes, len);
 }
 
 /* Names that are no text here are shown as burrow.dead_letters shows them: no message is refused. */

@@ -25,6 +25,7 @@
 #include "guc.h"
 #include "api/views.h"
 #include "catalog/access.h"
+#include "runtime/resting_state.h"
 #include "shmem/partitions.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);
@@ -554,21 +555,13 @@ burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 BurrowState
 burrow_views_state(BurrowStatus status, bool at_home, bool has_slot, BurrowState state, bool attached)
 {
+	BurrowState resting = burrow_resting_state(status);
 	TimestampTz since;
 
 	if (attached)
 		return state;
-	switch (status)
-	{
-		case BURROW_STATUS_PAUSED:
-			return BURROW_PAUSED;
-		case BURROW_STATUS_HALTED:
-			return BURROW_HALTED;
-		case BURROW_STATUS_DISABLED:
-			return BURROW_DISABLED;
-		case BURROW_STATUS_ENABLED:
-			break;
-	}
+	if (resting != BURROW_STARTING)
+		return resting;
 	if (!at_home || !burrow_enabled)
 		return BURROW_DISABLED;
 	if (burrow_registry_start_trouble(&since) != BURROW_START_FREE || burrow_access_other_version() != NULL)

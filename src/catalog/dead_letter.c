@@ -52,20 +52,10 @@ add_text(Arguments *a, const char *text)
 	add(a, TEXTOID, text != NULL ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
 }
 
-static Datum
-bytes_datum(const char *data, size_t len)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(bytes, VARHDRSZ + len);
-	memcpy(VARDATA(bytes), data, len);
-	return PointerGetDatum(bytes);
-}
-
 static void
 add_bytes(Arguments *a, const char *data, size_t len)
 {
-	add(a, BYTEAOID, data != NULL ? bytes_datum(data, len) : (Datum) 0, data == NULL);
+	add(a, BYTEAOID, data != NULL ? burrow_encoding_bytea(data, len) : (Datum) 0, data == NULL);
 }
 
 /*
@@ -94,10 +84,10 @@ add_headers(Arguments *a, const BurrowMessageView *message)
 		if (!burrow_frame_get_header(&p, end, &header))
 			elog(ERROR, "malformed headers in a message");
 		names[i] = CStringGetTextDatum(burrow_encoding_from_utf8(header.name, header.name_len, &same));
-		raw_names[i] = bytes_datum(header.name, header.name_len);
+		raw_names[i] = burrow_encoding_bytea(header.name, header.name_len);
 		all_same &= same;
 		nulls[i] = header.value == NULL;
-		values[i] = nulls[i] ? (Datum) 0 : bytes_datum(header.value, header.value_len);
+		values[i] = nulls[i] ? (Datum) 0 : burrow_encoding_bytea(header.value, header.value_len);
 	}
 	add(a, TEXTARRAYOID, PointerGetDatum(construct_array(names, (int) n, TEXTOID, -1, false, TYPALIGN_INT)), false);
 	add(a, BYTEAARRAYOID,

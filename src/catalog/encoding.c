@@ -12,6 +12,17 @@
 #include "utils/memutils.h"
 
 #include "catalog/encoding.h"
+#include "compat.h"
+
+Datum
+burrow_encoding_bytea(const char *bytes, size_t len)
+{
+	bytea	   *result = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), bytes, len);
+	return PointerGetDatum(result);
+}
 
 static bool
 is_ascii(const char *bytes, size_t len)

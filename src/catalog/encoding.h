@@ -20,6 +20,9 @@ extern char *burrow_encoding_from_utf8(const char *bytes, size_t len, bool *same
 /* A text of the database's as UTF-8; with \xhh for bytes beyond ASCII, if it cannot be UTF-8. */
 extern char *burrow_encoding_to_utf8(const char *text);
 
+/* Bytes of a message as they are. */
+extern Datum burrow_encoding_bytea(const char *bytes, size_t len);
+
 /* A text of another library's: itself, if it is valid in the database's encoding; otherwise with ? for bytes beyond
  * ASCII. */
 extern const char *burrow_encoding_valid(const char *text);

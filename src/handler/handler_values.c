@@ -33,21 +33,12 @@
 #include "utils/typcache.h"
 
 #include "burrow.h"
+#include "catalog/encoding.h"
 #include "compat.h"
 #include "core/kafka_time.h"
 #include "handler/handler_values.h"
 
 /* ---- bytes, text, JSON ---- */
-
-static Datum
-bytes_datum(const char *data, size_t len)
-{
-	bytea	   *result = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(result, VARHDRSZ + len);
-	memcpy(VARDATA(result), data, len);
-	return PointerGetDatum(result);
-}
 
 /* Checked, and in the database's encoding; *len is changed where that differs from UTF-8. */
 static const char *
@@ -85,7 +76,7 @@ value_datum(const char *data, size_t len, Oid type)
 	switch (type)
 	{
 		case BYTEAOID:
-			return bytes_datum(data, len);
+			return burrow_encoding_bytea(data, len);
 		case TEXTOID:
 			return text_datum(data, len);
 		case JSONOID:
@@ -140,7 +131,7 @@ headers_array(const BurrowMessageLayout *layout, const BurrowMessageView *messag
 		next_header(&p, end, &header);
 		values[0] = text_datum(header.name, header.name_len);
 		nulls[1] = header.value == NULL;
-		values[1] = nulls[1] ? (Datum) 0 : bytes_datum(header.value, header.value_len);
+		values[1] = nulls[1] ? (Datum) 0 : burrow_encoding_bytea(header.value, header.value_len);
 		elements[i] = HeapTupleGetDatum(heap_form_tuple(layout->header, values, nulls));
 	}
 	return PointerGetDatum(construct_array(elements, n, layout->types.header, -1, false, TYPALIGN_DOUBLE));

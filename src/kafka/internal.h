@@ -17,11 +17,6 @@
 #define VERSION_2_10	0x020a0000
 #define VERSION_2_12	0x020c0000
 
-/* Leader epochs came with 2.1 (KIP-320). */
-#if RD_KAFKA_VERSION >= 0x02010000
-#define HAVE_LEADER_EPOCH 1
-#endif
-
 /* A few pieces of text, owned. */
 typedef struct TextList
 {

@@ -31,10 +31,7 @@ burrow_kafka_list_new(int n)
 	}
 	list->n = n;
 	for (int i = 0; i < n; i++)
-	{
 		list->items[i].offset = BURROW_KAFKA_NONE_OFFSET;
-		list->items[i].leader_epoch = -1;
-	}
 	return list;
 }
 
@@ -67,7 +64,6 @@ burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topic, int32_t p
 	item->topic = topic_copy;
 	item->partition = partition;
 	item->offset = offset;
-	item->leader_epoch = -1;
 	item->metadata = metadata_copy;
 	item->metadata_len = metadata == NULL ? 0 : metadata_len;
 	return true;
@@ -103,10 +99,6 @@ burrow_kafka_list_to_rd(const BurrowKafkaList *list)
 
 		to = rd_kafka_topic_partition_list_add(rd, item->topic, item->partition);
 		to->offset = item->offset;
-#ifdef HAVE_LEADER_EPOCH
-		if (item->leader_epoch >= 0)
-			rd_kafka_topic_partition_set_leader_epoch(to, item->leader_epoch);
-#endif
 		if (item->metadata != NULL && item->metadata_len > 0)
 		{
 			/* librdkafka frees it with the list */
@@ -146,11 +138,6 @@ burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item, const rd_kafka_topic_
 	item->topic = rd->topic;
 	item->partition = rd->partition;
 	item->offset = rd->offset;
-#ifdef HAVE_LEADER_EPOCH
-	item->leader_epoch = rd_kafka_topic_partition_get_leader_epoch(rd);
-#else
-	item->leader_epoch = -1;
-#endif
 	item->metadata = rd->metadata;
 	item->metadata_len = rd->metadata == NULL ? 0 : rd->metadata_size;
 	item->error = rd->err;

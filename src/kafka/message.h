@@ -32,7 +32,6 @@ typedef struct BurrowKafkaMessage
 {
 	int64_t		offset;
 	int64_t		timestamp_ms;	/* may be before 1970; BURROW_KAFKA_NO_TIME: none */
-	int32_t		leader_epoch;	/* -1: not known */
 	const void *key;			/* NULL: none */
 	size_t		key_len;
 	const void *value;			/* NULL: tombstone */

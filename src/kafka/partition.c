@@ -298,11 +298,6 @@ fill(BurrowKafkaClient *c, const rd_kafka_message_t *message, BurrowKafkaMessage
 	m->timestamp_ms = rd_kafka_message_timestamp(message, &type);
 	if (unlikely(type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE))
 		m->timestamp_ms = BURROW_KAFKA_NO_TIME;
-#ifdef HAVE_LEADER_EPOCH
-	m->leader_epoch = rd_kafka_message_leader_epoch(message);
-#else
-	m->leader_epoch = -1;
-#endif
 	m->key = message->key;
 	m->key_len = message->key_len;
 	m->value = message->payload;

@@ -130,7 +130,6 @@ fill_item(BurrowKafkaTopicPartition *item, const void *topic)
 
 	item->partition = -1;
 	item->offset = BURROW_KAFKA_NONE_OFFSET;
-	item->leader_epoch = -1;
 	item->error = code;
 	item->error_text = code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(code);
 	item->gone = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;

@@ -23,7 +23,6 @@ typedef struct BurrowKafkaTopicPartition
 	char	   *topic;			/* NUL-terminated */
 	int32_t		partition;
 	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
-	int32_t		leader_epoch;	/* -1 if not known */
 	char	   *metadata;		/* of a commit; may hold any bytes; NULL if none */
 	size_t		metadata_len;
 	int			error;			/* 0, or librdkafka's code */

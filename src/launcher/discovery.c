@@ -33,6 +33,7 @@
 #include "catalog/subscription.h"
 #include "guc.h"
 #include "runtime/bgw.h"
+#include "runtime/resting_state.h"
 #include "shmem/groups.h"
 #include "shmem/registry.h"
 #include "shmem/shared_text.h"
@@ -57,18 +58,7 @@ resting_state(const BurrowIdentity * sub)
 	if (!burrow_enabled || !sub->at_home ||
 		!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(sub->owner)))
 		return BURROW_DISABLED;
-	switch (sub->status)
-	{
-		case BURROW_STATUS_ENABLED:
-			return BURROW_STARTING;
-		case BURROW_STATUS_PAUSED:
-			return BURROW_PAUSED;
-		case BURROW_STATUS_HALTED:
-			return BURROW_HALTED;
-		case BURROW_STATUS_DISABLED:
-			return BURROW_DISABLED;
-	}
-	return BURROW_DISABLED;
+	return burrow_resting_state(sub->status);
 }
 
 /* Locks: caller holds burrow->lock exclusively.  False: no slot is free. */

@@ -50,6 +50,7 @@ FOLDERS = {
         "runtime/answer.h",
         "runtime/bgw.h",
         "runtime/kafka_library.h",
+        "runtime/resting_state.h",
         "metrics/metrics.h",
     ),
 }
