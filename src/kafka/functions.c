@@ -76,6 +76,7 @@ static const BurrowKafkaFunctions functions = {
 	.level_name = burrow_kafka_level_name,
 	.visit = &burrow_kafka_visit_functions,
 	.conf_check_pem = burrow_kafka_conf_check_pem,
+	.set_interrupts = burrow_kafka_set_interrupts,
 };
 
 const BurrowKafkaFunctions *

@@ -239,4 +239,6 @@ extern int64_t burrow_kafka_high_watermark(BurrowKafkaClient *c, const char *top
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
 extern BurrowKafkaList *burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic,
 													 int timeout_ms, char *error);
+extern void burrow_kafka_set_interrupts(const volatile sig_atomic_t * const *flags);
+
 #endif							/* BURROW_KAFKA_INTERNAL_H */

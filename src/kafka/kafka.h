@@ -17,6 +17,7 @@
 #ifndef BURROW_KAFKA_KAFKA_H
 #define BURROW_KAFKA_KAFKA_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -181,7 +182,7 @@ typedef struct BurrowKafkaFunctions
 
 	/*
 	 * Partitions of the topics that match topic (a name, or a regular expression beginning with
-	 * ^); none: it has no such topic.  Waits up to timeout_ms.  NULL: the broker did not answer.
+	 * ^); none: it has no such topic.  Waits up to timeout_ms.  NULL: no answer, or interrupted.
 	 */
 	BurrowKafkaList *(*list_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 
@@ -230,15 +231,14 @@ typedef struct BurrowKafkaFunctions
 	 * taken (the queue is full, out of memory), and has none.
 	 */
 	bool		(*produce) (BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
-	/*
-	 * Names of the properties of class SUBSCRIPTION, i from 0; NULL after the last.  For hints
-	 * only: properties that have no default may be missing.
-	 */
+	/* Names of class SUBSCRIPTION, i from 0; NULL after the last.  Some may be missing. */
 	const char *(*property_name) (int i);
 				BurrowKafkaLevel(*level) (const char *name);
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
 	const BurrowKafkaVisitFunctions *visit;
+	/* Up to a NULL.  Long work that waits for nobody is given up when one is not 0. */
+	void		(*set_interrupts) (const volatile sig_atomic_t * const *flags);
 	/* Are certificates and keys what they should be?  *name is to blame; *hint may be NULL. */
 	bool		(*conf_check_pem) (const BurrowKafkaConf *conf, const char **name, char *error, const char **hint, char *warning);
 } BurrowKafkaFunctions;

@@ -335,6 +335,23 @@ burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
 	return rd_kafka_clusterid(c->rk, timeout_ms);
 }
 
+static const volatile sig_atomic_t *const *interrupts;
+
+void
+burrow_kafka_set_interrupts(const volatile sig_atomic_t * const *flags)
+{
+	interrupts = flags;
+}
+
+static bool
+is_interrupted(void)
+{
+	for (int i = 0; interrupts != NULL && interrupts[i] != NULL; i++)
+		if (*interrupts[i])
+			return true;
+	return false;
+}
+
 /* A pattern, or none. */
 typedef struct Pattern
 {
@@ -352,30 +369,54 @@ is_wanted(const rd_kafka_metadata_topic_t *topic, const Pattern *pattern)
 									 !burrow_kafka_left_out_has(&pattern->left_out, topic->topic));
 }
 
+/* One match takes no time that anybody notices, but a cluster can have very many topics. */
+#define MATCHES_AT_ONCE		256
+
+/* Which topics of the answer are wanted, and how many partitions these have; -1: interrupted. */
+static int
+choose(const rd_kafka_metadata_t *metadata, const Pattern *pattern, bool *wanted)
+{
+	int			n = 0;
+
+	for (int i = 0; i < metadata->topic_cnt; i++)
+	{
+		if (pattern->text != NULL && i % MATCHES_AT_ONCE == MATCHES_AT_ONCE - 1 && is_interrupted())
+			return -1;
+		wanted[i] = is_wanted(&metadata->topics[i], pattern);
+		n += wanted[i] ? metadata->topics[i].partition_cnt : 0;
+	}
+	return n;
+}
+
 /* The partitions in the answer, of each topic that pattern matches. */
 static BurrowKafkaList *
 make_list(const rd_kafka_metadata_t *metadata, const Pattern *pattern, char *error)
 {
 	BurrowKafkaList *list;
+	bool	   *wanted = calloc((size_t) metadata->topic_cnt + 1, sizeof(bool));
+	int			n = wanted != NULL ? choose(metadata, pattern, wanted) : 0;
 	bool		ok;
-	int			n = 0;
 
-	for (int i = 0; i < metadata->topic_cnt; i++)
-		if (is_wanted(&metadata->topics[i], pattern))
-			n += metadata->topics[i].partition_cnt;
-	list = burrow_kafka_list_new(n);
+	if (n < 0)
+	{
+		free(wanted);
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "interrupted");
+		return NULL;
+	}
+	list = wanted != NULL ? burrow_kafka_list_new(n) : NULL;
 	ok = list != NULL;
 	n = 0;
-	for (int i = 0; i < metadata->topic_cnt; i++)
+	for (int i = 0; ok && i < metadata->topic_cnt; i++)
 	{
 		const rd_kafka_metadata_topic_t *topic = &metadata->topics[i];
 
-		if (!is_wanted(topic, pattern))
+		if (!wanted[i])
 			continue;
 		for (int p = 0; ok && p < topic->partition_cnt; p++)
 			ok = burrow_kafka_list_set(list, n++, topic->topic, topic->partitions[p].id,
 									   BURROW_KAFKA_NONE_OFFSET, NULL, 0);
 	}
+	free(wanted);
 	if (!ok)
 	{
 		burrow_kafka_list_free(list);

@@ -8,9 +8,14 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
 
 #include "burrow.h"
 #include "runtime/kafka_library.h"
+
+/* What the server may want of a process while it is in there. */
+static const volatile sig_atomic_t *const interrupts[] = {&InterruptPending, &ShutdownRequestPending, NULL};
 
 const BurrowKafkaFunctions *
 burrow_kafka_library(void)
@@ -31,6 +36,7 @@ burrow_kafka_library(void)
 				 errmsg("library \"%s\" is of another version than library \"%s\"",
 						BURROW_KAFKA_LIBRARY, BURROW_LIBRARY),
 				 errhint("Install both from one build of Burrow, and restart the server.")));
+	loaded->set_interrupts(interrupts);
 	functions = loaded;
 	return functions;
 }

@@ -7,6 +7,9 @@
 
 #include "consumer.h"
 
+/* More than are matched without a look at the interrupts. */
+#define MANY_TOPICS		300
+
 /* as the protocol numbers it */
 #define API_FETCH		1
 
@@ -24,6 +27,31 @@ ask_for_ids(Consumer *c)
 	check(!ok || pump(c, c->described == 1 && c->described_tag == 77), "there is an answer");
 	check(!ok || (c->error == 0 && c->described_n == 2 && burrow_topic_id_is_known(&c->topic_id)),
 		  "with the id: %s", c->topic_id.text);
+}
+
+/* A pattern is matched with very many names: that can be given up, and another answer is not touched by it. */
+static void
+interrupt_matching(Consumer *c)
+{
+	static volatile sig_atomic_t flag = 0;
+	static const volatile sig_atomic_t *const flags[] = {&flag, NULL};
+	char		error[BURROW_KAFKA_TEXT_MAX] = "";
+	char		topic[32];
+
+	for (int i = 0; i < MANY_TOPICS; i++)
+	{
+		snprintf(topic, sizeof(topic), "many-%d", i);
+		create_topic(topic, 1);
+	}
+	kafka->set_interrupts(flags);
+	check(count_partitions(c->client, "^many-", PATIENCE_MS, error) == MANY_TOPICS, "many topics match %s", error);
+	flag = 1;
+	check(count_partitions(c->client, "^many-", PATIENCE_MS, error) == -1 && strcmp(error, "interrupted") == 0,
+		  "matching is given up: %s", error);
+	check(count_partitions(c->client, "questions", 5000, error) == 3, "nothing is matched for a name");
+	flag = 0;
+	check(count_partitions(c->client, "^many-", PATIENCE_MS, error) == MANY_TOPICS, "and goes on afterwards");
+	kafka->set_interrupts(NULL);
 }
 
 void
@@ -93,6 +121,7 @@ test_questions(void)
 	check(id != NULL && strncmp(id, "mockCluster", 11) == 0, "cluster is %s", id);
 	kafka->free_text(id);
 	ask_for_ids(c);
+	interrupt_matching(c);
 	kafka->list_free(list);
 	(void) close_consumer(c);
 }
