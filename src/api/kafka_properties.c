@@ -23,6 +23,9 @@
 #include "guc.h"
 #include "runtime/kafka_library.h"
 
+/* Brokers let a client that calls itself so write to their own topics, where groups have their positions. */
+#define ADMIN_CLIENT	"__admin_client"
+
 /* Defaults of librdkafka's. */
 #define FETCH_DEFAULT	INT64CONST(52428800)
 #define MESSAGE_DEFAULT	INT64CONST(1000000)
@@ -101,6 +104,12 @@ check_value(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const Burr
 						burrow_option_clip(property->value)),
 				 errdetail_internal("%s", detail),
 				 errhint(BURROW_PATTERN_ALLOWED)));
+	if (strcmp(property->name, "client.id") == 0 && strcmp(property->value, ADMIN_CLIENT) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for Kafka property \"%s\": \"%s\"", property->name, property->value),
+				 errdetail("Brokers let clients of this name write to Kafka's own topics."),
+				 errhint("Use another name.")));
 	if (!kafka->conf_set(conf, property->name, property->value, reason))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

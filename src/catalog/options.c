@@ -435,8 +435,18 @@ static void
 check_dead_letter_topic(const char *const *values)
 {
 	const char *on_failure = values[BURROW_OPTION_ON_FAILURE];
+	const char *topic = values[BURROW_OPTION_DEAD_LETTER_TOPIC];
 
-	if (values[BURROW_OPTION_DEAD_LETTER_TOPIC] == NULL || strcmp(on_failure, "dead_letter") == 0)
+	if (topic == NULL)
+		return;
+	/* in Kafka's own ones are all groups' positions */
+	if (strncmp(topic, "__", 2) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", "dead_letter_topic", topic),
+				 errdetail("Topics whose names begin with two underscores belong to Kafka itself."),
+				 errhint("Name another topic.")));
+	if (strcmp(on_failure, "dead_letter") == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
