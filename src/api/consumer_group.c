@@ -104,6 +104,15 @@ judge(const BurrowSubscription *sub, BurrowGroupAnswer answer, const BurrowGroup
 					 errdetail("This server has room for %d subscriptions, disabled ones among them.",
 							   burrow_groups_room()),
 					 errhint("Unsubscribe some, or raise burrow.max_subscriptions and restart the server.")));
+			break;
+		case BURROW_GROUP_MANY_CHANGES:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("too many changes of consumer groups in open transactions of role \"%s\"",
+							GetUserNameFromId(sub->owner, true)),
+					 errdetail("%d groups that were given up again are kept for a rollback to a savepoint.",
+							   BURROW_GROUP_CHANGES_MAX),
+					 errhint("Commit, or release savepoints, in between.")));
 	}
 }
 

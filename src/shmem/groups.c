@@ -223,6 +223,13 @@ roll_back(SubTransactionId subxid)
 	}
 }
 
+/* Taken and given up by one transaction: only a rollback to a savepoint could want it back. */
+static bool
+is_back_and_forth(const BurrowGroupHolder * holder)
+{
+	return holder->taker != 0 && holder->dropper == holder->taker;
+}
+
 static void
 hand_to_parent(SubTransactionId subxid, SubTransactionId parent)
 {
@@ -234,6 +241,9 @@ hand_to_parent(SubTransactionId subxid, SubTransactionId parent)
 			holder->dropped_in = parent;
 		if (holder->taker == MyProcPid && holder->taken_in == subxid)
 			holder->taken_in = parent;
+		/* there is no savepoint between the two any more */
+		if (is_back_and_forth(holder) && holder->taker == MyProcPid && holder->taken_in == holder->dropped_in)
+			holder->dboid = InvalidOid;
 	}
 }
 
@@ -281,18 +291,40 @@ record_pending(void)
 
 /* ---- taking ---- */
 
-/* NULL: all entries are in use. */
+/*
+ * NULL: all entries are in use.  One that is gone and waits for discovery to read so is given away when there is no
+ * other: discovery may be kept from it for as long as there is no process for it, and at worst brings it back until it
+ * looks again.
+ */
 static BurrowGroupHolder *
 find_free(void)
 {
+	BurrowGroupHolder *gone = NULL;
+
 	Assert(LWLockHeldByMeInMode(burrow->lock, LW_EXCLUSIVE));
 
 	for (int i = 0; i < burrow_groups_room(); i++)
 	{
-		if (!OidIsValid(groups->holders[i].dboid))
-			return &groups->holders[i];
+		BurrowGroupHolder *holder = &groups->holders[i];
+
+		if (!OidIsValid(holder->dboid))
+			return holder;
+		if (holder->gone && holder->taker == 0 && holder->dropper == 0)
+			gone = holder;
 	}
-	return NULL;
+	return gone;
+}
+
+/* Do the role's transactions keep so many that there is to be no other?  Locks: caller holds burrow->lock. */
+static bool
+has_many_changes(Oid owner)
+{
+	BurrowGroupHolder *holder;
+	int			n = 0;
+
+	for (int i = 0; (holder = next_holder(&i)) != NULL;)
+		n += holder->owner == owner && is_back_and_forth(holder);
+	return n >= BURROW_GROUP_CHANGES_MAX;
 }
 
 static void
@@ -345,7 +377,7 @@ burrow_groups_take(const BurrowGroupWish * wish, BurrowGroupHolder * with)
 			return BURROW_GROUP_FREE;
 		}
 	}
-	answer = find_conflict(wish, with);
+	answer = has_many_changes(wish->owner) ? BURROW_GROUP_MANY_CHANGES : find_conflict(wish, with);
 	if (answer == BURROW_GROUP_FREE)
 	{
 		give_up(wish->dboid, wish->subid);

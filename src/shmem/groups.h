@@ -29,6 +29,10 @@ typedef struct BurrowGroupHolder
 	char		group[BURROW_GROUP_MAX + 1];
 }			BurrowGroupHolder;
 
+/* Groups that open transactions of one role have taken and given up again, so that a rollback to a savepoint could want
+ * them back: each takes an entry as a subscription does. */
+#define BURROW_GROUP_CHANGES_MAX	32
+
 /* What one subscription holds, or wants to. */
 typedef struct BurrowGroupWish
 {
@@ -44,7 +48,9 @@ typedef enum BurrowGroupAnswer
 	BURROW_GROUP_FREE,
 	BURROW_GROUP_OTHER_OWNER,	/* a subscription of another role is in it */
 	BURROW_GROUP_SAME_OWNER,	/* one of the same role is, and neither is said to join */
-	BURROW_GROUP_NO_ROOM		/* the array is full */
+	BURROW_GROUP_NO_ROOM,		/* the array is full */
+	BURROW_GROUP_MANY_CHANGES	/* the role's open transactions keep BURROW_GROUP_CHANGES_MAX for
+								 * a rollback */
 }			BurrowGroupAnswer;
 
 /* From _PG_init's hooks. */

@@ -46,6 +46,15 @@ like(as(mallory => subscribe('m4', 'enabled => false')), $too_many, 'the fourth,
 $session->query_safe('ROLLBACK');
 is(as(mallory => subscribe('m3', 'enabled => false')), 'm3', 'which is gone');
 like(as(mallory => subscribe('m4', 'enabled => false'), 'shop'), $too_many, 'the fourth');
+# groups that are taken and given up again, in a transaction that stays open, are not left in others' way: there is room for 64
+my $churn = q{DO $$BEGIN FOR i IN 1 .. 100 LOOP BEGIN PERFORM burrow.alter('m2', consumer_group => 'churn' || i); EXCEPTION WHEN division_by_zero THEN END; END LOOP; END$$};
+$session->query_safe("BEGIN; $churn");
+is(as(alice => subscribe('a1', 'enabled => false') . q{; SELECT burrow.unsubscribe('a1')}), "a1\n", 'subtransactions that have ended keep nothing');
+$session->query_safe('ROLLBACK');
+like(as(mallory => 'BEGIN; ' . join('; ', map { "SAVEPOINT s$_; SELECT burrow.alter('m1', consumer_group => 'churn$_')" } 1 .. 40)),
+	qr/ERROR:  54000: too many changes of consumer groups in open transactions of role "mallory"\nDETAIL:  32 groups that were given up again are kept for a rollback to a savepoint\.\nHINT:  Commit, or release savepoints, in between\./,
+	'savepoints keep a few');
+is(as(mallory => q{SELECT burrow.alter('m1', consumer_group => 'churn')}), '', 'and nothing when the transaction has ended');
 is(as(alice => subscribe('a1', 'enabled => false')), 'a1', 'another role has its own ceiling');
 is(as(alice => subscribe($_, 'enabled => false'), 'shop'), $_, $_) foreach 'a2', 'a3';
 like(as(mallory => 'SET burrow.max_subscriptions_per_role = 100; ' . subscribe('m4', 'enabled => false')),
