@@ -49,6 +49,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/transport.o \
 	src/shmem/trouble_kinds.o \
 	src/shmem/troubles.o \
+	src/shmem/call_places.o \
 	src/shmem/worker_share.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \

@@ -25,6 +25,7 @@ int			burrow_max_receive_message_bytes = 100000000;
 int			burrow_max_subscriptions_per_role = 32;
 int			burrow_max_workers_per_subscription = -1;
 int			burrow_max_workers_per_role = -1;
+int			burrow_max_looks_per_role = 2;
 int			burrow_max_memory_per_subscription = 1024 * 1024;
 int			burrow_max_options_size = 64;
 char	   *burrow_metrics_listen = "";
@@ -75,6 +76,11 @@ define_ceilings(void)
 							"-1 sets none.",
 							&burrow_max_workers_per_role, -1, -1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.max_looks_per_role",
+							"Sets the maximum number of dry runs and looks at Kafka of one role at a time.",
+							"-1 sets none. Superusers may have more.",
+							&burrow_max_looks_per_role, 2, -1, 1000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.max_memory_per_subscription",
 							"Sets the maximum memory that the options of one subscription may allow it.",
 							"-1 sets none. Superusers may allow more.",

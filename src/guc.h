@@ -17,6 +17,7 @@ extern int	burrow_max_receive_message_bytes;	/* sighup; bytes, cap of receive.me
 extern int	burrow_max_subscriptions_per_role;	/* suset; -1: no ceiling */
 extern int	burrow_max_workers_per_subscription;	/* sighup; -1: no ceiling */
 extern int	burrow_max_workers_per_role;	/* sighup; -1: no ceiling */
+extern int	burrow_max_looks_per_role;	/* suset; -1: no ceiling */
 extern int	burrow_max_memory_per_subscription; /* suset; kB, -1: no ceiling */
 extern int	burrow_max_options_size;	/* suset; kB */
 extern char *burrow_metrics_listen; /* sighup; core/listen_address.h, "": nowhere */

@@ -21,10 +21,80 @@
 
 #include "api/asked.h"
 #include "compat.h"
+#include "guc.h"
 #include "runtime/answer.h"
 
 /* No answer for so long: somebody may want to know. */
 #define IDLE_MS		1000
+
+/* ---- a place for the process ---- */
+
+static void pg_attribute_noreturn()
+refuse_start(const BurrowAsked *asked, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("could not start a process for %s", asked->function),
+			 errdetail_internal("%s", detail),
+			 errhint("Consider increasing the configuration parameter \"max_worker_processes\".")));
+	pg_unreachable();
+}
+
+static void
+give_place_back(dsm_segment *segment, Datum place)
+{
+	burrow_call_place_release((BurrowCallPlace *) DatumGetPointer(place));
+	pfree(DatumGetPointer(place));
+}
+
+/* Whose it is goes by who has logged in: with SET ROLE a member of many roles would have as many times as much. */
+static void
+take_place(BurrowAsked *asked)
+{
+	Oid			role = GetSessionUserId();
+
+	asked->place = MemoryContextAllocZero(TopMemoryContext, sizeof(BurrowCallPlace));
+	on_dsm_detach(asked->segment, give_place_back, PointerGetDatum(asked->place));
+	switch (burrow_call_place_reserve(role, burrow_max_looks_per_role, superuser_arg(role), asked->place))
+	{
+		case BURROW_CALL_PLACE_GIVEN:
+			break;
+		case BURROW_CALL_PLACE_ROLE_HAS_ENOUGH:
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("too many looks at Kafka at a time for role \"%s\"", GetUserNameFromId(role, true)),
+					 errdetail("A role may have %d calls of burrow.check_connection(), burrow.dry_run(), burrow.peek() and burrow.topics() at a time.",
+							   burrow_max_looks_per_role),
+					 errhint("Wait until one has ended. A superuser can raise burrow.max_looks_per_role, also for one role.")));
+			break;
+		case BURROW_CALL_PLACE_ALL_TAKEN:
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("too many looks at Kafka at a time"),
+					 errdetail("All roles together may have %d calls of burrow.check_connection(), burrow.dry_run(), burrow.peek() and burrow.topics() at a time.",
+							   burrow_call_place_most()),
+					 errhint("Wait until one has ended. A quarter of the configuration parameter \"max_worker_processes\" is for them.")));
+			break;
+		case BURROW_CALL_PLACE_CROWDED:
+			refuse_start(asked, "No background worker slot is free, and subscriptions wait for one.");
+			break;
+	}
+}
+
+/* The launcher has found no place for a consumer, or for a look at what a database wants. */
+static void
+check_place(const BurrowAsked *asked)
+{
+	if (!burrow_call_place_is_needed(asked->place))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("%s has been ended: its process's place is needed for subscriptions", asked->function),
+			 errdetail("No background worker slot is free."),
+			 errhint("Consider increasing the configuration parameter \"max_worker_processes\".")));
+}
+
+/* ---- the process ---- */
 
 void
 burrow_asked_open(BurrowAsked *asked, const char *function, const StringInfoData *request)
@@ -36,6 +106,7 @@ burrow_asked_open(BurrowAsked *asked, const char *function, const StringInfoData
 	asked->function = function;
 	asked->cxt = AllocSetContextCreate(CurrentMemoryContext, "burrow answer", ALLOCSET_DEFAULT_SIZES);
 	asked->segment = dsm_create(BURROW_ANSWER_QUEUE + len, 0);
+	take_place(asked);
 	mq = shm_mq_create(dsm_segment_address(asked->segment), BURROW_ANSWER_QUEUE);
 	if (len > 0)
 		memcpy((char *) dsm_segment_address(asked->segment) + BURROW_ANSWER_QUEUE, request->data, len);
@@ -56,11 +127,7 @@ burrow_asked_started(BurrowAsked *asked, bool started, BackgroundWorkerHandle *h
 	MemoryContext old;
 
 	if (!started)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a process for %s", asked->function),
-				 errdetail("No background worker slot is free."),
-				 errhint("Consider increasing the configuration parameter \"max_worker_processes\".")));
+		refuse_start(asked, "No background worker slot is free.");
 	/* after an error the executor's memory is gone before the segment is */
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	on_dsm_detach(asked->segment, end_process, PointerGetDatum(handle));
@@ -122,6 +189,7 @@ next_row(BurrowAsked *asked, StringInfo row, BurrowAskedIdle idle, const void *a
 							   IDLE_MS, PG_WAIT_EXTENSION) & WL_TIMEOUT) && idle != NULL)
 					idle(asked, arg);
 				ResetLatch(MyLatch);
+				check_place(asked);
 				break;
 			case SHM_MQ_DETACHED:
 				ereport(ERROR,

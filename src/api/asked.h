@@ -11,16 +11,19 @@
 #include "storage/dsm.h"
 #include "storage/shm_mq.h"
 
+#include "shmem/call_places.h"
+
 typedef struct BurrowAsked
 {
 	const char *function;		/* for errors: "burrow.dry_run()" */
 	dsm_segment *segment;
+	BurrowCallPlace *place;		/* of the process */
 	shm_mq_handle *queue;
 	BackgroundWorkerHandle *handle;
 	MemoryContext cxt;			/* the answer's, until the next */
 } BurrowAsked;
 
-/* The segment, with the queue and a copy of the request (NULL: none). */
+/* A place for the process, and the segment, with the queue and a copy of the request (NULL: none). */
 extern void burrow_asked_open(BurrowAsked *asked, const char *function, const StringInfoData *request);
 /* Started is what the start of the process has returned, and handle what it gave. */
 extern void burrow_asked_started(BurrowAsked *asked, bool started, BackgroundWorkerHandle *handle);

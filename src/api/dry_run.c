@@ -122,6 +122,7 @@ burrow_sql_dry_run(PG_FUNCTION_ARGS)
 			.subid = sub->subid,
 			.n = n,
 			.segment = dsm_segment_handle(asked.segment),
+			.place = *asked.place,
 	};
 	started = burrow_bgw_start_dry_run(&args, sub->name, &handle);
 	burrow_asked_started(&asked, started, handle);

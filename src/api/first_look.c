@@ -68,6 +68,7 @@ look_at(FunctionCallInfo fcinfo, const char *function, Oid role, BurrowLook *loo
 	InitMaterializedSRF(fcinfo, 0);
 	burrow_asked_open(&asked, function, &request);
 	args.segment = dsm_segment_handle(asked.segment);
+	args.place = *asked.place;
 	started = burrow_bgw_start_first_look(&args, &handle);
 	burrow_asked_started(&asked, started, handle);
 	burrow_asked_take(&asked, (ReturnSetInfo *) fcinfo->resultinfo, put, NULL, arg);
@@ -219,8 +220,12 @@ consumers_datum(const Consumers *consumers, const char *topic)
 	int			n = 0;
 
 	for (int i = 0; i < consumers->n; i++)
+	{
+		/* each match may be one of a regular expression */
+		CHECK_FOR_INTERRUPTS();
 		if (burrow_name_matches(consumers->consumers[i].topic, topic))
 			names[n++] = CStringGetTextDatum(consumers->consumers[i].name);
+	}
 	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 

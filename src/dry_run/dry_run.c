@@ -249,7 +249,7 @@ burrow_dry_run_main(Datum arg)
 	pqsignal(SIGINT, burrow_cancel_signal);
 	BackgroundWorkerUnblockSignals();
 
-	if (burrow_answer_attach(d.args.segment) == NULL)
+	if (burrow_answer_attach(d.args.segment, &d.args.place) == NULL)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(d.args.dboid, d.args.owner, 0);
 	/* what is sent to the backend is read there as it is */

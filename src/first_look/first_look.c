@@ -86,7 +86,7 @@ burrow_first_look_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 
-	request = burrow_answer_attach(args.segment);
+	request = burrow_answer_attach(args.segment, &args.place);
 	if (request == NULL)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(args.dboid, InvalidOid, 0);

@@ -37,6 +37,7 @@
 #include "guc.h"
 #include "launcher/databases.h"
 #include "runtime/bgw.h"
+#include "shmem/call_places.h"
 #include "shmem/groups.h"
 #include "shmem/registry.h"
 #include "shmem/subscription_slots.h"
@@ -117,6 +118,7 @@ report_crowded(TimestampTz now)
 		burrow->crowded_since = now;
 	LWLockRelease(burrow->lock);
 	burrow_worker_share_found_crowded();
+	burrow_call_place_need(now);
 }
 
 static void

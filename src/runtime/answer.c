@@ -17,11 +17,13 @@
 #include "runtime/answer.h"
 
 const char *
-burrow_answer_attach(dsm_handle handle)
+burrow_answer_attach(dsm_handle handle, const BurrowCallPlace *place)
 {
 	dsm_segment *segment;
 	shm_mq	   *mq;
 
+	if (!burrow_call_place_attach(place))
+		return NULL;
 	MemoryContextSwitchTo(TopMemoryContext);
 	segment = dsm_attach(handle);
 	if (segment == NULL)

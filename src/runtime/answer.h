@@ -12,16 +12,18 @@
 #include "lib/stringinfo.h"
 #include "storage/dsm.h"
 
+#include "shmem/call_places.h"
+
 #define BURROW_ANSWER_QUEUE		(64 * 1024)
 
 #define BURROW_ANSWER_ROW		'D'
 #define BURROW_ANSWER_END		'C'
 
 /*
- * Process: dry run, first look.  Errors and notices go to the backend from here on.  The request, of as many bytes as
- * the segment has; NULL: the backend is gone.
+ * Process: dry run, first look.  Takes its place over; errors and notices go to the backend from here on.  The request, of
+ * as many bytes as the segment has; NULL: the call is over.
  */
-extern const char *burrow_answer_attach(dsm_handle segment);
+extern const char *burrow_answer_attach(dsm_handle segment, const BurrowCallPlace *place);
 
 extern void burrow_answer_begin(StringInfo answer);
 /* Bytes, or NULL; the number of bytes before them. */

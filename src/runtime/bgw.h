@@ -7,6 +7,7 @@
 
 #include "postmaster/bgworker.h"
 
+#include "shmem/call_places.h"
 #include "shmem/transport.h"
 
 /* From _PG_init: the static ones. */
@@ -47,6 +48,7 @@ typedef struct BurrowDryRunArgs
 	int32		subid;
 	int			n;				/* messages that are wanted */
 	dsm_handle	segment;		/* nothing but the queue of its answers */
+	BurrowCallPlace place;
 } BurrowDryRunArgs;
 
 extern bool burrow_bgw_start_dry_run(const BurrowDryRunArgs *args, const char *name,
@@ -58,6 +60,7 @@ typedef struct BurrowLookArgs
 	Oid			dboid;
 	Oid			role;			/* who looks; the process is no session of its */
 	dsm_handle	segment;		/* the queue of its answers, and what is asked */
+	BurrowCallPlace place;
 } BurrowLookArgs;
 
 extern bool burrow_bgw_start_first_look(const BurrowLookArgs *args, BackgroundWorkerHandle **handle);

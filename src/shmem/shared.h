@@ -69,6 +69,17 @@ typedef struct BurrowProbe
 	bool		done;			/* the registry says what the catalog says */
 } BurrowProbe;
 
+/* A process that works for one call, or is about to; see call_places.c. */
+typedef struct BurrowCallPlaceSlot
+{
+	uint32		serial;			/* 0: free */
+	Oid			role;			/* which has logged in where it is called */
+	PGPROC	   *backend;		/* that waits for it */
+	TimestampTz since;
+	bool		attached;		/* the process has come: it is the one to free the place */
+	bool		needed;			/* the call is to end */
+} BurrowCallPlaceSlot;
+
 /* Bytes of librdkafka's version, as text. */
 #define BURROW_LIBRDKAFKA_MAX	32
 
@@ -77,6 +88,7 @@ typedef struct BurrowProbe
 
 #define BURROW_MAX_LOOKS		64
 #define BURROW_MAX_PROBES		3	/* discovery workers at a time */
+#define BURROW_MAX_CALL_PLACES	64
 
 typedef struct BurrowShared
 {
@@ -105,6 +117,8 @@ typedef struct BurrowShared
 													 * lock; "": none has run */
 	bool		short_of_slots; /* a subscription found no slot; told in the log; under the lock */
 	BurrowProbe probes[BURROW_MAX_PROBES];	/* under the lock */
+	uint32		last_call_place;	/* its serial number; under the lock */
+	BurrowCallPlaceSlot call_places[BURROW_MAX_CALL_PLACES];	/* under the lock */
 
 	/*
 	 * Databases whose subscriptions a discovery worker should look at; under the lock.  When the
