@@ -67,6 +67,21 @@ $node->wait_for('the answer to be known', sub { return as(mallory => subscribe('
 pass('and then it is refused');
 as(mallory => "SELECT burrow.unsubscribe('default')", 'shop');
 
+# ---- a database that allows no connections: after a restart nobody can read what is in there
+
+is(as(mallory => "SELECT burrow.subscribe('c', 'keep', subscription => 'closed', consumer_group => 'behind', enabled => true)", 'b'), 'closed', 'a group in a database');
+$node->wait_for_state('closed', 'running', database => 'b');
+$node->sql('ALTER DATABASE b ALLOW_CONNECTIONS false');
+like(as(alice => subscribe('behind', "consumer_group => 'behind', enabled => false")), qr/55006: consumer group "behind" is used by a subscription of another role/, 'that is closed: its groups are known');
+$node->restart;
+$node->wait_for('the answer to be known', sub { return as(alice => subscribe('behind', "consumer_group => 'behind', enabled => false")) eq 'behind' });
+$node->sql('ALTER DATABASE b ALLOW_CONNECTIONS true');
+$node->wait_for_state('closed', 'halted', database => 'b');
+is($node->sql("SELECT error_sqlstate, error_message FROM burrow.subscriptions WHERE subscription = 'closed'", 'b'),
+	'55006|consumer group "behind" is used by a subscription of another role', 'after a restart they are not, and what is found to be taken when it is opened does not start');
+as(mallory => "SELECT burrow.unsubscribe('closed')", 'b');
+as(alice => "SELECT burrow.unsubscribe('behind')");
+
 # ---- the default groups of others
 
 my $default = "burrow.$server.postgres.orders";

@@ -12,13 +12,14 @@ use Test::More ();
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 
 # BurrowTest::Node->create($name, kafka => $kafka, conf => "text", init => [...], extension => 1, preload => 1,
-#	libraries => $folder, gate => 1)
+#	libraries => $folder, gate => 1, install_path => $folder)
 #
 # A new server that runs.  "kafka" becomes burrow.bootstrap_servers; "conf" is
 # added to postgresql.conf; "init" are further arguments of Cluster's init (such
 # as allows_streaming => 1); the extension is created in database postgres unless
 # extension => 0.  preload => 0 leaves the library out of shared_preload_libraries.  The
 # server takes shared libraries out of the folder "libraries" rather than the system's.  "gate": see close_gate.
+# "install_path" is the installation that it is of (bin, lib), if not that of all tests.
 sub create
 {
 	my ($class, $name, %options) = @_;
@@ -32,7 +33,7 @@ sub create
 sub prepare
 {
 	my ($class, $name, %options) = @_;
-	my $self = $class->new($name);
+	my $self = $class->new($name, defined $options{install_path} ? (install_path => $options{install_path}) : ());
 	$self->{libraries} = $options{libraries};
 	$self->{gate} = BurrowTest::gate_library() if $options{gate};
 	$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
