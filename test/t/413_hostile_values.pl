@@ -1,6 +1,9 @@
 # Every Kafka property that a role may set, and every SQL function, with hostile values: no crash, no error that cannot
 # happen (class XX), no call of more than a second, no memory that stays.  Generated from BURROW_TEST_SEED (15), as many
 # of each as BURROW_TEST_CALLS says (10,000).  Each call is rolled back; nothing of it reaches Kafka.
+#
+# Functions that ask Kafka get a hundredth of them: what is asked for is not there, and each call that gets so far is cancelled
+# after a moment, which must not take a second either.
 
 use BurrowTest;
 
@@ -23,7 +26,7 @@ SET ROLE app;
 CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS 'SELECT';
 SELECT burrow.subscribe('mine', 'h', enabled => false);
 CREATE TABLE bad (sqlstate text, message text, ms float8, call text);
--- 57014 is not caught: then the call has not ended.  A ceiling (53400) is as good an error as any; how long those of burrow.reject() and of
+-- 57014 is counted by its time: a call that asks Kafka is cancelled, and no other takes so long.  A ceiling (53400) is as good an error as any; how long those of burrow.reject() and of
 -- PostgreSQL's own types are is not ours.  burrow._options() takes what it is given for a stored row, and XX001 is what it says of one
 CREATE FUNCTION attack(call text, longest float8) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -35,7 +38,7 @@ BEGIN
 	BEGIN
 		EXECUTE call;
 		RAISE EXCEPTION USING ERRCODE = 'ZZ999';
-	EXCEPTION WHEN OTHERS THEN
+	EXCEPTION WHEN query_canceled OR OTHERS THEN
 		state := SQLSTATE;
 		told := SQLERRM;
 	END;
@@ -124,14 +127,14 @@ sub property_call
 }
 
 #
-# Functions, by their arguments' types; those with many by name, a few at a time.  burrow.dry_run() and the first looks wait for
-# Kafka, and a trigger's function cannot be called.
+# Functions, by their arguments' types; those with many by name, a few at a time.  All that there are, but for those of
+# triggers, which cannot be called.
 #
 my %functions;
 foreach (split /\n/, $node->sql(<<'SQL'))
 SELECT p.oid::regproc, p.oid, a.n, p.proargnames[a.n], format_type(a.type, NULL)
 FROM pg_proc p LEFT JOIN LATERAL unnest(p.proargtypes) WITH ORDINALITY a (type, n) ON true
-WHERE p.pronamespace = 'burrow'::regnamespace AND p.proname NOT IN ('dry_run', 'peek', 'topics', 'check_connection', '_guard') AND p.prorettype <> 'trigger'::regtype
+WHERE p.pronamespace = 'burrow'::regnamespace AND p.prorettype <> 'trigger'::regtype
 ORDER BY p.oid, a.n
 SQL
 {
@@ -139,8 +142,12 @@ SQL
 	$functions{$oid}{name} = $name;
 	push @{ $functions{$oid}{arguments} }, [ $argument, $type ] if $n;
 }
-my @functions = map { $functions{$_} } sort { $a <=> $b } keys %functions;
+my @found = map { $functions{$_} } sort { $a <=> $b } keys %functions;
+my %asks_kafka = map { ("burrow.$_" => 1) } qw(check_connection dry_run peek topics);
+my @functions = grep { !$asks_kafka{ $_->{name} } } @found;
+my @asking = grep { $asks_kafka{ $_->{name} } } @found;
 cmp_ok(scalar @functions, '>', 20, 'the functions were found');
+is(scalar @asking, scalar keys %asks_kafka, 'and those that ask Kafka');
 
 sub value_of
 {
@@ -150,9 +157,9 @@ sub value_of
 	return exists $of_type{$type} ? $of_type{$type}->() : $of_type{text}->() . "::$type";
 }
 
-sub function_call
+sub call_of
 {
-	my $f = one_of(@functions);
+	my $f = one_of(@_);
 	my @arguments = @{ $f->{arguments} // [] };
 	if (@arguments > 10)
 	{
@@ -164,6 +171,8 @@ sub function_call
 	my @values = map { value_of($_->[1]) } @arguments;
 	# so that more than the name is looked at
 	$values[0] = one_of(q('mine'), q('theirs')) if @arguments && ($arguments[0][0] // '') eq 'subscription' && rand() < 0.7;
+	# what is asked for is looked at by another process
+	$values[0] = one_of(q('topic'), q('^t'), q('^(a|b)*c$')) if $f->{name} eq 'burrow.peek' && rand() < 0.5;
 	# one that runs is waited for
 	$values[1] = q('0') if $f->{name} =~ /wait_until_caught_up/ && rand() < 0.5;
 	return "SELECT * FROM $f->{name}(" . join(', ', @values) . ') r';
@@ -173,17 +182,19 @@ sub function_call
 # Each kind in a session of its own.
 #
 my $longest = 1000 * BurrowTest::slow_by();
-foreach my $kind ([ 'Kafka properties', \&property_call ], [ 'SQL functions', \&function_call ])
+foreach my $kind ([ 'Kafka properties', \&property_call, 1 ], [ 'SQL functions', sub { call_of(@functions) }, 1 ],
+	[ 'functions that ask Kafka', sub { call_of(@asking) }, 100, '100ms' ])
 {
-	my ($name, $generate) = @$kind;
+	my ($name, $generate, $part, $timeout) = @$kind;
+	my $n = int($calls / $part);
 	my $file = $node->basedir . '/calls.sql';
 	open(my $out, '>:encoding(UTF-8)', $file) or die "cannot write $file: $!";
-	print $out "SET statement_timeout = '60s'; SET client_min_messages = 'error';\n";
-	for my $i (1 .. $calls)
+	print $out "SET statement_timeout = '@{[ $timeout // '60s' ]}'; SET client_min_messages = 'error';\n";
+	for my $i (1 .. $n)
 	{
 		my $call = literal($generate->());
 		# what libraries load and caches keep is there after the first ones
-		print $out "SELECT memory('VmRSS') AS first \\gset\n" if $i == int($calls / 4);
+		print $out "SELECT memory('VmRSS') AS first \\gset\n" if $i == int($n / 4);
 		print $out "SELECT attack($call, $longest);\n";
 	}
 	print $out "SELECT memory('VmRSS') AS last, memory('VmHWM') AS most \\gset\n";
@@ -198,6 +209,7 @@ foreach my $kind ([ 'Kafka properties', \&property_call ], [ 'SQL functions', \&
 	$node->sql('TRUNCATE bad');
 }
 
+$node->wait_for('no process to be left of a call', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type IN ('burrow dry run', 'burrow first look')});
 is($node->sql('SELECT s FROM burrow.subscription s ORDER BY subid'), $before, 'nothing has changed');
 is($node->sql('SELECT count(*) FROM pg_stat_activity WHERE backend_type = \'burrow launcher\''), '1', 'and the server runs');
 unlike($node->log_since(0), qr/terminated by signal|PANIC/, 'without a crash');
