@@ -74,6 +74,21 @@ typedef struct Met
 /* Of the trouble with the topic that is shown, if there is one. */
 static BurrowKafkaCause topic_told;
 
+/* Counts what was met that an answer has to be newer than. */
+static uint64 nmet;
+
+/* The question whether it, or the topic, is there. */
+static struct
+{
+	uint64		tag;			/* 0: it is not asked now */
+	char	   *topic;			/* that it is about */
+	uint64		nmet;			/* when it was asked */
+	bool		again;			/* it was asked anew, because more were met meanwhile */
+}			probed;
+
+/* Of the question for all topics, because ours is missing; 0: it is not asked now. */
+static uint64 all_topics_tag;
+
 /* What is known of it now. */
 static Met *
 met(void)
@@ -111,49 +126,58 @@ report_unreachable(const BurrowConsumer *c, const char *text)
 				 met()->transport_text[0] != '\0' ? psprintf("%s (%s)", text, met()->transport_text) : text);
 }
 
-/* The topic's name was perhaps misspelt: NULL, if none is like it. */
-static const char *
-nearest_topic(const BurrowConsumer *c, const char *topic)
-{
-	BurrowKafkaList *all;
-	BurrowNearest nearest;
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	const char *best;
+/* ---- the topic is missing ---- */
 
-	all = topic[0] == '^' ? NULL : burrow_question_wait_partitions(c, "^.*", text);
-	if (all == NULL)
-		return NULL;
-	burrow_nearest_init(&nearest, topic);
-	for (int i = 0; i < all->n; i++)
+/* Of what is missing: nearest NULL: nothing is like it, or that is not known. */
+static void
+show_missing(const BurrowConsumer *c, BurrowKafkaCause cause, const char *nearest)
+{
+	const char *topic = burrow_topic_identity_wanted_topic(c);
+	char	   *text;
+
+	topic_told = cause;
+	if (cause == BURROW_CAUSE_TOPIC_DENIED)
+		text = psprintf("not authorized for topic \"%s\": Topic authorization failed", topic);
+	else
+		text = psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic);
+	if (nearest != NULL)
+		text = psprintf("%s; perhaps you meant \"%s\"", text, nearest);
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_TOPIC, cause, text);
+}
+
+/* All topics are known: its name was perhaps misspelt. */
+static void
+take_all_topics(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const BurrowKafkaList *all = &event->list;
+	BurrowNearest nearest;
+
+	/* it may have been found meanwhile */
+	if (event->tag != all_topics_tag)
+		return;
+	all_topics_tag = 0;
+	burrow_nearest_init(&nearest, burrow_topic_identity_wanted_topic(c));
+	for (int i = 0; event->error == 0 && i < all->n; i++)
 		if (i == 0 || strcmp(all->items[i].topic, all->items[i - 1].topic) != 0)
 			burrow_nearest_offer(&nearest, all->items[i].topic);
-	best = nearest.best != NULL ? pstrdup(nearest.best) : NULL;
-	c->kafka->list_free(all);
-	return best;
+	show_missing(c, BURROW_CAUSE_NO_TOPIC, nearest.best);
 }
 
 /* Kafka is there, and has no such topic, or does not show it. */
 static void
 report_missing(const BurrowConsumer *c, BurrowKafkaCause cause)
 {
-	const char *topic = burrow_topic_identity_wanted_topic(c);
-	const char *nearest;
-	char	   *text;
+	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	if (burrow_status_has(BURROW_TROUBLE_TOPIC) && topic_told == cause)
+	if ((burrow_status_has(BURROW_TROUBLE_TOPIC) && topic_told == cause) || all_topics_tag != 0)
 		return;
-	topic_told = cause;
-	if (cause == BURROW_CAUSE_TOPIC_DENIED)
-		text = psprintf("not authorized for topic \"%s\": Topic authorization failed", topic);
-	else
-	{
-		nearest = nearest_topic(c, topic);
-		text = psprintf(topic[0] == '^' ? "no topic matches \"%s\"" : "topic \"%s\" does not exist", topic);
-		if (nearest != NULL)
-			text = psprintf("%s; perhaps you meant \"%s\"", text, nearest);
-	}
-	burrow_status_fail_kafka(c, BURROW_TROUBLE_TOPIC, cause, text);
+	if (cause == BURROW_CAUSE_NO_TOPIC && burrow_topic_identity_wanted_topic(c)[0] != '^')
+		all_topics_tag = burrow_question_ask_partitions(c, "^.*", take_all_topics, text);
+	if (all_topics_tag == 0)
+		show_missing(c, cause, NULL);
 }
+
+/* ---- the question ---- */
 
 /*
  * A member whose session has timed out comes back like one that was started anew, and is given
@@ -172,6 +196,8 @@ check_place(const BurrowConsumer *c, const BurrowKafkaList *list)
 	burrow_status_stop(BURROW_STOP_RESTART);
 }
 
+static void take_probe(const BurrowConsumer *c, const BurrowKafkaEvent *event);
+
 /*
  * Is Kafka there?  Nothing tells that a broker is back when there is nothing to fetch,
  * and a lost connection may mean everything or nothing.  So ask, by the metadata client, whose
@@ -181,33 +207,59 @@ static void
 probe(const BurrowConsumer *c)
 {
 	char		text[BURROW_KAFKA_TEXT_MAX];
-	const char *topic = burrow_topic_identity_wanted_topic(c);
-	BurrowKafkaList *list;
-	BurrowKafkaCause why_empty;
-	int			partitions;
 
 	burrow_status_set_probe(c->now + BURROW_PROBE_US);
-	list = burrow_question_wait_partitions(c, topic, text);
-	if (list == NULL)
+	if (probed.topic != NULL)
+		pfree(probed.topic);
+	probed.topic = MemoryContextStrdup(TopMemoryContext, burrow_topic_identity_wanted_topic(c));
+	probed.nmet = nmet;
+	probed.tag = burrow_question_ask_partitions(c, probed.topic, take_probe, text);
+	if (probed.tag == 0)
+		report_unreachable(c, text);
+}
+
+/* An answer is as old as its question: it says nothing of what was met since.  One is asked for anew then, but not
+ * without end, where something is met all the time. */
+static bool
+is_outdated(const BurrowConsumer *c)
+{
+	if (strcmp(probed.topic, burrow_topic_identity_wanted_topic(c)) != 0)
+		return true;
+	probed.again = probed.nmet != nmet && !probed.again;
+	return probed.again;
+}
+
+static void
+take_probe(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const BurrowKafkaList *list = &event->list;
+
+	probed.tag = 0;
+	if (event->error != 0)
 	{
 		/* perhaps the first guess at the reason was wrong */
 		if (!burrow_status_has(BURROW_TROUBLE_KAFKA) || met()->told != met()->transport_cause)
-			report_unreachable(c, text);
+			report_unreachable(c, event->text);
 		return;
 	}
-	partitions = list->n;
-	why_empty = list->why_empty;
-	if (partitions > 0 && came_back && strcmp(topic, c->sub->topic) == 0)
+	if (is_outdated(c))
+	{
+		probe(c);
+		return;
+	}
+	if (list->n > 0 && came_back && strcmp(probed.topic, c->sub->topic) == 0)
 		check_place(c, list);
-	c->kafka->list_free(list);
 	/* one that is not shown may be there */
-	if (why_empty != BURROW_CAUSE_TOPIC_DENIED)
-		burrow_topic_identity_record_topic(c, partitions);
+	if (list->why_empty != BURROW_CAUSE_TOPIC_DENIED)
+		burrow_topic_identity_record_topic(c, list->n);
 	burrow_status_kafka_answered(c);
-	if (partitions == 0)
-		report_missing(c, why_empty);
-	else
-		burrow_status_over(c, BURROW_TROUBLE_TOPIC);
+	if (list->n == 0)
+	{
+		report_missing(c, list->why_empty);
+		return;
+	}
+	all_topics_tag = 0;
+	burrow_status_over(c, BURROW_TROUBLE_TOPIC);
 }
 
 TimestampTz
@@ -215,9 +267,10 @@ burrow_connection_probe(const BurrowConsumer *c)
 {
 	if (c->client == NULL)
 		return 0;
-	if (is_in_doubt() && c->now >= burrow_status_probe_at())
+	if (is_in_doubt() && probed.tag == 0 && c->now >= burrow_status_probe_at())
 		probe(c);
-	return is_in_doubt() ? burrow_status_probe_at() : 0;
+	/* its answer wakes us */
+	return is_in_doubt() && probed.tag == 0 ? burrow_status_probe_at() : 0;
 }
 
 /* ---- Kafka's events ---- */
@@ -263,6 +316,7 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	if (event->fatal)
 		give_up(c, event);
+	nmet++;
 
 	/* the partition's trouble, and not Kafka's */
 	if (event->too_large && c->client != NULL && burrow_fetch_trouble_suspect(c, event->text))
@@ -349,7 +403,10 @@ serve_client(const BurrowConsumer *c)
 				{
 					burrow_assignment_assign(c, &event.list);
 					if (assignment_lost)
+					{
 						burrow_status_set_probe(c->now);
+						nmet++;
+					}
 					came_back = came_back || assignment_lost;
 					assignment_lost = false;
 				}

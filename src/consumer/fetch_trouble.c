@@ -16,14 +16,14 @@
 #include "partition/status.h"
 #include "shmem/registry.h"
 
-/* Longest look of the metadata client's at a partition that cannot be fetched: all others wait for it. */
-#define LOOK_MS				200
-
 /* Some cannot be fetched, or are suspected. */
 static bool exists;
 
 /* When to look at one of them next; 0: never. */
 static TimestampTz next_look_at;
+
+/* Of the look at one that is under way; 0: none. */
+static uint64 look_tag;
 
 /*
  * The partition cannot be fetched.  That says nothing of Kafka, and metadata say nothing of it: it
@@ -148,26 +148,25 @@ next_to_look_at(const BurrowConsumer *c)
 }
 
 /*
- * The answer that is too large would break each connection anew, and all partitions that the broker
- * has would wait for it: so the client leaves that one out until the metadata client gets it.
+ * What the metadata client finds there.  An answer that is too large would break each connection anew, and all
+ * partitions that the broker has would wait for it: so the client leaves that one out until the metadata client
+ * gets it.
  */
 static void
-look_at(const BurrowConsumer *c, BurrowPartition *part)
+judge(const BurrowConsumer *c, BurrowPartition *part, BurrowKafkaTake took, const BurrowKafkaMessage *m)
 {
-	BurrowKafkaMessage m;
-
-	part->fetch.look_at = c->now + BURROW_PROBE_US;
-	switch (burrow_question_wait_look(c, part->topic, part->partition, burrow_tracker_position(&part->tracker), LOOK_MS, &m))
+	switch (took)
 	{
 		case BURROW_KAFKA_EMPTY:
 			break;
 		case BURROW_KAFKA_BROKEN:
-			if (m.fault == BURROW_KAFKA_FAULT_SIZE && !part->fetch.paused)
+			if (m->fault == BURROW_KAFKA_FAULT_SIZE && !part->fetch.paused)
 				part->fetch.paused = c->kafka->pause(part->queue, true);
-			if (m.fault == BURROW_KAFKA_FAULT_SIZE || (part->fetch.failing_since != 0 &&
-													   (m.fault == BURROW_KAFKA_FAULT_PASSING || m.fault == BURROW_KAFKA_FAULT_REFUSED)))
+			if (m->fault == BURROW_KAFKA_FAULT_SIZE ||
+				(part->fetch.failing_since != 0 &&
+				 (m->fault == BURROW_KAFKA_FAULT_PASSING || m->fault == BURROW_KAFKA_FAULT_REFUSED)))
 			{
-				burrow_fetch_trouble_record(c, part, &m);
+				burrow_fetch_trouble_record(c, part, m);
 				break;
 			}
 			/* the client will find it, too */
@@ -179,7 +178,29 @@ look_at(const BurrowConsumer *c, BurrowPartition *part)
 				burrow_fetch_trouble_over(c, part);
 			break;
 	}
+}
+
+/* Not of one that was given up, or has gone on, since it was asked. */
+static void
+take_look(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	const BurrowKafkaTopicPartition *item = &event->list.items[0];
+	BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
+
+	look_tag = 0;
+	if (part != NULL && is_to_be_looked_at(part) && burrow_tracker_position(&part->tracker) == item->offset)
+		judge(c, part, event->took, event->found);
+}
+
+static void
+look_at(const BurrowConsumer *c, BurrowPartition *part)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	part->fetch.look_at = c->now + BURROW_PROBE_US;
 	next_look_at = burrow_earlier(next_look_at, part->fetch.look_at);
+	look_tag = burrow_question_ask_of(c, BURROW_KAFKA_ASK_LOOK, part->topic, part->partition,
+									  burrow_tracker_position(&part->tracker), take_look, text);
 }
 
 TimestampTz
@@ -189,11 +210,14 @@ burrow_fetch_trouble_run(const BurrowConsumer *c)
 
 	if (!exists || burrow_status_is_stopping())
 		return 0;
+	/* the answer wakes us */
+	if (look_tag != 0)
+		return 0;
 	if (next_look_at <= c->now)
 	{
 		part = next_to_look_at(c);
 		if (part != NULL)
 			look_at(c, part);
 	}
-	return exists ? next_look_at : 0;
+	return exists && look_tag == 0 ? next_look_at : 0;
 }

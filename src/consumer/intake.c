@@ -478,18 +478,15 @@ skip_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 static void
 halt_at_obstacle(const BurrowConsumer *c, BurrowPartition *part)
 {
+	const BurrowObstacle *o = part->intake.obstacle;
 	BurrowHalt	halt;
-	int64		low = -1;
-	int64		end = -1;
 
-	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP)
+	if (o->kind == BURROW_OBSTACLE_GAP)
 	{
-		if (!burrow_question_wait_bounds(c, part->topic, part->partition, &low, &end))
-			low = end = -1;
-		burrow_topic_identity_halt_gap(c, part, part->intake.obstacle->offset, low, end);
+		burrow_topic_identity_halt_gap(c, part, o->offset, o->log_start, o->log_end);
 		return;
 	}
-	halt = burrow_obstacle_halt(part->intake.obstacle, c->sub->name, part->topic, part->partition);
+	halt = burrow_obstacle_halt(o, c->sub->name, part->topic, part->partition);
 	burrow_status_halt(&halt);
 }
 
@@ -520,8 +517,46 @@ is_gap(const BurrowConsumer *c, BurrowPartition *part)
 	return false;
 }
 
-/* Those whose turn has come.  True: to be called again soon. */
+/* Kafka has said something about where an obstacle ends, if it is still there. */
+static void
+take_obstacle_answer(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowObstacle *o = dlist_container(BurrowPartition, node, iter.cur)->intake.obstacle;
+
+		if (o == NULL || o->asked_tag != event->tag)
+			continue;
+		o->asked_tag = 0;
+		burrow_obstacle_take_answer(o, event);
+	}
+}
+
+/* Is it known where it ends, as far as that can be known?  If not, it is asked for. */
 static bool
+is_end_known(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	BurrowObstacle *o = part->intake.obstacle;
+	BurrowKafkaQuestion what;
+	int64		offset;
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	if (o->asked_tag != 0)
+		return false;
+	if (!burrow_obstacle_question(o, &what, &offset))
+		return true;
+	o->asked_tag = burrow_question_ask_of(c, what, part->topic, part->partition, offset, take_obstacle_answer, text);
+	if (o->asked_tag == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not ask what topic \"%s\" partition %d holds: %s", part->topic, part->partition, text)));
+	return false;
+}
+
+/* Those whose turn has come. */
+static void
 pass_obstacles(const BurrowConsumer *c)
 {
 	BurrowPartition *part;
@@ -534,19 +569,19 @@ pass_obstacles(const BurrowConsumer *c)
 	if (!any)
 		obstructed_since = 0;
 	if (part == NULL || part->intake.obstacle->again_at > c->now)
-		return false;
+		return;
 	if (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP && !is_gap(c, part))
-		return false;
+		return;
 	skips = c->sub->options.skip_gaps && part->intake.obstacle->kind != BURROW_OBSTACLE_TOO_LARGE;
 	if (!skips && !done)
-		return false;
-	if (!burrow_obstacle_look(c, part->intake.obstacle, part->topic, part->partition))
-		return true;
+		return;
+	/* what is lost of a gap is found out at the next start */
+	if (!(skips && part->intake.obstacle->kind == BURROW_OBSTACLE_GAP) && !is_end_known(c, part))
+		return;
 	if (skips && (part->intake.obstacle->kind == BURROW_OBSTACLE_GAP || burrow_obstacle_end(part->intake.obstacle) >= 0))
 		skip_obstacle(c, part);
 	else
 		halt_at_obstacle(c, part);
-	return false;
 }
 
 TimestampTz
@@ -554,7 +589,6 @@ burrow_intake_pass_obstacles(const BurrowConsumer *c)
 {
 	if (obstructed_since == 0 || burrow_status_is_stopping())
 		return 0;
-	if (pass_obstacles(c))
-		return c->now;
+	pass_obstacles(c);
 	return obstructed_since == 0 || burrow_status_is_stopping() ? 0 : c->now + GOALS_AGAIN_US;
 }

@@ -186,6 +186,21 @@ leave_out(DryPartition *part, const char *what, const char *reason)
 		part->trouble = psprintf("%s: %s", what, reason);
 }
 
+/* What the logs hold of those whose commits claim more than their offsets; NULL: Kafka has not answered. */
+static BurrowLogBounds *
+ask_logs(DryFetch *f, const BurrowKafkaList *commits, const BurrowPosition *rows, const char **errors)
+{
+	BurrowKafkaList *claims = burrow_start_choice_claims(f->kafka, f->sub, commits, rows);
+	BurrowLogBounds *logs = NULL;
+
+	if (claims == NULL)
+		strlcpy(f->text, "out of memory", sizeof(f->text));
+	else if (f->kafka->list_bounds(f->client, claims, BURROW_KAFKA_ANSWER_MS, f->text))
+		logs = burrow_start_choice_logs(commits, claims, errors);
+	f->kafka->list_free(claims);
+	return logs;
+}
+
 /* The group's commits have come.  As in the consumer, the rows are read after that. */
 static void
 locate_all(DryFetch *f, const BurrowKafkaList *commits)
@@ -195,7 +210,7 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	BurrowPendingSeeks seeks;
 	BurrowStartFrom option;
 	BurrowLogBounds *logs;
-	const char **errors = palloc0(sizeof(char *) * Max(commits->n, 1));
+	const char **errors = palloc(sizeof(char *) * Max(commits->n, 1));
 	bool		others;
 
 	f->parts = palloc0(sizeof(DryPartition) * commits->n);
@@ -217,7 +232,7 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 
-	logs = burrow_start_choice_ask_logs(f->kafka, f->client, f->sub, commits, rows, errors, f->text);
+	logs = ask_logs(f, commits, rows, errors);
 	if (logs == NULL)
 	{
 		f->parts = NULL;

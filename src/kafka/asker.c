@@ -2,12 +2,13 @@
  * asker.c
  *	  Questions that librdkafka answers to a caller who waits, asked without waiting.
  *
- * Offsets by time have no asynchronous form there before 2.3.  So a client that is asked for them has a
- * thread which waits for the answers, one after another.
+ * Metadata have no asynchronous form there, and offsets by time none before 2.3.  So a client that is
+ * asked for them has a thread which waits for the answers, one after another.
  * They come back through poll(), as events; the pipe tells of them.
  *
  * The thread calls librdkafka, whose functions for questions may be called from any thread, and nothing
- * else: what it works on is its own until it is answered.  It blocks all signals, so that PostgreSQL's
+ * else: what it works on is its own until it is answered.  So is the client's main queue, while it looks at
+ * offsets: that a connection was lost because an answer was too large is told there.  It blocks all signals, so that PostgreSQL's
  * handlers stay on the one thread that knows PostgreSQL.
  *
  * Runs in: the consumer.
@@ -26,10 +27,13 @@
 typedef struct Question
 {
 	struct Question *next;
+	BurrowKafkaQuestion what;
 	BurrowKafkaList *list;		/* what is asked, then the answer; NULL: there is none */
 	int			timeout_ms;
 	uint64_t	tag;
 	char		error[BURROW_KAFKA_TEXT_MAX];	/* why there is none */
+	BurrowKafkaTake took;		/* LOOK: what it found */
+	BurrowKafkaMessage found;
 } Question;
 
 typedef struct Questions
@@ -86,10 +90,32 @@ question_free(Question *q)
 static void
 answer(BurrowKafkaClient *c, Question *q)
 {
-	if (burrow_kafka_list_offsets(c, q->list, q->timeout_ms, q->error))
-		return;
+	const BurrowKafkaTopicPartition *item = &q->list->items[0];
+	BurrowKafkaList *found = NULL;
+
+	switch (q->what)
+	{
+		case BURROW_KAFKA_ASK_OFFSETS:
+			if (burrow_kafka_list_offsets(c, q->list, q->timeout_ms, q->error))
+				return;
+			break;
+		case BURROW_KAFKA_ASK_BOUNDS:
+			if (burrow_kafka_list_bounds(c, q->list, q->timeout_ms, q->error))
+				return;
+			break;
+		case BURROW_KAFKA_ASK_PARTITIONS:
+			found = burrow_kafka_list_partitions(c, item->topic, q->timeout_ms, q->error);
+			break;
+		case BURROW_KAFKA_ASK_TIMESTAMPS:
+			if (burrow_kafka_read_timestamps(c, q->list, q->timeout_ms, q->error))
+				return;
+			break;
+		case BURROW_KAFKA_ASK_LOOK:
+			q->took = burrow_kafka_look(c, item->topic, item->partition, item->offset, q->timeout_ms, &q->found);
+			return;
+	}
 	burrow_kafka_list_free(q->list);
-	q->list = NULL;
+	q->list = found;
 }
 
 static void *
@@ -161,7 +187,8 @@ asker_of(BurrowKafkaClient *c)
 /* ---- the caller ---- */
 
 bool
-burrow_kafka_ask_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, uint64_t tag, char *error)
+burrow_kafka_ask(BurrowKafkaClient *c, BurrowKafkaQuestion what, BurrowKafkaList *list, int timeout_ms, uint64_t tag,
+				 char *error)
 {
 	Asker	   *a = asker_of(c);
 	Question   *q = a != NULL ? calloc(1, sizeof(Question)) : NULL;
@@ -171,9 +198,11 @@ burrow_kafka_ask_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeou
 		burrow_kafka_list_free(list);
 		return burrow_kafka_no_memory(error);
 	}
+	q->what = what;
 	q->list = list;
 	q->timeout_ms = timeout_ms;
 	q->tag = tag;
+	c->nlooks += what == BURROW_KAFKA_ASK_LOOK ? 1 : 0;
 	pthread_mutex_lock(&a->lock);
 	add(&a->asked, q);
 	pthread_cond_signal(&a->more);
@@ -196,6 +225,12 @@ burrow_kafka_next_answer(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		return false;
 	event->type = BURROW_KAFKA_ANSWERED;
 	event->tag = a->told->tag;
+	if (a->told->what == BURROW_KAFKA_ASK_LOOK)
+	{
+		c->nlooks--;
+		event->took = a->told->took;
+		event->found = &a->told->found;
+	}
 	if (a->told->list != NULL)
 		event->list = *a->told->list;
 	else

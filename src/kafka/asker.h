@@ -9,8 +9,8 @@
 #include "kafka/internal.h"
 
 /* See kafka.h. */
-extern bool burrow_kafka_ask_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, uint64_t tag,
-									 char *error);
+extern bool burrow_kafka_ask(BurrowKafkaClient *c, BurrowKafkaQuestion what, BurrowKafkaList *list, int timeout_ms,
+							 uint64_t tag, char *error);
 /* The next answer; false: there is none now. */
 extern bool burrow_kafka_next_answer(BurrowKafkaClient *c, BurrowKafkaEvent *event);
 /* Waits for the question that is under way; no answer comes any more. */

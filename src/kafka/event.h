@@ -9,6 +9,33 @@
 
 #define BURROW_KAFKA_TEXT_MAX	512
 
+/* What a partition gives. */
+typedef enum BurrowKafkaTake
+{
+	BURROW_KAFKA_EMPTY = 0,		/* nothing there: the pipe will tell when there is */
+	BURROW_KAFKA_MESSAGE,
+	BURROW_KAFKA_END,			/* end of partition, at offset */
+	BURROW_KAFKA_BROKEN			/* error of this partition: code, name, text, offset if known */
+} BurrowKafkaTake;
+
+/* What ask() asks. */
+typedef enum BurrowKafkaQuestion
+{
+	BURROW_KAFKA_ASK_OFFSETS,	/* as list_offsets() */
+	BURROW_KAFKA_ASK_BOUNDS,	/* as list_bounds() */
+	BURROW_KAFKA_ASK_PARTITIONS,	/* as list_partitions(), of the topic of the list's one item */
+	/*
+	 * What time have the messages at these offsets?  Each offset becomes the timestamp
+	 * (milliseconds since 1970) of the message there, or BURROW_KAFKA_NO_TIME if there is none.
+	 */
+	BURROW_KAFKA_ASK_TIMESTAMPS,
+	/*
+	 * What does a consumer find at the offset of the list's one item?  The first thing that comes;
+	 * of a message only its offset and timestamp.  EMPTY: nothing has come in time.
+	 */
+	BURROW_KAFKA_ASK_LOOK
+} BurrowKafkaQuestion;
+
 typedef enum BurrowKafkaEventType
 {
 	BURROW_KAFKA_NOTHING = 0,
@@ -18,7 +45,7 @@ typedef enum BurrowKafkaEventType
 	BURROW_KAFKA_FETCHED,		/* answer to fetch_committed(): list with offset and metadata */
 	BURROW_KAFKA_DESCRIBED,		/* answer to describe_topics(): list with an id or an error each,
 								 * partitions of no meaning */
-	BURROW_KAFKA_ANSWERED,		/* answer to ask_offsets(): list, or an error for all */
+	BURROW_KAFKA_ANSWERED,		/* answer to ask(): list, or an error for all */
 	BURROW_KAFKA_DELIVERED,		/* answer to produce(): tag; error if Kafka does not have it */
 	BURROW_KAFKA_ERROR,			/* client-wide, or of one partition if topic is set */
 	BURROW_KAFKA_LOG			/* a log line */
@@ -40,7 +67,9 @@ typedef struct BurrowKafkaEvent
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
 	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to
 								 * fetch_committed(); DESCRIBED: to describe_topics(); ANSWERED:
-								 * to ask_offsets() */
+								 * to ask() */
+	BurrowKafkaTake took;		/* ANSWERED: what LOOK found */
+	const struct BurrowKafkaMessage *found; /* until the next call of poll() */
 	int			log_level;		/* LOG: syslog's, 0 to 7 */
 	char		topic[250];		/* ERROR of one partition, otherwise "" */
 	int32_t		partition;

@@ -350,7 +350,7 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		clear(event);
 		if (burrow_kafka_next_report(c, event) || burrow_kafka_next_answer(c, event))
 			return true;
-		rd = read_main(c);
+		rd = c->nlooks > 0 ? NULL : read_main(c);
 		if (rd == NULL && owed(c, event))
 			return true;
 		if (rd == NULL && c->descriptions != NULL)

@@ -81,6 +81,7 @@ struct BurrowKafkaClient
 	rd_kafka_queue_t *logs;		/* our own, see open() */
 	rd_kafka_queue_t *descriptions; /* see topic_id.c; NULL: nothing was asked */
 	Asker	   *asker;			/* NULL: nothing was asked */
+	int			nlooks;			/* asked and not answered: poll() leaves the main queue to them */
 	BurrowKafkaConf *conf;		/* for its secrets */
 	char	   *group;			/* NULL: a producer, or a consumer without one */
 	int			wake_fd;
@@ -233,8 +234,8 @@ extern bool burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *lis
 extern bool burrow_kafka_read_timestamps(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 extern BurrowKafkaTake burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition,
 										 int64_t offset, int timeout_ms, BurrowKafkaMessage *m);
-extern bool burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
-									  int timeout_ms, int64_t *low, int64_t *end, char *error);
+extern bool burrow_kafka_list_bounds(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
+									 char *error);
 extern int64_t burrow_kafka_high_watermark(BurrowKafkaClient *c, const char *topic, int32_t partition);
 extern char *burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms);
 extern BurrowKafkaList *burrow_kafka_list_partitions(BurrowKafkaClient *c, const char *topic,

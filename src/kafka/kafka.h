@@ -138,37 +138,23 @@ typedef struct BurrowKafkaFunctions
 	 */
 	bool		(*list_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 	/*
-	 * The same without waiting: the answer is ANSWERED, with the tag, about timeout_ms after the
-	 * one before at the latest.  list is the client's from here; destroy() waits for the question
-	 * that is under way.
+	 * Where logs begin (log_start) and then where they end (offset; under read_committed, the last
+	 * stable offset), each asked for as list_offsets() does.
 	 */
-	bool		(*ask_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, uint64_t tag,
-								char *error);
+	bool		(*list_bounds) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 	/*
-	 * Asked from the broker, waits up to timeout_ms; read_committed: end is the last stable
-	 * offset.
+	 * The same questions, and others, without waiting: the answer is ANSWERED, with the tag.  They
+	 * are answered one after another, each within its timeout_ms, or twice that where it is two.
+	 * list is the client's from here; destroy() waits for the question that is under way.
+	 *
+	 * TIMESTAMPS and LOOK are for a client that is no member of a group and has nothing assigned;
+	 * an item of which nothing is heard has an error.
 	 */
-	bool		(*query_bounds) (BurrowKafkaClient *c, const char *topic, int32_t partition,
-								 int timeout_ms, int64_t *low, int64_t *end, char *error);
+	bool		(*ask) (BurrowKafkaClient *c, BurrowKafkaQuestion what, BurrowKafkaList *list, int timeout_ms,
+						uint64_t tag, char *error);
 
 	/* The high watermark, as the last answer to a fetch told it; never waits.  -1: not known. */
 	int64_t		(*high_watermark) (BurrowKafkaClient *c, const char *topic, int32_t partition);
-	/*
-	 * What time have the messages at these offsets?  list->items[i].offset becomes the timestamp
-	 * (milliseconds since 1970) of the message at that offset, or BURROW_KAFKA_NO_TIME if there
-	 * is none.  An item of which nothing is heard has an error. For a client that is no member of
-	 * a group and has nothing assigned; other events of its are lost.  Waits up to timeout_ms.
-	 */
-	bool		(*read_timestamps) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
-
-	/*
-	 * What does a consumer find at this offset?  As poll_queue() says it, of the first thing that
-	 * comes; of a message only its offset and timestamp.  EMPTY: nothing has come in time. For
-	 * the same clients as read_timestamps().
-	 */
-	BurrowKafkaTake (*look) (BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t offset,
-							 int timeout_ms, BurrowKafkaMessage *m);
-
 	/* Waits up to timeout_ms; NULL: it has none, or has not answered.  Free by free_text(). */
 	char	   *(*cluster_id) (BurrowKafkaClient *c, int timeout_ms);
 	/*

@@ -31,7 +31,7 @@ burrow_kafka_list_new(int n)
 	}
 	list->n = n;
 	for (int i = 0; i < n; i++)
-		list->items[i].offset = BURROW_KAFKA_NONE_OFFSET;
+		list->items[i].offset = list->items[i].log_start = BURROW_KAFKA_NONE_OFFSET;
 	return list;
 }
 
@@ -64,6 +64,7 @@ burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topic, int32_t p
 	item->topic = topic_copy;
 	item->partition = partition;
 	item->offset = offset;
+	item->log_start = BURROW_KAFKA_NONE_OFFSET;
 	item->metadata = metadata_copy;
 	item->metadata_len = metadata == NULL ? 0 : metadata_len;
 	return true;
@@ -138,6 +139,7 @@ burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item, const rd_kafka_topic_
 	item->topic = rd->topic;
 	item->partition = rd->partition;
 	item->offset = rd->offset;
+	item->log_start = BURROW_KAFKA_NONE_OFFSET;
 	item->metadata = rd->metadata;
 	item->metadata_len = rd->metadata == NULL ? 0 : rd->metadata_size;
 	item->error = rd->err;

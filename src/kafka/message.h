@@ -8,14 +8,6 @@
 #include "core/kafka_time.h"
 #include "kafka/event.h"
 
-typedef enum BurrowKafkaTake
-{
-	BURROW_KAFKA_EMPTY = 0,		/* nothing there: the pipe will tell when there is */
-	BURROW_KAFKA_MESSAGE,
-	BURROW_KAFKA_END,			/* end of partition, at offset */
-	BURROW_KAFKA_BROKEN			/* error of this partition: code, name, text, offset if known */
-} BurrowKafkaTake;
-
 /* What an error of a partition is about. */
 typedef enum BurrowKafkaFault
 {

@@ -2,7 +2,7 @@
  * peek.c
  *	  What stands at single offsets, seen by a client that is no member of the group.
  *
- * peek() asks for the timestamps of messages: is this still the log that it was?  look() asks
+ * read_timestamps() asks for those of messages: is this still the log that it was?  look() asks
  * for whatever is there, errors as well: where does what cannot be read end, and is a partition
  * that could not be fetched fetched again?
  *
@@ -16,7 +16,7 @@
  * fetch for a partition whose queue holds queued.min.messages, counts a queue that others
  * share as full for each of them, and looks again after a second.
  *
- * Runs in: the consumer.
+ * Runs in: the thread that asks for the consumer (asker.c).
  */
 #include <stdlib.h>
 #include <string.h>

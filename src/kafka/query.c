@@ -2,7 +2,7 @@
  * query.c
  *	  Questions to the cluster that are waited for, with a limit.
  *
- * The limit is why query_bounds() does not use rd_kafka_query_watermark_offsets(): up to 2.2
+ * The limit is why list_bounds() does not use rd_kafka_query_watermark_offsets(): up to 2.2
  * that takes a timeout and waits longer, as long as the broker's connection lives
  * (socket.timeout.ms, a minute).  rd_kafka_offsets_for_times() keeps its limit, passes Kafka's
  * special times through to the broker, and the broker answers "latest" by the isolation
@@ -282,36 +282,40 @@ burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeo
 	return ok;
 }
 
-/* One of the two bounds. */
-static bool
-query_bound(BurrowKafkaClient *c, const char *topic, int32_t partition, int64_t which,
-			int64_t until, int64_t *offset, char *error)
+static void
+set_all(BurrowKafkaList *list, int64_t offset)
 {
-	rd_kafka_topic_partition_list_t *rd = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_resp_err_t code;
-	bool		ok;
-
-	rd_kafka_topic_partition_list_add(rd, topic, partition)->offset = which;
-	code = ask(c, rd, until);
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		code = rd->elems[0].err;
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && rd->elems[0].offset < 0)
-		code = RD_KAFKA_RESP_ERR__NO_OFFSET;
-	ok = code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, error);
-	if (ok)
-		*offset = rd->elems[0].offset;
-	rd_kafka_topic_partition_list_destroy(rd);
-	return ok;
+	for (int i = 0; i < list->n; i++)
+		list->items[i].offset = offset;
 }
 
+/* The starts first: an end that was true before them may lie below them. */
 bool
-burrow_kafka_query_bounds(BurrowKafkaClient *c, const char *topic, int32_t partition,
-						  int timeout_ms, int64_t *low, int64_t *end, char *error)
+burrow_kafka_list_bounds(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error)
 {
-	int64_t		until = burrow_kafka_now_ms() + timeout_ms;
+	rd_kafka_resp_err_t *codes = malloc(sizeof(rd_kafka_resp_err_t) * (list->n > 0 ? list->n : 1));
+	bool		ok;
 
-	return query_bound(c, topic, partition, BURROW_KAFKA_EARLIEST, until, low, error) &&
-		query_bound(c, topic, partition, BURROW_KAFKA_LATEST, until, end, error);
+	if (codes == NULL)
+		return burrow_kafka_no_memory(error);
+	set_all(list, BURROW_KAFKA_EARLIEST);
+	ok = burrow_kafka_list_offsets(c, list, timeout_ms, error);
+	for (int i = 0; ok && i < list->n; i++)
+	{
+		codes[i] = list->items[i].error;
+		list->items[i].log_start = list->items[i].offset;
+	}
+	if (ok)
+	{
+		set_all(list, BURROW_KAFKA_LATEST);
+		ok = burrow_kafka_list_offsets(c, list, timeout_ms, error);
+	}
+	/* one that has no start has no end either */
+	for (int i = 0; ok && i < list->n; i++)
+		if (codes[i] != RD_KAFKA_RESP_ERR_NO_ERROR)
+			set_answer(&list->items[i], codes[i], -1);
+	free(codes);
+	return ok;
 }
 
 /*

@@ -23,6 +23,7 @@ typedef struct BurrowKafkaTopicPartition
 	char	   *topic;			/* NUL-terminated */
 	int32_t		partition;
 	int64_t		offset;			/* BURROW_KAFKA_NONE_OFFSET if none */
+	int64_t		log_start;		/* from list_bounds(); the same */
 	char	   *metadata;		/* of a commit; may hold any bytes; NULL if none */
 	size_t		metadata_len;
 	int			error;			/* 0, or librdkafka's code */

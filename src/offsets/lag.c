@@ -168,7 +168,7 @@ ask(const BurrowConsumer *c)
 	list = wanted(c);
 	if (list != NULL)
 	{
-		waiting = burrow_question_ask_offsets(c, list, take_answer, text) != 0;
+		waiting = burrow_question_ask(c, BURROW_KAFKA_ASK_OFFSETS, list, take_answer, text) != 0;
 		asked_at = c->now;
 		if (!waiting)
 			ereport(DEBUG1,

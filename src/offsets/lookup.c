@@ -10,6 +10,7 @@
 
 #include "offsets/lookup.h"
 #include "partition/partition.h"
+#include "partition/status.h"
 #include "shmem/registry.h"
 #include "shmem/shared_text.h"
 
@@ -55,14 +56,126 @@ burrow_lookup_start(const BurrowPartition *part)
 bool
 burrow_lookup_is_due(const BurrowConsumer *c, const BurrowPartition *part, BurrowStartStep step)
 {
-	return part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == step && part->lookup.again_at <= c->now;
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == step &&
+		part->lookup.asked_tag == 0 && part->lookup.again_at <= c->now;
 }
 
 void
 burrow_lookup_wait(BurrowPartition *part, TimestampTz at)
 {
+	part->lookup.asked_tag = 0;
 	part->lookup.again_at = at;
 }
+
+/* ---- asking ---- */
+
+void
+burrow_lookup_put_off(const BurrowConsumer *c, BurrowLookupFilter is_wanted, const char *what, const char *reason)
+{
+	TimestampTz at = GetCurrentTimestamp() + BURROW_LOOKUP_AGAIN_US;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (is_wanted(c, part))
+			burrow_lookup_wait(part, at);
+	}
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("%s: %s", what, reason));
+}
+
+void
+burrow_lookup_set_asked(const BurrowConsumer *c, BurrowLookupFilter is_wanted, uint64 tag, TimestampTz until)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (!is_wanted(c, part))
+			continue;
+		part->lookup.asked_tag = tag;
+		part->lookup.again_at = until;
+	}
+}
+
+void
+burrow_lookup_ask(const BurrowConsumer *c, BurrowKafkaQuestion question, BurrowLookupFilter is_wanted,
+				  BurrowLookupOffset offset, BurrowQuestionAnswer answer, const char *what)
+{
+	BurrowKafkaList *list = burrow_lookup_list(c, is_wanted, offset);
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	uint64		tag;
+
+	if (list->n == 0)
+	{
+		c->kafka->list_free(list);
+		return;
+	}
+	tag = burrow_question_ask(c, question, list, answer, text);
+	if (tag != 0)
+		burrow_lookup_set_asked(c, is_wanted, tag, 0);
+	else
+		burrow_lookup_put_off(c, is_wanted, what, text);
+}
+
+bool
+burrow_lookup_give_up(const BurrowConsumer *c, BurrowPartition *part)
+{
+	if (part->lookup.asked_tag == 0 || part->lookup.again_at > c->now)
+		return false;
+	burrow_lookup_wait(part, 0);
+	return true;
+}
+
+/* ---- the answer ---- */
+
+/* It may be one for an assignment that is over. */
+static bool
+waits_for(const BurrowPartition *part, uint64 tag)
+{
+	return part->state == BURROW_PARTITION_RESOLVING_START && part->lookup.asked_tag == tag;
+}
+
+BurrowPartition *
+burrow_lookup_answered(const BurrowKafkaTopicPartition *item, uint64 tag)
+{
+	BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
+
+	if (part == NULL || !waits_for(part, tag))
+		return NULL;
+	burrow_lookup_wait(part, 0);
+	return part;
+}
+
+bool
+burrow_lookup_again(const BurrowConsumer *c, uint64 tag)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (!waits_for(part, tag))
+			continue;
+		burrow_lookup_wait(part, c->now + BURROW_LOOKUP_AGAIN_US);
+		any = true;
+	}
+	return any;
+}
+
+void
+burrow_lookup_fail(const BurrowConsumer *c, uint64 tag, BurrowKafkaCause cause, const char *what, const char *reason)
+{
+	if (burrow_lookup_again(c, tag))
+		burrow_status_fail_kafka(c, BURROW_TROUBLE_START, cause, psprintf("%s: %s", what, reason));
+}
+
+/* ---- no answer for one alone ---- */
 
 void
 burrow_lookup_stick(const BurrowConsumer *c, BurrowPartition *part, const char *what, const char *reason)

@@ -157,17 +157,18 @@ check_partitions_exist(const BurrowConsumer *c)
 	return true;
 }
 
-/* The log's starts, or ends; NULL: Kafka has not answered. */
+/* Where the logs begin and end; NULL: Kafka has not answered. */
 static BurrowKafkaList *
-ask_bounds(const BurrowConsumer *c, int64 which)
+ask_bounds(const BurrowConsumer *c)
 {
 	BurrowKafkaList *list = c->kafka->list_new(pending_seeks.n);
 	char		text[BURROW_KAFKA_TEXT_MAX] = "out of memory";
 	bool		ok = list != NULL;
 
 	for (int i = 0; ok && i < pending_seeks.n; i++)
-		ok = c->kafka->list_set(list, i, pending_seeks.seeks[i].topic, pending_seeks.seeks[i].partition, which, NULL, 0);
-	if (ok && burrow_question_wait_offsets(c, list, text))
+		ok = c->kafka->list_set(list, i, pending_seeks.seeks[i].topic, pending_seeks.seeks[i].partition,
+								BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	if (ok && burrow_question_wait_bounds(c, list, text))
 		return list;
 	c->kafka->list_free(list);
 	burrow_status_fail_kafka(c, BURROW_TROUBLE_SEEK, BURROW_CAUSE_NO_ANSWER, psprintf("could not look up what the topic holds: %s", text));
@@ -185,8 +186,7 @@ check_bounds(const BurrowConsumer *c, const BurrowSeek *seek, int64 low, int64 e
 bool
 burrow_seek_check(const BurrowConsumer *c)
 {
-	BurrowKafkaList *lows;
-	BurrowKafkaList *ends;
+	BurrowKafkaList *bounds;
 
 	if (pending_seeks.n == 0)
 		return true;
@@ -195,17 +195,14 @@ burrow_seek_check(const BurrowConsumer *c)
 	if (burrow_status_is_stopping())
 		return true;
 
-	lows = ask_bounds(c, BURROW_KAFKA_EARLIEST);
-	ends = lows != NULL ? ask_bounds(c, BURROW_KAFKA_LATEST) : NULL;
-	for (int i = 0; ends != NULL && i < pending_seeks.n && !burrow_status_is_stopping(); i++)
-		if (lows->items[i].error == 0 && ends->items[i].error == 0)
-			check_bounds(c, &pending_seeks.seeks[i], lows->items[i].offset, ends->items[i].offset);
-	if (lows != NULL)
-		c->kafka->list_free(lows);
-	if (ends == NULL)
+	bounds = ask_bounds(c);
+	if (bounds == NULL)
 		return false;
+	for (int i = 0; i < pending_seeks.n && !burrow_status_is_stopping(); i++)
+		if (bounds->items[i].error == 0)
+			check_bounds(c, &pending_seeks.seeks[i], bounds->items[i].log_start, bounds->items[i].offset);
 	burrow_status_over(c, BURROW_TROUBLE_SEEK);
-	c->kafka->list_free(ends);
+	c->kafka->list_free(bounds);
 	return true;
 }
 

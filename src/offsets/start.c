@@ -6,10 +6,13 @@
  *
  * The group's committed offsets are asked for, the database's rows are read, and
  * core/start_position decides where each partition starts.  What remains to be looked up
- * (the log's start or end, a time) is asked of the broker.  Then the starts are stored:
+ * (the log's start or end, a time) is asked of the broker, and so is what the log holds.  Then the starts are stored:
  * one row a partition, in place of those that the workers left.  No worker has a message
  * of the partition now, so nobody writes one.  A change of delivery needs no more than
  * that: rows say the same in both modes.
+ *
+ * Nothing waits for an answer: it is an event, and the messages of other partitions go on meanwhile.  An answer
+ * counts for those partitions that still wait for it, by its tag.
  *
  * Everything is asked for many partitions at once and decided for each: one that has no
  * answer (it has no leader, its broker is away, Kafka has not heard of it yet) is stuck and
@@ -49,30 +52,11 @@ burrow_start_init(const BurrowSubscription *sub)
 	burrow_start_from_parse(&burrow_options[BURROW_OPTION_START_FROM], sub->options.start_from, &start_from);
 }
 
-/* ---- no answer ---- */
-
 static void
 set_back(BurrowPartition *part, BurrowStartStep step, TimestampTz at)
 {
 	part->start.step = step;
 	burrow_lookup_wait(part, at);
-}
-
-/* Nothing answers: all partitions that are due for this step wait. */
-static void
-set_all_back(const BurrowConsumer *c, BurrowStartStep step, const char *what, const char *reason)
-{
-	TimestampTz at = GetCurrentTimestamp() + BURROW_LOOKUP_AGAIN_US;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, burrow_partition_all())
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (burrow_lookup_is_due(c, part, step))
-			set_back(part, step, at);
-	}
-	burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("%s: %s", what, reason));
 }
 
 /* ---- the group's offsets ---- */
@@ -108,10 +92,8 @@ give_up_questions(const BurrowConsumer *c)
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (!burrow_lookup_is_due(c, part, BURROW_STEP_ASKED))
-			continue;
-		set_back(part, BURROW_STEP_ASK, 0);
-		any = true;
+		if (part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == BURROW_STEP_ASK)
+			any |= burrow_lookup_give_up(c, part);
 	}
 	if (!any)
 		return;
@@ -128,17 +110,11 @@ ask(const BurrowConsumer *c)
 	BurrowKafkaList *list = burrow_lookup_list(c, wants_offset, burrow_lookup_start);
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	uint64		tag = list->n > 0 ? burrow_question_ask_committed(c, list, fetched, text) : 0;
-	bool		ok = tag != 0;
 
-	if (!ok && list->n > 0)
-		set_all_back(c, BURROW_STEP_ASK, "could not ask for committed offsets", text);
-	for (int i = 0; ok && i < list->n; i++)
-	{
-		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
-
-		set_back(part, BURROW_STEP_ASKED, c->now + patience_us);
-		part->start.asked_tag = tag;
-	}
+	if (tag != 0)
+		burrow_lookup_set_asked(c, wants_offset, tag, c->now + patience_us);
+	else if (list->n > 0)
+		burrow_lookup_put_off(c, wants_offset, "could not ask for committed offsets", text);
 	c->kafka->list_free(list);
 }
 
@@ -198,93 +174,69 @@ locate(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPar
 		burrow_offset_commit_found(part, item->offset);
 }
 
-/* What the database knows of the partitions of an assignment. */
-typedef struct Rows
+/*
+ * The group's committed offsets, and what is learned beside them until the starts can be decided.  All of it,
+ * and copies of what the answer held, are in a memory context of its own.
+ */
+typedef struct Commits
 {
-	BurrowPosition *positions;
-	int			n;
+	slist_node	node;			/* in waiting_for_logs */
+	MemoryContext cxt;
+	uint64		tag;			/* for which the partitions wait */
+	uint64		logs_tag;		/* of the question for what their logs hold */
+	BurrowKafkaList list;
+	BurrowPosition *rows;		/* one for each */
 	bool		others;			/* the subscription has rows, of these partitions or others */
-} Rows;
+} Commits;
+
+static slist_head waiting_for_logs = SLIST_STATIC_INIT(waiting_for_logs);
+
+static Commits *
+commits_new(const BurrowKafkaEvent *event)
+{
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "burrow committed offsets", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(cxt);
+	Commits    *commits = palloc0(sizeof(Commits));
+	const BurrowKafkaList *list = &event->list;
+
+	commits->cxt = cxt;
+	commits->tag = event->tag;
+	commits->list.n = list->n;
+	commits->list.items = palloc(sizeof(BurrowKafkaTopicPartition) * Max(list->n, 1));
+	commits->rows = palloc0(sizeof(BurrowPosition) * Max(list->n, 1));
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowKafkaTopicPartition *item = &commits->list.items[i];
+
+		*item = list->items[i];
+		item->topic = pstrdup(item->topic);
+		if (item->metadata != NULL)
+			item->metadata = memcpy(palloc(item->metadata_len + 1), item->metadata, item->metadata_len);
+		commits->rows[i].topic = item->topic;
+		commits->rows[i].partition = item->partition;
+	}
+	MemoryContextSwitchTo(caller);
+	return commits;
+}
 
 static void
 read_rows(const BurrowConsumer *c, void *arg)
 {
-	Rows	   *rows = arg;
+	Commits    *commits = arg;
 
-	MemoryContextSwitchTo(c->turn_cxt);
-	burrow_position_load(c->subid, rows->positions, rows->n);
-	rows->others = burrow_position_exists(c->subid, NULL);
+	MemoryContextSwitchTo(commits->cxt);
+	burrow_position_load(c->subid, commits->rows, commits->list.n);
+	commits->others = burrow_position_exists(c->subid, NULL);
 }
 
-/* The part that waits for this answer; NULL: none, or for another one. */
-static BurrowPartition *
-asked(const BurrowConsumer *c, const BurrowKafkaTopicPartition *item, uint64 tag)
-{
-	BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
-
-	if (part == NULL || part->state != BURROW_PARTITION_RESOLVING_START ||
-		part->start.step != BURROW_STEP_ASKED || part->start.asked_tag != tag)
-		return NULL;
-	return part;
-}
-
-/* All that still wait for the answer with this tag are to be asked for again.  False: there are none. */
-static bool
-ask_again(const BurrowConsumer *c, uint64 tag)
-{
-	bool		any = false;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, burrow_partition_all())
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state != BURROW_PARTITION_RESOLVING_START ||
-			part->start.step != BURROW_STEP_ASKED || part->start.asked_tag != tag)
-			continue;
-		set_back(part, BURROW_STEP_ASK, c->now + BURROW_LOOKUP_AGAIN_US);
-		any = true;
-	}
-	return any;
-}
-
-/* The group's committed offsets have come, perhaps for an assignment that is over. */
+/* All is known that the starts are decided from; bounds: of those commits that make claims. */
 static void
-fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+locate_all(const BurrowConsumer *c, const Commits *commits, const BurrowKafkaList *bounds)
 {
-	const BurrowKafkaList *list = &event->list;
-	Rows		rows = {.n = list->n};
-	BurrowLogBounds *logs;
-	const char **errors;
-	char		text[BURROW_KAFKA_TEXT_MAX];
+	const BurrowKafkaList *list = &commits->list;
+	const char **errors = palloc(sizeof(char *) * Max(list->n, 1));
+	BurrowLogBounds *logs = burrow_start_choice_logs(list, bounds, errors);
 
-	patience_us = PATIENCE_US;
-	if (event->error != 0)
-	{
-		if (ask_again(c, event->tag))
-			burrow_status_fail_kafka(c, BURROW_TROUBLE_START, event->cause, psprintf("could not get committed offsets: %s", event->text));
-		return;
-	}
-
-	rows.positions = palloc(sizeof(BurrowPosition) * Max(list->n, 1));
-	for (int i = 0; i < list->n; i++)
-	{
-		rows.positions[i].topic = list->items[i].topic;
-		rows.positions[i].partition = list->items[i].partition;
-	}
-	if (!burrow_status_try(c, read_rows, &rows, BURROW_TROUBLE_READ_POSITIONS))
-	{
-		(void) ask_again(c, event->tag);
-		return;
-	}
-	errors = palloc0(sizeof(char *) * Max(list->n, 1));
-	logs = burrow_start_choice_ask_logs(c->kafka, c->metadata_client, c->sub, list, rows.positions, errors, text);
-	if (logs == NULL)
-	{
-		if (ask_again(c, event->tag))
-			burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("could not look up what the topic holds: %s", text));
-		return;
-	}
 	burrow_status_kafka_answered(c);
 	burrow_status_over(c, BURROW_TROUBLE_MEMBER);
 	burrow_status_over(c, BURROW_TROUBLE_START);
@@ -292,27 +244,92 @@ fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	for (int i = 0; i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = asked(c, item, event->tag);
+		BurrowPartition *part = burrow_lookup_answered(item, commits->tag);
 
 		if (part == NULL)
 			continue;
 		if (item->error != 0)
-		{
-			part->start.step = BURROW_STEP_ASK;
 			burrow_lookup_stick(c, part, "could not get the committed offset", item->error_text);
-			continue;
-		}
-		if (errors[i] != NULL)
-		{
-			part->start.step = BURROW_STEP_ASK;
+		else if (errors[i] != NULL)
 			burrow_lookup_stick(c, part, "could not look up what the partition holds", errors[i]);
-			continue;
+		else
+		{
+			/* a partition that comes later than the first is new: none of it may be missed */
+			locate(c, part, item, &commits->rows[i], commits->others, &logs[i]);
+			set_back(part, part->start.located ? BURROW_STEP_CHECK : BURROW_STEP_LOOK_UP, 0);
 		}
-		/* a partition that comes later than the first is new: none of it may be missed */
-		locate(c, part, item, &rows.positions[i], rows.others, &logs[i]);
-		set_back(part, BURROW_STEP_LOOK_UP, 0);
 	}
-	(void) ask_again(c, event->tag);
+	(void) burrow_lookup_again(c, commits->tag);
+}
+
+/* What the logs hold has come, perhaps for an assignment that is over. */
+static void
+logs_told(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	slist_mutable_iter iter;
+
+	slist_foreach_modify(iter, &waiting_for_logs)
+	{
+		Commits    *commits = slist_container(Commits, node, iter.cur);
+
+		if (commits->logs_tag != event->tag)
+			continue;
+		slist_delete_current(&iter);
+		if (event->error != 0)
+			burrow_lookup_fail(c, commits->tag, BURROW_CAUSE_NO_ANSWER, "could not look up what the topic holds", event->text);
+		else
+			locate_all(c, commits, &event->list);
+		MemoryContextDelete(commits->cxt);
+		return;
+	}
+}
+
+/* The rows are read after the commits, and what the logs hold is asked for after both.  True: it is asked for,
+ * and the commits are kept until then. */
+static bool
+go_on_from_commits(const BurrowConsumer *c, Commits *commits)
+{
+	BurrowKafkaList *claims;
+	char		text[BURROW_KAFKA_TEXT_MAX] = "out of memory";
+
+	if (!burrow_status_try(c, read_rows, commits, BURROW_TROUBLE_READ_POSITIONS))
+	{
+		(void) burrow_lookup_again(c, commits->tag);
+		return false;
+	}
+	claims = burrow_start_choice_claims(c->kafka, c->sub, &commits->list, commits->rows);
+	if (claims != NULL && claims->n == 0)
+	{
+		locate_all(c, commits, claims);
+		c->kafka->list_free(claims);
+		return false;
+	}
+	if (claims != NULL)
+		commits->logs_tag = burrow_question_ask(c, BURROW_KAFKA_ASK_BOUNDS, claims, logs_told, text);
+	if (commits->logs_tag == 0)
+	{
+		burrow_lookup_fail(c, commits->tag, BURROW_CAUSE_NO_ANSWER, "could not look up what the topic holds", text);
+		return false;
+	}
+	slist_push_head(&waiting_for_logs, &commits->node);
+	return true;
+}
+
+/* The group's committed offsets have come, perhaps for an assignment that is over. */
+static void
+fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	Commits    *commits;
+
+	patience_us = PATIENCE_US;
+	if (event->error != 0)
+	{
+		burrow_lookup_fail(c, event->tag, event->cause, "could not get committed offsets", event->text);
+		return;
+	}
+	commits = commits_new(event);
+	if (!go_on_from_commits(c, commits))
+		MemoryContextDelete(commits->cxt);
 }
 
 /* ---- the brokers' answers ---- */
@@ -335,35 +352,84 @@ report_times_beyond_end(const BurrowConsumer *c, const BurrowKafkaList *list)
 static bool
 wants_look_up(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && !part->start.located;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP);
 }
 
-/* Looks up the log's start or end, or a time, where that is to be done. */
+/* The log's starts or ends, or offsets by time, have come. */
 static void
-look_up(const BurrowConsumer *c)
+looked_up(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	BurrowKafkaList *list = burrow_lookup_list(c, wants_look_up, burrow_lookup_start);
-	char		text[BURROW_KAFKA_TEXT_MAX];
-	bool		ok = burrow_question_wait_offsets(c, list, text);
+	const BurrowKafkaList *list = &event->list;
 
-	if (ok)
-		report_times_beyond_end(c, list);
-	for (int i = 0; ok && i < list->n; i++)
+	if (event->error != 0)
+	{
+		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, "could not look up starting offsets", event->text);
+		return;
+	}
+	report_times_beyond_end(c, list);
+	for (int i = 0; i < list->n; i++)
 	{
 		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
+		BurrowPartition *part = burrow_lookup_answered(item, event->tag);
 
-		if (item->error != 0)
-		{
-			burrow_lookup_stick(c, part, "could not look up the starting offset", item->error_text);
+		if (part == NULL)
 			continue;
+		if (item->error != 0)
+			burrow_lookup_stick(c, part, "could not look up the starting offset", item->error_text);
+		else
+		{
+			part->start.offset = item->offset;
+			part->start.located = true;
+			part->start.step = BURROW_STEP_CHECK;
 		}
-		part->start.offset = item->offset;
-		part->start.located = true;
 	}
-	c->kafka->list_free(list);
-	if (!ok)
-		set_all_back(c, BURROW_STEP_LOOK_UP, "could not look up starting offsets", text);
+}
+
+static bool
+wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return burrow_lookup_is_due(c, part, BURROW_STEP_CHECK) && burrow_topic_identity_wants_bounds(part);
+}
+
+/* What the logs hold has come. */
+static void
+bounded(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->error != 0)
+	{
+		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, "could not look up what the topic holds", event->text);
+		return;
+	}
+	for (int i = 0; i < event->list.n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &event->list.items[i];
+		BurrowPartition *part = burrow_lookup_answered(item, event->tag);
+
+		if (part == NULL)
+			continue;
+		if (item->error != 0)
+			burrow_lookup_stick(c, part, "could not look up what the partition holds", item->error_text);
+		else
+		{
+			burrow_topic_identity_set_bounds(part, item->log_start, item->offset);
+			part->start.step = BURROW_STEP_COMPARE;
+		}
+	}
+}
+
+/* A start that somebody wants now, and did not give as a number, may be anywhere. */
+static void
+leave_unchecked(const BurrowConsumer *c)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, burrow_partition_all())
+	{
+		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
+
+		if (burrow_lookup_is_due(c, part, BURROW_STEP_CHECK) && !burrow_topic_identity_wants_bounds(part))
+			part->start.step = BURROW_STEP_KNOWN;
+	}
 }
 
 /* The option on_gap says so: goes on where the log begins. */
@@ -403,43 +469,73 @@ begins_in_gap(const BurrowConsumer *c, const BurrowPartition *part)
 		c->sub->options.skip_gaps && !burrow_status_is_stopping();
 }
 
-/* Is there something that would say that the log is another one, or has a gap, and not which of the two? */
-static bool
-is_doubtful(const BurrowConsumer *c, BurrowPartition *part)
+/* All that could be found out about the log is known. */
+static void
+finish_check(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->state != BURROW_PARTITION_RESOLVING_START)
-		return false;
-	return !part->topic_id.identified ||
-		(burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->start.located && begins_in_gap(c, part) &&
-		 burrow_topic_watch_doubts(c, part));
+	burrow_topic_identity_check_start(c, part);
+	/* is the log another one, or has it a gap? */
+	if (!part->topic_id.identified || (begins_in_gap(c, part) && burrow_topic_watch_doubts(c, part)))
+	{
+		part->start.step = BURROW_STEP_ASK;
+		return;
+	}
+	if (begins_in_gap(c, part))
+		skip_gap(c, part);
+	part->start.step = BURROW_STEP_KNOWN;
 }
 
-/* What is found to be there is known. */
+/* What time the messages have that were taken last has come. */
+static void
+compared(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->error != 0)
+	{
+		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, "could not look up what the topic holds", event->text);
+		return;
+	}
+	for (int i = 0; i < event->list.n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &event->list.items[i];
+		BurrowPartition *part = burrow_lookup_answered(item, event->tag);
+
+		if (part == NULL)
+			continue;
+		if (item->error != 0)
+		{
+			burrow_lookup_stick(c, part, "could not read what was read before", item->error_text);
+			continue;
+		}
+		burrow_topic_identity_compare(c, part, item->offset);
+		finish_check(c, part);
+	}
+}
+
+/* What the logs hold is known: do they go on from where we were? */
 static void
 check(const BurrowConsumer *c)
 {
-	char		text[BURROW_KAFKA_TEXT_MAX];
 	dlist_iter	iter;
 
-	if (!burrow_topic_identity_check(c, text))
-	{
-		set_all_back(c, BURROW_STEP_LOOK_UP, "could not look up what the topic holds", text);
+	burrow_topic_identity_check(c);
+	if (burrow_status_is_stopping())
 		return;
-	}
+	burrow_lookup_ask(c, BURROW_KAFKA_ASK_TIMESTAMPS, burrow_topic_identity_is_comparable, burrow_topic_identity_seen,
+					  compared, "could not look up what the topic holds");
 	dlist_foreach(iter, burrow_partition_all())
 	{
 		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
 
-		if (part->start.step == BURROW_STEP_LOOK_UP && is_doubtful(c, part))
-		{
-			part->start.step = BURROW_STEP_ASK;
-			continue;
-		}
-		if (!burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) || !part->start.located)
-			continue;
-		if (begins_in_gap(c, part))
-			skip_gap(c, part);
-		part->start.step = BURROW_STEP_KNOWN;
+		if (burrow_lookup_is_due(c, part, BURROW_STEP_COMPARE))
+			finish_check(c, part);
+
+		/*
+		 * one that has no answer is asked for anew, with what its log holds then, or from the
+		 * beginning
+		 */
+		else if (part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == BURROW_STEP_COMPARE &&
+				 part->lookup.asked_tag == 0)
+			part->start.step = part->topic_id.identified ? BURROW_STEP_CHECK : BURROW_STEP_ASK;
 	}
 }
 
@@ -555,7 +651,11 @@ burrow_start_advance(const BurrowConsumer *c)
 	burrow_topic_watch_identify(c);
 	give_up_questions(c);
 	ask(c);
-	look_up(c);
+	burrow_lookup_ask(c, BURROW_KAFKA_ASK_OFFSETS, wants_look_up, burrow_lookup_start, looked_up,
+					  "could not look up starting offsets");
+	leave_unchecked(c);
+	burrow_lookup_ask(c, BURROW_KAFKA_ASK_BOUNDS, wants_bounds, burrow_lookup_start, bounded,
+					  "could not look up what the topic holds");
 	check(c);
 	if (!burrow_status_is_stopping())
 		store_known(c);
@@ -574,6 +674,6 @@ bool
 burrow_start_is_put_off(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	return part->lookup.stuck_since != 0 ||
-		(part->start.step == BURROW_STEP_ASK && burrow_partition_has_straggler(part)) ||
+		(part->start.step == BURROW_STEP_ASK && part->lookup.asked_tag == 0 && burrow_partition_has_straggler(part)) ||
 		(part->start.step == BURROW_STEP_KNOWN && waits_for_others(c, part));
 }

@@ -4,8 +4,8 @@
  *
  * Runs in: the consumer, and processes of burrow.dry_run(), which is to find the same.
  *
- * core/start_position has the rules.  Here is what they have to be told, and what the brokers have to be
- * asked for it.
+ * core/start_position has the rules.  Here is what they have to be told, and of which partitions the brokers have
+ * to be asked what the logs hold: the consumer asks and goes on, a dry run waits.
  */
 #include "postgres.h"
 
@@ -122,40 +122,49 @@ makes_claims(const BurrowSubscription *sub, const BurrowKafkaTopicPartition *ite
 	return needs_bounds;
 }
 
-BurrowLogBounds *
-burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-							 const BurrowSubscription *sub, const BurrowKafkaList *commits,
-							 const BurrowPosition *rows, const char **errors, char *text)
+BurrowKafkaList *
+burrow_start_choice_claims(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+						   const BurrowKafkaList *commits, const BurrowPosition *rows)
 {
-	BurrowLogBounds *logs = palloc(sizeof(BurrowLogBounds) * commits->n);
-	int		   *which = palloc(sizeof(int) * commits->n);
+	int		   *which = palloc(sizeof(int) * Max(commits->n, 1));
 	int			n = 0;
+	BurrowKafkaList *list;
+	bool		ok;
+
+	for (int i = 0; i < commits->n; i++)
+		if (makes_claims(sub, &commits->items[i], &rows[i]))
+			which[n++] = i;
+	list = kafka->list_new(n);
+	ok = list != NULL;
+	for (int i = 0; ok && i < n; i++)
+		ok = kafka->list_set(list, i, commits->items[which[i]].topic, commits->items[which[i]].partition,
+							 BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	if (ok)
+		return list;
+	kafka->list_free(list);
+	return NULL;
+}
+
+BurrowLogBounds *
+burrow_start_choice_logs(const BurrowKafkaList *commits, const BurrowKafkaList *bounds, const char **errors)
+{
+	BurrowLogBounds *logs = palloc(sizeof(BurrowLogBounds) * Max(commits->n, 1));
+	int			next = 0;
 
 	for (int i = 0; i < commits->n; i++)
 	{
-		logs[i] = (BurrowLogBounds) {-1, -1};
-		if (makes_claims(sub, &commits->items[i], &rows[i]))
-			which[n++] = i;
-	}
-	for (int ends = 0; ends < 2 && n > 0; ends++)
-	{
-		BurrowKafkaList *list = kafka->list_new(n);
-		bool		ok = list != NULL;
+		const BurrowKafkaTopicPartition *item = next < bounds->n ? &bounds->items[next] : NULL;
 
-		strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
-		for (int i = 0; ok && i < n; i++)
-			ok = kafka->list_set(list, i, commits->items[which[i]].topic, commits->items[which[i]].partition,
-								 ends ? BURROW_KAFKA_LATEST : BURROW_KAFKA_EARLIEST, NULL, 0);
-		ok = ok && kafka->list_offsets(metadata_client, list, BURROW_KAFKA_ANSWER_MS, text);
-		for (int i = 0; ok && i < n; i++)
-		{
-			*(ends ? &logs[which[i]].end : &logs[which[i]].low) = list->items[i].offset;
-			if (list->items[i].error != 0)
-				errors[which[i]] = list->items[i].error_text;
-		}
-		kafka->list_free(list);
-		if (!ok)
-			return NULL;
+		logs[i] = (BurrowLogBounds) {-1, -1};
+		errors[i] = NULL;
+		if (item == NULL || item->partition != commits->items[i].partition ||
+			strcmp(item->topic, commits->items[i].topic) != 0)
+			continue;
+		next++;
+		if (item->error != 0)
+			errors[i] = item->error_text;
+		else
+			logs[i] = (BurrowLogBounds) {item->log_start, item->offset};
 	}
 	return logs;
 }

@@ -21,20 +21,21 @@ typedef struct BurrowStartChoice
 	size_t		refused;		/* runs of the commit that were not believed */
 } BurrowStartChoice;
 
-/* Adds to skip what is done beyond the start; in the current memory context.  log: as from ask_logs(). */
+/* Adds to skip what is done beyond the start; in the current memory context.  log: as from logs(). */
 extern BurrowStartChoice burrow_start_choice_decide(const BurrowSubscription *sub, const BurrowStartFrom *option,
 													const BurrowKafkaTopicPartition *item, const BurrowPosition *row,
 													bool group_has_others, const BurrowLogBounds *log,
 													BurrowOffsetSet *skip);
 
-/*
- * What the logs hold of those partitions whose commits claim that something is done beyond their offsets,
- * asked for now; NULL: nothing answers.  One for each commit; of the others low is -1.  errors: those of
- * single partitions, NULL before and where there is none.
- */
-extern BurrowLogBounds *burrow_start_choice_ask_logs(const BurrowKafkaFunctions *kafka, BurrowKafkaClient *metadata_client,
-													 const BurrowSubscription *sub, const BurrowKafkaList *commits,
-													 const BurrowPosition *rows, const char **errors, char *text);
+/* The partitions whose commits claim that something is done beyond their offsets, in the order of the commits:
+ * what their logs hold has to be known.  NULL: out of memory. */
+extern BurrowKafkaList *burrow_start_choice_claims(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
+												   const BurrowKafkaList *commits, const BurrowPosition *rows);
+
+/* One for each commit, from the answer for those; of the others low is -1.  errors: one for each, too, NULL
+ * where there is none. */
+extern BurrowLogBounds *burrow_start_choice_logs(const BurrowKafkaList *commits, const BurrowKafkaList *bounds,
+												 const char **errors);
 
 /* Why, when it says HALT. */
 extern BurrowHalt burrow_start_choice_behind(const char *topic, int32 partition, int64 committed, int64 low);

@@ -34,7 +34,6 @@
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
-#include "partition/question.h"
 #include "partition/status.h"
 
 /* A topic that is missing for so long was deleted: a broker that has just started may not
@@ -56,41 +55,34 @@ burrow_topic_identity_is_missing(void)
 	return missing_since != 0;
 }
 
-/* Does the partition's start come from before? */
+/* Does the partition's start come from before?  What its log holds is known. */
 static bool
 is_old(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->start.located && part->start.resumed;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_COMPARE) && part->start.resumed;
 }
 
-/* Is what the log holds to be asked for? */
-static bool
-wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
+bool
+burrow_topic_identity_wants_bounds(const BurrowPartition *part)
 {
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP) && part->start.located && (part->start.resumed || part->seek.given);
+	return part->start.resumed || part->seek.given;
 }
 
-/* Can the message that was taken last be compared? */
-static bool
-is_comparable(const BurrowConsumer *c, const BurrowPartition *part)
+void
+burrow_topic_identity_set_bounds(BurrowPartition *part, int64 log_start, int64 end)
+{
+	part->identity.log_start_offset = log_start;
+	burrow_end_set(&part->end, end);
+}
+
+bool
+burrow_topic_identity_is_comparable(const BurrowConsumer *c, const BurrowPartition *part)
 {
 	return is_old(c, part) && part->identity.last_read_offset >= 0 && part->identity.last_read_timestamp != BURROW_KAFKA_NO_TIME && part->identity.last_read_offset >= part->identity.log_start_offset;
 }
 
-static int64
-earliest(const BurrowPartition *part)
-{
-	return BURROW_KAFKA_EARLIEST;
-}
-
-static int64
-latest(const BurrowPartition *part)
-{
-	return BURROW_KAFKA_LATEST;
-}
-
-static int64
-seen(const BurrowPartition *part)
+int64
+burrow_topic_identity_seen(const BurrowPartition *part)
 {
 	return part->identity.last_read_offset;
 }
@@ -117,53 +109,16 @@ halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const c
 	burrow_status_halt(&halt);
 }
 
-/* Asks for the logs' starts or ends.  False: Kafka has not answered. */
-static bool
-ask_bounds(const BurrowConsumer *c, BurrowLookupOffset which, char *text)
+void
+burrow_topic_identity_compare(const BurrowConsumer *c, const BurrowPartition *part, int64 timestamp_ms)
 {
-	BurrowKafkaList *list = burrow_lookup_list(c, wants_bounds, which);
-	bool		ok = burrow_question_wait_offsets(c, list, text);
-
-	for (int i = 0; ok && i < list->n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
-
-		if (item->error != 0)
-			burrow_lookup_stick(c, part, "could not look up what the partition holds", item->error_text);
-		else if (which == earliest)
-			part->identity.log_start_offset = item->offset;
-		else
-			burrow_end_set(&part->end, item->offset);
-	}
-	c->kafka->list_free(list);
-	return ok;
-}
-
-/* Compares the messages that were taken last.  False: Kafka has not answered. */
-static bool
-compare(const BurrowConsumer *c, char *text)
-{
-	BurrowKafkaList *list = burrow_lookup_list(c, is_comparable, seen);
-	bool		ok = burrow_question_wait_timestamps(c, list, text);
-
-	for (int i = 0; ok && i < list->n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_partition_find(item->topic, item->partition);
-		int64		ms = item->offset;
-
-		if (item->error != 0)
-			burrow_lookup_stick(c, part, "could not read what was read before", item->error_text);
-		else if (ms != BURROW_KAFKA_NO_TIME && ms != part->identity.last_read_timestamp)
-			halt(c, part, part->start.offset,
-				 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
-				 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
-						  (long long) part->identity.last_read_offset, (long long) ms, (long long) part->identity.last_read_timestamp),
-				 NULL);
-	}
-	c->kafka->list_free(list);
-	return ok;
+	if (timestamp_ms != BURROW_KAFKA_NO_TIME && timestamp_ms != part->identity.last_read_timestamp)
+		halt(c, part, part->start.offset,
+			 psprintf("topic \"%s\" partition %d was made anew", part->topic, part->partition),
+			 psprintf("The message at offset %lld has timestamp %lld, and had %lld when it was read.",
+					  (long long) part->identity.last_read_offset, (long long) timestamp_ms,
+					  (long long) part->identity.last_read_timestamp),
+			 NULL);
 }
 
 static bool
@@ -235,11 +190,12 @@ burrow_topic_identity_halt_gap(const BurrowConsumer *c, const BurrowPartition *p
 	burrow_status_halt(&halt);
 }
 
-/* The log begins after what comes next.  With on_gap => skip start.c goes on where it begins. */
-static void
-check_start(const BurrowConsumer *c, BurrowPartition *part)
+/* With on_gap => skip start.c goes on where it begins. */
+void
+burrow_topic_identity_check_start(const BurrowConsumer *c, BurrowPartition *part)
 {
-	if (part->start.offset < part->identity.log_start_offset && !c->sub->options.skip_gaps && !burrow_topic_watch_doubts(c, part))
+	if (!burrow_status_is_stopping() && part->start.resumed && part->start.offset < part->identity.log_start_offset &&
+		!c->sub->options.skip_gaps && !burrow_topic_watch_doubts(c, part))
 		burrow_topic_identity_halt_gap(c, part, part->start.offset, part->identity.log_start_offset, part->end.offset);
 }
 
@@ -261,21 +217,15 @@ check_each(const BurrowConsumer *c, BurrowLookupFilter is_wanted, void (*check) 
 static bool
 is_given(const BurrowConsumer *c, const BurrowPartition *part)
 {
-	return wants_bounds(c, part) && part->seek.given;
+	return burrow_lookup_is_due(c, part, BURROW_STEP_COMPARE) && part->seek.given;
 }
 
-bool
-burrow_topic_identity_check(const BurrowConsumer *c, char *text)
+void
+burrow_topic_identity_check(const BurrowConsumer *c)
 {
-	if (!ask_bounds(c, earliest, text) || !ask_bounds(c, latest, text))
-		return false;
 	check_each(c, is_given, burrow_seek_check_bounds);
 	check_each(c, is_old, check_id);
 	check_each(c, is_old, check_end);
-	if (!burrow_status_is_stopping() && !compare(c, text))
-		return false;
-	check_each(c, is_old, check_start);
-	return true;
 }
 
 /* A position that does not go on from one that was kept has the id of now, or none. */

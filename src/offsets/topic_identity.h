@@ -9,10 +9,17 @@
 #include "partition/partition.h"
 #include "shmem/registry.h"
 
-
-/* Of those whose start is known and that are due: halts where one cannot be gone on from, and sticks
- * those for which there is no answer.  False: Kafka has not answered at all, and text says why. */
-extern bool burrow_topic_identity_check(const BurrowConsumer *c, char *text);
+/* Is what the log holds to be asked for, before it is gone on from?  That is known now. */
+extern bool burrow_topic_identity_wants_bounds(const BurrowPartition *part);
+extern void burrow_topic_identity_set_bounds(BurrowPartition *part, int64 log_start, int64 end);
+/* Of those of which that is known, and that are due: halts where one cannot be gone on from. */
+extern void burrow_topic_identity_check(const BurrowConsumer *c);
+/* Can the message that was taken last, at this offset, be compared?  Halts where it has another time now. */
+extern bool burrow_topic_identity_is_comparable(const BurrowConsumer *c, const BurrowPartition *part);
+extern int64 burrow_topic_identity_seen(const BurrowPartition *part);
+extern void burrow_topic_identity_compare(const BurrowConsumer *c, const BurrowPartition *part, int64 timestamp_ms);
+/* Halts where the log begins after what comes next, if that is not to be skipped. */
+extern void burrow_topic_identity_check_start(const BurrowConsumer *c, BurrowPartition *part);
 /* low, end: what the log holds; -1: that is not known. */
 extern void burrow_topic_identity_halt_gap(const BurrowConsumer *c, const BurrowPartition *part, int64 position, int64 low, int64 end);
 /* Kafka said that this partition is not there (any more). */

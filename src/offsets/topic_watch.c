@@ -108,22 +108,6 @@ wants_id(const BurrowConsumer *c, const BurrowPartition *part)
 	return burrow_lookup_is_due(c, part, BURROW_STEP_ASK) && !part->topic_id.identified && part->topic_id.asked_tag == 0;
 }
 
-/* All that are to be asked for again after a failure of all. */
-static void
-put_off(const BurrowConsumer *c, const char *reason)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, burrow_partition_all())
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (wants_id(c, part))
-			burrow_lookup_wait(part, c->now + BURROW_LOOKUP_AGAIN_US);
-	}
-	burrow_status_fail_kafka(c, BURROW_TROUBLE_START, BURROW_CAUSE_NO_ANSWER, psprintf("could not ask for the ids of topics: %s", reason));
-}
-
 /* One that waits for this answer has it; item NULL: it is not in it. */
 static void
 identify(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
@@ -189,7 +173,7 @@ burrow_topic_watch_identify(const BurrowConsumer *c)
 	if (told && tag == 0)
 	{
 		if (text[0] != '\0')
-			put_off(c, text);
+			burrow_lookup_put_off(c, wants_id, "could not ask for the ids of topics", text);
 		return;
 	}
 	dlist_foreach(iter, burrow_partition_all())

@@ -11,13 +11,15 @@
 #include "core/topic_id.h"
 #include "partition/obstacle.h"
 
-/* How far it is known where a partition starts, while its state is RESOLVING_START. */
+/* How far it is known where a partition starts, while its state is RESOLVING_START.  One that waits for an answer
+ * stays at its step (lookup.asked_tag). */
 typedef enum BurrowStartStep
 {
-	BURROW_STEP_ASK,			/* the group's offset is to be asked for -> ASKED */
-	BURROW_STEP_ASKED,			/* -> ASK after an error, LOOK_UP */
-	BURROW_STEP_LOOK_UP,		/* brokers are to be asked for offsets, and for what is there ->
-								 * KNOWN */
+	BURROW_STEP_ASK,			/* the group's offset is to be asked for -> LOOK_UP, CHECK */
+	BURROW_STEP_LOOK_UP,		/* the log's start or end, or a time, is to be asked for -> CHECK */
+	BURROW_STEP_CHECK,			/* what the log holds is to be asked for -> COMPARE */
+	BURROW_STEP_COMPARE,		/* that is known: is it the log that it was? -> CHECK after an
+								 * error, KNOWN */
 	BURROW_STEP_KNOWN,			/* -> STORED */
 	BURROW_STEP_STORED			/* may be assigned -> ACTIVE */
 } BurrowStartStep;
@@ -26,7 +28,6 @@ typedef enum BurrowStartStep
 typedef struct BurrowPartitionStart
 {
 	BurrowStartStep step;
-	uint64		asked_tag;		/* ASKED: of the question */
 	bool		with_others;	/* start_from is a moment, the same one for all that it is applied
 								 * to */
 	bool		located;		/* offset is a number, and not what is to be looked up */
@@ -39,9 +40,10 @@ typedef struct BurrowPartitionStart
 								 * is told of the start */
 } BurrowPartitionStart;
 
-/* Questions for it that Kafka has no answer to: offsets/lookup.c's. */
+/* The question for it that a step of its start takes, and that Kafka has no answer to: offsets/lookup.c's. */
 typedef struct BurrowPartitionLookup
 {
+	uint64		asked_tag;		/* of the one that is not answered yet; 0: none */
 	TimestampTz again_at;		/* not before; 0: at once */
 	int64		again_us;		/* the last delay, while there is no answer for it */
 	TimestampTz stuck_since;	/* there is no answer for it, and others go on without it; 0: no */

@@ -19,8 +19,6 @@
 
 #include "core/offset.h"
 #include "partition/obstacle.h"
-#include "partition/question.h"
-#include "runtime/kafka_client.h"
 
 /* Looks in a row that told nothing, before it is given up. */
 #define MAX_FAILURES		5
@@ -34,6 +32,7 @@ make(BurrowObstacleKind kind, int64 offset)
 	o->offset = offset;
 	o->told = o->inside = offset;
 	o->beyond = -1;
+	o->log_start = o->log_end = -1;
 	o->step = 1;
 	return o;
 }
@@ -96,14 +95,13 @@ burrow_obstacle_free(BurrowObstacle *o)
 	pfree(o);
 }
 
-/* True: nothing more can be found out. */
-static bool
-has_failed(BurrowObstacle *o)
+/* The answer told nothing. */
+static void
+record_failure(BurrowObstacle *o)
 {
-	if (++o->failures < MAX_FAILURES)
-		return false;
-	o->beyond = -1;
-	return true;
+	o->failures++;
+	if (o->failures >= MAX_FAILURES)
+		o->beyond = -1;
 }
 
 /* Does this error say that the offset that was looked at is lost with the others? */
@@ -116,39 +114,69 @@ is_same(const BurrowObstacle *o, int64 offset, const BurrowKafkaMessage *m)
 	return m->offset == o->told || (strcmp(m->error_name, "INVALID_MSG") == 0 && m->offset == offset);
 }
 
-bool
-burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *topic, int32 partition)
+/* The next offset to look at: further on, or between what is lost and what is not. */
+static int64
+next_offset(const BurrowObstacle *o)
 {
-	BurrowKafkaMessage m;
-	int64		between;
-	int64		offset;
-	int64		low;
+	int64		between = burrow_offset_count(o->inside, o->beyond);
 
-	if (o->kind != BURROW_OBSTACLE_DATA || (o->beyond >= 0 && o->beyond <= burrow_offset_after(o->inside)))
-		return true;
+	return burrow_offset_later(o->inside, o->step < between ? o->step : between / 2);
+}
+
+bool
+burrow_obstacle_question(const BurrowObstacle *o, BurrowKafkaQuestion *what, int64 *offset)
+{
+	*what = BURROW_KAFKA_ASK_BOUNDS;
+	*offset = BURROW_KAFKA_NONE_OFFSET;
+	switch (o->kind)
+	{
+		case BURROW_OBSTACLE_TOO_LARGE:
+			return false;
+		case BURROW_OBSTACLE_GAP:
+			return o->log_end < 0 && o->failures == 0;
+		case BURROW_OBSTACLE_DATA:
+			break;
+	}
+	if (o->failures >= MAX_FAILURES || (o->beyond >= 0 && o->beyond <= burrow_offset_after(o->inside)))
+		return false;
 	/* no batch reaches beyond the end, and behind it nothing would answer */
 	if (o->beyond < 0)
-	{
-		if (!burrow_question_wait_bounds(c, topic, partition, &low, &o->beyond))
-		{
-			o->beyond = -1;
-			return has_failed(o);
-		}
-		o->beyond = Max(o->beyond, burrow_offset_after(o->inside));
-		o->failures = 0;
-		return false;
-	}
+		return true;
+	*what = BURROW_KAFKA_ASK_LOOK;
+	*offset = next_offset(o);
+	return true;
+}
 
-	between = burrow_offset_count(o->inside, o->beyond);
-	offset = burrow_offset_later(o->inside, o->step < between ? o->step : between / 2);
-	switch (burrow_question_wait_look(c, topic, partition, offset, BURROW_KAFKA_ANSWER_MS, &m))
+static void
+take_bounds(BurrowObstacle *o, const BurrowKafkaTopicPartition *item)
+{
+	if (item == NULL || item->error != 0)
+	{
+		record_failure(o);
+		return;
+	}
+	o->failures = 0;
+	o->log_start = item->log_start;
+	o->log_end = item->offset;
+	if (o->kind == BURROW_OBSTACLE_DATA)
+		o->beyond = Max(item->offset, burrow_offset_after(o->inside));
+}
+
+static void
+take_look(BurrowObstacle *o, int64 offset, BurrowKafkaTake took, const BurrowKafkaMessage *m)
+{
+	switch (took)
 	{
 		case BURROW_KAFKA_EMPTY:
-			return has_failed(o);
+			record_failure(o);
+			return;
 		case BURROW_KAFKA_BROKEN:
-			if (m.fault == BURROW_KAFKA_FAULT_PASSING || m.fault == BURROW_KAFKA_FAULT_GONE)
-				return has_failed(o);
-			if (is_same(o, offset, &m))
+			if (m->fault == BURROW_KAFKA_FAULT_PASSING || m->fault == BURROW_KAFKA_FAULT_GONE)
+			{
+				record_failure(o);
+				return;
+			}
+			if (is_same(o, offset, m))
 			{
 				o->inside = offset;
 				if (o->step <= PG_INT32_MAX)
@@ -165,7 +193,17 @@ burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *top
 			break;
 	}
 	o->failures = 0;
-	return o->beyond <= burrow_offset_after(o->inside);
+}
+
+void
+burrow_obstacle_take_answer(BurrowObstacle *o, const BurrowKafkaEvent *event)
+{
+	const BurrowKafkaTopicPartition *item = event->error == 0 ? &event->list.items[0] : NULL;
+
+	if (event->found == NULL)
+		take_bounds(o, item);
+	else
+		take_look(o, item->offset, event->took, event->found);
 }
 
 int64

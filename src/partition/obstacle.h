@@ -26,7 +26,10 @@ typedef struct BurrowObstacle
 	char	   *message;
 	char	   *detail;			/* NULL: none */
 
-	/* Where does it end?  See burrow_obstacle_look(). */
+	/* Where does it end?  See burrow_obstacle_question(). */
+	uint64		asked_tag;		/* of the question that is not answered yet; 0: none */
+	int64		log_start;		/* GAP: what the log holds; -1: not known */
+	int64		log_end;
 	int64		told;			/* DATA: the offset that its error names */
 	int64		inside;			/* the highest offset that is known to be lost */
 	int64		beyond;			/* the lowest that is known not to be; -1: none is known */
@@ -42,10 +45,10 @@ extern BurrowObstacle *burrow_obstacle_too_large(const char *topic, int32 partit
 extern const char *burrow_obstacle_sqlstate(const BurrowObstacle *o);
 extern void burrow_obstacle_free(BurrowObstacle *o);
 
-/*
- * One look at where it ends; waits up to a second for Kafka.  False: call it again.
- */
-extern bool burrow_obstacle_look(const BurrowConsumer *c, BurrowObstacle *o, const char *topic, int32 partition);
+/* What is Kafka to be asked of the partition, at *offset, to find out where it ends?  False: nothing more. */
+extern bool burrow_obstacle_question(const BurrowObstacle *o, BurrowKafkaQuestion *what, int64 *offset);
+/* The answer. */
+extern void burrow_obstacle_take_answer(BurrowObstacle *o, const BurrowKafkaEvent *event);
 /* The first offset behind it; -1: not known. */
 extern int64 burrow_obstacle_end(const BurrowObstacle *o);
 /* Not of a gap. */

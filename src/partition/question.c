@@ -8,10 +8,8 @@
  * Whoever asks names a function, which gets the answer in a later turn.  Nothing waits meanwhile, and the
  * answer may come for something that is over: who asked looks at the tag, or at what there is by then.
  *
- * Some questions are still waited for: those whose answers a partition's start, or what follows from an
- * obstacle, needs one after another, and those that are asked before there is a member to wait.  They are
- * here too, so that each can become one of the others.  All but the group's offsets are asked by the
- * metadata client, whose answers do not wait behind fetches.
+ * Waited for are only those that are asked before there is a member: nothing else could go on meanwhile.
+ * All but the group's offsets are asked by the metadata client, whose answers do not wait behind fetches.
  */
 #include "postgres.h"
 
@@ -54,9 +52,31 @@ wait_for(bool asked, BurrowQuestionAnswer answer)
 }
 
 uint64
-burrow_question_ask_offsets(const BurrowConsumer *c, BurrowKafkaList *list, BurrowQuestionAnswer answer, char *text)
+burrow_question_ask(const BurrowConsumer *c, BurrowKafkaQuestion what, BurrowKafkaList *list, BurrowQuestionAnswer answer,
+					char *text)
 {
-	return wait_for(c->kafka->ask_offsets(c->metadata_client, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text), answer);
+	return wait_for(c->kafka->ask(c->metadata_client, what, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text), answer);
+}
+
+uint64
+burrow_question_ask_of(const BurrowConsumer *c, BurrowKafkaQuestion what, const char *topic, int32 partition, int64 offset,
+					   BurrowQuestionAnswer answer, char *text)
+{
+	BurrowKafkaList *list = c->kafka->list_new(1);
+
+	if (list == NULL || !c->kafka->list_set(list, 0, topic, partition, offset, NULL, 0))
+	{
+		c->kafka->list_free(list);
+		strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
+		return 0;
+	}
+	return burrow_question_ask(c, what, list, answer, text);
+}
+
+uint64
+burrow_question_ask_partitions(const BurrowConsumer *c, const char *topic, BurrowQuestionAnswer answer, char *text)
+{
+	return burrow_question_ask_of(c, BURROW_KAFKA_ASK_PARTITIONS, topic, 0, BURROW_KAFKA_NONE_OFFSET, answer, text);
 }
 
 uint64
@@ -91,18 +111,6 @@ burrow_question_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 /* ---- waited for ---- */
 
-bool
-burrow_question_wait_offsets(const BurrowConsumer *c, BurrowKafkaList *list, char *text)
-{
-	return c->kafka->list_offsets(c->metadata_client, list, BURROW_KAFKA_ANSWER_MS, text);
-}
-
-bool
-burrow_question_wait_timestamps(const BurrowConsumer *c, BurrowKafkaList *list, char *text)
-{
-	return c->kafka->read_timestamps(c->metadata_client, list, BURROW_KAFKA_ANSWER_MS, text);
-}
-
 BurrowKafkaList *
 burrow_question_wait_partitions(const BurrowConsumer *c, const char *topic, char *text)
 {
@@ -110,16 +118,7 @@ burrow_question_wait_partitions(const BurrowConsumer *c, const char *topic, char
 }
 
 bool
-burrow_question_wait_bounds(const BurrowConsumer *c, const char *topic, int32 partition, int64 *low, int64 *end)
+burrow_question_wait_bounds(const BurrowConsumer *c, BurrowKafkaList *list, char *text)
 {
-	char		text[BURROW_KAFKA_TEXT_MAX];
-
-	return c->kafka->query_bounds(c->metadata_client, topic, partition, BURROW_KAFKA_ANSWER_MS, low, end, text);
-}
-
-BurrowKafkaTake
-burrow_question_wait_look(const BurrowConsumer *c, const char *topic, int32 partition, int64 offset, int timeout_ms,
-						  BurrowKafkaMessage *m)
-{
-	return c->kafka->look(c->metadata_client, topic, partition, offset, timeout_ms, m);
+	return c->kafka->list_bounds(c->metadata_client, list, BURROW_KAFKA_ANSWER_MS, text);
 }

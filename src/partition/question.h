@@ -16,9 +16,15 @@ typedef void (*BurrowQuestionAnswer) (const BurrowConsumer *c, const BurrowKafka
  * and text (of BURROW_KAFKA_TEXT_MAX bytes) says why.
  */
 
-/* Offsets by time, of a list that is given away; kafka.h, list_offsets(). */
-extern uint64 burrow_question_ask_offsets(const BurrowConsumer *c, BurrowKafkaList *list,
-										  BurrowQuestionAnswer answer, char *text);
+/* One of those in kafka/event.h, of a list that is given away. */
+extern uint64 burrow_question_ask(const BurrowConsumer *c, BurrowKafkaQuestion what, BurrowKafkaList *list,
+								  BurrowQuestionAnswer answer, char *text);
+/* The same of one partition. */
+extern uint64 burrow_question_ask_of(const BurrowConsumer *c, BurrowKafkaQuestion what, const char *topic, int32 partition,
+									 int64 offset, BurrowQuestionAnswer answer, char *text);
+/* The partitions of a topic, or of those that match a pattern. */
+extern uint64 burrow_question_ask_partitions(const BurrowConsumer *c, const char *topic, BurrowQuestionAnswer answer,
+											 char *text);
 /* The ids of topics; kafka.h, describe_topics(). */
 extern uint64 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int n,
 											BurrowQuestionAnswer answer, char *text);
@@ -29,20 +35,12 @@ extern uint64 burrow_question_ask_committed(const BurrowConsumer *c, const Burro
 extern void burrow_question_take(const BurrowConsumer *c, const BurrowKafkaEvent *event);
 
 /*
- * Each asks and waits for the answer, up to BURROW_KAFKA_ANSWER_MS; all messages wait meanwhile.  False, or
- * NULL: nothing answers, and text says why.
+ * Each asks and waits for the answer, up to BURROW_KAFKA_ANSWER_MS, before there is a member.  False, or NULL:
+ * nothing answers, and text says why.
  */
-/* Offsets by time; kafka.h, list_offsets(). */
-extern bool burrow_question_wait_offsets(const BurrowConsumer *c, BurrowKafkaList *list, char *text);
-/* What time the messages at the list's offsets have; kafka.h, read_timestamps(). */
-extern bool burrow_question_wait_timestamps(const BurrowConsumer *c, BurrowKafkaList *list, char *text);
 /* The partitions of a topic, or of those that match a pattern. */
 extern BurrowKafkaList *burrow_question_wait_partitions(const BurrowConsumer *c, const char *topic, char *text);
-/* Where a partition's log begins and ends. */
-extern bool burrow_question_wait_bounds(const BurrowConsumer *c, const char *topic, int32 partition,
-										int64 *low, int64 *end);
-/* What a consumer finds at this offset; kafka.h, look().  EMPTY: nothing has come in time. */
-extern BurrowKafkaTake burrow_question_wait_look(const BurrowConsumer *c, const char *topic, int32 partition,
-												 int64 offset, int timeout_ms, BurrowKafkaMessage *m);
+/* Where logs begin and end. */
+extern bool burrow_question_wait_bounds(const BurrowConsumer *c, BurrowKafkaList *list, char *text);
 
 #endif							/* BURROW_PARTITION_QUESTION_H */

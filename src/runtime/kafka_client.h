@@ -11,9 +11,9 @@
 #include "kafka/kafka.h"
 
 /*
- * Longest time that a process stands still for one of Kafka's answers, in milliseconds.  Meanwhile it takes no message
- * and no result, and serves no request to stop; a broker that is well answers within a few, and one that is not is
- * asked again.  Shorter, a broker that is merely busy would seem to be away.
+ * Longest time for one of Kafka's answers, in milliseconds; a broker that is well answers within a few, and one that is
+ * not is asked again.  Shorter, a broker that is merely busy would seem to be away.  A consumer waits for an answer only
+ * before it is a member of its group, and a dry run always; meanwhile they serve no request to stop.
  */
 #define BURROW_KAFKA_ANSWER_MS	1000
 

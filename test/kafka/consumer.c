@@ -175,6 +175,12 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 			c->answered_n = event->list.n;
 			c->error = event->error;
 			snprintf(c->text, sizeof(c->text), "%s", event->text);
+			for (int i = 0; c->answer != NULL && i < event->list.n; i++)
+				c->answer->items[i].offset = event->list.items[i].offset;
+			c->took = event->took;
+			if (c->found != NULL && event->found != NULL)
+				*c->found = *event->found;
+			c->answered_start = event->list.n > 0 ? event->list.items[0].log_start : -1;
 			c->answered_offset = event->list.n > 0 ? event->list.items[0].offset : -1;
 			break;
 		case BURROW_KAFKA_DESCRIBED:

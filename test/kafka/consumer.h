@@ -54,8 +54,12 @@ typedef struct Consumer
 	int			described_n;
 	BurrowTopicId topic_id;		/* of the first */
 	int			answered;
+	BurrowKafkaList *answer;	/* NULL, or to be filled from it */
+	BurrowKafkaTake took;
+	BurrowKafkaMessage *found;	/* the same */
 	uint64_t	answered_tag;
 	int			answered_n;
+	int64_t		answered_start;
 	int64_t		answered_offset;
 	uint64_t	before_tag;		/* of the answer before it */
 	int64_t		before_offset;

@@ -61,8 +61,6 @@ test_questions(void)
 	Part	   *part;
 	BurrowKafkaList *list = kafka->list_new(3);
 	BurrowKafkaList *found;
-	int64_t		low = -9;
-	int64_t		end = -9;
 	char		error[BURROW_KAFKA_TEXT_MAX] = "";
 	char	   *id;
 
@@ -104,8 +102,14 @@ test_questions(void)
 	check(list->items[1].error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, "which has its error: %s",
 		  list->items[1].error_text != NULL ? list->items[1].error_text : "none");
 
-	check(kafka->query_bounds(c->client, "questions", 1, 5000, &low, &end, error) &&
-		  low == 0 && end == 20, "asked bounds 0 and 20");
+	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	(void) kafka->list_set(list, 1, "questions", 2, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	check(kafka->list_bounds(c->client, list, 5000, error) && list->items[0].log_start == 0 &&
+		  list->items[0].offset == 10 && list->items[2].log_start == 0 && list->items[2].offset == 20,
+		  "bounds of two %s", error);
+	check(list->items[1].error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE && list->items[1].log_start < 0 &&
+		  list->items[1].offset < 0, "and none of one without a leader");
 
 	check(count_partitions(c->client, "questions", 5000, error) == 3, "three partitions");
 	check(count_partitions(c->client, "^quest.*s$", 5000, error) == 3, "by a pattern");
@@ -126,6 +130,39 @@ test_questions(void)
 	(void) close_consumer(c);
 }
 
+/* Asks for what is at these offsets, and has it in their place. */
+static bool
+read_timestamps(Consumer *c, BurrowKafkaList *list)
+{
+	BurrowKafkaList *asked = kafka->list_new(list->n);
+	char		error[BURROW_KAFKA_TEXT_MAX];
+	int			before = c->answered;
+
+	for (int i = 0; i < list->n; i++)
+		(void) kafka->list_set(asked, i, list->items[i].topic, list->items[i].partition, list->items[i].offset, NULL, 0);
+	c->answer = list;
+	if (!kafka->ask(c->client, BURROW_KAFKA_ASK_TIMESTAMPS, asked, 10000, 1, error) || !pump(c, c->answered > before))
+		return false;
+	c->answer = NULL;
+	return c->error == 0;
+}
+
+/* What is at this offset. */
+static BurrowKafkaTake
+look(Consumer *c, int32_t partition, int64_t offset, BurrowKafkaMessage *m)
+{
+	BurrowKafkaList *asked = kafka->list_new(1);
+	char		error[BURROW_KAFKA_TEXT_MAX];
+	int			before = c->answered;
+
+	(void) kafka->list_set(asked, 0, "look", partition, offset, NULL, 0);
+	c->found = m;
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_LOOK, asked, PATIENCE_MS, 1, error) && pump(c, c->answered > before),
+		  "looked");
+	c->found = NULL;
+	return c->took;
+}
+
 /*
  * The timestamps of single messages, of a client that is no member.  One message is all
  * that it keeps of a partition, and one of another must not be in its way: librdkafka
@@ -141,7 +178,6 @@ test_peek(void)
 	BurrowKafkaList *list = kafka->list_new(4);
 	BurrowKafkaList *many = kafka->list_new(32);
 	int64_t		before = 0;
-	char		error[BURROW_KAFKA_TEXT_MAX] = "";
 
 	create_topic("peek", 4);
 	create_topic("peek many", 32);
@@ -157,7 +193,7 @@ test_peek(void)
 		(void) kafka->list_set(list, 1, "peek", 1, 0, NULL, 0);
 		(void) kafka->list_set(list, 2, "peek", 2, 0, NULL, 0);
 		(void) kafka->list_set(list, 3, "peek", 3, 5000, NULL, 0);
-		check(kafka->read_timestamps(c->client, list, 10000, error), "peeked %s", error);
+		check(read_timestamps(c, list), "peeked %s", c->text);
 		check(list->items[0].offset > 0 && list->items[1].offset > 0, "two timestamps");
 		check(list->items[2].offset == BURROW_KAFKA_NO_TIME &&
 			  list->items[3].offset == BURROW_KAFKA_NO_TIME, "none at the end, none beyond it");
@@ -169,7 +205,7 @@ test_peek(void)
 	c = open_consumer("peek", NULL, properties);
 	for (int i = 0; i < 32; i++)
 		(void) kafka->list_set(many, i, "peek many", i, 0, NULL, 0);
-	check(kafka->read_timestamps(c->client, many, 10000, error), "peeked many %s", error);
+	check(read_timestamps(c, many), "peeked many %s", c->text);
 	for (int i = 0; i < 32; i++)
 		check(many->items[i].offset > 0, "timestamp %d", i);
 	(void) close_consumer(c);
@@ -189,20 +225,20 @@ test_look(void)
 	c = open_consumer("look", NULL, NULL);
 	for (int i = 0; i < 2; i++)
 	{
-		check(kafka->look(c->client, "look", 0, 7, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 7 &&
+		check(look(c, 0, 7, &m) == BURROW_KAFKA_MESSAGE && m.offset == 7 &&
 			  m.timestamp_ms > 0, "a message");
-		check(kafka->look(c->client, "look", 0, 10, PATIENCE_MS, &m) == BURROW_KAFKA_END && m.offset == 10, "the end");
-		check(kafka->look(c->client, "look", 0, 5000, PATIENCE_MS, &m) == BURROW_KAFKA_BROKEN &&
+		check(look(c, 0, 10, &m) == BURROW_KAFKA_END && m.offset == 10, "the end");
+		check(look(c, 0, 5000, &m) == BURROW_KAFKA_BROKEN &&
 			  m.fault == BURROW_KAFKA_FAULT_GAP && m.offset == 5000, "beyond it: %s", m.text);
-		check(kafka->look(c->client, "look", 1, 0, PATIENCE_MS, &m) == BURROW_KAFKA_END && m.offset == 0, "nothing");
+		check(look(c, 1, 0, &m) == BURROW_KAFKA_END && m.offset == 0, "nothing");
 	}
 	/* a fetch for an earlier look may still be on its way to the broker, and takes an error, too */
 	for (int i = 0; i < 100; i++)
 		rd_kafka_mock_push_request_errors(cluster, API_FETCH, 1, RD_KAFKA_RESP_ERR_UNKNOWN);
-	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_BROKEN &&
+	check(look(c, 0, 3, &m) == BURROW_KAFKA_BROKEN &&
 		  m.fault == BURROW_KAFKA_FAULT_PASSING, "an error: %s", m.text);
 	rd_kafka_mock_clear_request_errors(cluster, API_FETCH);
-	check(kafka->look(c->client, "look", 0, 3, PATIENCE_MS, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "no more");
+	check(look(c, 0, 3, &m) == BURROW_KAFKA_MESSAGE && m.offset == 3, "no more");
 	(void) close_consumer(c);
 }
 
@@ -220,7 +256,7 @@ ask(Consumer *c, int64_t offset, int timeout_ms, uint64_t tag)
 {
 	char		error[BURROW_KAFKA_TEXT_MAX];
 
-	return kafka->ask_offsets(c->client, one("ask", offset), timeout_ms, tag, error);
+	return kafka->ask(c->client, BURROW_KAFKA_ASK_OFFSETS, one("ask", offset), timeout_ms, tag, error);
 }
 
 /* Nobody waits for an answer that is asked for: not when there is none, and not at the end. */
@@ -230,6 +266,7 @@ test_ask(void)
 	Consumer   *c;
 	int64_t		begun;
 	int64_t		took;
+	char		error[BURROW_KAFKA_TEXT_MAX];
 
 	create_topic("ask", 3);
 	produce("ask", 0, 0, 10);
@@ -241,6 +278,10 @@ test_ask(void)
 	/* one pumping may bring both */
 	check(pump(c, c->answered == 3) && c->before_tag == 12 && c->before_offset == 10, "answered in their order");
 	check(c->answered_tag == 13 && c->answered_offset == 0, "and the second");
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_BOUNDS, one("ask", BURROW_KAFKA_NONE_OFFSET), PATIENCE_MS, 17, error) &&
+		  pump(c, c->answered_tag == 17) && c->answered_start == 0 && c->answered_offset == 10, "bounds");
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_PARTITIONS, one("ask", BURROW_KAFKA_NONE_OFFSET), PATIENCE_MS, 18, error) &&
+		  pump(c, c->answered_tag == 18) && c->answered_n == 3, "partitions");
 
 	rd_kafka_mock_broker_set_down(cluster, 1);
 	check(pump(c, c->down > 0), "the broker is away: %s", c->text);
@@ -248,7 +289,7 @@ test_ask(void)
 	check(ask(c, BURROW_KAFKA_LATEST, 2000, 14), "asked");
 	took = now_ms() - begun;
 	check(took < 500, "nobody waits, %d ms", (int) took);
-	check(pump(c, c->answered == 4) && c->error != 0 && c->answered_tag == 14, "no answer: %s", c->text);
+	check(pump(c, c->answered == 6) && c->error != 0 && c->answered_tag == 14, "no answer: %s", c->text);
 	took = now_ms() - begun;
 	check(took > 500 && took < 6000, "in its time, %d ms", (int) took);
 
