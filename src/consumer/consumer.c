@@ -293,7 +293,6 @@ reload(BurrowConsumer *c)
 {
 	CatalogLook look = {AllocSetContextCreate(TopMemoryContext, "burrow subscription", ALLOCSET_SMALL_SIZES)};
 	BurrowSubscription *sub;
-	dlist_iter	iter;
 
 	reload_again_at = 0;
 	if (!burrow_status_try(c, look_at_catalog, &look, BURROW_TROUBLE_LOAD))
@@ -328,8 +327,7 @@ reload(BurrowConsumer *c)
 	MemoryContextDelete(sub_cxt);
 	sub_cxt = look.cxt;
 	c->sub = sub;
-	dlist_foreach(iter, burrow_partition_all())
-		dlist_container(BurrowPartition, node, iter.cur)->tracker.window = sub->options.window;
+	burrow_partition_set_window(sub->options.window);
 	burrow_pool_replace(c);
 	ereport(LOG, (errmsg("subscription \"%s\" goes on with new options", sub->name)));
 }

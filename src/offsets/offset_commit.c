@@ -335,7 +335,7 @@ put_item(const BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition 
 	metadata.delivery = c->sub->options.delivery;
 	strlcpy(metadata.uuid, c->sub->uuid, sizeof(metadata.uuid));
 	burrow_done_set_init(&done);
-	burrow_offset_set_remove_below(&part->skip, may.offset);
+	burrow_partition_forget_skipped(part, may.offset);
 	if (may.runs)
 	{
 		/* of what was done before this epoch, some may not have been met again */

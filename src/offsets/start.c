@@ -26,6 +26,7 @@
 #include "access/xlog.h"
 #include "utils/memutils.h"
 
+#include "catalog/done_set.h"
 #include "catalog/start_from.h"
 #include "core/offset.h"
 #include "offsets/gap.h"
@@ -124,15 +125,16 @@ locate(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPar
 	   const BurrowPosition *row, bool group_has_others, const BurrowLogBounds *log)
 {
 	int64		low = row->low;
-	MemoryContext old;
+	BurrowOffsetSet done;
 	BurrowStartChoice choice;
 	BurrowStartPosition start;
 
 	if (burrow_seek_locate(part, &part->start.offset, &part->start.located))
 		return;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	choice = burrow_start_choice_decide(c->sub, &start_from, item, row, group_has_others, log, &part->skip);
-	MemoryContextSwitchTo(old);
+	burrow_done_set_init(&done);
+	choice = burrow_start_choice_decide(c->sub, &start_from, item, row, group_has_others, log, &done);
+	burrow_partition_skip(part, &done);
+	burrow_offset_set_reset(&done);
 	BURROW_COUNT(c->slot, claims_refused, choice.refused);
 	if (choice.refused > 0)
 		ereport(LOG,
@@ -454,7 +456,7 @@ skip_gap(const BurrowConsumer *c, BurrowPartition *part)
 					   (long long) part->start.offset, (long long) part->identity.log_start_offset)));
 	BURROW_COUNT(c->slot, offsets_skipped, n);
 	part->start.offset = burrow_offset_set_next_missing(&part->skip, part->identity.log_start_offset);
-	burrow_offset_set_remove_below(&part->skip, part->start.offset);
+	burrow_partition_forget_skipped(part, part->start.offset);
 	part->start.stored = false;
 	burrow_offset_commit_forget(part);
 	/* of what the topic does not hold, nothing can be lost any more */

@@ -138,6 +138,30 @@ burrow_partition_begin_epoch(void)
 	epoch++;
 }
 
+void
+burrow_partition_set_window(uint32 window)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &all)
+		dlist_container(BurrowPartition, node, iter.cur)->tracker.window = window;
+}
+
+void
+burrow_partition_skip(BurrowPartition *part, const BurrowOffsetSet *done)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	burrow_offset_set_union(&part->skip, done);
+	MemoryContextSwitchTo(caller);
+}
+
+void
+burrow_partition_forget_skipped(BurrowPartition *part, int64 below)
+{
+	burrow_offset_set_remove_below(&part->skip, below);
+}
+
 /* Gives back the tracker's segments that nobody needs any more. */
 void
 burrow_partition_release_segments(const BurrowConsumer *c, BurrowPartition *part)

@@ -76,7 +76,8 @@ struct BurrowPartition
 	bool		is_redelivery;
 	bool		shares_queue;	/* sched belongs to the part of the partition itself */
 	uint32		unresolved;		/* messages */
-	BurrowKeyParking *parking;	/* its parked keys; NULL: park_key is off; key_parking.c's */
+	BurrowKeyParking *parking;	/* its parked keys; NULL: park_key is off;
+								 * dead_letter/key_parking.c's */
 
 	BurrowPartitionStart start;
 	BurrowPartitionLookup lookup;
@@ -121,6 +122,11 @@ extern void burrow_partition_readable(BurrowPartition *part);
 extern void burrow_partition_set_unreadable(BurrowPartition *part);
 /* The others that are readable have their turn before it. */
 extern void burrow_partition_end_turn(BurrowPartition *part);
+/* The option window is this now. */
+extern void burrow_partition_set_window(uint32 window);
+/* These were done before this epoch, beyond its start; what is below an offset is told of by that alone. */
+extern void burrow_partition_skip(BurrowPartition *part, const BurrowOffsetSet *done);
+extern void burrow_partition_forget_skipped(BurrowPartition *part, int64 below);
 /* Its shared slot is to be brought up to date. */
 extern void burrow_partition_set_dirty(BurrowPartition *part);
 /* Something of the partition was taken or done: its heads are looked at this turn. */

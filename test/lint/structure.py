@@ -282,9 +282,33 @@ def groups():
             yield member, fields(body), owner.group(1) if owner else None
 
 
+def partition_fields(files):
+    """Writes to what of a partition is in no group, by another file than partition/partition.c and the one that
+    the field's comment names."""
+    header = SRC / "partition" / "partition.h"
+    a_partition = r"\b(?:part|parts\[\w+\]|letters|host|other)->"
+    for field in fields(struct_body(header, "BurrowPartition")[0]):
+        said = re.search(rf"\b{field};\s*/\*((?:(?!\*/).)*)\*/", header.read_text(), re.S)
+        owner = re.search(r"(\w+/\w+)\.c's", said.group(1)) if said else None
+        owners = {"partition/partition", owner.group(1) if owner else ""}
+        for file in files:
+            if file.node() not in owners:
+                for line in writes(file, rf"{a_partition}{field}"):
+                    yield (
+                        file.path,
+                        line,
+                        f"{field} of a partition is {owner.group(1) if owner else 'partition/partition'}.c's to write",
+                    )
+    for file in files:
+        for match in re.finditer(r"burrow_offset_set_(?:add|union|remove_below|reset)\(&\w+->skip\b", file.code):
+            if file.node() != "partition/partition":
+                line = file.code.count("\n", 0, match.start()) + 1
+                yield file.path, line, "skip of a partition is partition/partition.c's to write"
+
+
 def shared_state():
-    """Fields of the consumer's context, and of a lane, with more than one writer, and writes to a group of a
-    partition's by another file than its owner; partition/partition.c makes partitions."""
+    """Fields of the consumer's context, and of a lane, with more than one writer, and writes to a partition's fields
+    and groups by another file than their owner; partition/partition.c makes partitions."""
     files = [
         file for file in sources() if file.folder in ("partition", "offsets", "dead_letter", "delivery", "consumer")
     ]
@@ -302,6 +326,7 @@ def shared_state():
         if len(found) > 1 and field not in ("messages", "failures"):  # arrays that are filled and emptied
             for file, line in found.values():
                 yield file.path, line, f"{field} of a lane is written by {', '.join(sorted(found))}"
+    yield from partition_fields(files)
     for member, names, owner in groups():
         if owner is None:
             yield SRC / "partition" / "groups.h", 1, f"no comment says whose the group {member} is"
