@@ -26,12 +26,6 @@ is_sqlstate(const char *text)
 		strncmp(text, "00", 2) != 0;
 }
 
-static int
-compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
 char *
 burrow_sqlstates_normalize(const BurrowOption *option, ArrayType *array)
 {
@@ -53,7 +47,7 @@ burrow_sqlstates_normalize(const BurrowOption *option, ArrayType *array)
 		if (!is_sqlstate(codes[i]))
 			burrow_option_reject(option, TextDatumGetCString(elements[i]), NULL);
 	}
-	qsort(codes, n, sizeof(char *), compare_texts);
+	qsort(codes, n, sizeof(char *), pg_qsort_strcmp);
 
 	initStringInfo(&list);
 	appendStringInfoChar(&list, '{');

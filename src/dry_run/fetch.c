@@ -169,16 +169,6 @@ locate(DryFetch *f, DryPartition *part, const BurrowStartFrom *option, const Bur
 	part->located = choice.located;
 }
 
-static int
-compare_parts(const void *a, const void *b)
-{
-	const DryPartition *x = a;
-	const DryPartition *y = b;
-	int			order = strcmp(x->topic, y->topic);
-
-	return order != 0 ? order : x->partition - y->partition;
-}
-
 static void
 leave_out(DryPartition *part, const char *what, const char *reason)
 {
@@ -249,7 +239,6 @@ locate_all(DryFetch *f, const BurrowKafkaList *commits)
 		else if (!burrow_seek_decide(&seeks, part->topic, part->partition, &part->start, &part->located))
 			locate(f, part, &option, &commits->items[i], &rows[i], others, &logs[i]);
 	}
-	qsort(f->parts, f->nparts, sizeof(DryPartition), compare_parts);
 }
 
 /* Asks for what is neither stored here nor in the group: ends, and starts that are to be looked

@@ -22,9 +22,6 @@
 #include "runtime/answer.h"
 #include "runtime/transaction.h"
 
-/* A partition's turn takes no longer. */
-#define TURN_MS		3000
-
 typedef struct PeekPartition
 {
 	const char *topic;
@@ -76,17 +73,7 @@ first_of(const BurrowStartFrom *start, int32 partition, int64 low, int64 end, co
 	return low;
 }
 
-static int
-compare_partitions(const void *a, const void *b)
-{
-	const PeekPartition *x = a;
-	const PeekPartition *y = b;
-	int			order = strcmp(x->topic, y->topic);
-
-	return order != 0 ? order : x->partition - y->partition;
-}
-
-/* Those that hold something of what is wanted. */
+/* Those that hold something of what is wanted, in the order of the list. */
 static void
 find_partitions(Peek *peek, const BurrowLook *look)
 {
@@ -124,7 +111,6 @@ find_partitions(Peek *peek, const BurrowLook *look)
 			peek->npartitions++;
 	}
 	visit->kafka->list_free(list);
-	qsort(peek->partitions, peek->npartitions, sizeof(PeekPartition), compare_partitions);
 }
 
 /* ---- messages ---- */
@@ -171,7 +157,7 @@ static void
 take_turn(Peek *peek, PeekPartition *p)
 {
 	BurrowVisit *visit = peek->visit;
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TURN_MS);
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BURROW_VISIT_PATIENCE_MS);
 	BurrowKafkaMessage km;
 
 	while (p->next < p->end)

@@ -27,13 +27,7 @@ typedef struct Topic
 	char		timestamp_type; /* see timestamp_types() in kafka/visit.h */
 } Topic;
 
-static int
-compare_topics(const void *a, const void *b)
-{
-	return strcmp(((const Topic *) a)->name, ((const Topic *) b)->name);
-}
-
-/* One for each topic of the list, whose partitions stand together. */
+/* One for each topic of the list, in its order. */
 static Topic *
 sum_up(const BurrowKafkaList *list, const int64 *low, const int64 *end, int *n)
 {
@@ -53,7 +47,6 @@ sum_up(const BurrowKafkaList *list, const int64 *low, const int64 *end, int *n)
 		topic->messages = topic->messages < 0 || low[i] < 0 || end[i] < 0 ? -1 :
 			burrow_offset_later(topic->messages, burrow_offset_count(low[i], end[i]));
 	}
-	qsort(topics, *n, sizeof(Topic), compare_topics);
 	return topics;
 }
 

@@ -17,6 +17,9 @@
 /* Longest wait for one answer. */
 #define BURROW_VISIT_ASK_MS		1000
 
+/* Longest wait for one thing where there are others: a connection, a partition's next message. */
+#define BURROW_VISIT_PATIENCE_MS	3000
+
 typedef struct BurrowVisit
 {
 	const BurrowKafkaFunctions *kafka;
@@ -50,7 +53,7 @@ extern void burrow_visit_must_wait(BurrowVisit *visit);
 /* For errors: 'server "k"', or the setting. */
 extern const char *burrow_visit_where(const BurrowVisit *visit);
 
-/* Partitions of the topic (a name, or a pattern); those of a topic stand together. */
+/* Partitions of the topic (a name, or a pattern), by topic and number. */
 extern BurrowKafkaList *burrow_visit_list(BurrowVisit *visit, const char *topic);
 /* The same; an error if there is none. */
 extern BurrowKafkaList *burrow_visit_partitions(BurrowVisit *visit, const char *topic);

@@ -24,17 +24,19 @@ typedef enum BurrowKafkaQuestion
 	BURROW_KAFKA_ASK_OFFSETS,	/* as list_offsets() */
 	BURROW_KAFKA_ASK_BOUNDS,	/* as list_bounds() */
 	BURROW_KAFKA_ASK_PARTITIONS,	/* as list_partitions(), of the topic of the list's one item */
+
 	/*
 	 * What time have the messages at these offsets?  Each offset becomes the timestamp
 	 * (milliseconds since 1970) of the message there, or BURROW_KAFKA_NO_TIME if there is none.
 	 */
 	BURROW_KAFKA_ASK_TIMESTAMPS,
+
 	/*
-	 * What does a consumer find at the offset of the list's one item?  The first thing that comes;
-	 * of a message only its offset and timestamp.  EMPTY: nothing has come in time.
+	 * What does a consumer find at the offset of the list's one item?  The first thing that
+	 * comes; of a message only its offset and timestamp.  EMPTY: nothing has come in time.
 	 */
 	BURROW_KAFKA_ASK_LOOK
-} BurrowKafkaQuestion;
+}			BurrowKafkaQuestion;
 
 typedef enum BurrowKafkaEventType
 {

@@ -186,7 +186,10 @@ on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 		burrow_kafka_fill_error(c, event, rd_kafka_error_code(error), rd_kafka_error_string(error));
 		return true;
 	}
-	return fill_list(c, event, rd_kafka_group_result_partitions(groups[0]));
+	if (!fill_list(c, event, rd_kafka_group_result_partitions(groups[0])))
+		return false;
+	burrow_kafka_list_sort(&event->list);
+	return true;
 }
 
 /*

@@ -163,6 +163,7 @@ extern bool burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topi
 								  int32_t partition, int64_t offset,
 								  const char *metadata, size_t metadata_len);
 extern void burrow_kafka_list_free(BurrowKafkaList *list);
+extern void burrow_kafka_list_sort(BurrowKafkaList *list);
 extern rd_kafka_topic_partition_list_t *burrow_kafka_list_to_rd(const BurrowKafkaList *list);
 extern bool burrow_kafka_make_room(BurrowKafkaClient *c, int n);
 extern void burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item,

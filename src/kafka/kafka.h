@@ -119,11 +119,11 @@ typedef struct BurrowKafkaFunctions
 	/* Commit offsets (next to read) with metadata; the answer comes as COMMITTED. */
 	bool		(*commit) (BurrowKafkaClient *c, const BurrowKafkaList *list, char *error);
 	/*
-	 * Ask for the group's committed offsets; the answer comes as FETCHED, with the tag: answers
-	 * need not come in the order of the questions.  While the group's coordinator is away there
-	 * is no answer; it comes when the coordinator is back.  Where one says _TIMED_OUT (after an
-	 * hour), the client must not be used on, nor closed: librdkafka aborts when the coordinator
-	 * comes back.
+	 * Ask for the group's committed offsets; the answer comes as FETCHED, by topic and number,
+	 * with the tag: answers need not come in the order of the questions.  While the group's
+	 * coordinator is away there is no answer; it comes when the coordinator is back.  Where one
+	 * says _TIMED_OUT (after an hour), the client must not be used on, nor closed: librdkafka
+	 * aborts when the coordinator comes back.
 	 */
 	bool		(*fetch_committed) (BurrowKafkaClient *c, const BurrowKafkaList *list, uint64_t tag, char *error);
 
@@ -138,12 +138,12 @@ typedef struct BurrowKafkaFunctions
 	 */
 	bool		(*list_offsets) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 	/*
-	 * Where logs begin (log_start) and then where they end (offset; under read_committed, the last
-	 * stable offset), each asked for as list_offsets() does.
+	 * Where logs begin (log_start) and then where they end (offset; under read_committed, the
+	 * last stable offset), each asked for as list_offsets() does.
 	 */
 	bool		(*list_bounds) (BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 	/*
-	 * The same questions, and others, without waiting: the answer is ANSWERED, with the tag.  They
+	 * The same questions, and others, without waiting: the answer is ANSWERED, with the tag. They
 	 * are answered one after another, each within its timeout_ms, or twice that where it is two.
 	 * list is the client's from here; destroy() waits for the question that is under way.
 	 *
@@ -168,7 +168,8 @@ typedef struct BurrowKafkaFunctions
 
 	/*
 	 * Partitions of the topics that match topic (a name, or a regular expression beginning with
-	 * ^); none: it has no such topic.  Waits up to timeout_ms.  NULL: no answer, or interrupted.
+	 * ^), by topic and number; none: it has no such topic.  Waits up to timeout_ms.  NULL: no answer,
+	 * or interrupted.
 	 */
 	BurrowKafkaList *(*list_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 

@@ -84,6 +84,23 @@ burrow_kafka_list_free(BurrowKafkaList *list)
 	free(list);
 }
 
+static int
+compare_items(const void *a, const void *b)
+{
+	const BurrowKafkaTopicPartition *x = a;
+	const BurrowKafkaTopicPartition *y = b;
+	int			order = strcmp(x->topic, y->topic);
+
+	return order != 0 ? order : x->partition < y->partition ? -1 : x->partition > y->partition;
+}
+
+/* By topic and partition. */
+void
+burrow_kafka_list_sort(BurrowKafkaList *list)
+{
+	qsort(list->items, list->n, sizeof(BurrowKafkaTopicPartition), compare_items);
+}
+
 /*
  * A copy for librdkafka, freed by rd_kafka_topic_partition_list_destroy().
  * NULL: out of memory (librdkafka itself aborts when it has none).

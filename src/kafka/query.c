@@ -427,6 +427,7 @@ make_list(const rd_kafka_metadata_t *metadata, const Pattern *pattern, char *err
 		snprintf(error, BURROW_KAFKA_TEXT_MAX, "out of memory");
 		return NULL;
 	}
+	burrow_kafka_list_sort(list);
 	list->why_empty = BURROW_CAUSE_NO_TOPIC;
 	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		list->why_empty = BURROW_CAUSE_TOPIC_DENIED;

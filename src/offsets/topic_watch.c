@@ -53,12 +53,6 @@ static char start_failure[BURROW_KAFKA_TEXT_MAX];
 
 typedef bool (*Filter) (const BurrowConsumer *c, const BurrowPartition *part);
 
-static int
-compare_topics(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
 /* Asks for the topics of the partitions that are wanted.  The question's tag; 0: there are none, or it
  * could not be asked (text). */
 static uint64
@@ -83,7 +77,7 @@ ask(const BurrowConsumer *c, Filter is_wanted, BurrowQuestionAnswer answer, char
 		if (is_wanted(c, part))
 			topics[n++] = part->topic;
 	}
-	qsort(topics, n, sizeof(char *), compare_topics);
+	qsort(topics, n, sizeof(char *), pg_qsort_strcmp);
 	for (int i = 0; i < n; i++)
 		if (distinct == 0 || strcmp(topics[distinct - 1], topics[i]) != 0)
 			topics[distinct++] = topics[i];
