@@ -168,8 +168,8 @@ typedef struct BurrowKafkaFunctions
 
 	/*
 	 * Partitions of the topics that match topic (a name, or a regular expression beginning with
-	 * ^), by topic and number; none: it has no such topic.  Waits up to timeout_ms.  NULL: no answer,
-	 * or interrupted.
+	 * ^), by topic and number; none: it has no such topic.  Waits up to timeout_ms.  NULL: no
+	 * answer, or interrupted.
 	 */
 	BurrowKafkaList *(*list_partitions) (BurrowKafkaClient *c, const char *topic, int timeout_ms, char *error);
 

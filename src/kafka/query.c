@@ -339,7 +339,8 @@ burrow_kafka_cluster_id(BurrowKafkaClient *c, int timeout_ms)
 	return rd_kafka_clusterid(c->rk, timeout_ms);
 }
 
-static const volatile sig_atomic_t *const *interrupts;
+/* Of the thread that has set them: nobody waits for that of asker.c. */
+static _Thread_local const volatile sig_atomic_t *const *interrupts;
 
 void
 burrow_kafka_set_interrupts(const volatile sig_atomic_t * const *flags)
