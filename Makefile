@@ -186,6 +186,7 @@ KAFKA_OBJS = \
 	src/kafka/events.o \
 	src/kafka/functions.o \
 	src/kafka/handle.o \
+	src/kafka/hang_up.o \
 	src/kafka/left_out.o \
 	src/kafka/list.o \
 	src/kafka/names.o \

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "kafka/asker.h"
+#include "kafka/hang_up.h"
 #include "kafka/internal.h"
 
 /* Fills the event's list from librdkafka's, without copying strings; false: out of memory. */
@@ -60,17 +61,6 @@ is_transport(rd_kafka_resp_err_t code)
 	}
 }
 
-/*
- * A broker that wants SASL and is spoken to without closes the connection, without a word.
- * librdkafka knows it by the connection's short life and has a text for it, but no code.
- */
-static bool
-seems_refusal(rd_kafka_resp_err_t code, const char *text)
-{
-	return code == RD_KAFKA_RESP_ERR__TRANSPORT && text != NULL &&
-		strstr(text, "require SASL authentication") != NULL;
-}
-
 /* Where an event belongs; false: to the client as a whole. */
 static bool
 fill_place(BurrowKafkaEvent *event, rd_kafka_event_t *rd)
@@ -95,8 +85,7 @@ on_error(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	burrow_kafka_fill_error(c, event, code, rd_kafka_event_error_string(rd));
 	(void) fill_place(event, rd);
 	event->all_brokers_down = is_transport(code);
-	event->authentication = burrow_kafka_is_refusal(code) ||
-		seems_refusal(code, rd_kafka_event_error_string(rd));
+	event->authentication = burrow_kafka_is_refusal(code) || event->cause == BURROW_CAUSE_PROTOCOL;
 	event->too_large = burrow_kafka_is_too_large(code, rd_kafka_event_error_string(rd));
 	event->fatal = rd_kafka_event_error_is_fatal(rd) || code == RD_KAFKA_RESP_ERR__FATAL;
 	if (event->fatal)
@@ -321,6 +310,30 @@ owed(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 }
 
 /*
+ * Connections end as they do where the listener speaks another security protocol (hang_up.c), once more than when this
+ * was told last.  One alone may be any broker's end.
+ */
+static bool
+hung_up(BurrowKafkaClient *c, BurrowKafkaEvent *event)
+{
+	bool		after_greeting;
+	unsigned	n = burrow_kafka_hang_ups(&after_greeting);
+
+	if (n < 2 || n == c->hang_ups_told)
+		return false;
+	c->hang_ups_told = n;
+	event->type = BURROW_KAFKA_ERROR;
+	event->error = RD_KAFKA_RESP_ERR__TRANSPORT;
+	event->error_name = rd_kafka_err2name(event->error);
+	event->cause = BURROW_CAUSE_PROTOCOL;
+	event->authentication = true;
+	burrow_kafka_text_copy(event->text, sizeof(event->text), after_greeting ?
+						   "connections are closed at the first request: verify security_protocol, the listener may require SASL authentication" :
+						   "connections are closed at the greeting: verify security_protocol, the listener may require TLS");
+	return true;
+}
+
+/*
  * librdkafka returns nothing not only when the queue is empty but also when it met one of
  * its own marks, which at close stands before events that we wait for.  The pipe would not
  * tell of those: the queue was not empty.
@@ -351,7 +364,7 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		bool		told;
 
 		clear(event);
-		if (burrow_kafka_next_report(c, event) || burrow_kafka_next_answer(c, event))
+		if (burrow_kafka_next_report(c, event) || burrow_kafka_next_answer(c, event) || hung_up(c, event))
 			return true;
 		rd = c->nlooks > 0 ? NULL : read_main(c);
 		if (rd == NULL && owed(c, event))

@@ -13,6 +13,7 @@
 #include <malloc.h>
 #endif
 
+#include "kafka/hang_up.h"
 #include "kafka/internal.h"
 
 /* Writes an id to the pipe, as librdkafka does: when it is full, the id is dropped. */
@@ -64,6 +65,7 @@ burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd, cha
 	(void) mallopt(M_ARENA_MAX, 2);
 #endif
 
+	burrow_kafka_watch_hang_ups(conf->rk);
 	c->wake_fd = wake_fd;
 	c->refused_tail = &c->refused;
 	c->rk = rd_kafka_new(type, conf->rk, why, sizeof(why));

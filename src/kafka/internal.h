@@ -108,6 +108,7 @@ struct BurrowKafkaClient
 	bool		owes_committed;
 	bool		owes_fetched;
 	uint64_t	owed_tag;
+	unsigned	hang_ups_told;	/* see events.c */
 	bool		closing;
 	bool		close_refused;	/* a fatal error: there is nothing left to close */
 };

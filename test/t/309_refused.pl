@@ -1,5 +1,6 @@
 # Kafka refuses the client: burrow.why_stuck() and the state say so and why, and when it no
-# longer does, the subscription goes on by itself.
+# longer does, the subscription goes on by itself.  That the brokers want to know who it is, is found out with a recent
+# librdkafka, too, which has no words for it.
 
 use BurrowTest;
 
@@ -8,11 +9,19 @@ my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1, config => {
 	'allow.everyone.if.no.acl.found' => 'true',
 	'super.users' => 'User:nobody',
 });
-my $node = BurrowTest::Node->create('main', conf => "burrow.bootstrap_servers = '" . $kafka->sasl_bootstrap . "'");
-$node->sql(<<'SQL');
+my $conf = "burrow.bootstrap_servers = '" . $kafka->sasl_bootstrap . "'";
+my $node = start('main');
+
+sub start
+{
+	my ($name, %options) = @_;
+	my $new = BurrowTest::Node->create($name, conf => $conf, %options);
+	$new->sql(<<'SQL');
 CREATE TABLE got (value text);
 CREATE FUNCTION h(value text) RETURNS void LANGUAGE sql AS 'INSERT INTO got VALUES ($1)';
 SQL
+	return $new;
+}
 
 # Waits for the cause, and runs the statement that it names, which shows what is wrong.
 sub refused
@@ -82,5 +91,16 @@ is($node->sql(q{SELECT kind FROM burrow._troubles() JOIN burrow.subscription USI
 $kafka->allow('burrow.group', 'read', 'group');
 handled('group');
 
+$node->stop;
+
+# ---- with a recent librdkafka
+
+$node = start('recent', libraries => recent_librdkafka());
+subscribe('recent');
+refused('recent', q{Kafka''s listener speaks another security protocol}, 'require SASL authentication', $servers, 'authentication, with a recent librdkafka');
+like($node->sql_error(q{SELECT burrow.dry_run('recent')}), qr/28000: could not list partitions for subscription "recent": .*require SASL authentication/, 'and burrow.dry_run()');
+$node->sql("ALTER SYSTEM SET burrow.bootstrap_servers = '" . $kafka->bootstrap . "'");
+$node->reload;
+handled('recent');
 $node->stop;
 done_testing();
