@@ -186,9 +186,11 @@ KAFKA_OBJS = \
 	src/kafka/events.o \
 	src/kafka/functions.o \
 	src/kafka/handle.o \
+	src/kafka/handshake.o \
 	src/kafka/hang_up.o \
 	src/kafka/left_out.o \
 	src/kafka/list.o \
+	src/kafka/lookup.o \
 	src/kafka/names.o \
 	src/kafka/partition.o \
 	src/kafka/peek.o \
@@ -196,6 +198,7 @@ KAFKA_OBJS = \
 	src/kafka/producer.o \
 	src/kafka/query.o \
 	src/kafka/text.o \
+	src/kafka/tls.o \
 	src/kafka/visitor.o \
 	src/kafka/topic_id.o
 
@@ -245,7 +248,7 @@ CONTRIB_TESTDB = burrow_regress
 all: burrow_kafka.so
 
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lcrypto -lpthread
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lssl -lcrypto -lpthread
 
 # The compiler is asked, and not pkg-config, which may not be there.
 hash := \#

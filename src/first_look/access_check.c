@@ -92,18 +92,30 @@ check_topic(BurrowVisit *visit, const BurrowSubscription *sub)
 	return NULL;
 }
 
-/* NULL: the group's offset was told; "": not yet. */
+/* Of a group whose coordinator was chosen just now: it is asked again. */
+static bool
+is_passing(const char *error_name)
+{
+	return strcmp(error_name, "NOT_COORDINATOR") == 0 || strcmp(error_name, "COORDINATOR_NOT_AVAILABLE") == 0 ||
+		strcmp(error_name, "COORDINATOR_LOAD_IN_PROGRESS") == 0;
+}
+
+/* NULL: the group's offset was told; "": not yet, and *again: it has to be asked for again. */
 static const char *
-take_answer(BurrowVisit *visit, BurrowKafkaClient *client)
+take_answer(BurrowVisit *visit, BurrowKafkaClient *client, bool *again)
 {
 	BurrowKafkaEvent event;
 
+	*again = false;
 	while (visit->kafka->poll(client, &event))
 	{
 		if (event.type == BURROW_KAFKA_ERROR && burrow_kafka_cause_is_refusal(event.cause))
 			return pstrdup(event.text);
 		if (event.type != BURROW_KAFKA_FETCHED)
 			continue;
+		*again = event.error != 0 && is_passing(event.error_name);
+		if (*again)
+			return "";
 		if (event.error != 0)
 			return pstrdup(event.text);
 		for (int i = 0; i < event.list.n; i++)
@@ -120,12 +132,14 @@ check_group(BurrowVisit *visit, const BurrowSubscription *sub, BurrowKafkaList *
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ANSWER_MS);
 	BurrowKafkaClient *client = burrow_kafka_client_open_metadata(visit->kafka, sub, visit->wake_write, 1);
 	const char *reason = "";
+	bool		ask = true;
 
-	if (!visit->kafka->fetch_committed(client, list, 0, visit->text))
-		reason = visit->text;
 	while (reason != NULL && reason[0] == '\0')
 	{
-		reason = take_answer(visit, client);
+		if (ask && !visit->kafka->fetch_committed(client, list, 0, visit->text))
+			reason = visit->text;
+		else
+			reason = take_answer(visit, client, &ask);
 		if (reason != NULL && reason[0] == '\0' && !burrow_visit_wait(visit, until))
 			reason = "the group's coordinator does not answer";
 	}

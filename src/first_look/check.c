@@ -51,44 +51,12 @@ connect_hint(const char *reason)
 	return "This machine has no way to the address: see its routes and firewalls.";
 }
 
-static void
-check_endpoint(const BurrowEndpoint *endpoint)
-{
-	BurrowReach reach;
-
-	burrow_probe_run(endpoint, CONNECT_MS, &reach);
-	if (reach.n == 0)
-	{
-		burrow_step_report("resolve", endpoint->host, false, reach.unresolved,
-						   "Correct the name in bootstrap_servers, or the name service of the database server's machine.");
-		return;
-	}
-	for (int i = 0; i < reach.n; i++)
-		burrow_step_report("resolve", endpoint->host, true, reach.addresses[i], NULL);
-	for (int i = 0; i < reach.n; i++)
-		burrow_step_report("connect", psprintf("%s port %s", reach.addresses[i], endpoint->port), reach.refused[i] == NULL,
-						   reach.refused[i], reach.refused[i] != NULL ? connect_hint(reach.refused[i]) : NULL);
-}
-
-static void
-check_bootstrap(const BurrowVisit *visit)
-{
-	const char *list = option(visit, "bootstrap.servers");
-	BurrowEndpoint endpoint;
-
-	list = list != NULL ? list : option(visit, "metadata.broker.list");
-	while (list != NULL && !is_over(visit) && burrow_probe_next_endpoint(&list, &endpoint))
-		check_endpoint(&endpoint);
-}
-
-/* ---- the first question ---- */
-
 static const char *
-cause_hint(const BurrowVisit *visit)
+cause_hint(const BurrowVisit *visit, BurrowKafkaCause cause)
 {
 	const char *mechanism = option(visit, "sasl.mechanism");
 
-	switch (visit->cause)
+	switch (cause)
 	{
 		case BURROW_CAUSE_CANNOT_RESOLVE:
 		case BURROW_CAUSE_REFUSED:
@@ -116,20 +84,178 @@ cause_hint(const BurrowVisit *visit)
 	}
 }
 
+/* ---- what answers there ---- */
+
+static bool
+wants_sasl(const BurrowVisit *visit)
+{
+	const char *protocol = option(visit, "security.protocol");
+
+	return protocol != NULL && pg_strncasecmp(protocol, "sasl", 4) == 0;
+}
+
+static const char *
+mechanism(const BurrowVisit *visit)
+{
+	const char *name = option(visit, "sasl.mechanism");
+
+	return name != NULL ? name : option(visit, "sasl.mechanisms");
+}
+
+/* By the highest metadata.version that a broker knows (Kafka's MetadataVersion); those with ZooKeeper have none. */
+static const char *
+release_text(int metadata_version)
+{
+	static const struct
+	{
+		int			first;
+		const char *release;
+	}			releases[] =
+
+	{
+		{26, "4.1 or later"}, {22, "4.0"}, {21, "3.9"}, {20, "3.8"}, {15, "3.7"}, {12, "3.6"}, {9, "3.5"}, {8, "3.4"},
+		{4, "3.3"}, {3, "3.2"}, {2, "3.1"}, {1, "3.0"}
+	};
+
+	for (int i = 0; i < lengthof(releases); i++)
+		if (metadata_version >= releases[i].first)
+			return psprintf("Kafka %s (metadata.version %d)", releases[i].release, metadata_version);
+	return "Kafka, whose version is not told";
+}
+
+/* What is wrong with it, as if librdkafka had met it. */
+static BurrowKafkaCause
+cause_of(const BurrowKafkaHandshake * hands)
+{
+	BurrowKafkaSymptom symptom = {
+		.error_name = "_SSL",
+		.text = !hands->tls || hands->tls_done ? hands->text : hands->tls_text,
+		.certificate_error = hands->certificate_error,
+	};
+	BurrowKafkaCause cause;
+
+	if (hands->certificate_error != 0)
+		symptom.text = "certificate verify failed";
+	cause = burrow_kafka_cause(&symptom);
+	if (cause != BURROW_CAUSE_TLS)
+		return cause;
+	/* in TLS 1.3 a client's certificate is looked at after the handshake, and not always is it said */
+	return hands->tls_done ? BURROW_CAUSE_CLIENT_CERTIFICATE : BURROW_CAUSE_PROTOCOL;
+}
+
+static void
+report_tls(const BurrowVisit *visit, const char *subject, const BurrowKafkaHandshake * hands)
+{
+	bool		ok = hands->tls_done && hands->certificate_error == 0;
+
+	burrow_step_report("tls", subject, ok,
+					   hands->certificate_error == 0 ? hands->tls_text :
+					   psprintf("%s: %s", burrow_kafka_cause_words(cause_of(hands)), hands->tls_text),
+					   ok ? NULL : cause_hint(visit, cause_of(hands)));
+}
+
+/* Whether it is the kind of listener that the options are for. */
+static void
+report_kafka(const BurrowVisit *visit, const char *subject, const BurrowKafkaHandshake * hands)
+{
+	const char *name = mechanism(visit);
+	const char *reason = NULL;
+	BurrowKafkaCause cause = BURROW_CAUSE_PROTOCOL;
+
+	if (!hands->greeted)
+	{
+		reason = hands->text;
+		cause = cause_of(hands);
+	}
+	else if (hands->sasl == 1 && !wants_sasl(visit))
+		reason = psprintf("the listener wants SASL: %s", hands->mechanisms);
+	else if (hands->sasl == 0 && wants_sasl(visit))
+		reason = "the listener does not take SASL";
+	else if (hands->sasl == 1 && name != NULL && strstr(psprintf(", %s,", hands->mechanisms), psprintf(", %s,", name)) == NULL)
+	{
+		reason = psprintf("the listener does not offer %s: %s", name, hands->mechanisms);
+		cause = BURROW_CAUSE_MECHANISM;
+	}
+	if (reason != NULL)
+		burrow_step_report("kafka", subject, false, reason, cause_hint(visit, cause));
+	else
+		burrow_step_report("kafka", subject, true, release_text(hands->metadata_version), NULL);
+}
+
+/* Keeps the subject of the certificate that was shown. */
+static void
+check_address(const BurrowVisit *visit, const BurrowReached * reached, const char *port, const char **certificate)
+{
+	const char *subject = psprintf("%s port %s", reached->address, port);
+	const		BurrowKafkaHandshake *hands = &reached->hands;
+
+	burrow_step_report("connect", subject, reached->refused == NULL, reached->refused,
+					   reached->refused != NULL ? connect_hint(reached->refused) : NULL);
+	if (reached->refused != NULL)
+		return;
+	if (hands->tls)
+		report_tls(visit, subject, hands);
+	if (!hands->tls || (hands->tls_done && hands->certificate_error == 0))
+		report_kafka(visit, subject, hands);
+	if (hands->client[0] != '\0')
+		*certificate = hands->client;
+}
+
+static void
+check_endpoint(const BurrowVisit *visit, const BurrowEndpoint *endpoint, const char **certificate)
+{
+	BurrowReach *reach = palloc(sizeof(BurrowReach));
+
+	burrow_probe_run(visit, endpoint, CONNECT_MS, reach);
+	if (reach->n == 0)
+		burrow_step_report("resolve", endpoint->host, false, reach->unresolved,
+						   "Correct the name in bootstrap_servers, or the name service of the database server's machine.");
+	for (int i = 0; i < reach->n; i++)
+		burrow_step_report("resolve", endpoint->host, true, reach->addresses[i].address, NULL);
+	for (int i = 0; i < reach->n; i++)
+		check_address(visit, &reach->addresses[i], endpoint->port, certificate);
+}
+
+/* Returns the subject of the client's certificate that was shown; NULL: none was. */
+static const char *
+check_bootstrap(const BurrowVisit *visit)
+{
+	const char *list = option(visit, "bootstrap.servers");
+	const char *certificate = NULL;
+	BurrowEndpoint endpoint;
+
+	list = list != NULL ? list : option(visit, "metadata.broker.list");
+	while (list != NULL && !is_over(visit) && burrow_probe_next_endpoint(&list, &endpoint))
+		check_endpoint(visit, &endpoint, &certificate);
+	return certificate;
+}
+
+/* ---- the first question ---- */
+
 static const char *
 protocol_text(const BurrowVisit *visit)
 {
 	const char *protocol = option(visit, "security.protocol");
-	const char *mechanism = option(visit, "sasl.mechanism");
 
-	mechanism = mechanism != NULL ? mechanism : option(visit, "sasl.mechanisms");
 	protocol = protocol != NULL ? protocol : "PLAINTEXT";
-	return mechanism != NULL ? psprintf("%s, %s", protocol, mechanism) : protocol;
+	return mechanism(visit) != NULL ? psprintf("%s, %s", protocol, mechanism(visit)) : protocol;
+}
+
+/* As whom the client has come; which principal that is, is decided by the brokers' rules. */
+static const char *
+identity(const BurrowVisit *visit, const char *certificate)
+{
+	static const char *const names[] = {"sasl.username", "sasl.kerberos.principal", "sasl.oauthbearer.client.id", "sasl.oauthbearer.client.credentials.client.id"};
+
+	for (int i = 0; i < lengthof(names) && wants_sasl(visit); i++)
+		if (option(visit, names[i]) != NULL)
+			return psprintf("as \"%s\"", option(visit, names[i]));
+	return certificate != NULL ? psprintf("as \"%s\"", certificate) : "as nobody in particular";
 }
 
 /* Their number; -1: nobody answers, which is told. */
 static int
-ask_for_brokers(BurrowVisit *visit, BurrowKafkaBroker *brokers)
+ask_for_brokers(BurrowVisit *visit, BurrowKafkaBroker *brokers, const char *certificate)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SPEAK_SECONDS * 1000);
 	int			n;
@@ -142,10 +268,11 @@ ask_for_brokers(BurrowVisit *visit, BurrowKafkaBroker *brokers)
 		burrow_step_report("authenticate", protocol_text(visit), false,
 						   visit->connection_text[0] == '\0' ? burrow_visit_reason(visit) :
 						   psprintf("%s: %s", burrow_visit_reason(visit), visit->connection_text),
-						   cause_hint(visit));
+						   cause_hint(visit, visit->cause));
 		return -1;
 	}
-	burrow_step_report("authenticate", protocol_text(visit), true, psprintf("librdkafka %s", visit->kafka->version()), NULL);
+	burrow_step_report("authenticate", protocol_text(visit), true,
+					   psprintf("%s, with librdkafka %s", identity(visit, certificate), visit->kafka->version()), NULL);
 	return n;
 }
 
@@ -170,35 +297,37 @@ check_broker(BurrowVisit *visit, const BurrowKafkaBroker *broker)
 {
 	const char *subject = psprintf("%d at %s:%d", broker->id, broker->host, broker->port);
 	BurrowEndpoint endpoint;
-	BurrowReach reach;
-	bool		connected = false;
+	BurrowReach *reach = palloc(sizeof(BurrowReach));
+	const		BurrowReached *reached = NULL;
 
 	strlcpy(endpoint.host, broker->host, sizeof(endpoint.host));
 	snprintf(endpoint.port, sizeof(endpoint.port), "%d", broker->port);
-	burrow_probe_run(&endpoint, CONNECT_MS, &reach);
-	for (int i = 0; i < reach.n; i++)
-		connected |= reach.refused[i] == NULL;
+	burrow_probe_run(visit, &endpoint, CONNECT_MS, reach);
+	for (int i = 0; i < reach->n && reached == NULL; i++)
+		reached = reach->addresses[i].refused == NULL ? &reach->addresses[i] : NULL;
 	visit->text[0] = '\0';
-	if (reach.n == 0)
-		burrow_step_report("broker", subject, false, psprintf("the advertised name cannot be resolved: %s", reach.unresolved), ADVERTISED_HINT);
-	else if (!connected)
-		burrow_step_report("broker", subject, false, psprintf("the advertised address cannot be reached: %s", reach.refused[0]), ADVERTISED_HINT);
+	if (reach->n == 0)
+		burrow_step_report("broker", subject, false, psprintf("the advertised name cannot be resolved: %s", reach->unresolved), ADVERTISED_HINT);
+	else if (reached == NULL)
+		burrow_step_report("broker", subject, false, psprintf("the advertised address cannot be reached: %s", reach->addresses[0].refused), ADVERTISED_HINT);
 	else if (!visit->kafka->visit->broker_answers(visit->client, broker->id, BROKER_MS, visit->text))
 		burrow_step_report("broker", subject, false, visit->text[0] != '\0' ? visit->text : "it does not answer",
 						   "The address can be connected to, but no Kafka answers there as this client: see the broker's log, and whether the port is that of another listener.");
 	else
-		burrow_step_report("broker", subject, true, NULL, NULL);
+		burrow_step_report("broker", subject, true, release_text(reached->hands.metadata_version), NULL);
+	pfree(reach);
 }
 
 void
 burrow_check_run(BurrowVisit *visit, int32 subid)
 {
 	BurrowKafkaBroker *brokers = palloc(sizeof(BurrowKafkaBroker) * MOST_BROKERS);
+	const char *certificate;
 	int			n;
 
 	visit->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ALL_SECONDS * 1000);
-	check_bootstrap(visit);
-	n = ask_for_brokers(visit, brokers);
+	certificate = check_bootstrap(visit);
+	n = ask_for_brokers(visit, brokers, certificate);
 	if (n < 0)
 		return;
 	check_cluster(visit);

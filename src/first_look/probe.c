@@ -3,14 +3,12 @@
  *	  Can this machine reach an address?
  *
  * librdkafka tells that no broker could be connected to, and the error of one of them.  Here each address is
- * tried by itself: resolved, and connected to by TCP, no more.
+ * tried by itself: resolved, connected to by TCP, and spoken to, as far as that needs no credentials.
  *
- * Runs in: processes of a first look at a cluster, which nobody waits for when the call is cancelled: so
- * getaddrinfo(), which cannot be interrupted, may take its time.
+ * Runs in: processes of a first look at a cluster.
  */
 #include "postgres.h"
 
-#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +21,10 @@
 #include "first_look/probe.h"
 
 #define DEFAULT_PORT	"9092"
+
+/* A name, and between two looks whether the call was cancelled. */
+#define RESOLVE_MS		10000
+#define SLICE_MS		100
 
 bool
 burrow_probe_next_endpoint(const char **list, BurrowEndpoint *endpoint)
@@ -80,44 +82,71 @@ finish_connecting(int sock, int timeout_ms)
 	}
 }
 
-/* NULL: connected, and let go. */
+/* NULL: connected, and spoken to. */
 static const char *
-connect_to(const struct addrinfo *address, int timeout_ms)
+connect_to(const BurrowVisit *visit, const char *host, const BurrowKafkaAddress * address, int timeout_ms,
+		   BurrowKafkaHandshake * hands)
 {
-	int			sock = socket(address->ai_family, SOCK_STREAM, 0);
+	int			sock = socket(address->address.ss_family, SOCK_STREAM, 0);
 	int			error = 0;
 
 	if (sock < 0)
 		return pstrdup(strerror(errno));
 	if (!pg_set_noblock(sock))
 		error = errno;
-	else if (connect(sock, address->ai_addr, address->ai_addrlen) < 0)
+	else if (connect(sock, (const struct sockaddr *) &address->address, address->length) < 0)
 		error = errno == EINPROGRESS || errno == EINTR ? finish_connecting(sock, timeout_ms) : errno;
+	if (error == 0)
+		visit->kafka->visit->shake_hands(visit->client, sock, host, burrow_server_property(visit->server, "ssl.key.pem"),
+										 burrow_server_property(visit->server, "ssl.key.password"), timeout_ms, hands);
 	close(sock);
+	CHECK_FOR_INTERRUPTS();
 	return error != 0 ? pstrdup(strerror(error)) : NULL;
 }
 
-void
-burrow_probe_run(const BurrowEndpoint *endpoint, int timeout_ms, BurrowReach *reach)
+/* Their number; 0: there are none, or it takes too long. */
+static int
+resolve(const BurrowVisit *visit, const BurrowEndpoint *endpoint, BurrowKafkaAddress * addresses, char *error)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	int			error = getaddrinfo(endpoint->host, endpoint->port, &hints, &found);
+	const BurrowKafkaVisitFunctions *kafka = visit->kafka->visit;
+	BurrowKafkaLookup *lookup = kafka->look_up(endpoint->host, endpoint->port, error);
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RESOLVE_MS);
+	int			n = -1;
+
+	if (lookup == NULL)
+		return 0;
+
+	/*
+	 * in slices, so that the call can be cancelled; the process ends then, and nothing has to be
+	 * left
+	 */
+	while (n < 0 && GetCurrentTimestamp() < until)
+	{
+		n = kafka->looked_up(lookup, SLICE_MS, addresses, BURROW_PROBE_ADDRESSES, error);
+		CHECK_FOR_INTERRUPTS();
+	}
+	kafka->leave_lookup(lookup);
+	if (n < 0)
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "the resolver has not answered for %d s", RESOLVE_MS / 1000);
+	return Max(n, 0);
+}
+
+void
+burrow_probe_run(const BurrowVisit *visit, const BurrowEndpoint *endpoint, int timeout_ms, BurrowReach *reach)
+{
+	BurrowKafkaAddress *found = palloc(sizeof(BurrowKafkaAddress) * BURROW_PROBE_ADDRESSES);
+	char		error[BURROW_KAFKA_TEXT_MAX];
 
 	memset(reach, 0, sizeof(*reach));
-	CHECK_FOR_INTERRUPTS();
-	if (error != 0)
+	reach->n = resolve(visit, endpoint, found, error);
+	if (reach->n == 0)
+		reach->unresolved = pstrdup(error);
+	for (int i = 0; i < reach->n; i++)
 	{
-		reach->unresolved = pstrdup(gai_strerror(error));
-		return;
-	}
-	for (struct addrinfo *a = found; a != NULL && reach->n < BURROW_PROBE_ADDRESSES; a = a->ai_next)
-	{
-		char	   *text = reach->addresses[reach->n];
+		BurrowReached *reached = &reach->addresses[i];
 
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(reach->addresses[0]), NULL, 0, NI_NUMERICHOST) != 0)
-			strlcpy(text, "?", sizeof(reach->addresses[0]));
-		reach->refused[reach->n++] = connect_to(a, timeout_ms);
+		reached->address = pstrdup(found[i].text);
+		reached->refused = connect_to(visit, endpoint->host, &found[i], timeout_ms, &reached->hands);
 	}
-	freeaddrinfo(found);
+	pfree(found);
 }

@@ -5,7 +5,9 @@
 #ifndef BURROW_FIRST_LOOK_PROBE_H
 #define BURROW_FIRST_LOOK_PROBE_H
 
-#define BURROW_PROBE_ADDRESSES	8
+#include "first_look/visit.h"
+
+#define BURROW_PROBE_ADDRESSES	16
 
 /* Where a broker is said to be. */
 typedef struct BurrowEndpoint
@@ -14,11 +16,16 @@ typedef struct BurrowEndpoint
 	char		port[16];
 } BurrowEndpoint;
 
+typedef struct BurrowReached
+{
+	const char *address;		/* "127.0.0.1" */
+	const char *refused;		/* why there is no connection to it; NULL: there is */
+	BurrowKafkaHandshake hands; /* how far one gets, if there is */
+}			BurrowReached;
+
 typedef struct BurrowReach
 {
-	char		addresses[BURROW_PROBE_ADDRESSES][64];	/* of the host; "127.0.0.1" */
-	const char *refused[BURROW_PROBE_ADDRESSES];	/* why there is no connection to it; NULL:
-													 * there is */
+	BurrowReached addresses[BURROW_PROBE_ADDRESSES];
 	int			n;				/* 0: the name cannot be resolved */
 	const char *unresolved;		/* why not */
 } BurrowReach;
@@ -26,7 +33,7 @@ typedef struct BurrowReach
 /* The next of a list like bootstrap.servers, from *list on, which moves; false: there are no more. */
 extern bool burrow_probe_next_endpoint(const char **list, BurrowEndpoint *endpoint);
 
-/* Resolves and connects, for so long to each address; resolving takes as long as the resolver likes. */
-extern void burrow_probe_run(const BurrowEndpoint *endpoint, int timeout_ms, BurrowReach *reach);
+/* Resolves, connects to each address and speaks to who is there; each takes no longer than timeout_ms, and resolving a while. */
+extern void burrow_probe_run(const BurrowVisit *visit, const BurrowEndpoint *endpoint, int timeout_ms, BurrowReach *reach);
 
 #endif							/* BURROW_FIRST_LOOK_PROBE_H */

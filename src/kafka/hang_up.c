@@ -22,7 +22,8 @@
 #define METADATA		3
 #define API_VERSIONS	18
 
-static bool is_plaintext;		/* the protocol: with TLS it is no other one that hangs up at the greeting */
+static bool is_plaintext;		/* the protocol: with TLS it is no other one that hangs up at the
+								 * greeting */
 static bool greeted;			/* the last that was answered was a greeting */
 static unsigned at_greeting;
 static unsigned after_greeting;

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kafka/handshake.h"
 #include "kafka/internal.h"
+#include "kafka/lookup.h"
 
 /* librdkafka's answer that there is none comes a little after the time. */
 #define GRACE_MS	1000
@@ -34,6 +36,19 @@ start_reading(BurrowKafkaPartition *p, int64_t offset, char *error)
 	if (topic != NULL)
 		rd_kafka_topic_destroy(topic);
 	return ok;
+}
+
+static void
+stop_reading(BurrowKafkaPartition *p)
+{
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(p->client->rk, p->topic, NULL);
+
+	if (topic != NULL)
+	{
+		(void) rd_kafka_consume_stop(topic, p->partition);
+		rd_kafka_topic_destroy(topic);
+	}
+	burrow_kafka_close_queue(p);
 }
 
 static int
@@ -160,4 +175,9 @@ const BurrowKafkaVisitFunctions burrow_kafka_visit_functions = {
 	.brokers = brokers,
 	.broker_answers = broker_answers,
 	.timestamp_types = timestamp_types,
+	.stop_reading = stop_reading,
+	.look_up = burrow_kafka_look_up,
+	.looked_up = burrow_kafka_looked_up,
+	.leave_lookup = burrow_kafka_leave_lookup,
+	.shake_hands = burrow_kafka_shake_hands,
 };

@@ -13,6 +13,8 @@
  * While there is a file "burrow no commits", or "burrow no committed", each commit of offsets, or each question for those
  * that a group has committed, fails with librdkafka's error of the number that is in the file.
  *
+ * Whoever asks for the address of hang.example waits for ever.
+ *
  * A file "burrow lost question" goes away with the next question for a group's committed offsets, which is never
  * sent, so never answered.
  */
@@ -20,7 +22,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef int (*Function) (void *client, void *list, int timeout_ms);
@@ -124,4 +128,19 @@ rd_kafka_ListConsumerGroupOffsets(void *client, void **groups, size_t n, const v
 		abort();
 	if (unlink("burrow lost question") != 0)
 		real(client, groups, n, options, queue);
+}
+
+int
+getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo *restrict hints,
+			struct addrinfo **restrict result)
+{
+	static int	(*real) (const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
+
+	while (node != NULL && strcmp(node, "hang.example") == 0)
+		(void) pause();
+	if (real == NULL)
+		real = (int (*) (const char *, const char *, const struct addrinfo *, struct addrinfo **)) dlsym(RTLD_NEXT, "getaddrinfo");
+	if (real == NULL)
+		abort();
+	return real(node, service, hints, result);
 }

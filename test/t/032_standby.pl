@@ -29,6 +29,8 @@ is($standby->sql($burrow), '0', 'and none of Burrow\'s processes');
 is($standby->sql('SELECT subscription, consumer_pid FROM burrow.subscriptions'), 'orders|',
 	'it shows the subscription, without a consumer');
 like($standby->sql_error("SELECT burrow.pause('orders')"), qr/25006: /, 'and cannot change it');
+like($standby->sql_error("SELECT burrow.$_"), qr/55000: burrow\.\w+\(\) is not available during recovery.*HINT:  Burrow works on the primary: call it there\./s, "burrow.$_ says where it works")
+	foreach q{peek('orders')}, 'topics()', 'check_connection()';
 
 # The standby becomes the primary.
 $kafka->wait_until_committed($primary->group_of('orders'), 'orders');

@@ -6,7 +6,7 @@ use IO::Socket::INET;
 
 my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1, secure => 1, users => { plain => 'correct-horse' },
 	config => { 'super.users' => 'User:nobody', 'allow.everyone.if.no.acl.found' => 'true' });
-my $node = BurrowTest::Node->create('main', kafka => $kafka);
+my $node = BurrowTest::Node->create('main', kafka => $kafka, gate => 1);
 my $limit = 10;		# seconds, BURROW_LOOK_SECONDS
 
 $node->sql(<<"SQL");
@@ -21,6 +21,8 @@ CREATE SERVER kk FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '@{[ $ka
 CREATE USER MAPPING FOR PUBLIC SERVER kk;
 CREATE USER MAPPING FOR PUBLIC SERVER wrong;
 CREATE USER MAPPING FOR PUBLIC SERVER closed;
+CREATE SERVER hang FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'hang.example:9092');
+CREATE USER MAPPING FOR PUBLIC SERVER hang;
 SQL
 
 sub lines { return $node->sql($_[0]) =~ tr/\n/;/r }
@@ -65,7 +67,7 @@ is(lines(qq{BEGIN READ ONLY; SELECT $first FROM burrow.peek('orders', 1)}), '0 0
 is(lines(qq{SELECT $first FROM burrow.peek('orders', 1), burrow.peek('orders', 1) p2(t, p, o, k, v, h, ts, a)}), '0 0', 'two in a statement');
 
 # neither a group nor the topic in which brokers keep groups
-my $groups = $kafka->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', '--bootstrap-server', $kafka->bootstrap, '--list');
+my $groups = $kafka->tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', '--bootstrap-server', $kafka->bootstrap, '--timeout', 60_000, '--list');
 is($groups, '', 'Kafka knows no group');
 my $topics = $kafka->tool('org.apache.kafka.tools.TopicCommand', '--bootstrap-server', $kafka->bootstrap, '--list');
 is($topics, "orders\n", 'and no topic that was not there before');
@@ -149,12 +151,13 @@ my ($port) = $kafka->bootstrap =~ /:(\d+)$/;
 my ($sasl_port) = $kafka->sasl_bootstrap =~ /:(\d+)$/;
 my $cluster = $node->sql(q{SELECT subject FROM burrow.check_connection() WHERE step = 'cluster'});
 like($cluster, qr/^[\w-]{22}$/, 'the cluster has an id');
-is(steps(''), "resolve 127.0.0.1|t;connect 127.0.0.1 port $port|t;authenticate PLAINTEXT|t;cluster $cluster|t;broker 1 at 127.0.0.1:$port|t", 'all is well');
+is(steps(''), "resolve 127.0.0.1|t;connect 127.0.0.1 port $port|t;kafka 127.0.0.1 port $port|t;authenticate PLAINTEXT|t;cluster $cluster|t;broker 1 at 127.0.0.1:$port|t", 'all is well');
 is(steps('', 'count(hint)'), '0', '... and there is nothing to do');
-is(steps('k', undef, 'anna'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $sasl_port|t;authenticate SASL_PLAINTEXT, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$sasl_port|t", 'with credentials, as an ordinary role');
+like(steps('', q{step, reason}), qr/;kafka\|(Kafka \d\.\d[^;]* \(metadata\.version \d+\));authenticate\|as nobody in particular, with librdkafka \d[^;]*;cluster\|;broker\|\1$/, '... and which version the broker has');
+is(steps('k', undef, 'anna'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $sasl_port|t;kafka 127.0.0.1 port $sasl_port|t;authenticate SASL_PLAINTEXT, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$sasl_port|t", 'with credentials, as an ordinary role');
 $node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers 'no-such-host.invalid:9092, 127.0.0.1:1,@{[ $kafka->bootstrap ]}')");
 is(steps('kk', q{step || ' ' || subject, ok, hint IS NOT NULL}),
-	"resolve no-such-host.invalid|f|t;resolve 127.0.0.1|t|f;connect 127.0.0.1 port 1|f|t;resolve 127.0.0.1|t|f;connect 127.0.0.1 port $port|t|f;authenticate PLAINTEXT|t|f;cluster $cluster|t|f;broker 1 at 127.0.0.1:$port|t|f",
+	"resolve no-such-host.invalid|f|t;resolve 127.0.0.1|t|f;connect 127.0.0.1 port 1|f|t;resolve 127.0.0.1|t|f;connect 127.0.0.1 port $port|t|f;kafka 127.0.0.1 port $port|t|f;authenticate PLAINTEXT|t|f;cluster $cluster|t|f;broker 1 at 127.0.0.1:$port|t|f",
 	'one good address is enough, and the others are told');
 like(steps('kk', q{string_agg(reason || ': ' || hint, ';') FILTER (WHERE NOT ok)}), qr/^Name or service not known: Correct the name in bootstrap_servers.*;Connection refused: Nothing listens there/, '... with the reasons, and what to do');
 is(steps('wrong'), 'resolve no-such-host.invalid|f;authenticate PLAINTEXT|f', 'a name that is none');
@@ -163,7 +166,7 @@ $node->sql(q{ALTER USER MAPPING FOR anna SERVER k OPTIONS (SET sasl_password 'bu
 like(steps('k', q{step, ok, reason, hint}, 'anna'), qr/;authenticate\|f\|Kafka refuses the credentials: .*Authentication failed.*\|See user name and password in the user mapping\.$/, 'a wrong password');
 $node->sql(q{ALTER USER MAPPING FOR anna SERVER k OPTIONS (SET sasl_password 'burrow-secret')});
 $node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers '@{[ $kafka->sasl_bootstrap ]}')");
-like(steps('kk', q{step, ok, reason, hint}), qr/;authenticate\|f\|Kafka's listener speaks another security protocol: .*\|Compare option security_protocol/, 'another security protocol');
+like(steps('kk', q{step, ok, reason, hint}), qr/;kafka\|f\|the listener wants SASL: PLAIN\|Compare option security_protocol[^;]*;authenticate\|f\|Kafka's listener speaks another security protocol: .*\|Compare option security_protocol/, 'another security protocol');
 like($node->sql_error(q{SELECT burrow.check_connection('q')}), qr/42704: server "q" does not exist/, 'no such server');
 $node->sql('REVOKE USAGE ON FOREIGN SERVER k FROM anna');
 like($node->answer_to('anna', q{SELECT burrow.check_connection('k')}), qr/42501: permission denied for foreign server k/, 'who may not');
@@ -175,9 +178,25 @@ $node->sql(<<"SQL");
 CREATE SERVER tls FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:$tls_port', security_protocol 'SASL_SSL', sasl_mechanism 'PLAIN', ssl_ca_pem '$ca');
 CREATE USER MAPPING FOR PUBLIC SERVER tls OPTIONS (sasl_username 'plain', sasl_password 'correct-horse');
 SQL
-is(steps('tls'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $tls_port|t;authenticate SASL_SSL, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$tls_port|t", 'TLS');
+is(steps('tls'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $tls_port|t;tls 127.0.0.1 port $tls_port|t;kafka 127.0.0.1 port $tls_port|t;authenticate SASL_SSL, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$tls_port|t", 'TLS');
+like(steps('tls', q{step, reason}), qr/;tls\|TLSv1\.\d, certificate of CN=broker by CN=ca, valid until Jan  1 00:00:00 2049 GMT, which is trusted, and for the name 127\.0\.0\.1;.*;authenticate\|as "plain", with librdkafka/, '... with its details, and as whom');
+# a listener for clients that have a certificate
+my ($mutual_port) = $kafka->mutual_bootstrap =~ /:(\d+)$/;
+my $client = $kafka->authority->issue('mutual');
+$node->sql(<<"SQL");
+CREATE SERVER mutual FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:$mutual_port', security_protocol 'SSL', ssl_ca_pem '$ca');
+CREATE USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (ssl_certificate_pem '$client->{certificate}', ssl_key_pem '$client->{key}');
+SQL
+like(steps('mutual', q{step, ok, reason}), qr/;tls\|t\|[^;]*;kafka\|t\|Kafka [^;]*;authenticate\|t\|as "CN=mutual", with librdkafka/, 'a client that has a certificate');
+$node->sql('ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (DROP ssl_certificate_pem, DROP ssl_key_pem)');
+like(steps('mutual', q{step, ok, reason, hint}), qr/;tls\|t\|[^;]*;kafka\|f\|[^|;]+\|Give a certificate that the brokers trust[^;]*;authenticate\|f\|/, '... and one that has none');
+# other protocols than the listeners'
+$node->sql("ALTER SERVER mutual OPTIONS (SET bootstrap_servers '127.0.0.1:$port')");
+like(steps('mutual', q{step, ok, reason, hint}), qr/;connect\|t\|\|;tls\|f\|[^|;]+\|Compare option security_protocol[^;]*;authenticate\|f\|/, 'TLS, where there is none');
+$node->sql("ALTER SERVER mutual OPTIONS (SET bootstrap_servers '127.0.0.1:$mutual_port', DROP security_protocol, DROP ssl_ca_pem)");
+like(steps('mutual', q{step, ok, reason, hint}), qr/;connect\|t\|\|;kafka\|f\|it (?:speaks TLS|closes the connection)\|Compare option security_protocol[^;]*;authenticate\|f\|/, 'and none, where there is TLS');
 $node->sql("ALTER SERVER tls OPTIONS (SET ssl_ca_pem '$other_ca')");
-like(steps('tls', q{step, ok, reason, hint}), qr/;authenticate\|f\|Kafka's certificate is not trusted: .*\|Give the certificate of the authority that has signed it as option ssl_ca_pem/, 'another authority');
+like(steps('tls', q{step, ok, reason, hint}), qr/;tls\|f\|Kafka's certificate is not trusted: TLSv1[^;]*, refused: [^;]*\|Give the certificate of the authority that has signed it[^;]*;authenticate\|f\|Kafka's certificate is not trusted: .*\|Give the certificate of the authority that has signed it as option ssl_ca_pem/, 'another authority');
 
 # the classic trap: the address that the broker gives for itself
 my $far = BurrowTest::Kafka->create('far', config => { 'advertised.listeners' => 'PLAINTEXT://127.0.0.1:1' });
@@ -234,11 +253,27 @@ my @waiting = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $
 $node->sql("ALTER SERVER kk OPTIONS (SET bootstrap_servers '127.0.0.1:@{[ $deaf->sockport ]}')");
 my $dropped = $node->background_psql('postgres');
 $dropped->query_until(qr/begun/, qq{\\echo begun\nSELECT step, ok, reason, hint FROM burrow.check_connection('kk');\n\\echo over\n});
+# and a resolver that never answers
+my %hanging;
+for my $look ('burrow.check_connection(\'hang\') c', 'burrow.topics(\'hang\') c')
+{
+	my $session = $hanging{$look} = $node->background_psql('postgres', on_error_stop => 0);
+	$session->query_until(qr/begun/, qq{\\echo begun\nSELECT clock_timestamp() AS began \\gset\nSELECT c FROM $look;\nSELECT 'seconds', extract(epoch FROM clock_timestamp() - :'began'::timestamptz)::int;\n\\echo over\n});
+}
 
 fails(q{SELECT burrow.peek('orders')}, qr/08006: could not list the topics of the cluster of burrow\.bootstrap_servers: Kafka does not answer/, 'the time is up', $limit + 10);
 $kafka->continue;
 like($dropped->query_until(qr/over/, ''), qr/^connect\|f\|Connection timed out\|Nothing answers: a firewall may be in between.*^authenticate\|f\|Kafka does not answer/ms, 'an address that neither answers nor refuses');
 $dropped->quit;
+
+for my $look (sort keys %hanging)
+{
+	my $said = $hanging{$look}->query_until(qr/over/, '') . $hanging{$look}->{stderr};
+	like($said, $look =~ /check/ ? qr/resolve,hang\.example,f,"the resolver has not answered for 10 s"/ : qr/could not list the topics of server "hang": Kafka does not answer/, "$look: a resolver that never answers is not waited for");
+	my ($seconds) = $said =~ /^seconds\|(\d+)/m;
+	cmp_ok($seconds // 1000, '<', 2 * $limit + 10 * slow_by(), "... within its time ($seconds s)");
+	$hanging{$look}->quit;
+}
 
 # no process; no library
 $node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 0");
