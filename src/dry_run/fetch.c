@@ -389,31 +389,47 @@ locate_partitions(DryFetch *f)
 
 /* ---- the messages ---- */
 
-/* Has those that hold more fetched. */
+/* Is the partition to be read, of those from first on, and those that are being read? */
+static bool
+is_wanted(const DryPartition *part, bool is_next)
+{
+	return part->start < part->end && (is_next || part->queue != NULL);
+}
+
+/*
+ * Has those fetched that have more, and of the others from this one on as many as there may be messages still: what
+ * librdkafka holds of all of them is bounded by that.  All begin anew, each where it is.
+ */
 static void
-begin_reading(DryFetch *f)
+read_from(DryFetch *f, int first, int n)
 {
 	BurrowKafkaList *list;
-	bool		ok;
-	int			n = 0;
+	int			last = first;
+	int			at = 0;
 
 	f->what = "read the topic";
 	for (int i = 0; i < f->nparts; i++)
-		n += f->parts[i].start < f->parts[i].end ? 1 : 0;
-	list = f->kafka->list_new(n);
-	ok = list != NULL;
-	n = 0;
-	for (int i = 0; i < f->nparts && ok; i++)
+		n -= is_wanted(&f->parts[i], false) ? 1 : 0;
+	for (; last < f->nparts && n > 0; last++)
+		n -= is_wanted(&f->parts[last], true) && f->parts[last].queue == NULL ? 1 : 0;
+	for (int i = 0; i < f->nparts; i++)
+		at += is_wanted(&f->parts[i], i >= first && i < last) ? 1 : 0;
+
+	list = f->kafka->list_new(at);
+	at = 0;
+	for (int i = 0; i < f->nparts && list != NULL; i++)
 	{
 		DryPartition *part = &f->parts[i];
+		bool		wanted = is_wanted(part, i >= first && i < last);
 
-		if (part->start >= part->end)
-			continue;
-		part->queue = f->kafka->open_queue(f->client, part->topic, part->partition, i + 1, f->text);
-		ok = part->queue != NULL &&
-			f->kafka->list_set(list, n++, part->topic, part->partition, part->start, NULL, 0);
+		if (part->queue != NULL)
+			f->kafka->close_queue(part->queue);
+		part->queue = wanted ? f->kafka->open_queue(f->client, part->topic, part->partition, i + 1, f->text) : NULL;
+		if (wanted && (part->queue == NULL ||
+					   !f->kafka->list_set(list, at++, part->topic, part->partition, part->start, NULL, 0)))
+			list = NULL;
 	}
-	if (!ok || !f->kafka->assign(f->client, list, f->text))
+	if (list == NULL || !f->kafka->assign(f->client, list, f->text))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not %s for subscription \"%s\": %s", f->what, f->sub->name, f->text)));
@@ -500,6 +516,8 @@ take_messages(DryFetch *f, int n)
 
 			if (list_length(messages) >= n || room <= 0)
 				return messages;
+			if (part->queue == NULL && part->start < part->end)
+				read_from(f, i, n);
 			m = take_turn(f, part);
 			if (m == NULL)
 				continue;
@@ -520,7 +538,6 @@ burrow_fetch_next_messages(const BurrowSubscription *sub, int n)
 	burrow_kafka_client_make_pipe(&f.wake_read, &f.wake_write);
 	f.client = burrow_kafka_client_open_metadata(f.kafka, sub, f.wake_write, n);
 	locate_partitions(&f);
-	begin_reading(&f);
 	messages = take_messages(&f, n);
 	f.kafka->destroy(f.client);
 	return messages;

@@ -6,7 +6,8 @@
  * that does not give its next in time, or cannot be read, is left, with a warning, so that it does not hold
  * back the others.  Where a partition ends is asked for at the beginning: what comes later is not waited for.
  *
- * As many partitions as messages are wanted are read at a time: more would be fetched for nothing.
+ * As many partitions as messages are wanted are read at a time, and let go before the next: more would be fetched for
+ * nothing, and what all of them hold together is bounded.
  *
  * Runs in: processes of burrow.peek().
  */
@@ -202,6 +203,17 @@ begin_reading(Peek *peek, PeekPartition *partitions, int n)
 	}
 }
 
+/* What comes to them later would be kept for nobody. */
+static void
+end_reading(Peek *peek, PeekPartition *partitions, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		peek->visit->kafka->visit->stop_reading(partitions[i].queue);
+		partitions[i].queue = NULL;
+	}
+}
+
 static void
 read_partitions(Peek *peek, PeekPartition *partitions, int n)
 {
@@ -219,6 +231,7 @@ read_partitions(Peek *peek, PeekPartition *partitions, int n)
 			any |= partitions[i].next < partitions[i].end;
 		}
 	}
+	end_reading(peek, partitions, n);
 }
 
 void

@@ -167,6 +167,13 @@ $kafka->produce_transactions('many', { transaction => 'begin' }, { partition => 
 $kafka->produce_transactions('many', { transaction => 'begin' }, { partition => 1, value => 'never' }, { transaction => 'abort' });
 $node->sql(q{SELECT burrow.subscribe('many', 'nothing', enabled => false)});
 is(dry_run(q{count(*), count(DISTINCT (partition, "offset")), count(*) FILTER (WHERE outcome = 'ok')}, q{'many', 1000}), '1000|1000|1000', 'a thousand');
+# no more partitions are read at a time than messages are wanted, which is not seen in what comes
+$kafka->create_topic('wide', 12);
+$kafka->produce_transactions('wide', { transaction => 'begin' }, (map { { partition => $_, value => 'never' } } 0 .. 4), { transaction => 'abort' });
+$kafka->produce('wide', (map { { partition => $_, value => 'x' } } 5 .. 11), (map { { partition => 6, value => 'x' } } 1, 2));
+$node->sql(q{SELECT burrow.subscribe('wide', 'nothing', enabled => false)});
+my %wide = (2 => '5|0;6|0', 3 => '5|0;6|0;7|0', 9 => '5|0;6|0;7|0;8|0;9|0;10|0;11|0;6|1;6|2', 20 => '5|0;6|0;7|0;8|0;9|0;10|0;11|0;6|1;6|2');
+is(dry_run('partition, "offset"', "'wide', $_"), $wide{$_}, "$_ of more partitions, some of which have nothing to give") foreach sort { $a <=> $b } keys %wide;
 $node->sql(q{SELECT burrow.seek('many', 'many', p, o) FROM (VALUES } . join(',', map { "($_, " . ($kafka->end_offsets('many')->{$_} - 2) . ')' } 0, 1) . q{) AS v (p, o)});
 $node->sql(q{SELECT burrow.alter('many', max_inflight_bytes => 65536)});
 cmp_ok(dry_run('count(*)', q{'many', 1000}), '<', 40, 'max_inflight_bytes bounds what is read');
