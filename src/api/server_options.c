@@ -168,15 +168,59 @@ check_mechanism(const char *option, const char *value)
 		require_superuser(option, "Only superusers may set it to \"GSSAPI\", which runs a command of the server's.");
 }
 
+/* Is it in a list "a,b,c"? */
+static bool
+is_listed(const char *list, const char *word)
+{
+	return strstr(psprintf(",%s,", list), psprintf(",%s,", word)) != NULL;
+}
+
+/* Distributions leave things out of librdkafka, which takes the value all the same and fails when it connects. */
+static void
+check_library(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, const char *option, const char *value)
+{
+	static const struct
+	{
+		const char *value;
+		const char *feature;
+		const char *needs;
+	}			needs[] =
+
+	{
+		{"OAUTHBEARER", "oidc", "libcurl"},
+		{"GSSAPI", "sasl_gssapi", "Cyrus SASL"},
+		{"SCRAM-SHA-256", "sasl_scram", "OpenSSL"},
+		{"SCRAM-SHA-512", "sasl_scram", "OpenSSL"},
+		{"SSL", "ssl", "OpenSSL"},
+		{"SASL_SSL", "ssl", "OpenSSL"},
+	};
+	char		features[BURROW_KAFKA_TEXT_MAX];
+
+	if (!kafka->conf_get(conf, "builtin.features", features, sizeof(features)))
+		return;
+	for (int i = 0; i < lengthof(needs); i++)
+		if (pg_strcasecmp(value, needs[i].value) == 0 && !is_listed(features, needs[i].feature))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("option \"%s\" cannot be \"%s\" with librdkafka %s as it is installed here", option, value, kafka->version()),
+					 errdetail("It lacks the feature \"%s\"; it has: %s.", needs[i].feature, features),
+					 errhint("Use a librdkafka that was built with %s, or another value.", needs[i].needs)));
+}
+
 /* What a value may mean that its name does not say; warnings are for the log, too. */
 static void
-check_meaning(const char *option, const char *value)
+check_meaning(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, const char *option, const char *value)
 {
 	bool		no_names = strcmp(option, "ssl_endpoint_identification_algorithm") == 0 && pg_strcasecmp(value, "none") == 0;
 	bool		no_certificates = strcmp(option, "enable_ssl_certificate_verification") == 0 && pg_strcasecmp(value, "false") == 0;
 
 	if (strcmp(option, "sasl_mechanism") == 0 || strcmp(option, "sasl_mechanisms") == 0)
+	{
 		check_mechanism(option, value);
+		check_library(kafka, conf, option, value);
+	}
+	if (strcmp(option, "security_protocol") == 0)
+		check_library(kafka, conf, option, value);
 	if (no_names)
 		require_superuser(option, "Only superusers may set it to \"none\": any certificate of a trusted authority would do for any broker.");
 	if (strcmp(option, "bootstrap_servers") == 0 || strcmp(option, "metadata_broker_list") == 0)
@@ -289,7 +333,7 @@ check_options(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, List *op
 				require_superuser(option->defname, "Only superusers may set it to \"false\", and change user mappings that have it so.");
 			continue;
 		}
-		check_meaning(option->defname, defGetString(option));
+		check_meaning(kafka, conf, option->defname, defGetString(option));
 		set_value(kafka, conf, option->defname, defGetString(option));
 	}
 	if (level == BURROW_KAFKA_LEVEL_SERVER)
