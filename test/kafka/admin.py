@@ -200,6 +200,16 @@ def revoke(cluster, user, resource, name, operation):
 
 
 @request
+def rights(cluster, user):
+    """What it was granted, "topic orders read", in order."""
+    everything = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{user}", None, AclOperation.ANY, AclPermissionType.ALLOW
+    )
+    rules = cluster.admin.describe_acls(everything, request_timeout=TIMEOUT).result()
+    return sorted(f"{rule.restype.name} {rule.name} {rule.operation.name}".lower() for rule in rules)
+
+
+@request
 def begin_offsets(cluster, topic):
     return cluster.offsets(topic, OffsetSpec.earliest())
 

@@ -1,6 +1,7 @@
 # Passwords and certificates are changed under load, ten times: a password first in Kafka, which refuses the old one
-# meanwhile, and then in the mapping, a certificate in the mapping only (505 has one that is refused).  The subscriptions go on by
-# themselves; nothing is lost, nothing comes twice.
+# meanwhile, and then in the mapping; a certificate in the mapping, half the time after one that the broker does not
+# trust and refuses meanwhile (505 has a broker that no longer trusts it).  The subscriptions go on by themselves; nothing is
+# lost, nothing comes twice.
 
 use BurrowTest;
 use Time::HiRes qw(time);
@@ -12,6 +13,7 @@ my $node = BurrowTest::Node->create('main');
 my $authority = $kafka->authority;    # of the broker's certificate
 my $options = "commit_interval => '100 ms', kafka => '{\"session.timeout.ms\": 6000, \"reconnect.backoff.max.ms\": 500}'";
 my $client = $authority->issue('mutual');
+my $stranger = BurrowTest::Certificates->create($kafka->dir . '/tls', 'other')->issue('mutual');
 
 $kafka->set_scram('scram', 'password-0');
 $node->sql(<<"SQL");
@@ -44,8 +46,13 @@ sub change
 		$kafka->set_scram('scram', "password-$i");
 		return "ALTER USER MAPPING FOR PUBLIC SERVER scram OPTIONS (SET sasl_password 'password-$i')";
 	}
-	my $new = $authority->issue('mutual');
-	return "ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (SET ssl_certificate_pem '$new->{certificate}', SET ssl_key_pem '$new->{key}')";
+	return show($authority->issue('mutual'));
+}
+
+sub show
+{
+	my ($client) = @_;
+	return "ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (SET ssl_certificate_pem '$client->{certificate}', SET ssl_key_pem '$client->{key}')";
 }
 
 # The one that there is, or comes next.
@@ -63,8 +70,10 @@ for my $i (1 .. $rotations)
 	if ($i % 2)
 	{
 		my $before = $node->sql('SELECT clock_timestamp()');
+		$node->sql(show($stranger));
 		$node->sql('SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions');
 		$node->wait_for('the password to be refused', "SELECT last_error ~* 'authentication' AND last_error_at > '$before' FROM burrow.subscriptions WHERE subscription = 'scram'");
+		$node->wait_for('the certificate to be refused', "SELECT state = 'retrying' AND last_error ~ 'alert' AND last_error_at > '$before' FROM burrow.subscriptions WHERE subscription = 'mutual'");
 	}
 	my %pid = map { $_ => consumer_of($_) } @topics;
 	my %handled = map { $_ => scalar $node->sql("SELECT count(*) FROM got WHERE topic = '$_'") } @topics;

@@ -1,10 +1,13 @@
 # Passwords, passphrases and keys are nowhere: not in the log, with everything in it that PostgreSQL (but for
-# statements, which are whoever's who has it log them) and librdkafka have to say, not in a view, a function's result, a process's title, or a dump of Burrow's tables.
+# statements, which are whoever's who has it log them) and librdkafka have to say, not in a view, a function's result, metrics, a process's title, or a dump of Burrow's tables.
 
 use BurrowTest;
 
+use IO::Socket::INET;
+
 my $kafka = BurrowTest::Kafka->create('kafka', secure => 1, users => { plain => 'plain-secret-of-the-test' });
-my $node = BurrowTest::Node->create('main', conf => "log_min_messages = debug5\nlog_error_verbosity = verbose\nlog_min_error_statement = panic\n");
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $node = BurrowTest::Node->create('main', conf => "burrow.metrics_listen = '127.0.0.1:$port'\nlog_min_messages = debug5\nlog_error_verbosity = verbose\nlog_min_error_statement = panic\n");
 my $authority = $kafka->authority;
 my $client = $authority->issue('mutual', passphrase => 'passphrase-of-the-test');
 my @subscriptions = qw(plain scram mutual);
@@ -54,6 +57,15 @@ my @refused = map { $node->sql_error($_) }
 
 # ---- where they are not
 
+# What the exporter tells Prometheus.
+sub exported
+{
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 30) or die "no exporter: $!";
+	print $socket "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	local $/ = undef;
+	return scalar <$socket>;
+}
+
 # All of Burrow's views and tables, and functions without arguments, PostgreSQL's own views of what goes on, and titles.
 sub everything_shown
 {
@@ -62,6 +74,10 @@ sub everything_shown
 		"SELECT oid::regproc FROM pg_proc WHERE pronamespace = 'burrow'::regnamespace AND provolatile <> 'v' AND pronargs = pronargdefaults AND prorettype <> 'trigger'::regtype ORDER BY 1");
 	my $shown = join '', map { scalar $node->sql("SELECT x::text FROM $_ x") . "\n" }
 		@relations, (map { "$_()" } @functions), qw(pg_stat_activity pg_settings);
+	$shown .= $node->sql("SELECT w::text FROM burrow.subscriptions s CROSS JOIN burrow.why_stuck(s.subscription) w") . "\n";
+	$shown .= $node->sql("SELECT c::text FROM burrow.check_connection(subscription => '$_') c") . "\n" foreach @subscriptions;
+	$shown .= join '', map { @$_ } map { [ $node->psql('postgres', "SET ROLE anna; SELECT t::text FROM burrow.topics('$_') t; SELECT p::text FROM burrow.peek('$_', 1, server => '$_') p", on_error_stop => 0) ] } @subscriptions;
+	$shown .= $node->sql('SELECT burrow.metrics()') . exported();
 	$shown .= $node->sql("SET ROLE anna; SELECT x::text FROM pg_user_mappings x WHERE usename <> 'anna'");
 	return $shown . `ps -o args= -p @{[ join ',', BurrowTest::child_pids($node->postmaster_pid) ]}`;
 }
@@ -81,6 +97,7 @@ my @secrets = map { ($_, unpack('H*', $_)) }
 	grep { length >= 16 && !/^-/ } split /\n/, $client->{key};
 like($places{'the log'}, qr/librdkafka: .*SASL/, 'the log has what librdkafka has to say');
 like($places{'the log'}, qr/ DEBUG: /, 'and what PostgreSQL has');
+like($places{'the views'}, $_, "what is shown has $_") foreach qr/authenticate,"SASL_SSL/, qr/Kafka refuses the credentials/, qr/^pgburrow_\w+\{.*^pgburrow_\w+\{/ms, qr/TLSv1/;
 for my $place (sort keys %places)
 {
 	my @found = grep { index($places{$place}, $_) >= 0 } @secrets;
@@ -98,5 +115,8 @@ for my $option ("debug 'security'", "ssl_endpoint_identification_algorithm 'none
 my $position = $node->log_position;
 $node->sql("CREATE SERVER careless FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'x:1', ssl_endpoint_identification_algorithm 'none')");
 like($node->log_since($position), qr/WARNING:  .*the names in brokers' certificates are not verified/, 'and that names are not verified is in the log');
+$position = $node->log_position;
+$node->sql("CREATE SERVER blind FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'x:1', enable_ssl_certificate_verification 'false')");
+like($node->log_since($position), qr/WARNING:  .*brokers' certificates are not verified/, '... and that certificates are not');
 $node->stop;
 done_testing();

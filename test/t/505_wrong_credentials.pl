@@ -103,10 +103,16 @@ $node->sql("SELECT burrow.alter('orders', on_failure => 'dead_letter', dead_lett
 $kafka->produce('orders', { value => '{"fail": true}' });
 $node->wait_for_state('orders', 'halted');
 like($node->sql("SELECT cause, error, next_statement FROM burrow.why_stuck('orders')"), qr/Topic authorization failed.*burrow\.resume/s, 'no right to write to the dead-letter topic: it halts');
+# one who may write to no topic may not be an idempotent producer, either, which is a right on the cluster
+$kafka->grant('scram', 'topic', 'dead', 'describe');
+$node->sql($node->sql("SELECT next_statement FROM burrow.why_stuck('orders')"));
+$node->wait_for('it to be halted again', "SELECT state = 'halted' AND last_error ~ 'Cluster authorization failed' FROM burrow.subscriptions WHERE subscription = 'orders'");
+pass('no right on the cluster: it halts, too');
 $kafka->grant('scram', 'topic', 'dead', 'write');
 $node->sql($node->sql("SELECT next_statement FROM burrow.why_stuck('orders')"));
 $node->wait_for('the dead letter to be produced', 'SELECT count(*) = 1 FROM burrow.dead_letters WHERE produced_at IS NOT NULL');
 is(scalar($kafka->read_topic('dead')), 1, 'and when it is resumed, the dead letter is in its topic');
+is_deeply($kafka->ask(rights => user => 'scram'), ['group orders read', 'topic dead describe', 'topic dead write', 'topic orders read'], 'with no right on the cluster: nothing asks for any');
 make();
 handled('no right to write to the dead-letter topic');
 
@@ -117,6 +123,12 @@ trouble('a client whose certificate the broker does not trust', cause => q{Kafka
 trouble('a client without a certificate', cause => 'does not take the client|another security protocol', error => 'alert|Disconnected',
 	break => sql("ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (DROP ssl_certificate_pem, DROP ssl_key_pem)"),
 	mend => mapping('mutual', "ADD ssl_certificate_pem '$client->{certificate}', ADD ssl_key_pem '$client->{key}'"));
+
+# the broker's authority is another one from now on: the client's old certificate is refused until the mapping has one of the new
+my $successor = $other_authority->issue('mutual');
+trouble('a client whose certificate the broker trusts no longer', cause => 'does not take the client', error => 'alert',
+	break => sub { $kafka->trust($other_authority) },
+	mend => mapping('mutual', "SET ssl_certificate_pem '$successor->{certificate}', SET ssl_key_pem '$successor->{key}'"));
 
 $node->stop;
 done_testing();

@@ -173,6 +173,15 @@ sub show_certificate
 	return $self->restart;
 }
 
+# From now on the brokers take clients' certificates of this authority's, and no others: they start again, as above.
+sub trust
+{
+	my ($self, $authority) = @_;
+	my $trusted = $self->dir . '/tls/ca.pem';
+	File::Copy::copy($authority->file, "$trusted.new") && rename("$trusted.new", $trusted) or croak "cannot write $trusted: $!";
+	return $self->restart;
+}
+
 # A user's password for SCRAM, of both kinds.
 sub set_scram
 {
