@@ -139,7 +139,11 @@ cause_of(const BurrowKafkaHandshake * hands)
 	cause = burrow_kafka_cause(&symptom);
 	if (cause != BURROW_CAUSE_TLS)
 		return cause;
-	/* in TLS 1.3 a client's certificate is looked at after the handshake, and not always is it said */
+
+	/*
+	 * in TLS 1.3 a client's certificate is looked at after the handshake, and not always is it
+	 * said
+	 */
 	return hands->tls_done ? BURROW_CAUSE_CLIENT_CERTIFICATE : BURROW_CAUSE_PROTOCOL;
 }
 
