@@ -23,13 +23,16 @@ def part(what):
 
 class Endpoint(BaseHTTPRequestHandler):
     def do_POST(self):
-        body = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-        in_body = body.get("client_id") == [client] and body.get("client_secret") == [secret]
-        known = in_body or self.headers.get("Authorization") == basic
-        now = int(time.time())
-        claims = {"sub": client, "iat": now, "exp": now + 3600, "scope": "kafka"}
-        token = f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
-        answer = {"access_token": token, "token_type": "bearer", "expires_in": 3600} if known else {"error": "invalid_client"}
+        length = int(self.headers.get("Content-Length", 0))
+        body = parse_qs(self.rfile.read(length).decode())
+        told = (body.get("client_id"), body.get("client_secret"))
+        known = told == ([client], [secret]) or self.headers.get("Authorization") == basic
+        answer = {"error": "invalid_client"}
+        if known:
+            now = int(time.time())
+            claims = {"sub": client, "iat": now, "exp": now + 3600, "scope": "kafka"}
+            token = f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+            answer = {"access_token": token, "token_type": "bearer", "expires_in": 3600}
         self.send_response(200 if known else 401)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
