@@ -52,16 +52,19 @@ our @ISA = ('Exporter');
 
 require BurrowTest::Kafka;
 require BurrowTest::Node;
+require BurrowTest::Session;
 
-# wait_until($description, $condition, timeout => seconds, diagnose => sub)
+# wait_until($description, $condition, timeout => seconds, diagnose => sub, pause => seconds)
 #
 # Call $condition until it is true and return what it returned.  When the time
-# is up, print what "diagnose" returns and die with the description.
+# is up, print what "diagnose" returns and die with the description.  Between two calls
+# there is a pause, which grows up to "pause" (0.2).
 sub wait_until
 {
 	my ($description, $condition, %options) = @_;
 	my $limit = $options{timeout} // $DEFAULT_TIMEOUT;
 	my $deadline = time + $limit;
+	my $longest = $options{pause} // 0.2;
 	my $pause = 0.02;
 
 	for (;;)
@@ -70,7 +73,7 @@ sub wait_until
 		return $result if $result;
 		last if time > $deadline;
 		sleep $pause;
-		$pause = $pause * 1.5 if $pause < 0.2;
+		$pause = $pause * 1.5 if $pause < $longest;
 	}
 	Test::More::diag($options{diagnose}->()) if $options{diagnose};
 	croak "waited $limit s in vain for $description";

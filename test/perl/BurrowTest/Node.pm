@@ -116,18 +116,24 @@ sub answer_to
 # Wait until a query returns true: $node->wait_for($description, $sql or sub, timeout => s, database => name)
 #
 # When it does not, the test ends with a picture of what Burrow and the server
-# were doing.  A query that cannot be run (the server restarts) counts as false.
+# were doing.  A query that cannot be run (the server restarts) counts as false.  One session asks
+# as long as it lives: a psql and a backend for each look took more of the processors than what is
+# tested.  It has ended when this returns.
 sub wait_for
 {
 	my ($self, $description, $condition, %options) = @_;
 	my $database = delete $options{database} // 'postgres';
-	my $last = '';
+	my ($session, $last) = (undef, '');
 	my $check = ref $condition ? $condition : sub {
-		# psql may end before it has read the query, when the server is not there
-		my ($status, $out, $err) = eval { $self->psql($database, $condition) };
-		$last = $@ || "$out$err";
-		return !$@ && defined $status && $status == 0 && $out eq 't';
+		$session = undef if $session && !$session->is_open;
+		my $answer = eval {
+			$session //= BurrowTest::Session->open($self, $database);
+			$session->query($condition);
+		};
+		$last = $answer // $@;
+		return defined $answer && $answer eq 't';
 	};
+	$options{pause} //= 0.1 if !ref $condition;
 	return BurrowTest::wait_until($description, $check, %options,
 		diagnose => sub {
 			return (ref $condition ? '' : "last answer to $condition: $last\n") . $self->diagnostics($database);
