@@ -36,9 +36,40 @@ sub prepare
 	my $self = $class->new($name, defined $options{install_path} ? (install_path => $options{install_path}) : ());
 	$self->{libraries} = $options{libraries};
 	$self->{gate} = BurrowTest::gate_library() if $options{gate};
-	$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
+	{
+		my $run = \&PostgreSQL::Test::Utils::system_or_bail;
+		no warnings 'redefine';
+		local *PostgreSQL::Test::Utils::system_or_bail = sub {
+			my (@command) = @_;
+			return $command[0] eq 'initdb' ? $self->_init_once(sub { $run->(@command) }) : $run->(@command);
+		};
+		$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
+	}
 	$self->configure(%options);
 	return $self;
+}
+
+# What initdb makes is made once for all tests of a run (in BURROW_CLUSTERS), and copied: it takes a second
+# of CPU time.  A test's second server has another, for no two that meet may have the same system identifier.
+my $servers = 0;
+
+sub _init_once
+{
+	my ($self, $init) = @_;
+	my $data = $self->data_dir;
+	my $folder = $ENV{BURROW_CLUSTERS};
+	return $init->() if !defined $folder;
+	my $made = "$folder/" . ++$servers;
+	if (!-d $made)
+	{
+		$init->();
+		# as a whole, or another test has done so meanwhile
+		system('cp', '-R', '-p', $data, "$made.$$") == 0 or croak "cannot copy $data";
+		rename("$made.$$", $made) or system('rm', '-rf', "$made.$$");
+		return;
+	}
+	system('cp', '-R', '-p', $made, $data) == 0 or croak "cannot copy $made";
+	return;
 }
 
 # With the libraries that the server is to take.
