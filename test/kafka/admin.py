@@ -44,6 +44,8 @@ from kafka import TopicPartition as PythonTopicPartition
 from kafka.errors import KafkaError as PythonClientError
 from kafka.structs import OffsetAndMetadata
 
+from producer import Sender, make_producer, produce_made, send_item
+
 TIMEOUT = 30  # seconds
 PASSING_ERRORS = {
     "NOT_LEADER_FOR_PARTITION",
@@ -230,6 +232,15 @@ def committed(cluster, group, topic):
 
 
 @request
+def lag(cluster, group, topic):
+    """Messages that the group has not committed; where it has committed nothing, all that are there."""
+    done = committed(cluster, group, topic)
+    ends = end_offsets(cluster, topic)
+    begins = begin_offsets(cluster, topic) if ends.keys() - done.keys() else {}
+    return sum(end - (done[partition][0] if partition in done else begins[partition]) for partition, end in ends.items())
+
+
+@request
 def commit(cluster, group, topic, offsets, metadata=None):
     """Set a group's committed offsets: as an administrator's reset does; or, with metadata,
     as a member's commit would have, by the client whose metadata ends where it ends."""
@@ -317,6 +328,21 @@ def messages(cluster, topic, isolation="read_committed"):
             yield message
     finally:
         consumer.close()
+
+
+@request
+def produce(cluster, topic, messages):
+    """What producer.py does with such lines, without the start of another Python; returns [partition, offset] of each."""
+    sender = Sender(make_producer(cluster.bootstrap))
+    for item in messages:
+        send_item(sender, item, topic)
+    sender.finish()
+    return sender.results
+
+
+@request
+def produce_many(cluster, topic, **options):
+    produce_made(make_producer(cluster.bootstrap), topic, **options)
 
 
 @request

@@ -20,12 +20,13 @@ Two ways to say what:
       makes N messages, always the same ones: message i has the key "key-<i mod K>"
       (none if K is 0) and the value {"n": i, "key": <i mod K>, "seq": <i div K>},
       filled up to S bytes.  Messages without a key take turns over the partitions.
-      Prints {"produced": N, "seconds": ...}.
+      Prints {"produced": N, "seconds": ...}.  SIGTERM ends it early: N are then those that are in the log.
 """
 
 import argparse
 import base64
 import json
+import signal
 import sys
 import time
 
@@ -47,9 +48,9 @@ def arguments():
     return parser.parse_args()
 
 
-def make_producer(args):
+def make_producer(bootstrap, transactional_id=None, properties=()):
     config = {
-        "bootstrap.servers": args.bootstrap,
+        "bootstrap.servers": bootstrap,
         "enable.idempotence": True,
         "partitioner": "murmur2",
         "linger.ms": 5,
@@ -57,13 +58,17 @@ def make_producer(args):
         "message.timeout.ms": 60000,
         "message.max.bytes": 100_000_000,  # the broker decides
     }
-    if args.transactional_id:
-        config["transactional.id"] = args.transactional_id
-    config.update(item.split("=", 1) for item in args.property)
+    if transactional_id:
+        config["transactional.id"] = transactional_id
+    config.update(item.split("=", 1) for item in properties)
     producer = Producer(config)
-    if args.transactional_id:
+    if transactional_id:
         producer.init_transactions(30)
     return producer
+
+
+class NotDelivered(Exception):
+    """Some of the messages may not be in the log."""
 
 
 class Sender:
@@ -96,9 +101,9 @@ class Sender:
     def finish(self):
         left = self.producer.flush(120)
         if self.error:
-            sys.exit(f"producer.py: could not deliver a message: {self.error}")
+            raise NotDelivered(f"could not deliver a message: {self.error}")
         if left:
-            sys.exit(f"producer.py: {left} messages were not delivered in time")
+            raise NotDelivered(f"{left} messages were not delivered in time")
 
 
 def content(item, name):
@@ -113,6 +118,18 @@ def header_value(value):
     if isinstance(value, dict):
         return base64.b64decode(value["base64"])
     return None if value is None else value.encode()
+
+
+def send_item(sender, item, topic, partition=None):
+    headers = item.get("headers")
+    sender.send(
+        item.get("topic") or topic,
+        key=content(item, "key"),
+        value=content(item, "value"),
+        headers=headers and [(name, header_value(value)) for name, value in headers],
+        partition=item.get("partition", partition),
+        timestamp=item.get("timestamp"),
+    )
 
 
 def produce_lines(args, producer):
@@ -133,15 +150,7 @@ def produce_lines(args, producer):
                 producer.flush(60)  # so that an aborted message is in the log, too
             steps[item["transaction"]]()
             continue
-        headers = item.get("headers")
-        sender.send(
-            item.get("topic") or args.topic,
-            key=content(item, "key"),
-            value=content(item, "value"),
-            headers=headers and [(name, header_value(value)) for name, value in headers],
-            partition=item.get("partition", args.partition),
-            timestamp=item.get("timestamp"),
-        )
+        send_item(sender, item, args.topic, args.partition)
     sender.finish()
     for partition, offset in (result or (None, None) for result in sender.results):
         print(json.dumps({"partition": partition, "offset": offset}))
@@ -154,42 +163,52 @@ def made_value(number, keys, size):
     return value + (', "pad": "' + "x" * room + '"}' if room > 0 else "}")
 
 
-def produce_made(args, producer):
+def produce_made(producer, topic, count, first=0, keys=100, size=0, partition=None, rate=None, is_ended=lambda: False):
+    """Returns how many there were: fewer than "count" if it was ended meanwhile."""
     sender = Sender(producer)
     started = time.monotonic()
-    partitions = len(producer.list_topics(args.topic, 30).topics[args.topic].partitions)
-    if args.transactional_id:
-        producer.begin_transaction()
-    for i in range(args.count):
-        number = args.first + i
-        partition = args.partition
-        if partition is None and not args.keys:
-            partition = number % partitions
+    partitions = len(producer.list_topics(topic, 30).topics[topic].partitions)
+    for i in range(count):
+        if is_ended():
+            break
+        number = first + i
         sender.send(
-            args.topic,
-            key=b"key-%d" % (number % args.keys) if args.keys else None,
-            value=made_value(number, args.keys, args.size).encode(),
-            partition=partition,
+            topic,
+            key=b"key-%d" % (number % keys) if keys else None,
+            value=made_value(number, keys, size).encode(),
+            partition=number % partitions if partition is None and not keys else partition,
         )
-        if args.rate:
-            ahead = started + (i + 1) / args.rate - time.monotonic()
+        if rate:
+            ahead = started + (i + 1) / rate - time.monotonic()
             if ahead > 0:
                 producer.poll(ahead)
     sender.finish()
+    return len(sender.results)
+
+
+def produce_many(args, producer):
+    started = time.monotonic()
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    if args.transactional_id:
+        producer.begin_transaction()
+    produced = produce_made(
+        producer, args.topic, args.count, args.first, args.keys, args.size, args.partition, args.rate, lambda: ended
+    )
     if args.transactional_id:
         producer.commit_transaction(60)
-    print(json.dumps({"produced": args.count, "seconds": round(time.monotonic() - started, 3)}))
+    print(json.dumps({"produced": produced, "seconds": round(time.monotonic() - started, 3)}))
 
 
 def main():
     args = arguments()
     try:
-        producer = make_producer(args)
+        producer = make_producer(args.bootstrap, args.transactional_id, args.property)
         if args.count is None:
             produce_lines(args, producer)
         else:
-            produce_made(args, producer)
-    except KafkaException as error:
+            produce_many(args, producer)
+    except (KafkaException, NotDelivered) as error:
         sys.exit(f"producer.py: {error}")
 
 

@@ -204,7 +204,9 @@ sub revoke { my ($self, $user, $resource, $name, $operation) = @_; return $self-
 sub produce
 {
 	my ($self, $topic, @messages) = @_;
-	return $self->_produce_lines([ '--topic', $topic ], @messages);
+	_make_numbers(@messages);
+	my $places = $self->ask(produce => topic => $topic, messages => \@messages);
+	return map { { partition => $_->[0], offset => $_->[1] } } @$places;
 }
 
 # The same through a transactional producer; { transaction => 'begin' } (or 'commit',
@@ -320,12 +322,19 @@ sub _produce_lines
 sub _lines
 {
 	my (@messages) = @_;
+	_make_numbers(@messages);
+	return join '', map { $json->encode($_) . "\n" } @messages;
+}
+
+# Numbers have to be numbers in JSON.
+sub _make_numbers
+{
+	my (@messages) = @_;
 	for my $message (@messages)
 	{
-		# Numbers have to be numbers in JSON.
 		$_ += 0 foreach grep { defined } @$message{ grep { exists $message->{$_} } qw(partition timestamp) };
 	}
-	return join '', map { $json->encode($_) . "\n" } @messages;
+	return;
 }
 
 # $kafka->produce_many($topic, count => N, keys => K, size => S, first => I, partition => P, rate => R)
@@ -336,7 +345,12 @@ sub _lines
 sub produce_many
 {
 	my ($self, $topic, %options) = @_;
-	_run([ $self->_many_command($topic, %options) ], '');
+	if (defined $options{transactional_id} || defined $options{rate})
+	{
+		_run([ $self->_many_command($topic, %options) ], '');
+		return;
+	}
+	$self->ask(produce_many => topic => $topic, map { defined $options{$_} ? ($_ => $options{$_} + 0) : () } keys %options);
 	return;
 }
 
@@ -355,6 +369,15 @@ sub finish_producing
 	my ($self, $job) = @_;
 	$job->{run}->finish or croak "the producer failed: $job->{err}";
 	return;
+}
+
+# Have it send no more, and wait for what it has sent to be in the log; returns how many messages that are.
+sub stop_producing
+{
+	my ($self, $job) = @_;
+	$job->{run}->signal('TERM');
+	$self->finish_producing($job);
+	return $json->decode($job->{out})->{produced};
 }
 
 sub _many_command
@@ -440,10 +463,7 @@ sub group_members { my ($self, $group) = @_; return @{ $self->group($group)->{me
 sub lag
 {
 	my ($self, $group, $topic) = @_;
-	my ($committed, $begin, $end) = ($self->committed($group, $topic), $self->begin_offsets($topic), $self->end_offsets($topic));
-	my $lag = 0;
-	$lag += $end->{$_} - ($committed->{$_} // $begin->{$_}) foreach keys %$end;
-	return $lag;
+	return $self->ask(lag => group => $group, topic => $topic);
 }
 
 # A second member of a group, an ordinary client (member.py); with consume => 1 one that reads
@@ -555,11 +575,13 @@ sub ask
 	my $admin = $self->{admin} //= $self->_start_admin;
 	$admin->{in} .= $json->encode({ do => $what, %args }) . "\n";
 	my $deadline = Time::HiRes::time() + 120;
+	my $pause = 0.002;
 	my $end;
 	while (($end = index($admin->{out}, "\n")) < 0)
 	{
 		$admin->{run}->pump_nb;
-		Time::HiRes::sleep(0.002);
+		Time::HiRes::sleep($pause);
+		$pause *= 1.1 if $pause < 0.02;
 		croak "admin.py has ended: $admin->{err}" if !$admin->{run}->pumpable;
 		croak "admin.py gave no answer to $what: $admin->{err}" if Time::HiRes::time() > $deadline;
 	}
