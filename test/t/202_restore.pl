@@ -4,7 +4,7 @@
 
 use BurrowTest;
 
-my $messages = 50_000;
+my $messages;
 my $kafka = BurrowTest::Kafka->create('kafka');
 my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [allows_streaming => 1, has_archiving => 1]);
 $kafka->create_topic('orders', 4);
@@ -15,7 +15,7 @@ SELECT burrow.subscribe('orders', 'keep', commit_interval => '200 ms', kafka => 
 END
 my $group = $primary->group_of('orders');
 $primary->wait_for_state('orders', 'running');
-my $job = $kafka->start_producing('orders', count => $messages, keys => 300, rate => 5000);
+my $job = $kafka->start_producing('orders', count => 1_000_000, keys => 300, rate => 5000);
 
 $primary->wait_for('some rows', 'SELECT count(*) > 1000 FROM got');
 $primary->backup('copy');
@@ -27,7 +27,8 @@ my $then = $primary->sql('SELECT count(*) FROM got');
 $primary->wait_for('more rows', "SELECT count(*) > $then + 5000 FROM got");
 $primary->sql("SELECT pg_create_restore_point('middle')");
 $standby->stop('immediate');
-$kafka->finish_producing($job);
+$primary->wait_for('some that the standby lacks', "SELECT count(*) > $then + 10000 FROM got");
+$messages = $kafka->stop_producing($job);
 $kafka->wait_until_committed($group, 'orders', timeout => 90, diagnose => sub { $primary->diagnostics });
 is($primary->sql('SELECT count(*), count(DISTINCT (partition, "offset")) FROM got'), "$messages|$messages", 'the primary has handled all, once');
 # the segment that ends here, not the current one: something may be written into the next meanwhile
