@@ -12,6 +12,7 @@ $kafka->create_topic('orders', 4);
 # what is in the topic already is not the demo's
 $kafka->produce_many('orders', count => 10);
 
+# Compiled in half the time: how fast it then is is not what is looked at.
 sub start_demo
 {
 	my ($folder, $work, @arguments) = @_;
@@ -19,7 +20,6 @@ sub start_demo
 	$run->{handle} = IPC::Run::start([$demo, @arguments], '<', \undef, '>', \$run->{out}, '2>', \$run->{err}, init => sub {
 			chdir $folder or die "cannot go to $folder: $!";
 			delete $ENV{BURROW_WORK};
-			# compiled in half the time: how fast it then is is not what is looked at
 			$ENV{COPT} = '-O0 -g0';
 			$ENV{BURROW_WORK} = $work if defined $work;
 	});
