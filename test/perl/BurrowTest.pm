@@ -67,7 +67,7 @@ sub wait_until
 	my $longest = $options{pause} // 0.2;
 	my $pause = 0.02;
 
-	for (;;)
+	for (; ;)
 	{
 		my $result = $condition->();
 		return $result if $result;

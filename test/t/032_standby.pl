@@ -3,7 +3,7 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [ allows_streaming => 1 ]);
+my $primary = BurrowTest::Node->create('primary', kafka => $kafka, init => [allows_streaming => 1]);
 
 $kafka->create_topic('orders', 4);
 $primary->sql(<<'END');

@@ -45,7 +45,7 @@ sub partitions_of { my ($name) = @_; return "(SELECT count(*) FROM burrow.partit
 # ---- by itself
 $node->sql("SELECT burrow.subscribe('orders', 'keep', 'a', consumer_group => 'shared', kafka => '{$protocol}')");
 all_are_handled('one member');
-is_deeply([ map { $_->{instance_id} } $kafka->group_members('shared') ], [undef], 'it is not a static member');
+is_deeply([map { $_->{instance_id} } $kafka->group_members('shared')], [undef], 'it is not a static member');
 
 # ---- two share, and each hand-over is at once
 $node->sql("SELECT burrow.subscribe('orders', 'keep', 'b', consumer_group => 'shared', join_group => true, kafka => '{$protocol}')");
@@ -109,8 +109,8 @@ $node->sql("SELECT burrow.subscribe('orders', 'keep', 'refused', kafka => '{$pro
 $node->wait_for_log_line(qr/HINT: .*These brokers do not offer "group\.protocol" "consumer"/, $log);
 my $statement = '';
 $node->wait_for('the cause', sub {
-	$statement = $node->sql(q{SELECT next_statement FROM burrow.why_stuck('refused') WHERE cause = 'Kafka''s version does not have what the client asks for' AND error IS NOT NULL AND since <= clock_timestamp()});
-	return $statement ne '';
+		$statement = $node->sql(q{SELECT next_statement FROM burrow.why_stuck('refused') WHERE cause = 'Kafka''s version does not have what the client asks for' AND error IS NOT NULL AND since <= clock_timestamp()});
+		return $statement ne '';
 });
 like($node->sql($statement), qr/"group\.protocol": ?"consumer"/, "the statement shows what was asked for: $statement");
 is($node->sql(q{SELECT state FROM burrow.subscriptions WHERE subscription = 'refused'}), 'retrying', 'and it tries on');

@@ -6,9 +6,9 @@ use BurrowTest;
 
 # an authorizer that forbids nothing by itself
 my $kafka = BurrowTest::Kafka->create('kafka', config => {
-	'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-	'allow.everyone.if.no.acl.found' => 'true',
-	'super.users' => 'User:nobody',
+		'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+		'allow.everyone.if.no.acl.found' => 'true',
+		'super.users' => 'User:nobody',
 });
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 $node->sql(<<'SQL');
@@ -60,7 +60,7 @@ sub distinct { my %seen; return scalar grep { !$seen{$_}++ } @_ }
 $kafka->create_topic('orders', 2);
 $kafka->create_topic('orders.dead', 1);
 $kafka->produce('orders',
-	{ partition => 1, key => 'a', value => 'fail', timestamp => 1700000000123, headers => [ [ 'trace', 'x' ], [ 'trace', undef ], [ 'kafka_dlt-original-topic', 'before' ], [ "gr\x{f6}\x{df}e", '' ] ] },
+	{ partition => 1, key => 'a', value => 'fail', timestamp => 1700000000123, headers => [['trace', 'x'], ['trace', undef], ['kafka_dlt-original-topic', 'before'], ["gr\x{f6}\x{df}e", '']] },
 	{ partition => 1, key_base64 => '/wA=', value_base64 => 'AAH/' },
 	{ partition => 1, key => 'a', value => undef },
 	{ partition => 1, value => '' });
@@ -72,25 +72,25 @@ is(scalar @got, 4, 'each is produced once');
 my ($first) = grep { ($_->{value} // '') eq 'fail' } @got;
 my $report = "ERROR:  P4711: cannot take it\nDETAIL:  All of it.\nHINT:  Gr\x{fc}\x{df}e.\nCONTEXT:  PL/pgSQL function h(bytea) line 10 at RAISE\nhandling message from topic \"orders\" partition 1 offset 0 for subscription \"orders\"";
 is_deeply($first->{headers}, [
-	[ 'trace', 'x' ], [ 'trace', undef ], [ 'kafka_dlt-original-topic', 'before' ], [ "gr\x{f6}\x{df}e", '' ],
-	[ '__connect.errors.topic', 'orders' ],
-	[ '__connect.errors.partition', '1' ],
-	[ '__connect.errors.offset', '0' ],
-	[ '__connect.errors.connector.name', 'orders' ],
-	[ '__connect.errors.task.id', '0' ],
-	[ '__connect.errors.stage', 'TASK_PUT' ],
-	[ '__connect.errors.class.name', 'public.h(pg_catalog.bytea)' ],
-	[ '__connect.errors.exception.class.name', 'P4711' ],
-	[ '__connect.errors.exception.message', 'cannot take it' ],
-	[ '__connect.errors.exception.stacktrace', $report ],
-	[ 'kafka_dlt-original-topic', 'orders' ],
-	[ 'kafka_dlt-original-partition', "\0\0\0\1" ],
-	[ 'kafka_dlt-original-offset', "\0\0\0\0\0\0\0\0" ],
-	[ 'kafka_dlt-original-timestamp', { base64 => 'AAABi8/laHs=' } ],    # 1700000000123
-	[ 'kafka_dlt-original-consumer-group', $group ],
-	[ 'kafka_dlt-exception-fqcn', 'P4711' ],
-	[ 'kafka_dlt-exception-message', 'cannot take it' ],
-	[ 'kafka_dlt-exception-stacktrace', $report ],
+		['trace', 'x'], ['trace', undef], ['kafka_dlt-original-topic', 'before'], ["gr\x{f6}\x{df}e", ''],
+		['__connect.errors.topic', 'orders'],
+		['__connect.errors.partition', '1'],
+		['__connect.errors.offset', '0'],
+		['__connect.errors.connector.name', 'orders'],
+		['__connect.errors.task.id', '0'],
+		['__connect.errors.stage', 'TASK_PUT'],
+		['__connect.errors.class.name', 'public.h(pg_catalog.bytea)'],
+		['__connect.errors.exception.class.name', 'P4711'],
+		['__connect.errors.exception.message', 'cannot take it'],
+		['__connect.errors.exception.stacktrace', $report],
+		['kafka_dlt-original-topic', 'orders'],
+		['kafka_dlt-original-partition', "\0\0\0\1"],
+		['kafka_dlt-original-offset', "\0\0\0\0\0\0\0\0"],
+		['kafka_dlt-original-timestamp', { base64 => 'AAABi8/laHs=' }], # 1700000000123
+		['kafka_dlt-original-consumer-group', $group],
+		['kafka_dlt-exception-fqcn', 'P4711'],
+		['kafka_dlt-exception-message', 'cannot take it'],
+		['kafka_dlt-exception-stacktrace', $report],
 ], 'all headers, the message\'s own first');
 is($first->{key}, 'a', 'with its key');
 cmp_ok($first->{timestamp}, '>', 1700000000123 + 86400000, 'at the time when it was produced: retention counts from there');
@@ -105,7 +105,7 @@ $node->wait_for('them to fail again', q{SELECT count(*) = 4 FROM burrow.dead_let
 $node->sql(q{SELECT burrow.alter('orders', kafka => '{"session.timeout.ms": 6001}')});
 $kafka->produce('orders', { partition => 0, value => 'one more' });
 wait_produced('orders', 5);
-is_deeply([ sort { $a cmp $b } letters('orders.dead') ], [ '0/0', '1/0', '1/1', '1/2', '1/3' ], 'a retry that fails does not produce it a second time');
+is_deeply([sort { $a cmp $b } letters('orders.dead')], ['0/0', '1/0', '1/1', '1/2', '1/3'], 'a retry that fails does not produce it a second time');
 
 # ---------------------------------------------------------------- what is parked
 
@@ -119,14 +119,14 @@ $node->sql(q{SELECT burrow.retry_dead_letters('parking')});
 wait_produced('parking', 1);
 my @parked = $kafka->read_topic('parking.dead');
 my $of = $node->group_of('parking');
-is_deeply([ map { $_->{headers} } @parked ], [
-	map { [
-		[ '__dlq.errors.topic', 'parking' ],
-		[ '__dlq.errors.partition', '0' ],
-		[ '__dlq.errors.offset', $_ ],
-		[ '__dlq.errors.group', $of ],
-		[ '__dlq.errors.delivery.count', '1' ],
-		[ '__dlq.errors.message', 'cannot take it' ] ] } 0, 2
+is_deeply([map { $_->{headers} } @parked], [
+		map { [
+				['__dlq.errors.topic', 'parking'],
+				['__dlq.errors.partition', '0'],
+				['__dlq.errors.offset', $_],
+				['__dlq.errors.group', $of],
+				['__dlq.errors.delivery.count', '1'],
+				['__dlq.errors.message', 'cannot take it']] } 0, 2
 ], 'what is parked is produced when it has failed itself, and not before; with the headers that were asked for');
 $node->sql(q{SELECT burrow.unsubscribe('parking')});
 
@@ -140,7 +140,7 @@ for my $point ('dead letter durable', 'dead letter delivered')
 	$node->wait_for_crash;
 	$node->wait_for('all to be produced', q{SELECT count(*) = 0 FROM burrow.dead_letters WHERE produced_at IS NULL}, timeout => 90);
 	my @all = letters('orders.dead');
-	is(distinct(@all), distinct(@all[ 0 .. $before - 1 ]) + 1, "crash at \"$point\": the letter is there");
+	is(distinct(@all), distinct(@all[0 .. $before - 1]) + 1, "crash at \"$point\": the letter is there");
 	is(scalar @all, $before + ($point eq 'dead letter durable' ? 1 : 2), '... as often as it was sent');
 }
 
@@ -233,7 +233,7 @@ is($node->sql(q{SELECT count(*) FROM burrow.why_stuck('lost') WHERE cause = 'the
 $kafka->create_topic('lost.dead', 1);
 $node->sql(q{SELECT burrow.resume('lost')});
 wait_produced('lost', 1);
-is_deeply([ letters('lost.dead') ], ['0/0'], 'it goes on from the row');
+is_deeply([letters('lost.dead')], ['0/0'], 'it goes on from the row');
 
 # too large: only the one is refused, its neighbours are produced
 $kafka->create_topic('large', 1);

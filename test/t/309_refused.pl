@@ -5,9 +5,9 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1, config => {
-	'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-	'allow.everyone.if.no.acl.found' => 'true',
-	'super.users' => 'User:nobody',
+		'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+		'allow.everyone.if.no.acl.found' => 'true',
+		'super.users' => 'User:nobody',
 });
 my $conf = "burrow.bootstrap_servers = '" . $kafka->sasl_bootstrap . "'";
 my $node = start('main');

@@ -143,13 +143,13 @@ is(dry_run('topic, partition', q{'pattern', 3}), 'orders|0;orders|1;orders|2', '
 
 # ---------------------------------------------------------------- messages of all kinds
 $kafka->create_topic('forms', 1);
-$kafka->produce('forms', { value => '{"a": 1}', headers => [ [ 'h', 'x' ] ] }, { value => 'no json', headers => [ [ 'h', 'x' ] ] });
+$kafka->produce('forms', { value => '{"a": 1}', headers => [['h', 'x']] }, { value => 'no json', headers => [['h', 'x']] });
 for (
-	[ 'as_array', 'ok|;ok|' ],
-	[ 'as_jsonb', 'ok|;failed|22P02' ],
-	[ 'as_message', 'ok|;ok|' ],
-	[ 'committing', 'failed|2D000;failed|2D000' ],
-	[ 'nested', 'failed|55000;failed|55000' ])
+	['as_array', 'ok|;ok|'],
+	['as_jsonb', 'ok|;failed|22P02'],
+	['as_message', 'ok|;ok|'],
+	['committing', 'failed|2D000;failed|2D000'],
+	['nested', 'failed|55000;failed|55000'])
 {
 	my ($handler, $expected) = @$_;
 	$node->sql(qq{SELECT burrow.subscribe('forms', '$handler', enabled => false)});
@@ -189,9 +189,9 @@ $node->sql(q{SELECT burrow.subscribe('slow', 'h', enabled => false, handler_time
 is(dry_run(q{outcome, sqlstate, context LIKE '%handler_timeout of 100 ms%', handler_ms BETWEEN 99 AND 60000}, q{'slow'}), 'failed|57014|t|t', 'handler_timeout');
 $node->sql(q{SELECT burrow.alter('slow', handler_timeout => '1 d')});
 for my $end (
-	[ 'pg_cancel_backend', 'pg_backend_pid()', qr/canceling statement due to user request/ ],
-	[ 'pg_terminate_backend', 'pg_backend_pid()', qr/terminating connection/ ],
-	[ 'pg_terminate_backend', 'dry', qr/terminating background worker/ ])
+	['pg_cancel_backend', 'pg_backend_pid()', qr/canceling statement due to user request/],
+	['pg_terminate_backend', 'pg_backend_pid()', qr/terminating connection/],
+	['pg_terminate_backend', 'dry', qr/terminating background worker/])
 {
 	my ($function, $whom, $expected) = @$end;
 	my $session = $node->background_psql('postgres', on_error_stop => 0);

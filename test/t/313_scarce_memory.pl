@@ -84,10 +84,10 @@ my $last = '';
 sub next_attempt
 {
 	$node->wait_for('an attempt to store the offsets', sub {
-		my $at = $node->sql(q{SELECT last_error_at FROM burrow.subscriptions WHERE subscription = 'times' AND last_error LIKE 'could not store the offsets of a seek%'});
-		return 0 if $at eq '' || $at eq $last;
-		$last = $at;
-		return 1;
+			my $at = $node->sql(q{SELECT last_error_at FROM burrow.subscriptions WHERE subscription = 'times' AND last_error LIKE 'could not store the offsets of a seek%'});
+			return 0 if $at eq '' || $at eq $last;
+			$last = $at;
+			return 1;
 	});
 	return;
 }

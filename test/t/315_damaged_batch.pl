@@ -69,10 +69,10 @@ foreach my $topic (qw(checked unchecked))
 	$kafka->produce($topic, { value => $_ }) foreach 'before', "pay 100 to $topic", 'behind';
 }
 $kafka->stop;
-my %damaged = (two => [100], first => [0], last => [150], row => [ 100, 150 ], inside => [100], retry => [100], plain => [100], skip => [ 50, 150 ]);
+my %damaged = (two => [100], first => [0], last => [150], row => [100, 150], inside => [100], retry => [100], plain => [100], skip => [50, 150]);
 for my $topic (sort keys %damaged)
 {
-	is_deeply($kafka->damage_batch($topic, 0, $_), [ $_, $_ + 49 ], "$topic: the batch at $_ is damaged") foreach @{ $damaged{$topic} };
+	is_deeply($kafka->damage_batch($topic, 0, $_), [$_, $_ + 49], "$topic: the batch at $_ is damaged") foreach @{ $damaged{$topic} };
 }
 $kafka->damage_value($_, 0, "pay 100 to $_", "pay 900 to $_") foreach qw(checked unchecked);
 $kafka->start;

@@ -4,9 +4,9 @@
 use BurrowTest;
 
 my $kafka = BurrowTest::Kafka->create('kafka', config => {
-	'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-	'allow.everyone.if.no.acl.found' => 'true',
-	'super.users' => 'User:nobody',
+		'authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+		'allow.everyone.if.no.acl.found' => 'true',
+		'super.users' => 'User:nobody',
 });
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 $node->sql(<<'SQL');

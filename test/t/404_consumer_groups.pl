@@ -120,15 +120,15 @@ is(as(alice => "BEGIN; SELECT burrow.unsubscribe('two'); " . subscribe('again', 
 is(as(mallory => subscribe('m', "consumer_group => 'free', enabled => false") . "; SELECT burrow.unsubscribe('m')"), "m\n", 'a group that is given up');
 is(as(alice => subscribe('free', "consumer_group => 'free', enabled => false")), 'free', 'is free at once');
 is(as(mallory => 'BEGIN; SAVEPOINT s; ' . subscribe('m', "consumer_group => 'm1', enabled => false") . '; ROLLBACK TO s; ' .
-		subscribe('m', "consumer_group => 'm1', enabled => false") . '; ROLLBACK'), "m\nm", 'after a rollback to a savepoint, too');
+			subscribe('m', "consumer_group => 'm1', enabled => false") . '; ROLLBACK'), "m\nm", 'after a rollback to a savepoint, too');
 is(as(mallory => "BEGIN; SELECT burrow.alter('his', consumer_group => 'm1'); SELECT burrow.alter('his', consumer_group => 'm2'); SAVEPOINT s; " .
-		"SELECT burrow.alter('his', consumer_group => 'm3'); RELEASE s; COMMIT", 'shop'), "\n\n", 'a group is changed again and again');
+			"SELECT burrow.alter('his', consumer_group => 'm3'); RELEASE s; COMMIT", 'shop'), "\n\n", 'a group is changed again and again');
 for my $group (qw(m1 m2 m3))
 {
 	my $answer = as(alice => 'BEGIN; ' . subscribe('try', "consumer_group => '$group', enabled => false") . '; ROLLBACK');
 	like($answer, $group eq 'm3' ? qr/55006: consumer group "m3" is used by a subscription of another role/ : qr/^try$/, "the last one, and only that, is taken: $group");
 }
-my $session = $node->background_psql('shop', extra_params => [ '-U', 'mallory' ]);
+my $session = $node->background_psql('shop', extra_params => ['-U', 'mallory']);
 $session->query_safe("BEGIN; " . subscribe('open', "consumer_group => 'open', enabled => false"));
 like(as(alice => subscribe('open', "consumer_group => 'open', enabled => false")), qr/55006: consumer group "open" is used by a subscription of another role/,
 	'nobody waits for a transaction that has taken it');

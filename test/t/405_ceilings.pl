@@ -40,7 +40,7 @@ sub gives
 my $too_many = qr/ERROR:  53400: too many subscriptions for role "mallory"\nDETAIL:  A role may have 3 subscriptions, in all databases together, disabled ones among them\.\nHINT:  A superuser can raise burrow\.max_subscriptions_per_role, also for one role\./;
 is(as(mallory => subscribe('m1', 'enabled => false')), 'm1', 'one');
 is(as(mallory => subscribe('m2', 'enabled => false'), 'shop'), 'm2', 'two, in another database');
-my $session = $node->background_psql('shop', extra_params => [ '-U', 'mallory' ]);
+my $session = $node->background_psql('shop', extra_params => ['-U', 'mallory']);
 $session->query_safe('BEGIN; ' . subscribe('m3', 'enabled => false'));
 like(as(mallory => subscribe('m4', 'enabled => false')), $too_many, 'the fourth, while the third is in a transaction');
 $session->query_safe('ROLLBACK');
@@ -99,7 +99,7 @@ like(gives(qq{kafka => '{"receive.message.max.bytes": $_}'}),
 	"receive.message.max.bytes: $_") foreach '2000000000', '"0x77359400"', '"016715312000"';
 like(gives(qq{kafka => '{"$_->[0]": $_->[1]}'}),
 	qr/22023: invalid combination of Kafka properties: "\Q$_->[0]\E" makes "receive\.message\.max\.bytes" \d+\nDETAIL:  This server allows at most 100000000\./,
-	"what librdkafka raises by itself: $_->[0] $_->[1]") foreach [ 'message.max.bytes', 1000000000 ], [ 'fetch.max.bytes', 2147483135 ], [ 'message.max.bytes', '"0x3b9aca00"' ];
+	"what librdkafka raises by itself: $_->[0] $_->[1]") foreach ['message.max.bytes', 1000000000], ['fetch.max.bytes', 2147483135], ['message.max.bytes', '"0x3b9aca00"'];
 like(gives(qq{kafka => '{"queued.max.messages.kbytes": $_}'}), qr/22023: Kafka property "queued\.max\.messages\.kbytes" must not be greater than option "queue_memory"\nDETAIL:  Its value is 2097151 kB, and all partitions share 65536 kB\./,
 	"the queues' memory: $_") foreach 2097151, '"0x1FFFFF"';
 is(gives(qq{kafka => '{"queued.max.messages.kbytes": 1000}'}), 'try', 'less is allowed');

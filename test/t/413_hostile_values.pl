@@ -56,7 +56,7 @@ my $before = $node->sql('SELECT s FROM burrow.subscription s ORDER BY subid');
 #
 # Values.
 #
-sub one_of { return $_[ int rand @_ ] }
+sub one_of { return $_[int rand @_] }
 
 sub long_text
 {
@@ -99,9 +99,9 @@ my %of_type = (
 	interval => sub { return literal(one_of('0', '1 us', '-1 us', '1 s', '-1 s', '10 ms', '1 day', '178000000 years', '-178000000 years', '2147483647 months', '-2147483648 days', '1 month -30 days', '100000000 hours')) . '::interval' },
 	'timestamp with time zone' => sub { return literal(one_of('infinity', '-infinity', '4713-01-01 BC', '294276-12-31', '1970-01-01 00:00+00', '1969-12-31 23:59:59.999+00', '2026-11-30', '2262-04-12')) . '::timestamptz' },
 	'text[]' => sub { return one_of(q('{}'), q(array_fill(''::text, ARRAY[10000])), q(ARRAY[NULL]::text[]), q('{{a,b},{c,d}}'), q('[5:6]={a,b}'), q(array_fill('workers=1'::text, ARRAY[3, 1000])),
-		'ARRAY[' . join(',', map { literal(text()) } 1 .. one_of(1, 5)) . ']::text[]', 'ARRAY[' . join(',', map { literal(one_of(qw(workers batch_size kafka start_from permanent_errors no)) . '=' . text()) } 1 .. 3) . ']') },
+			'ARRAY[' . join(',', map { literal(text()) } 1 .. one_of(1, 5)) . ']::text[]', 'ARRAY[' . join(',', map { literal(one_of(qw(workers batch_size kafka start_from permanent_errors no)) . '=' . text()) } 1 .. 3) . ']') },
 	bytea => sub { return one_of(q('\x'), q('\x00'), q('\xff'), q('\xffffffffffffffffff01'), q('\x8080808080808080808080'), q(decode(repeat('ff', 100000), 'hex')), q(decode(repeat('01', 100000), 'hex')),
-		q('\x) . join('', map { sprintf '%02x', rand 256 } 1 .. one_of(1, 3, 10, 100)) . q(')) },
+			q('\x) . join('', map { sprintf '%02x', rand 256 } 1 .. one_of(1, 3, 10, 100)) . q(')) },
 	jsonb => sub { return literal(one_of(json_value(), '{' . join(',', map { json_string(text()) . ':' . json_value() } 1 .. one_of(1, 3)) . '}', '{' . join(',', map { qq{"a$_": $_} } 1 .. 1000) . '}')) . '::jsonb' },
 );
 
@@ -140,7 +140,7 @@ SQL
 {
 	my ($name, $oid, $n, $argument, $type) = split /\|/;
 	$functions{$oid}{name} = $name;
-	push @{ $functions{$oid}{arguments} }, [ $argument, $type ] if $n;
+	push @{ $functions{$oid}{arguments} }, [$argument, $type] if $n;
 }
 my @found = map { $functions{$_} } sort { $a <=> $b } keys %functions;
 my %asks_kafka = map { ("burrow.$_" => 1) } qw(check_connection dry_run peek topics);
@@ -182,8 +182,8 @@ sub call_of
 # Each kind in a session of its own.
 #
 my $longest = 1000 * BurrowTest::slow_by();
-foreach my $kind ([ 'Kafka properties', \&property_call, 1 ], [ 'SQL functions', sub { call_of(@functions) }, 1 ],
-	[ 'functions that ask Kafka', sub { call_of(@asking) }, 100, '100ms' ])
+foreach my $kind (['Kafka properties', \&property_call, 1], ['SQL functions', sub { call_of(@functions) }, 1],
+	['functions that ask Kafka', sub { call_of(@asking) }, 100, '100ms'])
 {
 	my ($name, $generate, $part, $timeout) = @$kind;
 	my $n = int($calls / $part);
@@ -200,7 +200,7 @@ foreach my $kind ([ 'Kafka properties', \&property_call, 1 ], [ 'SQL functions',
 	print $out "SELECT memory('VmRSS') AS last, memory('VmHWM') AS most \\gset\n";
 	print $out "\\echo memory :first :last :most\n";
 	close $out or die "cannot write $file: $!";
-	my ($output, $errors) = PostgreSQL::Test::Utils::run_command([ 'psql', '-XAtq', '-U', 'app', '-d', $node->connstr('postgres'), '-f', $file ]);
+	my ($output, $errors) = PostgreSQL::Test::Utils::run_command(['psql', '-XAtq', '-U', 'app', '-d', $node->connstr('postgres'), '-f', $file]);
 	is($errors, '', "$name: each call has ended, and the session has not");
 	is($node->sql(q{SELECT * FROM bad ORDER BY ms DESC LIMIT 20}), '', "$name: no error that cannot happen, and no call of more than a second");
 	my ($first, $last, $most) = $output =~ /memory (\d+) (\d+) (\d+)/;

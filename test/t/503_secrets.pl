@@ -39,7 +39,7 @@ for my $name (@subscriptions)
 	$kafka->grant($name, 'group', $name, 'read');
 	$kafka->produce($name, { value => '{}' }, { value => '{"fail": 1}' });
 	$node->sql("SET ROLE anna; SELECT burrow.subscribe('$name', 'h', consumer_group => '$name', server => '$name', on_failure => 'dead_letter', dead_letter_topic => 'dead-$name', "
-		. "commit_interval => '100 ms', kafka => '{\"reconnect.backoff.max.ms\": 500}')");
+			. "commit_interval => '100 ms', kafka => '{\"reconnect.backoff.max.ms\": 500}')");
 }
 $node->wait_for("$_ to be refused", "SELECT state = 'retrying' AND last_error ~* 'authentication' FROM burrow.subscriptions WHERE subscription = '$_'") foreach qw(plain scram);
 my $while_refused = everything_shown();
@@ -76,14 +76,14 @@ sub everything_shown
 		@relations, (map { "$_()" } @functions), qw(pg_stat_activity pg_settings);
 	$shown .= $node->sql("SELECT w::text FROM burrow.subscriptions s CROSS JOIN burrow.why_stuck(s.subscription) w") . "\n";
 	$shown .= $node->sql("SELECT c::text FROM burrow.check_connection(subscription => '$_') c") . "\n" foreach @subscriptions;
-	$shown .= join '', map { @$_ } map { [ $node->psql('postgres', "SET ROLE anna; SELECT t::text FROM burrow.topics('$_') t; SELECT p::text FROM burrow.peek('$_', 1, server => '$_') p", on_error_stop => 0) ] } @subscriptions;
+	$shown .= join '', map { @$_ } map { [$node->psql('postgres', "SET ROLE anna; SELECT t::text FROM burrow.topics('$_') t; SELECT p::text FROM burrow.peek('$_', 1, server => '$_') p", on_error_stop => 0)] } @subscriptions;
 	$shown .= $node->sql('SELECT burrow.metrics()') . exported();
 	$shown .= $node->sql("SET ROLE anna; SELECT x::text FROM pg_user_mappings x WHERE usename <> 'anna'");
 	return $shown . `ps -o args= -p @{[ join ',', BurrowTest::child_pids($node->postmaster_pid) ]}`;
 }
 
 my ($dump, $err) = ('', '');
-IPC::Run::run([ 'pg_dump', '-d', $node->connstr('postgres') ], '<', \undef, '>', \$dump, '2>', \$err) or die "pg_dump: $err";
+IPC::Run::run(['pg_dump', '-d', $node->connstr('postgres')], '<', \undef, '>', \$dump, '2>', \$err) or die "pg_dump: $err";
 $dump =~ s/^CREATE USER MAPPING .*?^\);\n//msg;    # PostgreSQL's business
 like($dump, qr/COPY burrow\.subscription /, 'the dump has our tables');
 
@@ -109,7 +109,7 @@ for my $place (sort keys %places)
 for my $option ("debug 'security'", "ssl_endpoint_identification_algorithm 'none'", "enable_ssl_certificate_verification 'false'")
 {
 	like($node->sql_error("CREATE ROLE admin; GRANT USAGE ON FOREIGN DATA WRAPPER burrow TO admin; SET ROLE admin;"
-		. "CREATE SERVER more FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'x:1', $option)"), qr/ERROR:  42501: permission denied to set option/, "$option is for superusers");
+				. "CREATE SERVER more FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'x:1', $option)"), qr/ERROR:  42501: permission denied to set option/, "$option is for superusers");
 	$node->sql('DROP OWNED BY admin; DROP ROLE admin');
 }
 my $position = $node->log_position;

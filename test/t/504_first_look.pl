@@ -7,7 +7,7 @@ use IO::Socket::INET;
 my $kafka = BurrowTest::Kafka->create('kafka', sasl => 1, secure => 1, users => { plain => 'correct-horse' },
 	config => { 'super.users' => 'User:nobody', 'allow.everyone.if.no.acl.found' => 'true' });
 my $node = BurrowTest::Node->create('main', kafka => $kafka, gate => 1);
-my $limit = 10;		# seconds, BURROW_LOOK_SECONDS
+my $limit = 10;    # seconds, BURROW_LOOK_SECONDS
 
 $node->sql(<<"SQL");
 CREATE ROLE anna LOGIN;
@@ -47,7 +47,7 @@ sub no_process
 
 # ---------------------------------------------------------------- messages
 $kafka->create_topic('orders', 3);
-$kafka->produce('orders', { partition => 0, key => 'a', value => '{"n": 1}', timestamp => 1_700_000_000_000, headers => [ [ 'trace', 'x' ], [ 'none', undef ], [ 'trace', '' ] ] },
+$kafka->produce('orders', { partition => 0, key => 'a', value => '{"n": 1}', timestamp => 1_700_000_000_000, headers => [['trace', 'x'], ['none', undef], ['trace', '']] },
 	{ partition => 0, value => '2', timestamp => 1_700_000_001_000 }, { partition => 0, value => '3', timestamp => 1_700_000_002_000 },
 	{ partition => 2, key => '', value => undef, timestamp => 1_700_000_003_000 });
 is(lines(q{SELECT topic, partition, "offset", convert_from(key, 'UTF8'), convert_from(value, 'UTF8'), headers, extract(epoch FROM "timestamp")::int, attempt FROM burrow.peek('orders')}),
@@ -234,7 +234,7 @@ like(steps('kk'), qr/^resolve ::1\|t;connect ::1 port 1\|f;authenticate PLAINTEX
 
 # ---------------------------------------------------------------- the caller goes; and nobody answers
 $kafka->suspend;
-for my $end ([ 'pg_cancel_backend', qr/canceling statement due to user request/ ], [ 'pg_terminate_backend', qr/terminating connection/ ])
+for my $end (['pg_cancel_backend', qr/canceling statement due to user request/], ['pg_terminate_backend', qr/terminating connection/])
 {
 	my ($function, $expected) = @$end;
 	my $session = $node->background_psql('postgres', on_error_stop => 0);

@@ -43,7 +43,7 @@ sub prepare
 			my (@command) = @_;
 			return $command[0] eq 'initdb' ? $self->_init_once(sub { $run->(@command) }) : $run->(@command);
 		};
-		$self->init(extra => [ '--encoding=UTF8', '--locale=C' ], @{ $options{init} // [] });
+		$self->init(extra => ['--encoding=UTF8', '--locale=C'], @{ $options{init} // [] });
 	}
 	$self->configure(%options);
 	return $self;
@@ -131,7 +131,7 @@ sub sql
 sub sql_error
 {
 	my ($self, $sql, $database) = @_;
-	my ($status, $out, $err) = $self->psql($database // 'postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	my ($status, $out, $err) = $self->psql($database // 'postgres', $sql, extra_params => ['-v', 'VERBOSITY=verbose']);
 	croak "this did not fail: $sql\n$out" if $status == 0;
 	return $err;
 }
@@ -140,7 +140,7 @@ sub sql_error
 sub answer_to
 {
 	my ($self, $role, $sql, $database) = @_;
-	my ($status, $out, $err) = $self->psql($database // 'postgres', $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	my ($status, $out, $err) = $self->psql($database // 'postgres', $sql, extra_params => ['-U', $role, '-v', 'VERBOSITY=verbose']);
 	return $status == 0 ? $out : $err;
 }
 
@@ -191,7 +191,7 @@ sub diagnostics
 		'TABLE burrow.workers',
 		'SELECT pid, backend_type, datname, state, wait_event_type, wait_event, left(query, 100) AS query FROM pg_stat_activity WHERE pid <> pg_backend_pid()')
 	{
-		my ($status, $out, $err) = $self->psql($database // 'postgres', $query, extra_params => [ '-x', '--no-align', '-P', 'tuples_only=off' ], timeout => 20, timed_out => \my $late);
+		my ($status, $out, $err) = $self->psql($database // 'postgres', $query, extra_params => ['-x', '--no-align', '-P', 'tuples_only=off'], timeout => 20, timed_out => \my $late);
 		$text .= "--- $query:\n" . ($out // '') . ($err // '') . "\n";
 	}
 	return $text . "--- server log:\n" . $self->log_tail(60);
