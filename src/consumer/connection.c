@@ -423,6 +423,9 @@ serve_client(const BurrowConsumer *c)
 				leave_if_timed_out(c, &event);
 				burrow_question_take(c, &event);
 				break;
+			case BURROW_KAFKA_ANSWERED:
+				burrow_question_take(c, &event);
+				break;
 			case BURROW_KAFKA_ERROR:
 				serve_error(c, &event);
 				break;
@@ -430,7 +433,6 @@ serve_client(const BurrowConsumer *c)
 				serve_log(c, &event);
 				break;
 			case BURROW_KAFKA_DESCRIBED:	/* the metadata client's */
-			case BURROW_KAFKA_ANSWERED:
 			case BURROW_KAFKA_DELIVERED:	/* a producer's */
 			case BURROW_KAFKA_NOTHING:
 				break;

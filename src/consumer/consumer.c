@@ -65,6 +65,7 @@
 #include "offsets/start.h"
 #include "partition/context.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "partition/turn.h"
 #include "runtime/bgw.h"
@@ -394,6 +395,7 @@ take_turn(BurrowConsumer *c)
 	burrow_connection_serve(c);
 	due = burrow_earlier(due, burrow_results_collect(c));
 	due = burrow_earlier(due, burrow_assignment_advance(c));
+	due = burrow_earlier(due, burrow_question_run(c));
 	due = burrow_earlier(due, burrow_seek_run(c));
 	due = burrow_earlier(due, burrow_redelivery_run(c, burrow_assignment_is_unanswered()));
 	due = burrow_earlier(due, burrow_intake_run(c));

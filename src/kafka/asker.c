@@ -2,8 +2,9 @@
  * asker.c
  *	  Questions that librdkafka answers to a caller who waits, asked without waiting.
  *
- * Metadata have no asynchronous form there, and offsets by time none before 2.3.  So a client that is
- * asked for them has a thread which waits for the answers, one after another.
+ * Metadata have no asynchronous form there, offsets by time none before 2.3, and what a group has committed none
+ * that goes the member's own way to the coordinator.  So a client that is asked for them has a thread which
+ * waits for the answers, one after another.
  * They come back through poll(), as events; the pipe tells of them.
  *
  * The thread calls librdkafka, whose functions for questions may be called from any thread, and nothing
@@ -87,6 +88,24 @@ question_free(Question *q)
 
 /* ---- the thread ---- */
 
+/* Into the list itself. */
+static bool
+look_up_committed(BurrowKafkaClient *c, Question *q)
+{
+	rd_kafka_topic_partition_list_t *rd = burrow_kafka_list_to_rd(q->list);
+	rd_kafka_resp_err_t code;
+	bool		ok;
+
+	if (rd == NULL)
+		return burrow_kafka_no_memory(q->error);
+	code = rd_kafka_committed(c->rk, rd, q->timeout_ms);
+	ok = code == RD_KAFKA_RESP_ERR_NO_ERROR || burrow_kafka_fail(code, q->error);
+	if (ok && !burrow_kafka_list_take_rd(q->list, rd))
+		ok = burrow_kafka_no_memory(q->error);
+	rd_kafka_topic_partition_list_destroy(rd);
+	return ok;
+}
+
 static void
 answer(BurrowKafkaClient *c, Question *q)
 {
@@ -105,6 +124,10 @@ answer(BurrowKafkaClient *c, Question *q)
 			break;
 		case BURROW_KAFKA_ASK_PARTITIONS:
 			found = burrow_kafka_list_partitions(c, item->topic, q->timeout_ms, q->error);
+			break;
+		case BURROW_KAFKA_ASK_COMMITTED:
+			if (look_up_committed(c, q))
+				return;
 			break;
 		case BURROW_KAFKA_ASK_TIMESTAMPS:
 			if (burrow_kafka_read_timestamps(c, q->list, q->timeout_ms, q->error))

@@ -24,6 +24,8 @@ typedef enum BurrowKafkaQuestion
 	BURROW_KAFKA_ASK_OFFSETS,	/* as list_offsets() */
 	BURROW_KAFKA_ASK_BOUNDS,	/* as list_bounds() */
 	BURROW_KAFKA_ASK_PARTITIONS,	/* as list_partitions(), of the topic of the list's one item */
+	BURROW_KAFKA_ASK_COMMITTED, /* as fetch_committed(), but on the member's own way; a time-out
+								 * is harmless */
 
 	/*
 	 * What time have the messages at these offsets?  Each offset becomes the timestamp

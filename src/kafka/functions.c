@@ -62,6 +62,7 @@ static const BurrowKafkaFunctions functions = {
 	.destroy = burrow_kafka_destroy,
 	.list_new = burrow_kafka_list_new,
 	.list_set = burrow_kafka_list_set,
+	.list_copy = burrow_kafka_list_copy,
 	.list_free = burrow_kafka_list_free,
 	.free_text = burrow_kafka_free_text,
 	.leave = burrow_kafka_leave,

@@ -163,9 +163,11 @@ extern BurrowKafkaList *burrow_kafka_list_new(int n);
 extern bool burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topic,
 								  int32_t partition, int64_t offset,
 								  const char *metadata, size_t metadata_len);
+extern BurrowKafkaList *burrow_kafka_list_copy(const BurrowKafkaList *list);
 extern void burrow_kafka_list_free(BurrowKafkaList *list);
 extern void burrow_kafka_list_sort(BurrowKafkaList *list);
 extern rd_kafka_topic_partition_list_t *burrow_kafka_list_to_rd(const BurrowKafkaList *list);
+extern bool burrow_kafka_list_take_rd(BurrowKafkaList *list, const rd_kafka_topic_partition_list_t *rd);
 extern bool burrow_kafka_make_room(BurrowKafkaClient *c, int n);
 extern void burrow_kafka_item_from_rd(BurrowKafkaTopicPartition *item,
 									  const rd_kafka_topic_partition_t *rd);

@@ -195,6 +195,7 @@ typedef struct BurrowKafkaFunctions
 	/* copies the strings; false: out of memory */
 	bool		(*list_set) (BurrowKafkaList *list, int i, const char *topic, int32_t partition,
 							 int64_t offset, const char *metadata, size_t metadata_len);
+	BurrowKafkaList *(*list_copy) (const BurrowKafkaList *list);
 	void		(*list_free) (BurrowKafkaList *list);
 	void		(*free_text) (char *text);
 	/*

@@ -70,6 +70,24 @@ burrow_kafka_list_set(BurrowKafkaList *list, int i, const char *topic, int32_t p
 	return true;
 }
 
+/* Where and which offsets, without what an answer says.  NULL: out of memory. */
+BurrowKafkaList *
+burrow_kafka_list_copy(const BurrowKafkaList *list)
+{
+	BurrowKafkaList *copy = burrow_kafka_list_new(list->n);
+
+	for (int i = 0; copy != NULL && i < list->n; i++)
+	{
+		const BurrowKafkaTopicPartition *item = &list->items[i];
+
+		if (burrow_kafka_list_set(copy, i, item->topic, item->partition, item->offset, item->metadata, item->metadata_len))
+			continue;
+		burrow_kafka_list_free(copy);
+		copy = NULL;
+	}
+	return copy;
+}
+
 void
 burrow_kafka_list_free(BurrowKafkaList *list)
 {
@@ -131,6 +149,24 @@ burrow_kafka_list_to_rd(const BurrowKafkaList *list)
 		}
 	}
 	return rd;
+}
+
+/* Takes over what librdkafka has answered, in the list's own order; false: out of memory. */
+bool
+burrow_kafka_list_take_rd(BurrowKafkaList *list, const rd_kafka_topic_partition_list_t *rd)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		BurrowKafkaTopicPartition answer;
+
+		burrow_kafka_item_from_rd(&answer, &rd->elems[i]);
+		if (!burrow_kafka_list_set(list, i, answer.topic, answer.partition, answer.offset, answer.metadata,
+								   answer.metadata_len))
+			return false;
+		list->items[i].error = answer.error;
+		list->items[i].error_text = answer.error_text;
+	}
+	return true;
 }
 
 /* For the list of an event; false: out of memory. */

@@ -86,7 +86,7 @@ burrow_lookup_put_off(const BurrowConsumer *c, BurrowLookupFilter is_wanted, con
 }
 
 void
-burrow_lookup_set_asked(const BurrowConsumer *c, BurrowLookupFilter is_wanted, uint64 tag, TimestampTz until)
+burrow_lookup_set_asked(const BurrowConsumer *c, BurrowLookupFilter is_wanted, uint64 tag)
 {
 	dlist_iter	iter;
 
@@ -97,7 +97,7 @@ burrow_lookup_set_asked(const BurrowConsumer *c, BurrowLookupFilter is_wanted, u
 		if (!is_wanted(c, part))
 			continue;
 		part->lookup.asked_tag = tag;
-		part->lookup.again_at = until;
+		part->lookup.again_at = 0;
 	}
 }
 
@@ -116,18 +116,9 @@ burrow_lookup_ask(const BurrowConsumer *c, BurrowKafkaQuestion question, BurrowL
 	}
 	tag = burrow_question_ask(c, question, list, answer, text);
 	if (tag != 0)
-		burrow_lookup_set_asked(c, is_wanted, tag, 0);
+		burrow_lookup_set_asked(c, is_wanted, tag);
 	else
 		burrow_lookup_put_off(c, is_wanted, what, text);
-}
-
-bool
-burrow_lookup_give_up(const BurrowConsumer *c, BurrowPartition *part)
-{
-	if (part->lookup.asked_tag == 0 || part->lookup.again_at > c->now)
-		return false;
-	burrow_lookup_wait(part, 0);
-	return true;
 }
 
 /* ---- the answer ---- */

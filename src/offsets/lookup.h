@@ -27,13 +27,11 @@ extern bool burrow_lookup_is_due(const BurrowConsumer *c, const BurrowPartition 
 /* Asks for all that are wanted, with an offset each, or puts them off.  what: "could not look up ..." */
 extern void burrow_lookup_ask(const BurrowConsumer *c, BurrowKafkaQuestion question, BurrowLookupFilter is_wanted,
 							  BurrowLookupOffset offset, BurrowQuestionAnswer answer, const char *what);
-/* All that are wanted wait for the answer with this tag, until then; 0: it comes. */
-extern void burrow_lookup_set_asked(const BurrowConsumer *c, BurrowLookupFilter is_wanted, uint64 tag, TimestampTz until);
+/* All that are wanted wait for the answer with this tag. */
+extern void burrow_lookup_set_asked(const BurrowConsumer *c, BurrowLookupFilter is_wanted, uint64 tag);
 /* They could not be asked for, and wait. */
 extern void burrow_lookup_put_off(const BurrowConsumer *c, BurrowLookupFilter is_wanted, const char *what,
 								  const char *reason);
-/* Does it wait for an answer whose time is over?  It waits no more. */
-extern bool burrow_lookup_give_up(const BurrowConsumer *c, BurrowPartition *part);
 /* The one that this item of an answer is for, and that waits no more; NULL: none waits for it. */
 extern BurrowPartition *burrow_lookup_answered(const BurrowKafkaTopicPartition *item, uint64 tag);
 /* All that still wait for this answer are to be asked for again.  False: there are none. */

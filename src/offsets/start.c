@@ -72,39 +72,6 @@ wants_offset(const BurrowConsumer *c, const BurrowPartition *part)
 		!burrow_partition_has_straggler(part);
 }
 
-/*
- * A question to the group's coordinator may never be answered: librdkafka goes on with one that waits for the
- * coordinator only when a connection comes or goes, so it stands still for good when the coordinator could not
- * be found and all connections are well.  A new question is looked at by itself.  The older one stays where
- * it is (see fetch_committed() in kafka/kafka.h), so it is asked less and less often; its answer counts no more.
- */
-#define PATIENCE_US			INT64CONST(10000000)
-#define PATIENCE_MAX_US		INT64CONST(300000000)
-
-static int64 patience_us = PATIENCE_US;
-
-static void
-give_up_questions(const BurrowConsumer *c)
-{
-	bool		any = false;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, burrow_partition_all())
-	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (part->state == BURROW_PARTITION_RESOLVING_START && part->start.step == BURROW_STEP_ASK)
-			any |= burrow_lookup_give_up(c, part);
-	}
-	if (!any)
-		return;
-	ereport(LOG,
-			(errmsg("subscription \"%s\": Kafka has not answered for %d s what the consumer group has committed",
-					c->sub->name, (int) (patience_us / 1000000)),
-			 errdetail("It is asked again.")));
-	patience_us = Min(patience_us * 2, PATIENCE_MAX_US);
-}
-
 static void
 ask(const BurrowConsumer *c)
 {
@@ -113,7 +80,7 @@ ask(const BurrowConsumer *c)
 	uint64		tag = list->n > 0 ? burrow_question_ask_committed(c, list, fetched, text) : 0;
 
 	if (tag != 0)
-		burrow_lookup_set_asked(c, wants_offset, tag, c->now + patience_us);
+		burrow_lookup_set_asked(c, wants_offset, tag);
 	else if (list->n > 0)
 		burrow_lookup_put_off(c, wants_offset, "could not ask for committed offsets", text);
 	c->kafka->list_free(list);
@@ -323,7 +290,6 @@ fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	Commits    *commits;
 
-	patience_us = PATIENCE_US;
 	if (event->error != 0)
 	{
 		burrow_lookup_fail(c, event->tag, event->cause, "could not get committed offsets", event->text);
@@ -651,7 +617,6 @@ burrow_start_advance(const BurrowConsumer *c)
 	dlist_iter	iter;
 
 	burrow_topic_watch_identify(c);
-	give_up_questions(c);
 	ask(c);
 	burrow_lookup_ask(c, BURROW_KAFKA_ASK_OFFSETS, wants_look_up, burrow_lookup_start, looked_up,
 					  "could not look up starting offsets");

@@ -8,12 +8,20 @@
  * Whoever asks names a function, which gets the answer in a later turn.  Nothing waits meanwhile, and the
  * answer may come for something that is over: who asked looks at the tag, or at what there is by then.
  *
+ * The question for the group's offsets has two ways to the coordinator.  The usual one may never come to an
+ * end: librdkafka (2.10 and later) forgets a broker that the cluster's metadata do not name, but keeps it as the
+ * group's coordinator for such requests, waits for a connection that nobody makes, and looks again only when
+ * another connection comes or goes.  So a question that was not answered for a while is asked once more on the
+ * member's own way, under the same tag, and from then on this process takes that way.  The older question
+ * stays where it is: see fetch_committed() in kafka/kafka.h.
+ *
  * Waited for are only those that are asked before there is a member: nothing else could go on meanwhile.
  * All but the group's offsets are asked by the metadata client, whose answers do not wait behind fetches.
  */
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "partition/question.h"
 #include "runtime/kafka_client.h"
@@ -21,10 +29,15 @@
 /* Nothing waits for them, and a broker that has them has them at once: one that takes longer is asked again. */
 #define TOPIC_IDS_TIMEOUT_MS	3000
 
+/* For an answer about the group's offsets on the usual way. */
+#define PATIENCE_S				10
+
 typedef struct Pending
 {
 	uint64		tag;
 	BurrowQuestionAnswer answer;
+	BurrowKafkaList *list;		/* of the group's offsets on the usual way; otherwise NULL */
+	TimestampTz overdue_at;		/* 0: never */
 } Pending;
 
 /* In no order. */
@@ -34,6 +47,9 @@ static int	room;
 
 /* Of the last question. */
 static uint64 last_tag;
+
+/* Such a question was not answered on the usual way. */
+static bool own_way = false;
 
 /* Who waits for the answer; 0: it was not asked. */
 static uint64
@@ -47,7 +63,7 @@ wait_for(bool asked, BurrowQuestionAnswer answer)
 		pending = pending == NULL ? MemoryContextAlloc(TopMemoryContext, sizeof(Pending) * room) :
 			repalloc(pending, sizeof(Pending) * room);
 	}
-	pending[npending++] = (Pending) {last_tag, answer};
+	pending[npending++] = (Pending) {.tag = last_tag, .answer = answer};
 	return last_tag;
 }
 
@@ -87,11 +103,65 @@ burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int 
 					answer);
 }
 
+/* Asks on the member's own way. */
+static bool
+ask_own_way(const BurrowConsumer *c, const BurrowKafkaList *list, uint64 tag, char *text)
+{
+	BurrowKafkaList *copy = list != NULL ? c->kafka->list_copy(list) : NULL;
+
+	if (copy == NULL)
+	{
+		strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
+		return false;
+	}
+	return c->kafka->ask(c->client, BURROW_KAFKA_ASK_COMMITTED, copy, BURROW_KAFKA_ANSWER_MS, tag, text);
+}
+
 uint64
 burrow_question_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list, BurrowQuestionAnswer answer,
 							  char *text)
 {
-	return wait_for(c->kafka->fetch_committed(c->client, list, ++last_tag, text), answer);
+	uint64		tag;
+
+	if (own_way)
+		return wait_for(ask_own_way(c, list, ++last_tag, text), answer);
+	tag = wait_for(c->kafka->fetch_committed(c->client, list, ++last_tag, text), answer);
+	if (tag == 0)
+		return 0;
+	pending[npending - 1].list = c->kafka->list_copy(list);
+	pending[npending - 1].overdue_at = c->now + PATIENCE_S * USECS_PER_SEC;
+	return tag;
+}
+
+static void
+ask_again(const BurrowConsumer *c, Pending *p)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	/* what fails for want of memory is tried again */
+	p->overdue_at = c->now + PATIENCE_S * USECS_PER_SEC;
+	if (!ask_own_way(c, p->list, p->tag, text))
+		return;
+	ereport(LOG,
+			(errmsg("subscription \"%s\": Kafka has not answered for %d s what the consumer group has committed",
+					c->sub->name, PATIENCE_S),
+			 errdetail("It is asked again.")));
+	own_way = true;
+	p->overdue_at = 0;
+}
+
+TimestampTz
+burrow_question_run(const BurrowConsumer *c)
+{
+	TimestampTz due = 0;
+
+	for (int i = 0; i < npending; i++)
+	{
+		if (pending[i].overdue_at != 0 && pending[i].overdue_at <= c->now)
+			ask_again(c, &pending[i]);
+		due = burrow_earlier(due, pending[i].overdue_at);
+	}
+	return due;
 }
 
 void
@@ -103,6 +173,7 @@ burrow_question_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 		if (pending[i].tag != event->tag)
 			continue;
+		c->kafka->list_free(pending[i].list);
 		pending[i] = pending[--npending];
 		answer(c, event);
 		return;

@@ -132,6 +132,20 @@ look_for_leak(Consumer *c, const char *text)
 	}
 }
 
+/* The first of the offsets that a group has committed. */
+static void
+take_fetched(Consumer *c, const BurrowKafkaList *list)
+{
+	const BurrowKafkaTopicPartition *item = &list->items[0];
+
+	if (list->n == 0)
+		return;
+	c->fetched_offset = item->offset;
+	c->fetched_len = item->metadata_len;
+	if (item->metadata != NULL && item->metadata_len < sizeof(c->fetched_metadata))
+		memcpy(c->fetched_metadata, item->metadata, item->metadata_len);
+}
+
 void
 on_event(Consumer *c, const BurrowKafkaEvent *event)
 {
@@ -157,15 +171,7 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 			c->fetched++;
 			c->fetched_tag = event->tag;
 			c->error = event->error;
-			if (event->list.n > 0)
-			{
-				const BurrowKafkaTopicPartition *item = &event->list.items[0];
-
-				c->fetched_offset = item->offset;
-				c->fetched_len = item->metadata_len;
-				if (item->metadata != NULL && item->metadata_len < sizeof(c->fetched_metadata))
-					memcpy(c->fetched_metadata, item->metadata, item->metadata_len);
-			}
+			take_fetched(c, &event->list);
 			break;
 		case BURROW_KAFKA_ANSWERED:
 			c->answered++;
@@ -182,6 +188,7 @@ on_event(Consumer *c, const BurrowKafkaEvent *event)
 				*c->found = *event->found;
 			c->answered_start = event->list.n > 0 ? event->list.items[0].log_start : -1;
 			c->answered_offset = event->list.n > 0 ? event->list.items[0].offset : -1;
+			take_fetched(c, &event->list);
 			break;
 		case BURROW_KAFKA_DESCRIBED:
 			c->described++;

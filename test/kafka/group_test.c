@@ -38,6 +38,12 @@ test_commit(void)
 	check(c->fetched_len == strlen(metadata) &&
 		  memcmp(c->fetched_metadata, metadata, c->fetched_len) == 0, "metadata came back");
 
+	c->fetched_offset = c->fetched_len = 0;
+	check(kafka->ask(c->client, BURROW_KAFKA_ASK_COMMITTED, kafka->list_copy(list), 5000, 44, error), "asked on the other way");
+	check(pump(c, c->answered == 1) && c->fetched_offset == 7 && c->answered_tag == 44 && c->error == 0, "offset came back");
+	check(c->fetched_len == strlen(metadata) &&
+		  memcmp(c->fetched_metadata, metadata, c->fetched_len) == 0, "metadata came back");
+
 	check(kafka->commit(c->client, none, error) &&
 		  kafka->fetch_committed(c->client, none, 43, error), "empty requests");
 	check(pump(c, c->committed == 2 && c->fetched == 3) && c->fetched_tag == 43, "empty answers");

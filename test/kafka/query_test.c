@@ -26,7 +26,7 @@ ask_for_ids(Consumer *c)
 	check(ok == told, "asked for ids: %s", ok ? "yes" : error);
 	check(!ok || pump(c, c->described == 1 && c->described_tag == 77), "there is an answer");
 	check(!ok || (c->error == 0 && c->described_n == 2 && burrow_topic_id_is_known(&c->topic_id)),
-		  "with the id: %s", c->topic_id.text);
+		  "with the id: %s (%d topics, error %d)", c->topic_id.text, c->described_n, c->error);
 }
 
 /* A pattern is matched with very many names: that can be given up, and another answer is not touched by it. */
@@ -65,6 +65,7 @@ test_questions(void)
 	char	   *id;
 
 	create_topic("questions", 3);
+	create_topic("leaderless", 1);
 	produce("questions", 0, 0, 10);
 	produce("questions", 1, 0, 20);
 	c = joined("questions", "questions", NULL);
@@ -93,9 +94,10 @@ test_questions(void)
 		  list->items[2].offset == 20, "resolved with one that is not there %s", error);
 	check(list->items[1].error != 0 && list->items[1].offset == BURROW_KAFKA_NONE_OFFSET,
 		  "which has its error: %s", list->items[1].error_text);
-	(void) rd_kafka_mock_partition_set_leader(cluster, "questions", 2, -1);
+	/* one that nobody fetches: the mock of later versions (2.8) would read its leader's id all the same */
+	(void) rd_kafka_mock_partition_set_leader(cluster, "leaderless", 0, -1);
 	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_LATEST, NULL, 0);
-	(void) kafka->list_set(list, 1, "questions", 2, BURROW_KAFKA_EARLIEST, NULL, 0);
+	(void) kafka->list_set(list, 1, "leaderless", 0, BURROW_KAFKA_EARLIEST, NULL, 0);
 	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_LATEST, NULL, 0);
 	check(kafka->list_offsets(c->client, list, 5000, error) && list->items[0].offset == 10 &&
 		  list->items[2].offset == 20, "resolved with one without a leader %s", error);
