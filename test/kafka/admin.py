@@ -237,7 +237,9 @@ def lag(cluster, group, topic):
     done = committed(cluster, group, topic)
     ends = end_offsets(cluster, topic)
     begins = begin_offsets(cluster, topic) if ends.keys() - done.keys() else {}
-    return sum(end - (done[partition][0] if partition in done else begins[partition]) for partition, end in ends.items())
+    return sum(
+        end - (done[partition][0] if partition in done else begins[partition]) for partition, end in ends.items()
+    )
 
 
 @request
