@@ -16,7 +16,7 @@ CREATE TABLE got (id bigserial, topic text, "offset" bigint, xid xid8 DEFAULT pg
 CREATE FUNCTION keep(topic text, "offset" bigint, value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF value <> 'ok' AND (SELECT count(*) FROM got WHERE xid = pg_current_xact_id()) >= 10 AND nextval('failures') = 1 THEN
-        PERFORM pg_sleep(0.05);
+        PERFORM pg_sleep(0.01);
         RAISE EXCEPTION 'fails' USING ERRCODE = value;
     END IF;
     INSERT INTO got (topic, "offset") VALUES (topic, "offset");
