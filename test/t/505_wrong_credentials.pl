@@ -57,7 +57,7 @@ sub trouble
 	make();
 	$node->wait_for("\"$case{cause}\" of $what", "SELECT count(*) > 0 FROM burrow.why_stuck('orders') WHERE cause ~ '$case{cause}' AND error ~ '$case{error}'",
 		diagnose => sub { $node->sql("TABLE burrow.why_stuck('orders')") });
-# a consumer that was told to end may have said it first, and then that it ended is the last error until the next one says it
+# a consumer that is about to end may have said it, and that it ended comes after that
 	$node->wait_for("the error of $what to be the last", "SELECT state = 'retrying' AND last_error ~ '$case{error}' FROM burrow.subscriptions WHERE subscription = 'orders'");
 	pass("$what: $case{cause}");
 	note $node->sql("SELECT last_error FROM burrow.subscriptions WHERE subscription = 'orders'");
