@@ -72,6 +72,24 @@ for my $delivery (qw(exactly_once at_least_once))
 	$node->sql("SELECT burrow.unsubscribe('$topic')");
 }
 
+# ---- that Kafka takes none cannot be kept: somebody has locked the table, between the first contact and the first commit
+$kafka->create_topic('locked', 1);
+produce('locked', 5);
+$node->close_gate;
+$node->sql(q{SELECT burrow.subscribe('locked', 'keep', commit_interval => '100 ms')});
+$node->wait_at_gate;
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE burrow.subscription IN SHARE MODE');
+my ($pid) = $holder->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
+$node->open_gate;
+$node->wait_for('why_stuck() to say so', "SELECT count(*) = 1 FROM burrow.why_stuck('locked') WHERE cause = 'process $pid has locked the table burrow.subscription' AND error LIKE 'could not keep that Kafka takes no metadata: %' AND pid = $pid");
+$holder->query_safe('COMMIT');
+$holder->quit;
+wait_for_all('locked');
+wait_until_committed('locked');
+$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('locked')});
+$node->sql(q{SELECT burrow.unsubscribe('locked')});
+
 # ---- when the broker's limit is raised, the next start finds that out
 $kafka->create_topic('raised', 1);
 produce('raised', 20);
@@ -89,23 +107,6 @@ produce('raised', 20);
 wait_until_committed('raised');
 like($kafka->committed_metadata($node->group_of('raised'), 'raised')->{0}, qr{^burrow/1 }, 'then commits have metadata again');
 is($node->sql(q{SELECT count(*), count(DISTINCT "offset") FROM got WHERE topic = 'raised'}), '40|40', 'and each message was handled once');
-
-# ---- that cannot be kept: somebody has locked the table, between the first contact and the first commit
-$kafka->create_topic('locked', 1);
-produce('locked', 5);
-$node->close_gate;
-$node->sql(q{SELECT burrow.subscribe('locked', 'keep', commit_interval => '100 ms')});
-$node->wait_at_gate;
-my $holder = $node->background_psql('postgres');
-$holder->query_safe('BEGIN; LOCK TABLE burrow.subscription IN SHARE MODE');
-my ($pid) = $holder->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
-$node->open_gate;
-$node->wait_for('why_stuck() to say so', "SELECT count(*) = 1 FROM burrow.why_stuck('locked') WHERE cause = 'process $pid has locked the table burrow.subscription' AND error LIKE 'could not keep that Kafka takes no metadata: %' AND pid = $pid");
-$holder->query_safe('COMMIT');
-$holder->quit;
-wait_for_all('locked');
-wait_until_committed('locked');
-$node->wait_for('nothing to hold it up', q{SELECT count(*) = 0 FROM burrow.why_stuck('locked')});
 
 $node->stop;
 done_testing();
