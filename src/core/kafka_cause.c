@@ -232,7 +232,7 @@ of_connection(const BurrowKafkaSymptom *symptom)
 	const char *text = symptom->text;
 
 	/* since TLS 1.3 a client has finished its handshake when the broker looks at its certificate */
-	if (has(text, "SSL handshake failed") || has(text, "SSL alert number"))
+	if (has(text, "SSL handshake failed") || has(text, "SSL alert number") || has(text, "certificate verify failed"))
 		return of_handshake(symptom);
 	if (has(text, "security.protocol"))
 		return BURROW_CAUSE_PROTOCOL;	/* librdkafka's guess: it was cut off when it first spoke */

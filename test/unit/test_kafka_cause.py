@@ -155,6 +155,12 @@ CASES = [
     ("_SSL", VERIFY, NO_ISSUER, "certificate_untrusted"),
     ("_SSL", VERIFY, 0, "certificate_untrusted"),
     (
+        "_TRANSPORT",
+        "sasl_ssl://kafka.example:9092/bootstrap: error:0A000086:SSL routines::certificate verify failed (after 10ms in state SSL_HANDSHAKE)",
+        EXPIRED,
+        "certificate_expired",
+    ),
+    (
         "_SSL",
         "ssl://kafka.example:9092/bootstrap: SSL handshake failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116",
         0,
