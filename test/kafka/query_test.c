@@ -105,7 +105,7 @@ test_questions(void)
 		  list->items[1].error_text != NULL ? list->items[1].error_text : "none");
 
 	(void) kafka->list_set(list, 0, "questions", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
-	(void) kafka->list_set(list, 1, "questions", 2, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	(void) kafka->list_set(list, 1, "leaderless", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
 	(void) kafka->list_set(list, 2, "questions", 1, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
 	check(kafka->list_bounds(c->client, list, 5000, error) && list->items[0].log_start == 0 &&
 		  list->items[0].offset == 10 && list->items[2].log_start == 0 && list->items[2].offset == 20,
