@@ -45,7 +45,7 @@ PG_FUNCTION_INFO_V1(burrow_sql_resume);
 PG_FUNCTION_INFO_V1(burrow_sql_unsubscribe);
 
 static void
-write_audit(const BurrowIdentity * sub, const char *action)
+write_audit(const BurrowIdentity *sub, const char *action)
 {
 	BurrowAudit audit;
 
@@ -56,7 +56,7 @@ write_audit(const BurrowIdentity * sub, const char *action)
 
 /* Changes nothing but the status. */
 static void
-set_status(const BurrowIdentity * sub, BurrowStatus status)
+set_status(const BurrowIdentity *sub, BurrowStatus status)
 {
 	Oid			types[] = {INT4OID, TEXTOID};
 	Datum		values[] = {Int32GetDatum(sub->subid), CStringGetTextDatum(burrow_status_names[status])};
@@ -66,7 +66,7 @@ set_status(const BurrowIdentity * sub, BurrowStatus status)
 }
 
 static void
-disable(const BurrowIdentity * sub)
+disable(const BurrowIdentity *sub)
 {
 	BurrowAudit audit;
 

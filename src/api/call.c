@@ -187,7 +187,7 @@ burrow_call_subscription_missing(const char *name)
 	burrow_nearest_init(&nearest, name);
 	foreach(cell, burrow_identity_list())
 	{
-		const		BurrowIdentity *sub = lfirst(cell);
+		const BurrowIdentity *sub = lfirst(cell);
 
 		if (has_privs_of_role(GetUserId(), sub->owner))
 			burrow_nearest_offer(&nearest, sub->name);
@@ -293,7 +293,7 @@ burrow_call_check_slot(int32 subid)
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	foreach(cell, subscriptions)
 	{
-		const		BurrowIdentity *sub = lfirst(cell);
+		const BurrowIdentity *sub = lfirst(cell);
 
 		if ((burrow_identity_rests(sub) && sub->subid != subid) || burrow_registry_find(MyDatabaseId, sub->subid) >= 0)
 			continue;

@@ -55,7 +55,7 @@ extern const char *burrow_call_shown_value(int option, const char *const *values
  * INSUFFICIENT_PRIVILEGE if the caller does not own it. */
 extern BurrowSubscription *burrow_call_subscription(const char *name, bool lock);
 /* The same of what is known whatever the extension's version is; always locked. */
-extern BurrowIdentity * burrow_call_identity(const char *name);
+extern BurrowIdentity *burrow_call_identity(const char *name);
 extern void burrow_call_subscription_missing(const char *name) pg_attribute_noreturn();
 
 extern void burrow_call_check_topic(const char *topic);

@@ -82,7 +82,7 @@ check_here(const BurrowSubscription *sub)
 
 /* Those of the server. */
 static void
-judge(const BurrowSubscription *sub, BurrowGroupAnswer answer, const BurrowGroupHolder * with)
+judge(const BurrowSubscription *sub, BurrowGroupAnswer answer, const BurrowGroupHolder *with)
 {
 	const char *database;
 

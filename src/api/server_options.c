@@ -390,7 +390,7 @@ burrow_sql_validator(PG_FUNCTION_ARGS)
 /* ---- a subscription ---- */
 
 static void
-check_together(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const BurrowServer * server)
+check_together(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, const BurrowServer *server)
 {
 	char		reason[BURROW_KAFKA_TEXT_MAX];
 

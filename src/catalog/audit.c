@@ -34,14 +34,14 @@
 #define REMOVED_AT_ONCE		100
 
 void
-burrow_audit_begin(BurrowAudit * audit)
+burrow_audit_begin(BurrowAudit *audit)
 {
 	initStringInfo(&audit->details);
 	appendStringInfoChar(&audit->details, '{');
 }
 
 static void
-add_name(BurrowAudit * audit, const char *name)
+add_name(BurrowAudit *audit, const char *name)
 {
 	if (audit->details.len > 1)
 		appendStringInfoString(&audit->details, ", ");
@@ -50,7 +50,7 @@ add_name(BurrowAudit * audit, const char *name)
 }
 
 static void
-add_value(BurrowAudit * audit, const char *value)
+add_value(BurrowAudit *audit, const char *value)
 {
 	int			length = value != NULL ? (int) strlen(value) : 0;
 
@@ -63,21 +63,21 @@ add_value(BurrowAudit * audit, const char *value)
 }
 
 void
-burrow_audit_add_text(BurrowAudit * audit, const char *name, const char *value)
+burrow_audit_add_text(BurrowAudit *audit, const char *name, const char *value)
 {
 	add_name(audit, name);
 	add_value(audit, value);
 }
 
 void
-burrow_audit_add_number(BurrowAudit * audit, const char *name, int64 value)
+burrow_audit_add_number(BurrowAudit *audit, const char *name, int64 value)
 {
 	add_name(audit, name);
 	appendStringInfo(&audit->details, INT64_FORMAT, value);
 }
 
 void
-burrow_audit_add_change(BurrowAudit * audit, const char *name, const char *before, const char *after)
+burrow_audit_add_change(BurrowAudit *audit, const char *name, const char *before, const char *after)
 {
 	if (before == after || (before != NULL && after != NULL && strcmp(before, after) == 0))
 		return;
@@ -127,7 +127,7 @@ write_entry(const char *action, int32 subid, const char *subscription, Oid owner
 }
 
 void
-burrow_audit_end(BurrowAudit * audit, const char *action, int32 subid, const char *subscription, Oid owner)
+burrow_audit_end(BurrowAudit *audit, const char *action, int32 subid, const char *subscription, Oid owner)
 {
 	const char *role = GetUserNameFromId(GetUserId(), false);
 	const char *session_role = GetUserNameFromId(GetSessionUserId(), false);

@@ -22,11 +22,11 @@ typedef struct BurrowIdentity
 	char	   *consumer_group;
 	bool		join_group;
 	bool		at_home;		/* as burrow_subscription_at_home() says */
-}			BurrowIdentity;
+} BurrowIdentity;
 
 /* Is it one that the catalog keeps from running until somebody says otherwise: disabled, or a copy? */
 static inline bool
-burrow_identity_rests(const BurrowIdentity * sub)
+burrow_identity_rests(const BurrowIdentity *sub)
 {
 	return sub->status == BURROW_STATUS_DISABLED || !sub->at_home;
 }
@@ -35,7 +35,8 @@ burrow_identity_rests(const BurrowIdentity * sub)
  * In the current memory context; NULL: there is no such subscription.  lock: keeps others from
  * changing it until the end of the transaction.  The extension must be there.
  */
-extern BurrowIdentity * burrow_identity_find(const char *name, bool lock);
+extern BurrowIdentity *burrow_identity_find(const char *name, bool lock);
+
 /* Of all subscriptions of this database; NIL without the extension, too. */
 extern List *burrow_identity_list(void);
 

@@ -68,7 +68,7 @@ burrow_server_option_of(const char *property)
 }
 
 void
-burrow_server_raise(const BurrowServerTrouble * trouble)
+burrow_server_raise(const BurrowServerTrouble *trouble)
 {
 	ereport(ERROR,
 			(errcode(trouble->sqlerrcode),
@@ -131,7 +131,7 @@ database_default(void)
 }
 
 static BurrowServer *
-nameless(BurrowServerTrouble * trouble)
+nameless(BurrowServerTrouble *trouble)
 {
 	BurrowServer *server;
 
@@ -178,7 +178,7 @@ mapping_options(Oid owner, Oid serverid, bool *found)
 }
 
 const char *
-burrow_server_property(const BurrowServer * server, const char *name)
+burrow_server_property(const BurrowServer *server, const char *name)
 {
 	for (int i = 0; i < server->nproperties; i++)
 		if (strcmp(server->properties[i].name, name) == 0)
@@ -187,7 +187,7 @@ burrow_server_property(const BurrowServer * server, const char *name)
 }
 
 static bool
-has(const BurrowServer * server, const char *name)
+has(const BurrowServer *server, const char *name)
 {
 	const char *value = burrow_server_property(server, name);
 
@@ -196,7 +196,7 @@ has(const BurrowServer * server, const char *name)
 
 /* Adds options as properties; the text tells the lists apart. */
 static void
-add_options(BurrowServer * server, const List *options, const char *title, StringInfo text, bool *password_required)
+add_options(BurrowServer *server, const List *options, const char *title, StringInfo text, bool *password_required)
 {
 	ListCell   *cell;
 
@@ -222,7 +222,7 @@ add_options(BurrowServer * server, const List *options, const char *title, Strin
  * is missing.
  */
 static const char *
-missing_credentials(const BurrowServer * server)
+missing_credentials(const BurrowServer *server)
 {
 	const char *protocol = burrow_server_property(server, "security.protocol");
 	const char *mechanism = burrow_server_property(server, "sasl.mechanism");
@@ -245,7 +245,7 @@ missing_credentials(const BurrowServer * server)
 
 /* By name; NULL, and the trouble: there is none, or it is another wrapper's. */
 static ForeignServer *
-find_foreign_server(const char *name, bool is_default, BurrowServerTrouble * trouble)
+find_foreign_server(const char *name, bool is_default, BurrowServerTrouble *trouble)
 {
 	ForeignServer *foreign = GetForeignServerByName(name, true);
 
@@ -264,7 +264,7 @@ find_foreign_server(const char *name, bool is_default, BurrowServerTrouble * tro
 }
 
 static BurrowServer *
-named(Oid owner, const char *name, bool is_default, BurrowServerTrouble * trouble)
+named(Oid owner, const char *name, bool is_default, BurrowServerTrouble *trouble)
 {
 	ForeignServer *foreign = find_foreign_server(name, is_default, trouble);
 	BurrowServer *server;
@@ -321,7 +321,7 @@ named(Oid owner, const char *name, bool is_default, BurrowServerTrouble * troubl
 }
 
 BurrowServer *
-burrow_server_find(Oid owner, const char *name, BurrowServerTrouble * trouble)
+burrow_server_find(Oid owner, const char *name, BurrowServerTrouble *trouble)
 {
 	char	   *of_database;
 	const char *standard;

@@ -20,7 +20,7 @@ typedef struct BurrowServer
 	int			nproperties;	/* the server's, then the mapping's */
 	BurrowKafkaProperty *properties;	/* by librdkafka's names; there are secrets among them */
 	char	   *text;			/* all of it: for "has anything changed?"; holds secrets */
-}			BurrowServer;
+} BurrowServer;
 
 typedef enum BurrowServerWhat
 {
@@ -38,21 +38,22 @@ typedef struct BurrowServerTrouble
 	const char *detail;			/* NULL: none */
 	const char *hint;
 	const char *statement;		/* what ends it, or shows it; NULL: nothing in SQL does */
-}			BurrowServerTrouble;
+} BurrowServerTrouble;
 
 /*
  * The cluster of a subscription of this owner that names this server (NULL: none, so the default
  * counts), in the current memory context.  NULL: *trouble says why not.  Needs a transaction.
  */
-extern BurrowServer * burrow_server_find(Oid owner, const char *name, BurrowServerTrouble * trouble);
+extern BurrowServer *burrow_server_find(Oid owner, const char *name, BurrowServerTrouble *trouble);
+
 /* Raises it. */
-extern void burrow_server_raise(const BurrowServerTrouble * trouble) pg_attribute_noreturn();
+extern void burrow_server_raise(const BurrowServerTrouble *trouble) pg_attribute_noreturn();
 
 /* An option's name for librdkafka's, and the other way round; palloc'd. */
 extern char *burrow_server_property_of(const char *option);
 extern char *burrow_server_option_of(const char *property);
 
 /* NULL: it has no value. */
-extern const char *burrow_server_property(const BurrowServer * server, const char *name);
+extern const char *burrow_server_property(const BurrowServer *server, const char *name);
 
 #endif							/* BURROW_CATALOG_SERVER_H */

@@ -84,7 +84,7 @@ static struct
 	char	   *topic;			/* that it is about */
 	uint64		nmet;			/* when it was asked */
 	bool		again;			/* it was asked anew, because more were met meanwhile */
-}			probed;
+} probed;
 
 /* Of the question for all topics, because ours is missing; 0: it is not asked now. */
 static uint64 all_topics_tag;
@@ -211,9 +211,10 @@ probe(const BurrowConsumer *c)
 	burrow_status_set_probe(c->now + BURROW_PROBE_US);
 	if (probed.topic != NULL)
 		pfree(probed.topic);
-	probed.topic = MemoryContextStrdup(TopMemoryContext, burrow_topic_identity_wanted_topic(c));
-	probed.nmet = nmet;
-	probed.tag = burrow_question_ask_partitions(c, probed.topic, take_probe, text);
+	probed.		topic = MemoryContextStrdup(TopMemoryContext, burrow_topic_identity_wanted_topic(c));
+	probed.		nmet = nmet;
+	probed.		tag = burrow_question_ask_partitions(c, probed.topic, take_probe, text);
+
 	if (probed.tag == 0)
 		report_unreachable(c, text);
 }
@@ -225,7 +226,7 @@ is_outdated(const BurrowConsumer *c)
 {
 	if (strcmp(probed.topic, burrow_topic_identity_wanted_topic(c)) != 0)
 		return true;
-	probed.again = probed.nmet != nmet && !probed.again;
+	probed.		again = probed.nmet != nmet && !probed.again;
 	return probed.again;
 }
 
@@ -234,7 +235,8 @@ take_probe(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
 	const BurrowKafkaList *list = &event->list;
 
-	probed.tag = 0;
+	probed.		tag = 0;
+
 	if (event->error != 0)
 	{
 		/* perhaps the first guess at the reason was wrong */

@@ -172,7 +172,7 @@ report_server_trouble(const BurrowConsumer *c)
 		[BURROW_SERVER_DENIED] = BURROW_TROUBLE_SERVER_DENIED,
 		[BURROW_SERVER_CREDENTIALS] = BURROW_TROUBLE_SERVER_CREDENTIALS,
 	};
-	const		BurrowServerTrouble *trouble = &c->sub->server_trouble;
+	const BurrowServerTrouble *trouble = &c->sub->server_trouble;
 	BurrowTroubleReport report = {
 		.sqlstate = unpack_sql_state(trouble->sqlerrcode),
 		.message = trouble->message,
@@ -248,7 +248,7 @@ same_kafka(const BurrowOptions *a, const BurrowOptions *b)
 
 /* Is the cluster the same, and are they who they were there?  Privileges count: without them there is none. */
 static bool
-same_server(const BurrowServer * a, const BurrowServer * b)
+same_server(const BurrowServer *a, const BurrowServer *b)
 {
 	return a == NULL ? b == NULL : b != NULL && strcmp(a->text, b->text) == 0;
 }

@@ -58,7 +58,7 @@ typedef struct Place
 	BurrowHttpServer *servers[BURROW_LISTENER_SOCKETS];
 	bool		told;			/* the log says that it cannot be had */
 	TimestampTz retry_at;
-}			Place;
+} Place;
 
 static const BurrowHttpFunctions *http; /* NULL: there is no library */
 static MemoryContext settings_cxt;	/* what the settings say */
@@ -125,7 +125,7 @@ panic(const char *reason)
 }
 
 static void
-close_place(Place * place)
+close_place(Place *place)
 {
 	for (int i = 0; i < place->nservers; i++)
 		http->close(place->servers[i]);
@@ -139,7 +139,7 @@ close_place(Place * place)
 
 /* NULL: it is open; otherwise why not, and *retry_ms may become more. */
 static const char *
-try_place(Place * place, int *retry_ms)
+try_place(Place *place, int *retry_ms)
 {
 	BurrowHttpConf conf = {
 		.max_connections = MAX_CONNECTIONS,
@@ -176,7 +176,7 @@ try_place(Place * place, int *retry_ms)
 }
 
 static void
-open_place(Place * place)
+open_place(Place *place)
 {
 	int			retry_ms = RETRY_MS;
 	const char *why = try_place(place, &retry_ms);
@@ -202,7 +202,7 @@ open_place(Place * place)
 static void
 open_all(TimestampTz now)
 {
-	for (Place * place = places; place < places + nplaces; place++)
+	for (Place *place = places; place < places + nplaces; place++)
 	{
 		if (place->nservers == 0 && place->retry_at <= now)
 			open_place(place);
@@ -212,7 +212,7 @@ open_all(TimestampTz now)
 static void
 close_all(void)
 {
-	for (Place * place = places; place < places + nplaces; place++)
+	for (Place *place = places; place < places + nplaces; place++)
 		close_place(place);
 	nplaces = 0;
 }
@@ -327,7 +327,7 @@ time_to_wait(TimestampTz now)
 {
 	long		wait_ms = -1;
 
-	for (Place * place = places; place < places + nplaces; place++)
+	for (Place *place = places; place < places + nplaces; place++)
 	{
 		if (place->nservers == 0)
 		{
@@ -352,7 +352,7 @@ make_wait_set(void)
 	wait_set = burrow_create_wait_event_set(MAX_SERVERS + 2);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	for (Place * place = places; place < places + nplaces; place++)
+	for (Place *place = places; place < places + nplaces; place++)
 	{
 		for (int i = 0; i < place->nservers; i++)
 			AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, http->descriptor(place->servers[i]), NULL, NULL);
@@ -362,7 +362,7 @@ make_wait_set(void)
 static void
 run_servers(void)
 {
-	for (Place * place = places; place < places + nplaces; place++)
+	for (Place *place = places; place < places + nplaces; place++)
 	{
 		for (int i = 0; i < place->nservers; i++)
 			http->run(place->servers[i]);

@@ -125,7 +125,7 @@ release_text(int metadata_version)
 
 /* What is wrong with it, as if librdkafka had met it. */
 static BurrowKafkaCause
-cause_of(const BurrowKafkaHandshake * hands)
+cause_of(const BurrowKafkaHandshake *hands)
 {
 	BurrowKafkaSymptom symptom = {
 		.error_name = "_SSL",
@@ -148,7 +148,7 @@ cause_of(const BurrowKafkaHandshake * hands)
 }
 
 static void
-report_tls(const BurrowVisit *visit, const char *subject, const BurrowKafkaHandshake * hands)
+report_tls(const BurrowVisit *visit, const char *subject, const BurrowKafkaHandshake *hands)
 {
 	bool		ok = hands->tls_done && hands->certificate_error == 0;
 
@@ -160,7 +160,7 @@ report_tls(const BurrowVisit *visit, const char *subject, const BurrowKafkaHands
 
 /* Whether it is the kind of listener that the options are for. */
 static void
-report_kafka(const BurrowVisit *visit, const char *subject, const BurrowKafkaHandshake * hands)
+report_kafka(const BurrowVisit *visit, const char *subject, const BurrowKafkaHandshake *hands)
 {
 	const char *name = mechanism(visit);
 	const char *reason = NULL;
@@ -188,10 +188,10 @@ report_kafka(const BurrowVisit *visit, const char *subject, const BurrowKafkaHan
 
 /* Keeps the subject of the certificate that was shown. */
 static void
-check_address(const BurrowVisit *visit, const BurrowReached * reached, const char *port, const char **certificate)
+check_address(const BurrowVisit *visit, const BurrowReached *reached, const char *port, const char **certificate)
 {
 	const char *subject = psprintf("%s port %s", reached->address, port);
-	const		BurrowKafkaHandshake *hands = &reached->hands;
+	const BurrowKafkaHandshake *hands = &reached->hands;
 
 	burrow_step_report("connect", subject, reached->refused == NULL, reached->refused,
 					   reached->refused != NULL ? connect_hint(reached->refused) : NULL);
@@ -302,7 +302,7 @@ check_broker(BurrowVisit *visit, const BurrowKafkaBroker *broker)
 	const char *subject = psprintf("%d at %s:%d", broker->id, broker->host, broker->port);
 	BurrowEndpoint endpoint;
 	BurrowReach *reach = palloc(sizeof(BurrowReach));
-	const		BurrowReached *reached = NULL;
+	const BurrowReached *reached = NULL;
 
 	strlcpy(endpoint.host, broker->host, sizeof(endpoint.host));
 	snprintf(endpoint.port, sizeof(endpoint.port), "%d", broker->port);

@@ -75,7 +75,7 @@ burrow_first_look_main(Datum arg)
 	static BurrowLook look;
 	BurrowLookArgs args;
 	const char *request;
-	const		BurrowServer *server;
+	const BurrowServer *server;
 	BurrowVisit visit;
 
 	/* registered first, so run last */

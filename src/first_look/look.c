@@ -58,7 +58,7 @@ burrow_look_read(const char *request, BurrowLook *look)
 }
 
 uint32
-burrow_look_server_sum(const BurrowServer * server)
+burrow_look_server_sum(const BurrowServer *server)
 {
 	uint32		sum = 0;
 

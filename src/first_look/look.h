@@ -40,7 +40,7 @@ typedef struct BurrowLook
 /* As the request of runtime/answer.h. */
 extern void burrow_look_write(StringInfo request, const BurrowLook *look);
 extern void burrow_look_read(const char *request, BurrowLook *look);
-extern uint32 burrow_look_server_sum(const BurrowServer * server);
+extern uint32 burrow_look_server_sum(const BurrowServer *server);
 
 /*
  * Answers (runtime/answer.h).  PEEK: topic, partition (int32), offset (int64), timestamp (int64, milliseconds, or

@@ -84,8 +84,8 @@ finish_connecting(int sock, int timeout_ms)
 
 /* NULL: connected, and spoken to. */
 static const char *
-connect_to(const BurrowVisit *visit, const char *host, const BurrowKafkaAddress * address, int timeout_ms,
-		   BurrowKafkaHandshake * hands)
+connect_to(const BurrowVisit *visit, const char *host, const BurrowKafkaAddress *address, int timeout_ms,
+		   BurrowKafkaHandshake *hands)
 {
 	int			sock = socket(address->address.ss_family, SOCK_STREAM, 0);
 	int			error = 0;
@@ -106,7 +106,7 @@ connect_to(const BurrowVisit *visit, const char *host, const BurrowKafkaAddress 
 
 /* Their number; 0: there are none, or it takes too long. */
 static int
-resolve(const BurrowVisit *visit, const BurrowEndpoint *endpoint, BurrowKafkaAddress * addresses, char *error)
+resolve(const BurrowVisit *visit, const BurrowEndpoint *endpoint, BurrowKafkaAddress *addresses, char *error)
 {
 	const BurrowKafkaVisitFunctions *kafka = visit->kafka->visit;
 	BurrowKafkaLookup *lookup = kafka->look_up(endpoint->host, endpoint->port, error);

@@ -21,7 +21,7 @@ typedef struct BurrowReached
 	const char *address;		/* "127.0.0.1" */
 	const char *refused;		/* why there is no connection to it; NULL: there is */
 	BurrowKafkaHandshake hands; /* how far one gets, if there is */
-}			BurrowReached;
+} BurrowReached;
 
 typedef struct BurrowReach
 {

@@ -30,7 +30,7 @@
 #define DOWN_MS			1500
 
 void
-burrow_visit_open(BurrowVisit *visit, const BurrowServer * server, int messages)
+burrow_visit_open(BurrowVisit *visit, const BurrowServer *server, int messages)
 {
 	memset(visit, 0, sizeof(*visit));
 	visit->kafka = burrow_kafka_library();

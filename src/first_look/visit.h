@@ -24,7 +24,7 @@ typedef struct BurrowVisit
 {
 	const BurrowKafkaFunctions *kafka;
 	BurrowKafkaClient *client;
-	const		BurrowServer *server;
+	const BurrowServer *server;
 	TimestampTz deadline;		/* of all */
 	TimestampTz down_until;		/* no broker can be connected to: it is not waited for longer; 0:
 								 * not so */
@@ -39,7 +39,8 @@ typedef struct BurrowVisit
 } BurrowVisit;
 
 /* A client that may read so many messages of a partition, or an error. */
-extern void burrow_visit_open(BurrowVisit *visit, const BurrowServer * server, int messages);
+extern void burrow_visit_open(BurrowVisit *visit, const BurrowServer *server, int messages);
+
 /*
  * Waits until something has come, or it is time for another attempt.  False: it was refused, or the time is up,
  * until (a time before the deadline of all) or that.

@@ -38,7 +38,7 @@ typedef enum BurrowKafkaQuestion
 	 * comes; of a message only its offset and timestamp.  EMPTY: nothing has come in time.
 	 */
 	BURROW_KAFKA_ASK_LOOK
-}			BurrowKafkaQuestion;
+} BurrowKafkaQuestion;
 
 typedef enum BurrowKafkaEventType
 {

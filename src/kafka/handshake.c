@@ -38,19 +38,19 @@ typedef struct Line
 	int64_t		until;			/* by burrow_kafka_now_ms() */
 	char	   *text;			/* why it has failed, in so many bytes */
 	size_t		room;
-}			Line;
+} Line;
 
 /* ---- the connection ---- */
 
 static bool
-fail(Line * line, const char *text)
+fail(Line *line, const char *text)
 {
 	snprintf(line->text, line->room, "%s", text);
 	return false;
 }
 
 static bool
-wait_for(Line * line, short events)
+wait_for(Line *line, short events)
 {
 	struct pollfd fd = {.fd = line->sock, .events = events};
 	int64_t		left;
@@ -69,7 +69,7 @@ wait_for(Line * line, short events)
 
 /* What OpenSSL waits for; false: it has failed. */
 static bool
-wait_for_tls(Line * line, int done)
+wait_for_tls(Line *line, int done)
 {
 	switch (SSL_get_error(line->ssl, done))
 	{
@@ -88,7 +88,7 @@ wait_for_tls(Line * line, int done)
 
 /* After a call that has moved nothing; false: it has failed. */
 static bool
-go_on(Line * line, ssize_t done, short events)
+go_on(Line *line, ssize_t done, short events)
 {
 	if (line->ssl != NULL)
 		return wait_for_tls(line, (int) done);
@@ -100,7 +100,7 @@ go_on(Line * line, ssize_t done, short events)
 }
 
 static bool
-put(Line * line, const unsigned char *bytes, size_t len)
+put(Line *line, const unsigned char *bytes, size_t len)
 {
 	while (len > 0)
 	{
@@ -118,7 +118,7 @@ put(Line * line, const unsigned char *bytes, size_t len)
 }
 
 static bool
-get(Line * line, unsigned char *bytes, size_t len)
+get(Line *line, unsigned char *bytes, size_t len)
 {
 	while (len > 0)
 	{
@@ -169,10 +169,10 @@ typedef struct Answer
 	const unsigned char *at;
 	size_t		left;
 	bool		is_short;
-}			Answer;
+} Answer;
 
 static const unsigned char *
-take(Answer * answer, size_t n)
+take(Answer *answer, size_t n)
 {
 	static const unsigned char zeros[4];
 	const unsigned char *at = answer->at;
@@ -189,7 +189,7 @@ take(Answer * answer, size_t n)
 }
 
 static int
-take_int16(Answer * answer)
+take_int16(Answer *answer)
 {
 	const unsigned char *at = take(answer, 2);
 
@@ -197,7 +197,7 @@ take_int16(Answer * answer)
 }
 
 static uint32_t
-take_int32(Answer * answer)
+take_int32(Answer *answer)
 {
 	const unsigned char *at = take(answer, 4);
 
@@ -205,7 +205,7 @@ take_int32(Answer * answer)
 }
 
 static uint32_t
-take_varint(Answer * answer)
+take_varint(Answer *answer)
 {
 	uint32_t	value = 0;
 
@@ -222,7 +222,7 @@ take_varint(Answer * answer)
 
 /* Sends the request, whose first 4 bytes are for its length, and receives the answer to it into room. */
 static bool
-ask(Line * line, unsigned char *request, size_t len, uint32_t correlation_id, unsigned char *room, Answer * answer)
+ask(Line *line, unsigned char *request, size_t len, uint32_t correlation_id, unsigned char *room, Answer *answer)
 {
 	unsigned char head[4];
 	Answer		length = {.at = head, .left = sizeof(head)};
@@ -245,7 +245,7 @@ ask(Line * line, unsigned char *request, size_t len, uint32_t correlation_id, un
 
 /* Of the features that the broker supports, which are the tagged field 0, the number of metadata.version. */
 static int
-find_metadata_version(Answer * answer)
+find_metadata_version(Answer *answer)
 {
 	static const char name[] = "metadata.version";
 
@@ -268,7 +268,7 @@ find_metadata_version(Answer * answer)
 
 /* ApiVersions, version 3; what a broker does not know of it, it answers with version 0, which has no features. */
 static bool
-greet(Line * line, BurrowKafkaHandshake * result)
+greet(Line *line, BurrowKafkaHandshake *result)
 {
 	unsigned char request[64];
 	unsigned char room[ANSWER_MAX];
@@ -312,7 +312,7 @@ greet(Line * line, BurrowKafkaHandshake * result)
 
 /* SaslHandshake, version 1.  A listener without SASL says that this is not the time for it. */
 static bool
-ask_for_mechanisms(Line * line, const char *mechanism, BurrowKafkaHandshake * result)
+ask_for_mechanisms(Line *line, const char *mechanism, BurrowKafkaHandshake *result)
 {
 	unsigned char request[128];
 	unsigned char room[ANSWER_MAX];
@@ -346,8 +346,8 @@ ask_for_mechanisms(Line * line, const char *mechanism, BurrowKafkaHandshake * re
 /* ---- all of it ---- */
 
 static bool
-begin_tls(Line * line, const BurrowKafkaClient *c, const char *host, const char *key, const char *passphrase,
-		  BurrowKafkaHandshake * result)
+begin_tls(Line *line, const BurrowKafkaClient *c, const char *host, const char *key, const char *passphrase,
+		  BurrowKafkaHandshake *result)
 {
 	int			done;
 
@@ -372,7 +372,7 @@ begin_tls(Line * line, const BurrowKafkaClient *c, const char *host, const char 
 
 void
 burrow_kafka_shake_hands(BurrowKafkaClient *c, int sock, const char *host, const char *key, const char *passphrase,
-						 int timeout_ms, BurrowKafkaHandshake * result)
+						 int timeout_ms, BurrowKafkaHandshake *result)
 {
 	Line		line = {.sock = sock, .until = burrow_kafka_now_ms() + timeout_ms};
 	char		mechanism[32] = "";

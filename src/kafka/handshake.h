@@ -9,6 +9,6 @@
 #include "kafka/visit.h"
 
 extern void burrow_kafka_shake_hands(BurrowKafkaClient *c, int sock, const char *host, const char *key,
-									 const char *passphrase, int timeout_ms, BurrowKafkaHandshake * result);
+									 const char *passphrase, int timeout_ms, BurrowKafkaHandshake *result);
 
 #endif							/* BURROW_KAFKA_HANDSHAKE_H */

@@ -221,7 +221,7 @@ typedef struct BurrowKafkaFunctions
 	bool		(*produce) (BurrowKafkaClient *c, const BurrowKafkaRecord *record, char *error);
 	/* Names of class SUBSCRIPTION, i from 0; NULL after the last.  Some may be missing. */
 	const char *(*property_name) (int i);
-				BurrowKafkaLevel(*level) (const char *name);
+	BurrowKafkaLevel (*level) (const char *name);
 	/* The same of the options of a level. */
 	const char *(*level_name) (BurrowKafkaLevel level, int i);
 	const BurrowKafkaVisitFunctions *visit;

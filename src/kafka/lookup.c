@@ -37,7 +37,7 @@ struct BurrowKafkaLookup
 };
 
 static void
-destroy(BurrowKafkaLookup * lookup)
+destroy(BurrowKafkaLookup *lookup)
 {
 	if (lookup->found != NULL)
 		freeaddrinfo(lookup->found);
@@ -68,7 +68,7 @@ lookup_main(void *arg)
 }
 
 static int
-start_thread(BurrowKafkaLookup * lookup)
+start_thread(BurrowKafkaLookup *lookup)
 {
 	sigset_t	all;
 	sigset_t	before;
@@ -112,7 +112,7 @@ burrow_kafka_look_up(const char *host, const char *port, char *error)
 }
 
 static bool
-wait_for(BurrowKafkaLookup * lookup, int timeout_ms)
+wait_for(BurrowKafkaLookup *lookup, int timeout_ms)
 {
 	struct timespec until;
 	int			code = 0;
@@ -131,7 +131,7 @@ wait_for(BurrowKafkaLookup * lookup, int timeout_ms)
 }
 
 static int
-copy(const BurrowKafkaLookup * lookup, BurrowKafkaAddress * addresses, int room)
+copy(const BurrowKafkaLookup *lookup, BurrowKafkaAddress *addresses, int room)
 {
 	int			n = 0;
 
@@ -151,7 +151,7 @@ copy(const BurrowKafkaLookup * lookup, BurrowKafkaAddress * addresses, int room)
 }
 
 int
-burrow_kafka_looked_up(BurrowKafkaLookup * lookup, int timeout_ms, BurrowKafkaAddress * addresses, int room, char *error)
+burrow_kafka_looked_up(BurrowKafkaLookup *lookup, int timeout_ms, BurrowKafkaAddress *addresses, int room, char *error)
 {
 	int			n = -1;
 
@@ -167,7 +167,7 @@ burrow_kafka_looked_up(BurrowKafkaLookup * lookup, int timeout_ms, BurrowKafkaAd
 }
 
 void
-burrow_kafka_leave_lookup(BurrowKafkaLookup * lookup)
+burrow_kafka_leave_lookup(BurrowKafkaLookup *lookup)
 {
 	bool		is_over;
 

@@ -50,10 +50,10 @@ typedef struct Check
 								 * nothing */
 	char	   *warning;
 	const char *warned;			/* the property that the warning is about */
-}			Check;
+} Check;
 
 static bool
-refuse(const Check * check, const char *reason)
+refuse(const Check *check, const char *reason)
 {
 	snprintf(check->error, BURROW_KAFKA_TEXT_MAX, "%s", reason);
 	return false;
@@ -62,7 +62,7 @@ refuse(const Check * check, const char *reason)
 /* The first stays: one that is said later may follow from it. */
 static void
 __attribute__((format(printf, 2, 3)))
-warn(Check * check, const char *format,...)
+warn(Check *check, const char *format,...)
 {
 	va_list		arguments;
 
@@ -126,7 +126,7 @@ give_passphrase(char *room, int size, int writing, void *passphrase)
 
 /* All of a text; NULL: the reason was told. */
 static STACK_OF(X509) *
-read_certificates(const Check * check, const char *text)
+read_certificates(const Check *check, const char *text)
 {
 	STACK_OF(X509) * all = sk_X509_new_null();
 	BIO		   *bio = BIO_new_mem_buf(text, -1);
@@ -186,7 +186,7 @@ print_time(const ASN1_TIME * time, char *text, size_t room)
 }
 
 static void
-warn_invalid(Check * check, STACK_OF(X509) * all, int i)
+warn_invalid(Check *check, STACK_OF(X509) * all, int i)
 {
 	const		X509 *certificate = sk_X509_value(all, i);
 	bool		over = is_over(certificate);
@@ -204,7 +204,7 @@ warn_invalid(Check * check, STACK_OF(X509) * all, int i)
 
 /* Of authorities one that is valid is enough: a bundle may well have some that are not. */
 static bool
-check_authorities(Check * check, const char *text)
+check_authorities(Check *check, const char *text)
 {
 	STACK_OF(X509) * all = read_certificates(check, text);
 	int			invalid = 0;
@@ -294,7 +294,7 @@ work_of(const unsigned char *der, long len)
  * takes one step and may have the other within.
  */
 static bool
-check_work(Check * check, const char *text, char *passphrase)
+check_work(Check *check, const char *text, char *passphrase)
 {
 	BIO		   *bio = BIO_new_mem_buf(text, -1);
 	int64_t		total = 0;
@@ -338,7 +338,7 @@ check_work(Check * check, const char *text, char *passphrase)
 
 /* NULL: the reason was told. */
 static EVP_PKEY *
-read_key(Check * check, const char *text)
+read_key(Check *check, const char *text)
 {
 	char	   *passphrase = value_of(check->conf, "ssl.key.password");
 	BIO		   *bio = BIO_new_mem_buf(text, -1);
@@ -389,7 +389,7 @@ is_of_later(STACK_OF(X509) * chain, EVP_PKEY * key)
 }
 
 static bool
-check_chain(Check * check, STACK_OF(X509) * chain, EVP_PKEY * key)
+check_chain(Check *check, STACK_OF(X509) * chain, EVP_PKEY * key)
 {
 	bool		fits = key == NULL || X509_check_private_key(sk_X509_value(chain, 0), key) == 1;
 	int			invalid = find_invalid(chain);
@@ -410,7 +410,7 @@ check_chain(Check * check, STACK_OF(X509) * chain, EVP_PKEY * key)
 
 /* Either may be in a file that a superuser has named: then nothing is known of it. */
 static bool
-check_client(Check * check, const char *certificate, const char *key_text)
+check_client(Check *check, const char *certificate, const char *key_text)
 {
 	EVP_PKEY   *key = NULL;
 
@@ -443,7 +443,7 @@ check_client(Check * check, const char *certificate, const char *key_text)
 /* ---- all that a configuration has ---- */
 
 static bool
-check_length(Check * check, const char *name, const char *text)
+check_length(Check *check, const char *name, const char *text)
 {
 	check->name = name;
 	return text == NULL || strlen(text) <= TEXT_MAX || refuse(check, "it is longer than 1 MB");

@@ -23,6 +23,6 @@ typedef enum BurrowKafkaLevel
 	BURROW_KAFKA_LEVEL_SUBSCRIPTION,	/* burrow.subscribe(), option "kafka" */
 	BURROW_KAFKA_LEVEL_SERVER,	/* CREATE SERVER: where the cluster is, and how it is spoken to */
 	BURROW_KAFKA_LEVEL_USER		/* CREATE USER MAPPING: who the client is, and what proves it */
-}			BurrowKafkaLevel;
+} BurrowKafkaLevel;
 
 #endif							/* BURROW_KAFKA_PROPERTY_H */

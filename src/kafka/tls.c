@@ -256,7 +256,7 @@ print_verdict(const BurrowKafkaClient *c, const char *host, int error, char *tex
 }
 
 void
-burrow_kafka_tls_describe(const BurrowKafkaClient *c, SSL * ssl, const char *host, BurrowKafkaHandshake * result)
+burrow_kafka_tls_describe(const BurrowKafkaClient *c, SSL * ssl, const char *host, BurrowKafkaHandshake *result)
 {
 	X509	   *certificate = SSL_get_peer_certificate(ssl);
 	X509	   *own = SSL_get_certificate(ssl);

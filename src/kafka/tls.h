@@ -17,7 +17,7 @@
 extern SSL * burrow_kafka_tls_new(const BurrowKafkaClient *c, const char *host, const char *key, const char *passphrase,
 								  int sock, char *text, size_t room);
 /* After the handshake: what was agreed, what the certificate says, and whether the client would take it. */
-extern void burrow_kafka_tls_describe(const BurrowKafkaClient *c, SSL * ssl, const char *host, BurrowKafkaHandshake * result);
+extern void burrow_kafka_tls_describe(const BurrowKafkaClient *c, SSL * ssl, const char *host, BurrowKafkaHandshake *result);
 extern void burrow_kafka_tls_free(SSL * ssl);
 
 /* OpenSSL's last reason, "wrong version number". */

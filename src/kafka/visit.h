@@ -25,7 +25,7 @@ typedef struct BurrowKafkaAddress
 	struct sockaddr_storage address;
 	socklen_t	length;
 	char		text[64];		/* "127.0.0.1" */
-}			BurrowKafkaAddress;
+} BurrowKafkaAddress;
 
 typedef struct BurrowKafkaLookup BurrowKafkaLookup; /* of a host's addresses, under way */
 
@@ -46,7 +46,7 @@ typedef struct BurrowKafkaHandshake
 	int			metadata_version;	/* the highest that the broker knows; 0: it does not say */
 	int			sasl;			/* 1: the listener takes it, 0: not, -1: not known */
 	char		mechanisms[256];	/* of SASL, "PLAIN, SCRAM-SHA-256" */
-}			BurrowKafkaHandshake;
+} BurrowKafkaHandshake;
 
 /* All wait up to timeout_ms, and say in error (of BURROW_KAFKA_TEXT_MAX bytes) why not. */
 typedef struct BurrowKafkaVisitFunctions
@@ -75,9 +75,9 @@ typedef struct BurrowKafkaVisitFunctions
 	 * NULL: error.
 	 */
 	BurrowKafkaLookup *(*look_up) (const char *host, const char *port, char *error);
-	int			(*looked_up) (BurrowKafkaLookup * lookup, int timeout_ms, BurrowKafkaAddress * addresses,
+	int			(*looked_up) (BurrowKafkaLookup *lookup, int timeout_ms, BurrowKafkaAddress *addresses,
 							  int room, char *error);
-	void		(*leave_lookup) (BurrowKafkaLookup * lookup);
+	void		(*leave_lookup) (BurrowKafkaLookup *lookup);
 
 	/*
 	 * Speaks to the listener at the other end of a non-blocking socket, as far as it can be done
@@ -86,7 +86,7 @@ typedef struct BurrowKafkaVisitFunctions
 	 * none.
 	 */
 	void		(*shake_hands) (struct BurrowKafkaClient *c, int sock, const char *host, const char *key,
-								const char *passphrase, int timeout_ms, BurrowKafkaHandshake * result);
+								const char *passphrase, int timeout_ms, BurrowKafkaHandshake *result);
 } BurrowKafkaVisitFunctions;
 
 /* For functions.c; others find it in the table. */

@@ -124,10 +124,10 @@ broker_answers(BurrowKafkaClient *c, int32_t id, int timeout_ms, char *error)
 }
 
 static char
-timestamp_type(const rd_kafka_ConfigResource_t * resource)
+timestamp_type(const rd_kafka_ConfigResource_t *resource)
 {
 	size_t		n;
-	const		rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
+	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
 
 	for (size_t i = 0; i < n; i++)
 	{
@@ -142,7 +142,7 @@ timestamp_type(const rd_kafka_ConfigResource_t * resource)
 static bool
 timestamp_types(BurrowKafkaClient *c, const char *const *topics, int n, int timeout_ms, char *types, char *error)
 {
-	const		rd_kafka_ConfigResource_t **resources;
+	const rd_kafka_ConfigResource_t **resources;
 	size_t		nresources;
 	rd_kafka_event_t *event;
 	int			at = 0;

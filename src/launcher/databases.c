@@ -63,7 +63,7 @@ burrow_databases_fate(const List *databases, Oid dboid)
 
 	foreach(lc, databases)
 	{
-		const		BurrowDatabase *database = lfirst(lc);
+		const BurrowDatabase *database = lfirst(lc);
 
 		if (database->dboid == dboid)
 			return database->open ? BURROW_DATABASE_OPEN : BURROW_DATABASE_CLOSED;

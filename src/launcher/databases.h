@@ -12,13 +12,13 @@ typedef enum BurrowDatabaseFate
 	BURROW_DATABASE_GONE = 0,
 	BURROW_DATABASE_CLOSED,		/* template, no connections allowed, or being dropped */
 	BURROW_DATABASE_OPEN
-}			BurrowDatabaseFate;
+} BurrowDatabaseFate;
 
 typedef struct BurrowDatabase
 {
 	Oid			dboid;
 	bool		open;
-}			BurrowDatabase;
+} BurrowDatabase;
 
 /* Process: launcher.  All databases: a list of BurrowDatabase, made in cxt, which is current afterwards. */
 extern List *burrow_databases_read(MemoryContext cxt);

@@ -46,14 +46,14 @@
 /* What the catalog says of a subscription. */
 typedef struct Found
 {
-	const		BurrowIdentity *sub;
+	const BurrowIdentity *sub;
 	BurrowState state;			/* STARTING: it should run; otherwise how it is shown */
 	BurrowLabels labels;
-}			Found;
+} Found;
 
 /* How a subscription that does not run is shown. */
 static BurrowState
-resting_state(const BurrowIdentity * sub)
+resting_state(const BurrowIdentity *sub)
 {
 	if (!burrow_enabled || !sub->at_home ||
 		!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(sub->owner)))
@@ -63,9 +63,9 @@ resting_state(const BurrowIdentity * sub)
 
 /* Locks: caller holds burrow->lock exclusively.  False: no slot is free. */
 static bool
-reconcile_one(const Found * found)
+reconcile_one(const Found *found)
 {
-	const		BurrowIdentity *sub = found->sub;
+	const BurrowIdentity *sub = found->sub;
 	BurrowState state = found->state;
 	bool		rests = burrow_identity_rests(sub);
 	int			number = rests ? burrow_registry_find(MyDatabaseId, sub->subid) :
@@ -138,7 +138,7 @@ reconcile(const List *subs)
 		mark_dropped(subs);
 		foreach(lc, subs)
 		{
-			const		Found *found = lfirst(lc);
+			const Found *found = lfirst(lc);
 
 			if (reconcile_one(found))
 				continue;
@@ -164,7 +164,7 @@ sync_groups(const List *all, uint64 begun)
 
 	foreach(lc, all)
 	{
-		const		BurrowIdentity *sub = ((const Found *) lfirst(lc))->sub;
+		const BurrowIdentity *sub = ((const Found *) lfirst(lc))->sub;
 
 		/* a copy is in no group until it is resumed */
 		if (sub->at_home)
@@ -206,7 +206,7 @@ stop_unwanted(void)
  * burrow.why_stuck() says why.  The end of ALTER EXTENSION UPDATE has this database looked at again.
  */
 static BurrowState
-mismatched_state(const BurrowIdentity * sub)
+mismatched_state(const BurrowIdentity *sub)
 {
 	BurrowState state = resting_state(sub);
 
@@ -215,7 +215,7 @@ mismatched_state(const BurrowIdentity * sub)
 
 /* Not under the lock: it allocates. */
 static void
-set_labels(BurrowLabels *labels, const BurrowIdentity * sub)
+set_labels(BurrowLabels *labels, const BurrowIdentity *sub)
 {
 	strlcpy(labels->database, burrow_encoding_to_utf8(get_database_name(MyDatabaseId)), sizeof(labels->database));
 	strlcpy(labels->subscription, burrow_encoding_to_utf8(sub->name), sizeof(labels->subscription));

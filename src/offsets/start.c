@@ -156,7 +156,7 @@ typedef struct Commits
 	BurrowKafkaList list;
 	BurrowPosition *rows;		/* one for each */
 	bool		others;			/* the subscription has rows, of these partitions or others */
-}			Commits;
+} Commits;
 
 static slist_head waiting_for_logs = SLIST_STATIC_INIT(waiting_for_logs);
 
@@ -200,7 +200,7 @@ read_rows(const BurrowConsumer *c, void *arg)
 
 /* All is known that the starts are decided from; bounds: of those commits that make claims. */
 static void
-locate_all(const BurrowConsumer *c, const Commits * commits, const BurrowKafkaList *bounds)
+locate_all(const BurrowConsumer *c, const Commits *commits, const BurrowKafkaList *bounds)
 {
 	const BurrowKafkaList *list = &commits->list;
 	const char **errors = palloc(sizeof(char *) * Max(list->n, 1));
@@ -256,7 +256,7 @@ logs_told(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 /* The rows are read after the commits, and what the logs hold is asked for after both.  True: it is asked for,
  * and the commits are kept until then. */
 static bool
-go_on_from_commits(const BurrowConsumer *c, Commits * commits)
+go_on_from_commits(const BurrowConsumer *c, Commits *commits)
 {
 	BurrowKafkaList *claims;
 	char		text[BURROW_KAFKA_TEXT_MAX] = "out of memory";

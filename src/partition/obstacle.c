@@ -124,7 +124,7 @@ next_offset(const BurrowObstacle *o)
 }
 
 bool
-burrow_obstacle_question(const BurrowObstacle *o, BurrowKafkaQuestion * what, int64 *offset)
+burrow_obstacle_question(const BurrowObstacle *o, BurrowKafkaQuestion *what, int64 *offset)
 {
 	*what = BURROW_KAFKA_ASK_BOUNDS;
 	*offset = BURROW_KAFKA_NONE_OFFSET;

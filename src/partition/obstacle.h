@@ -46,7 +46,7 @@ extern const char *burrow_obstacle_sqlstate(const BurrowObstacle *o);
 extern void burrow_obstacle_free(BurrowObstacle *o);
 
 /* What is Kafka to be asked of the partition, at *offset, to find out where it ends?  False: nothing more. */
-extern bool burrow_obstacle_question(const BurrowObstacle *o, BurrowKafkaQuestion * what, int64 *offset);
+extern bool burrow_obstacle_question(const BurrowObstacle *o, BurrowKafkaQuestion *what, int64 *offset);
 
 /* The answer. */
 extern void burrow_obstacle_take_answer(BurrowObstacle *o, const BurrowKafkaEvent *event);

@@ -128,7 +128,7 @@ burrow_kafka_client_is_next_protocol(const BurrowSubscription *sub)
 
 /* What all clients have: where the cluster is, and who they are there. */
 static void
-set_server(const BurrowKafkaFunctions *kafka, const BurrowServer * server, const BurrowSubscription *sub,
+set_server(const BurrowKafkaFunctions *kafka, const BurrowServer *server, const BurrowSubscription *sub,
 		   BurrowKafkaConf *conf)
 {
 	if (conf == NULL)
@@ -295,7 +295,7 @@ burrow_kafka_client_open_metadata(const BurrowKafkaFunctions *kafka, const Burro
 }
 
 BurrowKafkaClient *
-burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const BurrowServer * server, int wake_write,
+burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const BurrowServer *server, int wake_write,
 								 int messages)
 {
 	BurrowKafkaConf *conf = kafka->conf_new();

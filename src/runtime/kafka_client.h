@@ -30,7 +30,7 @@ extern BurrowKafkaClient *burrow_kafka_client_open_metadata(const BurrowKafkaFun
 
 /* The same without a subscription, and without a group: nothing in Kafka tells of it.  The process must end by
  * _exit(). */
-extern BurrowKafkaClient *burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const BurrowServer * server,
+extern BurrowKafkaClient *burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const BurrowServer *server,
 														   int wake_write, int messages);
 
 /* What a member consumes, the topic and its partitions as they are now, in a number. */

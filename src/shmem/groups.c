@@ -40,9 +40,9 @@ typedef struct Groups
 	bool		known;			/* each database was looked at since the server started */
 	Oid			unknown_database;	/* one that was not, while !known */
 	BurrowGroupHolder holders[FLEXIBLE_ARRAY_MEMBER];
-}			Groups;
+} Groups;
 
-static Groups * groups = NULL;
+static Groups *groups = NULL;
 
 /* This backend's transaction has taken or given up something. */
 static bool pending = false;
@@ -89,20 +89,20 @@ next_holder(int *i)
 }
 
 static bool
-is_of(const BurrowGroupHolder * holder, Oid dboid, int32 subid)
+is_of(const BurrowGroupHolder *holder, Oid dboid, int32 subid)
 {
 	return holder->dboid == dboid && holder->subid == subid;
 }
 
 /* Has this transaction given it up, so that it is in nobody's way here? */
 static bool
-is_given_up_here(const BurrowGroupHolder * holder)
+is_given_up_here(const BurrowGroupHolder *holder)
 {
 	return holder->dropper == MyProcPid;
 }
 
 static BurrowGroupAnswer
-judge(const BurrowGroupWish * wish, const BurrowGroupHolder * holder)
+judge(const BurrowGroupWish *wish, const BurrowGroupHolder *holder)
 {
 	if (holder->gone || is_of(holder, wish->dboid, wish->subid) ||
 		strcmp(holder->group, wish->group) != 0)
@@ -114,7 +114,7 @@ judge(const BurrowGroupWish * wish, const BurrowGroupHolder * holder)
 
 /* Locks: caller holds burrow->lock. */
 static BurrowGroupAnswer
-find_conflict(const BurrowGroupWish * wish, BurrowGroupHolder * with)
+find_conflict(const BurrowGroupWish *wish, BurrowGroupHolder *with)
 {
 	BurrowGroupAnswer worst = BURROW_GROUP_FREE;
 	BurrowGroupHolder *holder;
@@ -132,7 +132,7 @@ find_conflict(const BurrowGroupWish * wish, BurrowGroupHolder * with)
 }
 
 BurrowGroupAnswer
-burrow_groups_check(const BurrowGroupWish * wish, BurrowGroupHolder * with)
+burrow_groups_check(const BurrowGroupWish *wish, BurrowGroupHolder *with)
 {
 	BurrowGroupAnswer answer;
 
@@ -225,7 +225,7 @@ roll_back(SubTransactionId subxid)
 
 /* Taken and given up by one transaction: only a rollback to a savepoint could want it back. */
 static bool
-is_back_and_forth(const BurrowGroupHolder * holder)
+is_back_and_forth(const BurrowGroupHolder *holder)
 {
 	return holder->taker != 0 && holder->dropper == holder->taker;
 }
@@ -328,7 +328,7 @@ has_many_changes(Oid owner)
 }
 
 static void
-fill(BurrowGroupHolder * holder, const BurrowGroupWish * wish)
+fill(BurrowGroupHolder *holder, const BurrowGroupWish *wish)
 {
 	holder->dboid = wish->dboid;
 	holder->subid = wish->subid;
@@ -360,7 +360,7 @@ give_up(Oid dboid, int32 subid)
 }
 
 BurrowGroupAnswer
-burrow_groups_take(const BurrowGroupWish * wish, BurrowGroupHolder * with)
+burrow_groups_take(const BurrowGroupWish *wish, BurrowGroupHolder *with)
 {
 	BurrowGroupAnswer answer;
 	BurrowGroupHolder *holder;
@@ -409,7 +409,7 @@ burrow_groups_give_up(Oid dboid, int32 subid)
 
 /* Does a consumer use the group of this holder? */
 static bool
-is_in_use(const BurrowGroupHolder * holder)
+is_in_use(const BurrowGroupHolder *holder)
 {
 	for (int i = 0; i < burrow->nsubscriptions; i++)
 	{
@@ -422,10 +422,10 @@ is_in_use(const BurrowGroupHolder * holder)
 }
 
 BurrowGroupAnswer
-burrow_groups_enter(int slot, BurrowGroupHolder * with, bool *known)
+burrow_groups_enter(int slot, BurrowGroupHolder *with, bool *known)
 {
 	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
-	const		BurrowGroupHolder *mine = NULL;
+	const BurrowGroupHolder *mine = NULL;
 	BurrowGroupHolder *holder;
 	BurrowGroupAnswer answer = BURROW_GROUP_FREE;
 
@@ -465,7 +465,7 @@ burrow_groups_begin_sync(void)
 
 /* Locks: caller holds burrow->lock exclusively.  False: there is no room. */
 static bool
-sync_one(uint64 begun, const BurrowGroupWish * wish)
+sync_one(uint64 begun, const BurrowGroupWish *wish)
 {
 	BurrowGroupHolder *holder;
 
@@ -491,7 +491,7 @@ sync_one(uint64 begun, const BurrowGroupWish * wish)
 }
 
 int
-burrow_groups_sync(uint64 begun, const BurrowGroupWish * wishes, int n)
+burrow_groups_sync(uint64 begun, const BurrowGroupWish *wishes, int n)
 {
 	BurrowGroupHolder *holder;
 	int			left_out = 0;

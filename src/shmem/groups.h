@@ -27,7 +27,7 @@ typedef struct BurrowGroupHolder
 	uint64		since;			/* number of the change by which it came: the lower was first */
 	uint64		changed;		/* number of the change that was the last */
 	char		group[BURROW_GROUP_MAX + 1];
-}			BurrowGroupHolder;
+} BurrowGroupHolder;
 
 /* Groups that open transactions of one role have taken and given up again, so that a rollback to a savepoint could want
  * them back: each takes an entry as a subscription does. */
@@ -41,7 +41,7 @@ typedef struct BurrowGroupWish
 	Oid			owner;
 	bool		joins;
 	const char *group;
-}			BurrowGroupWish;
+} BurrowGroupWish;
 
 typedef enum BurrowGroupAnswer
 {
@@ -51,7 +51,7 @@ typedef enum BurrowGroupAnswer
 	BURROW_GROUP_NO_ROOM,		/* the array is full */
 	BURROW_GROUP_MANY_CHANGES	/* the role's open transactions keep BURROW_GROUP_CHANGES_MAX for
 								 * a rollback */
-}			BurrowGroupAnswer;
+} BurrowGroupAnswer;
 
 /* From _PG_init's hooks. */
 extern Size burrow_groups_shmem_size(void);
@@ -65,8 +65,9 @@ extern int	burrow_groups_room(void);
  * is in the way.  take: and from now on it is, if the transaction commits; what it held before is given up.
  * A taker of nothing new (same group, owner and joins) always may.  Locks: takes burrow->lock.
  */
-extern BurrowGroupAnswer burrow_groups_check(const BurrowGroupWish * wish, BurrowGroupHolder * with);
-extern BurrowGroupAnswer burrow_groups_take(const BurrowGroupWish * wish, BurrowGroupHolder * with);
+extern BurrowGroupAnswer burrow_groups_check(const BurrowGroupWish *wish, BurrowGroupHolder *with);
+extern BurrowGroupAnswer burrow_groups_take(const BurrowGroupWish *wish, BurrowGroupHolder *with);
+
 /* The subscription gives its group up, if the transaction commits. */
 extern void burrow_groups_give_up(Oid dboid, int32 subid);
 /* Subscriptions of a role, in all databases, those of transactions that may still commit among them. */
@@ -79,14 +80,14 @@ extern bool burrow_groups_is_held_by(Oid owner, const char *group);
  * group is the subscription's as long as the consumer is there.  Of two that must not share a group, the one
  * that was first has it.  *known is false if discovery has not told of the subscription.
  */
-extern BurrowGroupAnswer burrow_groups_enter(int slot, BurrowGroupHolder * with, bool *known);
+extern BurrowGroupAnswer burrow_groups_enter(int slot, BurrowGroupHolder *with, bool *known);
 
 /*
  * Process: discovery.  begin: before the snapshot.  sync: what the catalog of this database says; what was
  * changed since begin stays.  Returns how many found no room.
  */
 extern uint64 burrow_groups_begin_sync(void);
-extern int	burrow_groups_sync(uint64 begun, const BurrowGroupWish * wishes, int n);
+extern int	burrow_groups_sync(uint64 begun, const BurrowGroupWish *wishes, int n);
 
 /* Process: launcher.  The database is gone. */
 extern void burrow_groups_forget(Oid dboid);

@@ -11,8 +11,8 @@ CREATE FUNCTION keep(topic text, partition int, "offset" bigint) RETURNS void LA
     'INSERT INTO got (topic, partition, "offset") VALUES (topic, partition, "offset")';
 SQL
 
-my $t0 = 1_700_000_000_000;			# 2023-11-14 22:13:20 UTC
-my $at = '2023-11-14 22:13:25+00';	# five seconds later
+my $t0 = 1_700_000_000_000;           # 2023-11-14 22:13:20 UTC
+my $at = '2023-11-14 22:13:25+00';    # five seconds later
 
 # $n messages, one a second from the given second on
 sub messages { my ($first, $n) = @_; return map { { value => "m$_", partition => 0, timestamp => $t0 + $_ * 1000 } } $first .. $first + $n - 1 }

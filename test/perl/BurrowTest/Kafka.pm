@@ -76,7 +76,7 @@ sub _broker
 	local $ENV{BURROW_KAFKA} = $self->{jars};
 	# The broker must not hold our pipes open: it has its own log.
 	IPC::Run::run(["$programs/run_broker", $verb, $self->{dir}, @args], '<', \undef, '>', \$out, '2>', \$err)
-	  or croak "run_broker $verb failed: $out$err";
+		or croak "run_broker $verb failed: $out$err";
 	return $out;
 }
 
@@ -102,7 +102,7 @@ sub create_topic
 sub create_topic_on
 {
 	my ($self, $topic, @brokers) = @_;
-	return $self->ask(create_topic => topic => $topic, brokers => [ map { $_ + 0 } @brokers ]);
+	return $self->ask(create_topic => topic => $topic, brokers => [map { $_ + 0 } @brokers]);
 }
 
 # Wait until the cluster has noticed that these partitions have no leader, or, without any, that all have one.
@@ -186,7 +186,7 @@ sub trust
 sub set_scram
 {
 	my ($self, $user, $password, @mechanisms) = @_;
-	return $self->ask(scram => user => $user, password => $password, mechanisms => [ @mechanisms ? @mechanisms : qw(SCRAM-SHA-256 SCRAM-SHA-512) ]);
+	return $self->ask(scram => user => $user, password => $password, mechanisms => [@mechanisms ? @mechanisms : qw(SCRAM-SHA-256 SCRAM-SHA-512)]);
 }
 
 # $kafka->grant($user, 'topic' | 'group' | 'cluster', $name, 'read' | 'describe' | ...), and revoke.  The name of the cluster is
@@ -215,7 +215,7 @@ sub produce_transactions
 {
 	my ($self, $topic, @messages) = @_;
 	my $id = 'tx-' . ++$self->{transactional_ids};
-	return $self->_produce_lines([ '--topic', $topic, '--transactional-id', $id ], @messages);
+	return $self->_produce_lines(['--topic', $topic, '--transactional-id', $id], @messages);
 }
 
 # A producer that stays: what it is given by give() is in the log when that returns.  With "transactional" among
@@ -226,7 +226,7 @@ sub open_producer
 	my $job = { in => '', out => '', err => '' };
 	my @transactional = !$options{transactional} ? () :
 		('--transactional-id', 'tx-' . ++$self->{transactional_ids}, '--property', 'transaction.timeout.ms=600000');
-	$job->{run} = IPC::Run::start([ $self->_producer_command('--topic', $topic, @transactional) ],
+	$job->{run} = IPC::Run::start([$self->_producer_command('--topic', $topic, @transactional)],
 		'<', \$job->{in}, '>', \$job->{out}, '2>', \$job->{err});
 	$self->give($job);
 	return $job;
@@ -271,7 +271,7 @@ sub produce_batches
 {
 	my ($self, $topic, $partition, $size, @messages) = @_;
 	my @properties = ("batch.num.messages=$size", 'linger.ms=30000', 'compression.type=gzip');
-	return $self->_produce_lines([ '--topic', $topic, map { ('--property', $_) } @properties ], map { { %$_, partition => $partition } } @messages);
+	return $self->_produce_lines(['--topic', $topic, map { ('--property', $_) } @properties], map { { %$_, partition => $partition } } @messages);
 }
 
 # Damages the batch that begins at this offset, in the file of a broker that is stopped; returns the
@@ -281,16 +281,16 @@ sub damage_batch
 	my ($self, $topic, $partition, $offset) = @_;
 	my ($path) = glob("$self->{dir}/node-1/data/$topic-$partition/*.log");
 	open(my $file, '+<:raw', $path) or croak "cannot open $path: $!";
-	for (my $at = 0; sysseek($file, $at, 0) && sysread($file, my $header, 27) == 27;)
+	for (my $at = 0 ; sysseek($file, $at, 0) && sysread($file, my $header, 27) == 27 ;)
 	{
 		my ($first, $length, undef, undef, undef, $attributes, $last) = unpack('q> N N C N n N', $header);
 		if ($first == $offset)
 		{
-			# the beginning of the records: the batch itself is whole, and no decompression is begun
+			# the beginning of the records: no decompression is begun
 			sysseek($file, $at + 61, 0);
 			syswrite($file, "\xff" x 8) == 8 or croak "cannot write to $path: $!";
 			close($file) or croak "cannot close $path: $!";
-			return [ $first, $first + $last ];
+			return [$first, $first + $last];
 		}
 		$at += 12 + $length;
 	}
@@ -315,7 +315,7 @@ sub damage_value
 sub _produce_lines
 {
 	my ($self, $args, @messages) = @_;
-	my $out = _run([ $self->_producer_command(@$args) ], _lines(@messages));
+	my $out = _run([$self->_producer_command(@$args)], _lines(@messages));
 	return map { $json->decode($_) } split /\n/, $out;
 }
 
@@ -347,7 +347,7 @@ sub produce_many
 	my ($self, $topic, %options) = @_;
 	if (defined $options{transactional_id} || defined $options{rate})
 	{
-		_run([ $self->_many_command($topic, %options) ], '');
+		_run([$self->_many_command($topic, %options)], '');
 		return;
 	}
 	$self->ask(produce_many => topic => $topic, map { defined $options{$_} ? ($_ => $options{$_} + 0) : () } keys %options);
@@ -359,7 +359,7 @@ sub start_producing
 {
 	my ($self, $topic, %options) = @_;
 	my $job = { out => '', err => '' };
-	$job->{run} = IPC::Run::start([ $self->_many_command($topic, %options) ], '<', \undef, '>', \$job->{out}, '2>', \$job->{err});
+	$job->{run} = IPC::Run::start([$self->_many_command($topic, %options)], '<', \undef, '>', \$job->{out}, '2>', \$job->{err});
 	return $job;
 }
 
@@ -473,8 +473,8 @@ sub join_group
 	my ($self, $group, $topic, %options) = @_;
 	my $member = { in => '', out => '', err => '' };
 	$member->{run} = IPC::Run::start(
-		[ _python(), "$programs/member.py", '--bootstrap', $self->{bootstrap}, '--group', $group, '--topic', $topic,
-			$options{consume} ? '--consume' : () ],
+		[_python(), "$programs/member.py", '--bootstrap', $self->{bootstrap}, '--group', $group, '--topic', $topic,
+			$options{consume} ? '--consume' : ()],
 		'<', \$member->{in}, '>', \$member->{out}, '2>', \$member->{err});
 	push @{ $self->{members} }, $member;
 	return $member;
@@ -505,7 +505,7 @@ sub wait_until_assigned
 sub leave_group
 {
 	my ($self, $member) = @_;
-	# not the end of its input: a server that was started meanwhile holds the pipe open, too
+   # not the end of its input: a server that was started meanwhile holds it open
 	$member->{in} .= "leave\n";
 	$member->{run}->finish or croak "the member failed: $member->{err}";
 	@{ $self->{members} } = grep { $_ != $member } @{ $self->{members} };
@@ -563,7 +563,7 @@ sub tool
 {
 	my ($self, $program, @args) = @_;
 	local $ENV{BURROW_KAFKA} = $self->{jars};
-	return _run([ "$programs/run_broker", 'tool', $self->{dir}, $program, @args ], '');
+	return _run(["$programs/run_broker", 'tool', $self->{dir}, $program, @args], '');
 }
 
 # ---------------------------------------------------------------- the rest
@@ -594,7 +594,7 @@ sub _start_admin
 {
 	my ($self) = @_;
 	my $admin = { in => '', out => '', err => '' };
-	$admin->{run} = IPC::Run::start([ _python(), "$programs/admin.py", '--bootstrap', $self->{bootstrap} ],
+	$admin->{run} = IPC::Run::start([_python(), "$programs/admin.py", '--bootstrap', $self->{bootstrap}],
 		'<', \$admin->{in}, '>', \$admin->{out}, '2>', \$admin->{err});
 	return $admin;
 }
