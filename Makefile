@@ -247,8 +247,9 @@ CONTRIB_TESTDB = burrow_regress
 
 all: burrow_kafka.so
 
+# LDFLAGS_LIBRARIES is for those of ours that load others' (scripts/extension-folder).
 burrow_kafka.so: $(KAFKA_OBJS) $(KAFKA_CORE_OBJS)
-	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_KAFKA) -lrdkafka -lssl -lcrypto -lpthread
+	$(CC) $(CFLAGS) $(KAFKA_OBJS) $(KAFKA_CORE_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_LIBRARIES) -lrdkafka -lssl -lcrypto -lpthread
 
 # The compiler is asked, and not pkg-config, which may not be there.
 hash := \#
@@ -263,7 +264,7 @@ no-exporter:
 	@echo 'libmicrohttpd is not installed: burrow_exporter is not built, and burrow.metrics_listen will not work'
 
 burrow_exporter.so: $(HTTP_OBJS)
-	$(CC) $(CFLAGS) $(HTTP_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) -lmicrohttpd
+	$(CC) $(CFLAGS) $(HTTP_OBJS) -shared -o $@ $(LDFLAGS) $(LDFLAGS_SL) $(LDFLAGS_LIBRARIES) -lmicrohttpd
 
 install-exporter: burrow_exporter.so
 	$(INSTALL_SHLIB) burrow_exporter.so '$(DESTDIR)$(pkglibdir)/burrow_exporter.so'
