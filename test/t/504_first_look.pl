@@ -102,7 +102,7 @@ SELECT burrow.subscribe('many', 'annas', enabled => false);
 SQL
 is(lines(q{SELECT * FROM burrow.topics()}),
 	'large|2|25|CreateTime|{};many|40|2000|CreateTime|{many};odd|1|5|LogAppendTime|{both};orders|3|4|CreateTime|{both,orders}', 'topics: what they hold, and who consumes them');
-is($node->answer_to('anna', q{SELECT string_agg(topic, ' '), string_agg(DISTINCT subscriptions::text, ' ' ORDER BY subscriptions::text DESC) FROM burrow.topics()}), 'large many odd orders|{} {many}', "others' subscriptions are not shown");
+is($node->answer_to('anna', q{SELECT string_agg(topic, ' ' ORDER BY topic), string_agg(DISTINCT subscriptions::text, ' ' ORDER BY subscriptions::text DESC) FROM burrow.topics()}), 'large many odd orders|{} {many}', "others' subscriptions are not shown");
 is(lines(q{SELECT topic, subscriptions FROM burrow.topics('kk') WHERE topic LIKE 'o%'}), 'odd|{};orders|{}', 'of another server, though it is the same cluster');
 fails(q{SELECT burrow.topics('closed')}, qr/08001: could not list the topics of server "closed": nothing listens/, 'an address that refuses', $limit + 10);
 fails(q{SELECT burrow.topics('q')}, qr/42704: server "q" does not exist/, 'no such server');
