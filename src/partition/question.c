@@ -13,7 +13,8 @@
  * group's coordinator for such requests, waits for a connection that nobody makes, and looks again only when
  * another connection comes or goes.  So a question that was not answered for a while is asked once more on the
  * member's own way, under the same tag, and from then on this process takes that way.  The older question
- * stays where it is: see fetch_committed() in kafka/kafka.h.
+ * stays where it is: see fetch_committed() in kafka/kafka.h.  Nor does it look again when a broker answers that it is
+ * not the coordinator any more: after such an answer the next question goes the member's own way, too.
  *
  * Waited for are only those that are asked before there is a member: nothing else could go on meanwhile.
  * All but the group's offsets are asked by the metadata client, whose answers do not wait behind fetches.
@@ -48,7 +49,7 @@ static int	room;
 /* Of the last question. */
 static uint64 last_tag;
 
-/* Such a question was not answered on the usual way. */
+/* Such a question was not answered on the usual way, or by a broker that is not the coordinator. */
 static bool own_way = false;
 
 /* Who waits for the answer; 0: it was not asked. */
@@ -164,6 +165,19 @@ burrow_question_run(const BurrowConsumer *c)
 	return due;
 }
 
+/* An answer that came on the usual way. */
+static void
+look_whose(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (own_way || event->error == 0 || strcmp(event->error_name, "NOT_COORDINATOR") != 0)
+		return;
+	ereport(LOG,
+			(errmsg("subscription \"%s\": a broker that is not the coordinator any more was asked what the consumer group has committed",
+					c->sub->name),
+			 errdetail("The coordinator will be asked.")));
+	own_way = true;
+}
+
 void
 burrow_question_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
@@ -173,6 +187,8 @@ burrow_question_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 		if (pending[i].tag != event->tag)
 			continue;
+		if (pending[i].list != NULL)
+			look_whose(c, event);
 		c->kafka->list_free(pending[i].list);
 		pending[i] = pending[--npending];
 		answer(c, event);

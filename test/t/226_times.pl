@@ -97,6 +97,22 @@ is(-s $lost, 1, 'a question was lost');
 is(handled('lost'), '0 1', '... and asked again on another way');
 like($node->log_since($position), qr/LOG:  subscription "lost": Kafka has not answered for 10 s what the consumer group has committed/, '... which the log says');
 
+# ---- and such that a broker answers which is not the coordinator any more: librdkafka would ask it again and again
+
+unlink $lost or die "$lost: $!";
+my $not_coordinator = 16;
+my $answer = $node->data_dir . '/burrow no committed';
+PostgreSQL::Test::Utils::append_to_file("$answer.new", $not_coordinator);
+rename("$answer.new", $answer) or die "$answer: $!";
+$kafka->create_topic('moved', 1);
+$kafka->produce('moved', messages(0, 2));
+$position = $node->log_position;
+subscribe('moved', 'earliest');
+caught_up('moved');
+is(handled('moved'), '0 1', 'the coordinator is asked on another way');
+like($node->log_since($position), qr/LOG:  subscription "moved": a broker that is not the coordinator any more was asked/, '... which the log says');
+unlink $answer or die "$answer: $!";
+
 # ---- a question that is not answered holds nothing up: messages are handled, and Kafka is told, while somebody waits
 # for where the partition ends
 $node->sql('SELECT burrow.unsubscribe(subscription) FROM burrow.subscriptions');
