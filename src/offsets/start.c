@@ -317,55 +317,16 @@ report_times_beyond_end(const BurrowConsumer *c, const BurrowKafkaList *list)
 				 errdetail("What is behind a transaction that is open is not found.  Such a partition starts where the oldest open transaction does: nothing is skipped, and older messages may be handled.")));
 }
 
-static bool
-wants_look_up(const BurrowConsumer *c, const BurrowPartition *part)
-{
-	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP);
-}
+/* What an answer says of one partition. */
+typedef void (*TakeItem) (const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item);
 
-/* The log's starts or ends, or offsets by time, have come. */
+/* Each partition that still waits for the answer takes what it says of it.  all, one: what could not be done, if it says nothing. */
 static void
-looked_up(const BurrowConsumer *c, const BurrowKafkaEvent *event)
-{
-	const BurrowKafkaList *list = &event->list;
-
-	if (event->error != 0)
-	{
-		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, "could not look up starting offsets", event->text);
-		return;
-	}
-	report_times_beyond_end(c, list);
-	for (int i = 0; i < list->n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &list->items[i];
-		BurrowPartition *part = burrow_lookup_answered(item, event->tag);
-
-		if (part == NULL)
-			continue;
-		if (item->error != 0)
-			burrow_lookup_stick(c, part, "could not look up the starting offset", item->error_text);
-		else
-		{
-			part->start.offset = item->offset;
-			part->start.located = true;
-			part->start.step = BURROW_STEP_CHECK;
-		}
-	}
-}
-
-static bool
-wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
-{
-	return burrow_lookup_is_due(c, part, BURROW_STEP_CHECK) && burrow_topic_identity_wants_bounds(part);
-}
-
-/* What the logs hold has come. */
-static void
-bounded(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+take_each(const BurrowConsumer *c, const BurrowKafkaEvent *event, const char *all, const char *one, TakeItem take)
 {
 	if (event->error != 0)
 	{
-		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, "could not look up what the topic holds", event->text);
+		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, all, event->text);
 		return;
 	}
 	for (int i = 0; i < event->list.n; i++)
@@ -376,13 +337,53 @@ bounded(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		if (part == NULL)
 			continue;
 		if (item->error != 0)
-			burrow_lookup_stick(c, part, "could not look up what the partition holds", item->error_text);
+			burrow_lookup_stick(c, part, one, item->error_text);
 		else
-		{
-			burrow_topic_identity_set_bounds(part, item->log_start, item->offset);
-			part->start.step = BURROW_STEP_COMPARE;
-		}
+			take(c, part, item);
 	}
+}
+
+static bool
+wants_look_up(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return burrow_lookup_is_due(c, part, BURROW_STEP_LOOK_UP);
+}
+
+static void
+take_start(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+{
+	part->start.offset = item->offset;
+	part->start.located = true;
+	part->start.step = BURROW_STEP_CHECK;
+}
+
+/* The log's starts or ends, or offsets by time, have come. */
+static void
+looked_up(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	if (event->error == 0)
+		report_times_beyond_end(c, &event->list);
+	take_each(c, event, "could not look up starting offsets", "could not look up the starting offset", take_start);
+}
+
+static bool
+wants_bounds(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return burrow_lookup_is_due(c, part, BURROW_STEP_CHECK) && burrow_topic_identity_wants_bounds(part);
+}
+
+static void
+take_bounds(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+{
+	burrow_topic_identity_set_bounds(part, item->log_start, item->offset);
+	part->start.step = BURROW_STEP_COMPARE;
+}
+
+/* What the logs hold has come. */
+static void
+bounded(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	take_each(c, event, "could not look up what the topic holds", "could not look up what the partition holds", take_bounds);
 }
 
 /* A start that somebody wants now, and did not give as a number, may be anywhere. */
@@ -453,30 +454,18 @@ finish_check(const BurrowConsumer *c, BurrowPartition *part)
 	part->start.step = BURROW_STEP_KNOWN;
 }
 
+static void
+take_timestamp(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaTopicPartition *item)
+{
+	burrow_topic_identity_compare(c, part, item->offset);
+	finish_check(c, part);
+}
+
 /* What time the messages have that were taken last has come. */
 static void
 compared(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
-	if (event->error != 0)
-	{
-		burrow_lookup_fail(c, event->tag, BURROW_CAUSE_NO_ANSWER, "could not look up what the topic holds", event->text);
-		return;
-	}
-	for (int i = 0; i < event->list.n; i++)
-	{
-		const BurrowKafkaTopicPartition *item = &event->list.items[i];
-		BurrowPartition *part = burrow_lookup_answered(item, event->tag);
-
-		if (part == NULL)
-			continue;
-		if (item->error != 0)
-		{
-			burrow_lookup_stick(c, part, "could not read what was read before", item->error_text);
-			continue;
-		}
-		burrow_topic_identity_compare(c, part, item->offset);
-		finish_check(c, part);
-	}
+	take_each(c, event, "could not look up what the topic holds", "could not read what was read before", take_timestamp);
 }
 
 /* What the logs hold is known: do they go on from where we were? */
