@@ -1,16 +1,18 @@
 /*
  * certificate.c
- *	  Why a broker's certificate was refused, which no text of librdkafka's says.
+ *	  Why a broker's certificate was refused, which no text of librdkafka's says, and a certificate's times as text.
  *
  * It says "certificate verify failed", and OpenSSL's reason is told only to who asks to be called for each
  * certificate.  This is the one callback that is set: it decides nothing (what OpenSSL has refused stays
  * refused, and what it took is taken), keeps a number, and calls nobody.
  *
- * Runs in: librdkafka's threads.
+ * Runs in: librdkafka's threads; the text of a time: whatever reads certificates.
  * Owns: the number.  It is the process's: all its clients go to one cluster, and the error that they tell of
  * comes right after it.
  */
 #include <stdio.h>
+
+#include <openssl/bio.h>
 
 #include "kafka/certificate.h"
 
@@ -38,4 +40,14 @@ int
 burrow_kafka_certificate_error(void)
 {
 	return __atomic_load_n(&last_error, __ATOMIC_RELAXED);
+}
+
+void
+burrow_kafka_print_certificate_time(const ASN1_TIME * time, char *text, size_t room)
+{
+	BIO		   *bio = BIO_new(BIO_s_mem());
+	int			len = bio != NULL && ASN1_TIME_print(bio, time) == 1 ? BIO_read(bio, text, (int) room - 1) : 0;
+
+	text[len > 0 ? len : 0] = '\0';
+	BIO_free(bio);
 }

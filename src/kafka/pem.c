@@ -21,6 +21,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "kafka/certificate.h"
 #include "kafka/internal.h"
 
 /* From this version of librdkafka's on, a client shows those who have signed its certificate, too. */
@@ -174,17 +175,6 @@ find_invalid(STACK_OF(X509) * all)
 	return -1;
 }
 
-/* "2020-02-01 00:00:00 GMT", from the form that OpenSSL has for people. */
-static void
-print_time(const ASN1_TIME * time, char *text, size_t room)
-{
-	BIO		   *bio = BIO_new(BIO_s_mem());
-	int			len = bio != NULL && ASN1_TIME_print(bio, time) == 1 ? BIO_read(bio, text, (int) room - 1) : 0;
-
-	text[len > 0 ? len : 0] = '\0';
-	BIO_free(bio);
-}
-
 static void
 warn_invalid(Check *check, STACK_OF(X509) * all, int i)
 {
@@ -193,7 +183,7 @@ warn_invalid(Check *check, STACK_OF(X509) * all, int i)
 	char		when[64];
 	char		which[32] = "the certificate";
 
-	print_time(over ? X509_get0_notAfter(certificate) : X509_get0_notBefore(certificate), when, sizeof(when));
+	burrow_kafka_print_certificate_time(over ? X509_get0_notAfter(certificate) : X509_get0_notBefore(certificate), when, sizeof(when));
 	if (sk_X509_num(all) > 1)
 		snprintf(which, sizeof(which), "certificate %d in it", i + 1);
 	if (over)

@@ -21,6 +21,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "kafka/certificate.h"
 #include "kafka/tls.h"
 
 /* ---- properties ---- */
@@ -231,17 +232,6 @@ print_name(X509_NAME * name, char *text, size_t room)
 	BIO_free(bio);
 }
 
-/* As pem.c writes it. */
-static void
-print_time(const ASN1_TIME * time, char *text, size_t room)
-{
-	BIO		   *bio = BIO_new(BIO_s_mem());
-	int			len = bio != NULL && ASN1_TIME_print(bio, time) == 1 ? BIO_read(bio, text, (int) room - 1) : 0;
-
-	text[len > 0 ? len : 0] = '\0';
-	BIO_free(bio);
-}
-
 static void
 print_verdict(const BurrowKafkaClient *c, const char *host, int error, char *text, size_t room)
 {
@@ -275,7 +265,7 @@ burrow_kafka_tls_describe(const BurrowKafkaClient *c, SSL * ssl, const char *hos
 	}
 	print_name(X509_get_subject_name(certificate), subject, sizeof(subject));
 	print_name(X509_get_issuer_name(certificate), issuer, sizeof(issuer));
-	print_time(X509_get0_notAfter(certificate), until, sizeof(until));
+	burrow_kafka_print_certificate_time(X509_get0_notAfter(certificate), until, sizeof(until));
 	print_verdict(c, host, result->certificate_error, verdict, sizeof(verdict));
 	snprintf(result->tls_text, sizeof(result->tls_text), "%s, certificate of %s by %s, valid until %s, %s",
 			 SSL_get_version(ssl), subject, issuer, until, verdict);
