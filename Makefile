@@ -40,6 +40,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/database_lockout.o \
 	src/shmem/dynamic.o \
 	src/shmem/groups.o \
+	src/shmem/history.o \
 	src/shmem/partitions.o \
 	src/shmem/registry.o \
 	src/shmem/shared_text.o \
@@ -132,6 +133,7 @@ OBJS = $(CORE_OBJS) \
 	src/offsets/start.o \
 	src/offsets/start_choice.o \
 	src/partition/end.o \
+	src/partition/history_step.o \
 	src/partition/message.o \
 	src/dead_letter/publisher.o \
 	src/dead_letter/key_parking.o \

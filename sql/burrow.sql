@@ -619,6 +619,23 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20
 AS 'MODULE_PATHNAME', 'burrow_sql_worker_slots';
 COMMENT ON FUNCTION burrow._worker_slots IS 'for internal use: what shared memory knows of workers';
 
+-- The last hour, each ten seconds.  A row of NULLs: a gap.
+CREATE FUNCTION burrow._history(
+	OUT subid int,
+	OUT at timestamptz,
+	OUT messages_processed bigint,
+	OUT messages_failed bigint,
+	OUT messages_dead_lettered bigint,
+	OUT messages_parked bigint,
+	OUT messages_skipped bigint,
+	OUT messages_per_second float8,
+	OUT lag bigint,
+	OUT lag_seconds float8
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000
+AS 'MODULE_PATHNAME', 'burrow_sql_history';
+COMMENT ON FUNCTION burrow._history IS 'for internal use: what shared memory knows of the last hour';
+
 CREATE FUNCTION burrow._state(
 	status text,
 	system_identifier bigint,
@@ -834,6 +851,23 @@ FROM burrow.subscription s
 WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.stats IS 'what each subscription did since its statistics were reset, and what it does now';
+
+CREATE VIEW burrow.history WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	h.at,
+	h.messages_processed,
+	h.messages_failed,
+	h.messages_dead_lettered,
+	h.messages_parked,
+	h.messages_skipped,
+	h.messages_per_second,
+	h.lag,
+	h.lag_seconds
+FROM burrow.subscription s
+	JOIN burrow._history() h ON h.subid = s.subid
+WHERE burrow._is_loaded()
+	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+COMMENT ON VIEW burrow.history IS 'what each subscription did in the last hour, in steps of ten seconds; NULLs are steps in which no consumer could say';
 
 -- Contents of messages are for the owner alone.
 CREATE VIEW burrow.dead_letters WITH (security_barrier) AS
@@ -1180,6 +1214,7 @@ GRANT SELECT ON
 	burrow.partitions,
 	burrow.workers,
 	burrow.stats,
+	burrow.history,
 	burrow.dead_letters,
 	burrow.audit
 TO PUBLIC;

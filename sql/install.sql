@@ -43,6 +43,7 @@ ORDER BY 1;
 -- The views answer when nothing is there.
 SELECT count(*) FROM burrow.subscriptions;
 SELECT count(*) FROM burrow.stats;
+SELECT count(*) FROM burrow.history;
 SELECT count(*) FROM burrow.partitions;
 SELECT count(*) FROM burrow.workers;
 

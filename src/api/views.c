@@ -26,6 +26,7 @@
 #include "api/views.h"
 #include "catalog/access.h"
 #include "runtime/resting_state.h"
+#include "shmem/history.h"
 #include "shmem/partitions.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);
@@ -33,6 +34,7 @@ PG_FUNCTION_INFO_V1(burrow_sql_subscription_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_troubles);
 PG_FUNCTION_INFO_V1(burrow_sql_partition_slots);
 PG_FUNCTION_INFO_V1(burrow_sql_worker_slots);
+PG_FUNCTION_INFO_V1(burrow_sql_history);
 PG_FUNCTION_INFO_V1(burrow_sql_state);
 
 Datum
@@ -546,6 +548,56 @@ burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 	{
 		if (burrow_views_may_see(c->owner))
 			put_worker(&row, c);
+	}
+	return (Datum) 0;
+}
+
+/* ---------------------------------------------------------------- history */
+
+static void
+put_step(Row *row, int32 subid, const BurrowHistoryStep * step)
+{
+	put_int(row, subid, false);
+	put_time(row, step->at);
+	for (int i = 0; i < BURROW_HISTORY_NCOUNTERS; i++)
+		put(row, Int64GetDatum(step->counts[i]), !step->known);
+	put(row, Float8GetDatum((double) burrow_history_done(step) * USECS_PER_SEC / BURROW_HISTORY_STEP_US), !step->known);
+	put_offset(row, step->known ? step->lag : -1);
+	put(row, Float8GetDatum((double) step->lag_us / USECS_PER_SEC), !step->known || step->lag_us < 0);
+	end_row(row);
+}
+
+/* Gaps are rows of NULLs, from the first step on that there is. */
+Datum
+burrow_sql_history(PG_FUNCTION_ARGS)
+{
+	Row			row;
+	TimestampTz now = GetCurrentTimestamp();
+	BurrowHistoryStep *steps = palloc(sizeof(BurrowHistoryStep) * BURROW_HISTORY_STEPS);
+
+	begin_rows(&row, fcinfo);
+	for (int i = 0; i < burrow->nsubscriptions; i++)
+	{
+		const BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];
+		int32		subid;
+		Oid			owner;
+		bool		here;
+		int			first = 0;
+
+		LWLockAcquire(burrow->lock, LW_SHARED);
+		here = slot->in_use && slot->dboid == MyDatabaseId;
+		subid = slot->subid;
+		owner = slot->owner;
+		if (here)
+			burrow_history_read(i, now, BURROW_HISTORY_STEPS, steps);
+		LWLockRelease(burrow->lock);
+
+		if (!here || !burrow_views_may_see(owner))
+			continue;
+		while (first < BURROW_HISTORY_STEPS && !steps[first].known)
+			first++;
+		for (int j = first; j < BURROW_HISTORY_STEPS; j++)
+			put_step(&row, subid, &steps[j]);
 	}
 	return (Datum) 0;
 }

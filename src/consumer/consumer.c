@@ -64,6 +64,7 @@
 #include "offsets/topic_watch.h"
 #include "offsets/start.h"
 #include "partition/context.h"
+#include "partition/history_step.h"
 #include "partition/partition.h"
 #include "partition/question.h"
 #include "partition/status.h"
@@ -485,7 +486,7 @@ run(BurrowConsumer *c, int wake_read)
 
 		serve_signals(c);
 		serve_requests(c);
-		due = burrow_status_run(c);
+		due = burrow_earlier(burrow_status_run(c), burrow_history_step_run(c));
 		if (c->client == NULL && !burrow_status_is_stopping() && !connect_to_kafka(c))
 		{
 			wait(c, events, burrow_ms_until(burrow_earlier(connect_again_at, burrow_earlier(due, reload_again_at)), c->now));

@@ -228,10 +228,10 @@ put_workers(Writer *w, const char *name, const Sub *s)
 static void
 put_lag_seconds(Writer *w, const char *name, const Sub *s)
 {
-	if (!s->lag_seconds_known)
+	if (!s->lag.time_known)
 		return;
 	put_series(w, name, "", s, "");
-	put_seconds(w, (int64) (s->lag_seconds * USECS_PER_SEC));
+	put_seconds(w, s->lag.time_us);
 }
 
 static void
@@ -272,10 +272,10 @@ put_last_commit(Writer *w, const char *name, const Sub *s)
 static void
 put_lag(Writer *w, const char *name, const Sub *s)
 {
-	if (!s->lag_known)
+	if (!s->lag.known)
 		return;
 	put_series(w, name, "", s, "");
-	put_integer(w, s->lag);
+	put_integer(w, s->lag.messages);
 }
 
 #define INTEGER(name, field) \

@@ -51,6 +51,9 @@ static void
 copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, bool can_start)
 {
 	memset(to, 0, offsetof(BurrowSubscriptionSnapshot, handler_time));
+	to->dboid = from->dboid;
+	to->subid = from->subid;
+	to->slot = (int) (from - burrow->subscriptions);
 	to->owner = from->owner;
 	to->labels = from->labels;
 	to->attached = from->consumer_pid != 0;
@@ -72,9 +75,7 @@ copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, 
 	burrow_histogram_copy(&to->end_to_end_time, &from->end_to_end_time);
 	burrow_histogram_copy(&to->kafka_commit_time, &from->kafka_commit_time);
 	to->partitions = 0;
-	to->lag_known = to->lag_seconds_known = false;
-	to->lag = 0;
-	to->lag_seconds = 0;
+	to->lag = (BurrowLag) {0};
 	to->taken = 0;
 	to->oldest_pending_since = to->last_message_at = 0;
 }
@@ -91,28 +92,15 @@ copy_partition(BurrowPartitionSnapshot *to, BurrowPartitionSlot *from, int subsc
 	to->oldest_pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
 }
 
-/* The lag's rules are those of the view burrow.stats. */
 static void
 add_partition(BurrowSubscriptionSnapshot *to, BurrowPartitionSlot *from, TimestampTz now)
 {
-	int64		committed = (int64) pg_atomic_read_u64(&from->committed);
-	int64		end = (int64) pg_atomic_read_u64(&from->end);
 	TimestampTz pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
 	TimestampTz last_message_at = (TimestampTz) pg_atomic_read_u64(&from->last_message_at);
-	bool		known = committed >= 0 && end >= 0;
-	int64		lag = known ? burrow_snapshot_lag(committed, end) : 0;
 
 	to->partitions++;
 	to->taken += pg_atomic_read_u64(&from->inflight);
-	to->lag_known |= known;
-	to->lag += lag;
-	if (known && lag == 0)
-		to->lag_seconds_known = true;
-	else if (last_message_at != 0)
-	{
-		to->lag_seconds_known = true;
-		to->lag_seconds = Max(to->lag_seconds, (double) (now - last_message_at) / USECS_PER_SEC);
-	}
+	burrow_partitions_add_lag(&to->lag, from, now);
 	if (pending_since != 0 && (to->oldest_pending_since == 0 || pending_since < to->oldest_pending_since))
 		to->oldest_pending_since = pending_since;
 	to->last_message_at = Max(to->last_message_at, last_message_at);
@@ -174,4 +162,19 @@ burrow_snapshot_take(Oid dboid, bool partitions)
 	LWLockRelease(burrow->lock);
 	pfree(index);
 	return s;
+}
+
+void
+burrow_snapshot_history(const BurrowSnapshot *snapshot, int number, int n, BurrowHistoryStep * steps)
+{
+	const BurrowSubscriptionSnapshot *s = &snapshot->subscriptions[number];
+	const BurrowSubscriptionSlot *slot = &burrow->subscriptions[s->slot];
+
+	LWLockAcquire(burrow->lock, LW_SHARED);
+	burrow_history_read(s->slot, snapshot->at, n, steps);
+	/* the slot may be another's by now */
+	if (!slot->in_use || slot->dboid != s->dboid || slot->subid != s->subid)
+		for (int i = 0; i < n; i++)
+			steps[i].known = false;
+	LWLockRelease(burrow->lock);
 }

@@ -5,6 +5,8 @@
 #ifndef BURROW_METRICS_SNAPSHOT_H
 #define BURROW_METRICS_SNAPSHOT_H
 
+#include "shmem/history.h"
+#include "shmem/partitions.h"
 #include "shmem/shared.h"
 
 typedef enum BurrowWorkerState
@@ -18,6 +20,9 @@ typedef enum BurrowWorkerState
 /* A subscription, with what its partitions and workers add up to. */
 typedef struct BurrowSubscriptionSnapshot
 {
+	Oid			dboid;
+	int32		subid;
+	int			slot;
 	Oid			owner;
 	BurrowLabels labels;
 	BurrowState state;			/* as burrow.subscriptions shows it */
@@ -40,10 +45,7 @@ typedef struct BurrowSubscriptionSnapshot
 
 	/* Of its partitions. */
 	int			partitions;
-	bool		lag_known;
-	int64		lag;
-	bool		lag_seconds_known;
-	double		lag_seconds;
+	BurrowLag	lag;
 	uint64		taken;			/* messages taken and not done */
 	TimestampTz oldest_pending_since;	/* 0: nothing is pending */
 	TimestampTz last_message_at;	/* 0: not known */
@@ -76,6 +78,12 @@ typedef struct BurrowSnapshot
  * current memory context.  Needs no database.  Locks: takes burrow->lock, shared.
  */
 extern BurrowSnapshot *burrow_snapshot_take(Oid dboid, bool partitions);
+
+/*
+ * The last n steps of the history of a subscription, of this number in the snapshot, that were over when that was
+ * taken; the oldest first.  n is at most BURROW_HISTORY_STEPS.  Needs no database.  Locks: takes burrow->lock, shared.
+ */
+extern void burrow_snapshot_history(const BurrowSnapshot *snapshot, int number, int n, BurrowHistoryStep * steps);
 
 /* As burrow.partitions has it; both offsets are known. */
 static inline int64

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "storage/shmem.h"
 
 #include "guc.h"
@@ -129,4 +130,24 @@ burrow_partitions_free_all(int subscription)
 			burrow_partitions[i].in_use = false;
 	}
 	LWLockRelease(burrow->lock);
+}
+
+void
+burrow_partitions_add_lag(BurrowLag * lag, BurrowPartitionSlot *part, TimestampTz now)
+{
+	int64		committed = (int64) pg_atomic_read_u64(&part->committed);
+	int64		end = (int64) pg_atomic_read_u64(&part->end);
+	TimestampTz last_message_at = (TimestampTz) pg_atomic_read_u64(&part->last_message_at);
+	bool		known = committed >= 0 && end >= 0;
+
+	lag->known |= known;
+	if (known && end > committed && pg_add_s64_overflow(lag->messages, end - committed, &lag->messages))
+		lag->messages = PG_INT64_MAX;
+	if (known && end <= committed)
+		lag->time_known = true;
+	else if (last_message_at != 0)
+	{
+		lag->time_known = true;
+		lag->time_us = Max(lag->time_us, now - last_message_at);
+	}
 }

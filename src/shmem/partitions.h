@@ -51,6 +51,15 @@ typedef struct BurrowPartitionSlot
 	pg_atomic_uint32 window_full;	/* 1: no more are taken until the oldest is done */
 } BurrowPartitionSlot;
 
+/* What partitions are behind, all together. */
+typedef struct BurrowLag
+{
+	bool		known;			/* of one of them at least */
+	int64		messages;
+	bool		time_known;
+	int64		time_us;		/* of the one that is furthest behind */
+}			BurrowLag;
+
 extern BurrowPartitionSlot *burrow_partitions;	/* burrow_max_partitions of them */
 
 extern Size burrow_partitions_shmem_size(void);
@@ -63,6 +72,9 @@ extern void burrow_partitions_set_gone(int slot);
 /* It cannot be fetched; since 0: it can again. */
 extern void burrow_partitions_set_trouble(int slot, TimestampTz since, int64 offset, const char *sqlstate,
 										  const char *text);
+/* One more of them.  The views burrow.partitions and burrow.stats have the same rules. */
+extern void burrow_partitions_add_lag(BurrowLag * lag, BurrowPartitionSlot *part, TimestampTz now);
+
 /* All slots of a subscription: at start and exit of its consumer. */
 extern void burrow_partitions_free_all(int subscription);
 

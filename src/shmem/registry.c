@@ -34,6 +34,7 @@
 
 #include "guc.h"
 #include "shmem/groups.h"
+#include "shmem/history.h"
 #include "shmem/partitions.h"
 #include "shmem/registry.h"
 #include "shmem/shared_text.h"
@@ -89,6 +90,7 @@ burrow_registry_shmem_size(void)
 
 	size = add_size(size, lockouts_size());
 	size = add_size(size, burrow_partitions_shmem_size());
+	size = add_size(size, burrow_history_shmem_size());
 	return add_size(size, burrow_groups_shmem_size());
 }
 
@@ -188,6 +190,7 @@ burrow_registry_startup_shmem(void)
 	if (!found)
 		memset(burrow->lockouts, 0, lockouts_size());
 	burrow_partitions_startup_shmem();
+	burrow_history_startup_shmem();
 	burrow_groups_startup_shmem();
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -473,6 +476,7 @@ detach_consumer(int code, Datum arg)
 	sub->consumer_proc = NULL;
 	sub->in_group = false;
 	sub->ended = true;
+	burrow_history_end(my_slot);
 	sub->workers_wanted = 0;
 	sub->workers_claimed = 0;
 	sub->shortage = BURROW_SHORT_OF_NOTHING;
@@ -515,6 +519,7 @@ burrow_registry_attach_consumer(int slot, uint32 generation)
 		sub->consumer_pid = MyProcPid;
 		sub->consumer_proc = MyProc;
 		my_slot = slot;
+		burrow_history_begin(slot, GetCurrentTimestamp());
 	}
 	LWLockRelease(burrow->lock);
 

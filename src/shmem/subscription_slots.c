@@ -10,13 +10,16 @@
  */
 #include "postgres.h"
 
+#include "shmem/history.h"
 #include "shmem/registry.h"
 #include "shmem/subscription_slots.h"
 
 /* Forget what another subscription has counted. */
 static void
-reset_stats(BurrowSubscriptionSlot *sub)
+reset_stats(int slot)
 {
+	BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		pg_atomic_write_u64(&sub->counters[i], 0);
 	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
@@ -31,6 +34,7 @@ reset_stats(BurrowSubscriptionSlot *sub)
 	burrow_histogram_reset(&sub->kafka_commit_time);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);
+	burrow_history_reset(slot);
 }
 
 static bool
@@ -98,7 +102,7 @@ burrow_subscription_slots_reserve(Oid dboid, int32 subid)
 		sub->worker_started = 0;
 		sub->shortage = BURROW_SHORT_OF_NOTHING;
 		pg_atomic_write_u32(&sub->requests, 0);
-		reset_stats(sub);
+		reset_stats(i);
 		slot = i;
 	}
 	return slot;

@@ -19,6 +19,7 @@ for my $call (
 	'* FROM burrow.subscriptions',
 	'count(*) FROM burrow.subscriptions',
 	'* FROM burrow.stats',
+	'* FROM burrow.history',
 	'* FROM burrow.partitions',
 	'* FROM burrow.workers')
 {

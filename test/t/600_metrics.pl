@@ -131,6 +131,23 @@ $node->sql('CREATE EXTENSION burrow', 'other');
 unlike($node->sql('SELECT burrow.metrics()', 'other'), qr/orders/, 'another database has its own');
 
 #
+# The last hour.
+#
+# 270 were handled in their last attempts, and 30 never; 60 attempts failed
+$node->wait_for('the steps to be over, and one at whose end nothing was left', q{SELECT sum(messages_processed) = 270 AND (array_agg(lag ORDER BY at DESC))[1] = 0 AND (array_agg(lag_seconds ORDER BY at DESC))[1] = 0 FROM burrow.history});
+is($node->sql('SELECT sum(messages_failed), sum(messages_dead_lettered), sum(messages_parked), sum(messages_skipped), round(sum(messages_per_second) * 10) FROM burrow.history'), '60|30|0|0|300', 'all that was counted is in the steps');
+is($node->sql(q{SELECT count(*) FROM (SELECT extract(epoch FROM at) % 10 AS off, at - lag(at) OVER (ORDER BY at) AS since FROM burrow.history) s WHERE off <> 0 OR since <> '10 s'}), '0', 'steps of ten seconds');
+is($node->sql(q{SET ROLE nobody; SELECT count(*) FROM burrow.history}), '0', 'nobody sees none');
+foreach my $role (qw(app watch))
+{
+	is($node->sql("SET ROLE $role; SELECT sum(messages_processed) FROM burrow.history"), '270', "$role sees it");
+}
+is($node->sql('SELECT count(*) FROM burrow.history', 'other'), '0', 'another database has its own');
+cmp_ok($node->sql(q{SELECT size FROM pg_shmem_allocations WHERE name = 'burrow history'}), '<', 1_000_000, 'its memory with 64 slots');
+$node->sql(q{SELECT burrow.pause('orders')});
+$node->wait_for_state('orders', 'paused');
+
+#
 # Names that need care: of a label, and of another encoding.
 #
 my $name = q{a "b" \\c};
@@ -147,10 +164,10 @@ is($latin->value(qq{subscription_state{database="latin",state="running",subscrip
 #
 # What changes it.
 #
-$node->sql(q{SELECT burrow.pause('orders')});
-$node->wait_for_state('orders', 'paused');
 $node->wait_for('the same in the metrics', q{SELECT strpos(burrow.metrics(), 'state{database="postgres",subscription="orders",state="paused"} 1') > 0});
 is(metrics('openmetrics')->of('orders', 'messages_processed_total', 'outcome="handled"'), 270, 'counters outlive a pause');
+$node->wait_for('a gap', q{SELECT bool_or(messages_processed IS NULL AND messages_per_second IS NULL AND lag IS NULL) FROM burrow.history WHERE subscription = 'orders'});
+is($node->sql(q{SELECT sum(messages_processed) FROM burrow.history WHERE subscription = 'orders'}), '270', 'what was before the pause is there');
 $node->sql(q{SELECT burrow.resume('orders')});
 $node->wait_for_state('orders', 'running');
 is($node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'orders'}), 't', 'the consumer is ended');
