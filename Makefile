@@ -32,6 +32,7 @@ CORE_OBJS = \
 	src/core/start_position.o \
 	src/core/topic_id.o \
 	src/core/topic_pattern.o \
+	src/core/trace_context.o \
 	src/core/tracker.o
 
 OBJS = $(CORE_OBJS) \
@@ -87,6 +88,7 @@ OBJS = $(CORE_OBJS) \
 	src/runtime/bgw.o \
 	src/handler/cancel.o \
 	src/worker/chunk.o \
+	src/worker/chunk_context.o \
 	src/worker/chunk_frame.o \
 	src/worker/permission.o \
 	src/worker/session.o \
@@ -127,6 +129,7 @@ OBJS = $(CORE_OBJS) \
 	src/runtime/kafka_client.o \
 	src/runtime/kafka_library.o \
 	src/runtime/resting_state.o \
+	src/runtime/trace.o \
 	src/runtime/transaction.o \
 	src/launcher/launcher.o \
 	src/launcher/owner_hooks.o \

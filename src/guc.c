@@ -13,6 +13,7 @@
 #include "burrow.h"
 #include "guc.h"
 #include "core/listen_address.h"
+#include "core/trace_context.h"
 
 int			burrow_max_subscriptions = 64;
 int			burrow_max_workers = 1024;
@@ -35,6 +36,8 @@ char	   *burrow_metrics_tls_key_file = "";
 bool		burrow_has_exporter = false;
 bool		burrow_metrics_per_partition = false;
 int			burrow_audit_retention = 90 * 24 * 3600;
+char	   *burrow_traceparent = "";
+char	   *burrow_tracestate = "";
 
 /* Sizes of shared memory: they cannot change while the server runs. */
 static void
@@ -136,6 +139,46 @@ define_metrics(void)
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
+static bool
+check_traceparent(char **newval, void **extra, GucSource source)
+{
+	char		parent[BURROW_TRACE_PARENT_SIZE];
+
+	if (**newval == '\0' ||
+		(burrow_trace_context_read_parent(*newval, strlen(*newval), parent) && strcmp(*newval, parent) == 0))
+		return true;
+	GUC_check_errdetail("It is 00, a trace's 32 hexadecimal digits, a parent's 16 and two of flags, with dashes between them.");
+	return false;
+}
+
+static bool
+check_tracestate(char **newval, void **extra, GucSource source)
+{
+	char		state[BURROW_TRACE_STATE_SIZE];
+
+	if (burrow_trace_context_read_state(*newval, strlen(*newval), state))
+		return true;
+	GUC_check_errdetail("It is a list of up to 32 key=value, separated by commas, of up to %d characters.",
+						BURROW_TRACE_STATE_SIZE - 1);
+	return false;
+}
+
+/* What a worker tells the handler; who tries a handler by hand may set it, too. */
+static void
+define_trace(void)
+{
+	DefineCustomStringVariable("burrow.traceparent",
+							   "Shows the trace that the message in hand belongs to.",
+							   "It is taken from the message's headers: see W3C Trace Context.",
+							   &burrow_traceparent, "",
+							   PGC_USERSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, check_traceparent, NULL, NULL);
+	DefineCustomStringVariable("burrow.tracestate",
+							   "Shows what tracing systems have added to the trace of the message in hand.",
+							   NULL,
+							   &burrow_tracestate, "",
+							   PGC_USERSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, check_tracestate, NULL, NULL);
+}
+
 void
 burrow_guc_define(void)
 {
@@ -172,5 +215,6 @@ burrow_guc_define(void)
 							&burrow_audit_retention, 90 * 24 * 3600, -1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	define_metrics();
+	define_trace();
 	MarkGUCPrefixReserved("burrow");
 }

@@ -84,6 +84,7 @@ typedef struct BurrowHalt
 	const char *detail;
 	const char *hint;
 	const char *context;
+	const char *traceparent;	/* of the message there, for the log; NULL: none */
 	BurrowRemedy remedy;
 	int64		seek_to;		/* for BURROW_REMEDY_SEEK */
 	const char *seeks;			/* for BURROW_REMEDY_SEEK_SOME: partitions and offsets, as rows of

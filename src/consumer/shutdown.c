@@ -136,7 +136,8 @@ record_halt(const BurrowConsumer *c)
 			 errdetail("%s: %s", halt->sqlstate, text),
 			 ours && halt->hint != NULL ?
 			 errhint("%s", halt->hint) :
-			 errhint("Correct the cause, then call burrow.resume().")));
+			 errhint("Correct the cause, then call burrow.resume()."),
+			 halt->traceparent != NULL ? (errcontext("traceparent %s", halt->traceparent)) : 0));
 	return true;
 }
 

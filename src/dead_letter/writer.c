@@ -31,6 +31,7 @@
 #include "partition/partition.h"
 #include "partition/status.h"
 #include "partition/turn.h"
+#include "runtime/trace.h"
 
 /* Dead letters in one transaction, and about how many bytes. */
 #define LETTERS_AT_ONCE		100
@@ -113,15 +114,17 @@ burrow_writer_sort(const BurrowConsumer *c, BurrowSchedulerItem *items, uint32 *
 /* ---- dead letters, and what is skipped ---- */
 
 static void
-record_skipped(const BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure)
+record_skipped(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure)
 {
 	const char *public_text = burrow_message_error_public_text(failure);
+	BurrowMessageView view = burrow_message_view(m);
 
 	ereport(LOG,
 			(errmsg("subscription \"%s\" skips topic \"%s\" partition %d offset %lld after %u attempts",
 					c->sub->name, m->part->topic, m->part->partition, (long long) m->frame.offset, m->frame.attempt),
 			 errdetail("%s: %s", failure->sqlstate,
-					   public_text != NULL ? public_text : burrow_message_error_text(failure))));
+					   public_text != NULL ? public_text : burrow_message_error_text(failure)),
+			 burrow_trace_errcontext(&view)));
 	BURROW_COUNT(c->slot, messages_skipped, 1);
 }
 
@@ -140,12 +143,7 @@ store_letter(const BurrowConsumer *c, const BurrowRetry *retry)
 	BurrowDeadLetter letter = {
 		.topic = m->part->topic,
 		.partition = m->part->partition,
-		.message = {
-			.header = &m->frame,
-			.key = m->frame.flags & BURROW_MESSAGE_HAS_KEY ? burrow_frame_key(&m->frame) : NULL,
-			.value = m->frame.flags & BURROW_MESSAGE_HAS_VALUE ? burrow_frame_value(&m->frame) : NULL,
-			.headers = burrow_frame_headers(&m->frame)
-		},
+		.message = burrow_message_view(m),
 		.sqlstate = parked ? NULL : failure->sqlstate,
 		.error = parked ? NULL : burrow_message_error_text(failure),
 		.detail = parked ? NULL : failure->detail,

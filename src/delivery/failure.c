@@ -30,6 +30,7 @@
 #include "partition/message_error.h"
 #include "partition/partition.h"
 #include "partition/status.h"
+#include "runtime/trace.h"
 
 /* Failures of one message that may be the session's, before one counts; the time after the
  * first of them is nothing, after the second this, and so on. */
@@ -210,13 +211,14 @@ policy_of(const BurrowOptions *o)
 }
 
 static void
-halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const BurrowFailure *failure,
-	 const char *message, const char *public_message, BurrowRemedy remedy)
+halt(const BurrowConsumer *c, const BurrowPartition *part, int64 offset, const char *traceparent,
+	 const BurrowFailure *failure, const char *message, const char *public_message, BurrowRemedy remedy)
 {
 	BurrowHalt	halt = {
 		.topic = part->topic, .partition = part->partition, .offset = offset,
 		.sqlstate = failure->sqlstate, .message = message, .public_message = public_message,
-		.detail = failure->detail, .hint = failure->hint, .context = failure->context, .remedy = remedy
+		.detail = failure->detail, .hint = failure->hint, .context = failure->context,
+		.traceparent = traceparent, .remedy = remedy
 	};
 
 	burrow_status_halt(&halt);
@@ -231,12 +233,14 @@ in_a_row_text(uint32 in_a_row, const char *text)
 }
 
 static void
-begin_halt(const BurrowConsumer *c, const BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
+begin_halt(const BurrowConsumer *c, BurrowMessage *m, const BurrowFailure *failure, uint32 in_a_row)
 {
 	/* the next message would fail, too, where the handler cannot be called or others have failed */
 	bool		its_own = in_a_row == 0 && failure->origin != BURROW_ORIGIN_LOOKUP;
+	BurrowMessageView view = burrow_message_view(m);
 
-	halt(c, m->part, m->frame.offset, failure, in_a_row_text(in_a_row, burrow_message_error_text(failure)),
+	halt(c, m->part, m->frame.offset, burrow_trace_parent(&view), failure,
+		 in_a_row_text(in_a_row, burrow_message_error_text(failure)),
 		 in_a_row_text(in_a_row, burrow_message_error_public_text(failure)),
 		 its_own ? BURROW_REMEDY_DEAD_LETTER : BURROW_REMEDY_RESUME);
 }
@@ -279,7 +283,7 @@ burrow_failure_of_progress(const BurrowConsumer *c, const BurrowPartition *part,
 	failure->message = psprintf("could not write the progress of topic \"%s\" partition %d: %s",
 								part->topic, part->partition, burrow_message_error_text(failure));
 	if (burrow_policy_classify(&policy, failure->sqlstate, failure->origin) == BURROW_ERROR_CORRUPT)
-		halt(c, part, offset, failure, failure->message, burrow_message_error_public_text(failure), BURROW_REMEDY_RESUME);
+		halt(c, part, offset, NULL, failure, failure->message, burrow_message_error_public_text(failure), BURROW_REMEDY_RESUME);
 	/* what was still in hand when the wait began does not make it longer */
 	else if (!burrow_status_is_waiting() || wait_until <= c->now)
 	{

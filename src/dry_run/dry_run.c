@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "runtime/answer.h"
 #include "runtime/bgw.h"
+#include "runtime/trace.h"
 #include "handler/cancel.h"
 #include "dry_run/dry_run.h"
 #include "dry_run/fetch.h"
@@ -94,6 +95,7 @@ error_context(void *arg)
 	if (burrow_cancel_timed_out())
 		errcontext("handler_timeout of %lld ms",
 				   (long long) ((d->sub->options.handler_timeout_us + 999) / 1000));
+	burrow_trace_errcontext(&d->message->view);
 	errcontext("handling message from topic \"%s\" partition %d offset %lld for subscription \"%s\"",
 			   d->message->topic, d->message->partition,
 			   (long long) d->message->view.header->offset, d->sub->name);
@@ -122,6 +124,7 @@ call_handler(DryRun *d, instr_time *since)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(d->message_cxt);
+	burrow_trace_begin(&m->view);
 	INSTR_TIME_SET_CURRENT(*since);
 	if (burrow_handler_form(handler) == BURROW_HANDLER_ARRAY)
 		burrow_handler_call_array(handler, m->topic, strlen(m->topic), m->partition, &m->view, 1);

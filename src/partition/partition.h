@@ -37,6 +37,17 @@ typedef struct BurrowMessage
 	BurrowMessageHeader frame;	/* key, value and headers follow */
 } BurrowMessage;
 
+static inline BurrowMessageView
+burrow_message_view(BurrowMessage *m)
+{
+	return (BurrowMessageView) {
+		.header = &m->frame,
+			.key = m->frame.flags & BURROW_MESSAGE_HAS_KEY ? burrow_frame_key(&m->frame) : NULL,
+			.value = m->frame.flags & BURROW_MESSAGE_HAS_VALUE ? burrow_frame_value(&m->frame) : NULL,
+			.headers = burrow_frame_headers(&m->frame)
+	};
+}
+
 typedef enum BurrowPartitionState
 {
 	BURROW_PARTITION_RESOLVING_START,	/* start not known yet -> ACTIVE, CLOSED */

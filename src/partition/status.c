@@ -444,6 +444,7 @@ burrow_status_halt(const BurrowHalt *halt)
 	halt_reason.detail = halt_text(halt->detail);
 	halt_reason.hint = halt_text(halt->hint);
 	halt_reason.context = halt_text(halt->context);
+	halt_reason.traceparent = halt_text(halt->traceparent);
 	halt_reason.seeks = halt_text(halt->seeks);
 	burrow_status_stop(BURROW_STOP_HALT);
 }

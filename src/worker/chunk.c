@@ -56,10 +56,12 @@
 #include "handler/cancel.h"
 #include "shmem/worker_slots.h"
 #include "worker/chunk.h"
+#include "worker/chunk_context.h"
 #include "worker/chunk_frame.h"
 #include "worker/permission.h"
 #include "worker/session.h"
 #include "runtime/crash_point.h"
+#include "runtime/trace.h"
 
 /* Within a chunk the consumer is told of commits this often, and not more often than batch_time. */
 #define TELL_US		INT64CONST(100000)
@@ -125,31 +127,6 @@ burrow_chunk_init(BurrowWorker *w)
 
 /* ---- what others see ---- */
 
-static void
-error_context(void *arg)
-{
-	BurrowChunk *c = arg;
-	const BurrowMessageView *message = &c->messages[c->current];
-
-	if (burrow_cancel_phase() != BURROW_WORKER_RUNNING)
-		return;
-	if (burrow_cancel_timed_out())
-		errcontext("handler_timeout of %d ms", burrow_chunk_timeout_ms(c));
-	if (c->saving)
-		errcontext("storing progress of topic \"%s\" partition %d for subscription \"%s\"",
-				   c->topic, c->header->partition, c->setup->subscription);
-	else if (c->array && c->nmembers > 1)
-		errcontext("handling %u messages from topic \"%s\" partition %d offset %lld to %lld for subscription \"%s\"",
-				   c->nmembers, c->topic, c->header->partition,
-				   (long long) message->header->offset,
-				   (long long) c->messages[c->members[c->nmembers - 1]].header->offset,
-				   c->setup->subscription);
-	else
-		errcontext("handling message from topic \"%s\" partition %d offset %lld for subscription \"%s\"",
-				   c->topic, c->header->partition, (long long) message->header->offset,
-				   c->setup->subscription);
-}
-
 /*
  * From now on this message is in hand.  The attempt's number comes last: a consumer
  * that reads it twice around the offset knows which message it is the number of, and
@@ -208,15 +185,16 @@ ready_handler(BurrowChunk *c)
 	return w->handler;
 }
 
-/* Each message sees what the one before it has done, and what others have committed since. */
+/* Each message sees what the one before it has done, and what others have committed since.  of: the only one. */
 static void
-begin_call(BurrowChunk *c)
+begin_call(BurrowChunk *c, const BurrowMessageView *of)
 {
 	CHECK_FOR_INTERRUPTS();
 	burrow_cancel_begin_call(c->setup->handler_timeout_us);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(c->w->message_cxt);
+	burrow_trace_begin(of);
 }
 
 static void
@@ -248,7 +226,7 @@ call_one(BurrowChunk *c, uint32 index)
 	BurrowHandler *handler;
 
 	begin_attempt(c, index);
-	begin_call(c);
+	begin_call(c, &c->messages[index]);
 	if (!take_letter(c, index))
 	{
 		end_call(c);
@@ -266,7 +244,7 @@ call_array(BurrowChunk *c)
 	BurrowMessageView *messages;
 
 	begin_attempt(c, c->members[0]);
-	begin_call(c);
+	begin_call(c, c->nmembers == 1 ? &c->messages[c->members[0]] : NULL);
 	/* dead letters come alone */
 	if (!take_letter(c, c->members[0]))
 	{
@@ -470,6 +448,9 @@ run_calls(BurrowChunk *c, uint32 first, uint32 end)
 		run_one_by_one(c, first, end);
 	c->called = true;
 	BURROW_CRASH_POINT("after handler");
+	/* deferred triggers run for all of them */
+	if (c->nmembers > 1)
+		burrow_trace_begin(NULL);
 	save_progress(c);
 }
 
@@ -673,7 +654,7 @@ burrow_chunk_run(BurrowWorker *w, const void *data, Size len)
 	bool		gone;
 
 	c = burrow_chunk_frame_decode(w, data, len);
-	callback.callback = error_context;
+	callback.callback = burrow_chunk_context;
 	callback.arg = c;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;

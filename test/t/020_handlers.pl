@@ -186,6 +186,107 @@ for my $i (0 .. $#unfit)
 unlike($node->log_since($log_position), qr/terminated by signal|PANIC|"burrow worker.*exited with exit code/, 'no worker has ended over it');
 
 #
+# Traces: each message has its own, for the time of its call, also where several share a transaction.
+#
+{
+	my $module = BurrowTest::server_module('trace_setting');
+	my ($first, $second, $third) = map { sprintf '00-%032x-%016x-01', $_ + 10, $_ } 1 .. 3;
+	my $later = 'cc' . substr($second, 2) . '-later';
+	my $state = 'congo=t61rcWkgMzE,rojo=1';
+	$kafka->create_topic('traces', 1);
+	$kafka->produce('traces',
+		{ value => 'gate' },
+		{ value => 'traced', headers => [['traceparent', $first], ['tracestate', $state]] },
+		{ value => 'none' },
+		{ value => 'traced', headers => [['a', 'b'], ['traceparent', $second]] },
+		{ value => 'invalid', headers => [['traceparent', uc $first], ['tracestate', $state]] },
+		{ value => 'sets' },
+		{ value => 'none', headers => [['traceparent', undef], ['tracestate', $state]] },
+		{ value => 'sets', headers => [['traceparent', $later]] },
+		{ value => 'none' },
+		{ value => 'fails', headers => [['traceparent', $third], ['tracestate', $state]] },
+		{ value => 'none' },
+		{ value => 'traced', headers => [['traceparent', $first], ['tracestate', 'no state']] });
+	$node->sql(<<"END");
+CREATE TABLE traces ("offset" bigint, value text, parent text, state text, module text, xid bigint DEFAULT txid_current());
+CREATE FUNCTION note_trace("offset" bigint, value text) RETURNS void LANGUAGE sql AS \$\$
+    INSERT INTO traces VALUES ("offset", value, current_setting('burrow.traceparent'), current_setting('burrow.tracestate'),
+        current_setting('pg_tracing.trace_context', true))
+\$\$;
+CREATE FUNCTION traced("offset" bigint, value text) RETURNS void LANGUAGE plpgsql AS \$\$
+BEGIN
+    IF value = 'gate' THEN PERFORM pg_advisory_xact_lock(20); END IF;
+    PERFORM note_trace("offset", value);
+    IF value = 'sets' THEN
+        SET burrow.traceparent = '$third';
+        SET burrow.tracestate = 'left=behind';
+    ELSIF value = 'fails' THEN
+        RAISE 'this fails';
+    END IF;
+END \$\$;
+CREATE FUNCTION traced_array(messages burrow.message[]) RETURNS void LANGUAGE sql AS \$\$
+    SELECT note_trace(min("offset"), count(*)::text) FROM unnest(messages)
+\$\$;
+END
+
+	my $expected = sub {
+		my ($has_module) = @_;
+		my @wanted = (['', ''], [$first, $state], ['', ''], [$second, ''], ['', ''], ['', ''], ['', ''], [$second, ''], ['', ''], undef, ['', ''], [$first, '']);
+		return join "\n", map { my ($parent, $of_state) = @{ $wanted[$_] };
+			"$_|$parent|$of_state|" . ($has_module && $parent ne '' ? "traceparent='$parent'" : '') } grep { defined $wanted[$_] } 0 .. $#wanted;
+	};
+	my $told = sub {
+		my ($name, $on_failure) = @_;
+		my $session = $node->background_psql('postgres');
+		$session->query_safe('SELECT pg_advisory_lock(20)');
+		$node->sql(qq{SELECT burrow.subscribe('traces', 'traced', '$name', workers => 1, batch_time => '10 s', commit_interval => '100 ms', max_retries => 0,
+			on_failure => '$on_failure', kafka => '{"session.timeout.ms": 6000}')});
+		$node->wait_for('the gate', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+		$session->quit;
+		$on_failure eq 'halt' ? $node->wait_for_state($name, 'halted') :
+			$kafka->wait_until_committed($node->group_of($name), 'traces', diagnose => sub { $node->diagnostics });
+		my $got = $node->sql('SELECT "offset", parent, state, module FROM traces ORDER BY 1');
+		my $shared = $node->sql('SELECT count(DISTINCT xid) < count(*) FROM traces');
+		$node->sql('TRUNCATE traces');
+		return $on_failure eq 'halt' ? '' : "$shared\n$got";
+	};
+
+	my $position = $node->log_position;
+	is($told->('traces', 'dead_letter'), "t\n" . $expected->(0), "each message's trace is its own, also where messages share a transaction");
+	my $where = qr/traceparent $third\n\s*handling message from topic "traces" partition 0 offset 9 for subscription "traces"/;
+	like($node->log_since($position), qr/ERROR:  this fails\n.*CONTEXT:  PL.*\n\s*$where/, 'the log names it where the handler fails');
+	like($node->sql('SELECT context FROM burrow.dead_letters'), $where, 'and so does the dead letter');
+	is($node->sql(q{SELECT convert_from(h.value, 'UTF8') FROM burrow.dead_letters l, unnest(l.headers) h WHERE h.name = 'traceparent'}), $third, 'which has its header');
+	$node->sql(q{SELECT burrow.unsubscribe('traces')});
+
+# a module that has no setting here may be in somebody's configuration all the same
+	$node->sql(q{ALTER DATABASE postgres SET pg_tracing.trace_context = ''});
+	$position = $node->log_position;
+	is($told->('traces_skipped', 'skip'), "t\n" . $expected->(0), 'pg_tracing is not told where it is not loaded');
+	like($node->log_since($position), qr/LOG:  subscription "traces_skipped" skips topic "traces" partition 0 offset 9 .*\n.*DETAIL:.*\n.*CONTEXT:  traceparent $third\n/, 'what is skipped is logged with its trace');
+	$node->sql(q{SELECT burrow.unsubscribe('traces_skipped'); ALTER DATABASE postgres RESET pg_tracing.trace_context});
+
+	$node->sql("ALTER DATABASE postgres SET session_preload_libraries = '$module'");
+	is($told->('traces_module', 'skip'), "t\n" . $expected->(1), 'pg_tracing is told in its own form');
+	$node->sql(q{SELECT burrow.unsubscribe('traces_module')});
+	$node->sql(q{ALTER DATABASE postgres RESET session_preload_libraries});
+
+	$position = $node->log_position;
+	$told->('traces_halted', 'halt');
+	like($node->log_since($position), qr/LOG:  subscription "traces_halted" is halted at topic "traces" partition 0 offset 9\n.*DETAIL:.*\n.*HINT:.*\n.*CONTEXT:  traceparent $third\n/, 'what halts is logged with its trace');
+	like($node->sql(q{SELECT string_agg(outcome || coalesce(' ' || context, ''), E'\n') FROM burrow.dry_run('traces_halted', 1)}), qr/^failed .*traceparent $third\nhandling message/s, 'and so in a dry run');
+	$node->sql(q{SELECT burrow.unsubscribe('traces_halted')});
+
+	$node->sql(q{SELECT burrow.subscribe('traces', 'traced_array', 'traces_array', workers => 1, batch_time => '10 s', commit_interval => '100 ms')});
+	$kafka->wait_until_committed($node->group_of('traces_array'), 'traces', diagnose => sub { $node->diagnostics });
+	is($node->sql(q{SELECT count(*) > 0, count(*) FILTER (WHERE parent <> '') FROM traces WHERE value <> '1'}), 't|0', 'several messages in one call have none');
+	$node->sql(q{SELECT burrow.unsubscribe('traces_array')});
+
+	like($node->sql_error("SET burrow.traceparent = 'x'"), qr/invalid value for parameter "burrow.traceparent"/, 'the setting takes what a header may hold');
+	like($node->sql_error("SET burrow.tracestate = 'x'"), qr/invalid value for parameter "burrow.tracestate"/, 'so does the other');
+}
+
+#
 # A database in another encoding: text is converted, and what it has no character for is
 # the message's error.
 #

@@ -614,6 +614,20 @@ offset_before = declare(c.c_int64, "shim_offset_before", c.c_int64)
 offset_later = declare(c.c_int64, "shim_offset_later", c.c_int64, c.c_int64)
 offset_count = declare(c.c_int64, "shim_offset_count", c.c_int64, c.c_int64)
 
+# ---- trace_context
+
+TRACE_PARENT_SIZE = 56
+TRACE_STATE_SIZE = 513
+
+
+class TraceContext(c.Structure):
+    _fields_ = [("parent", c.c_char * TRACE_PARENT_SIZE), ("state", c.c_char * TRACE_STATE_SIZE)]
+
+
+trace_parent_read = declare(c.c_bool, "burrow_trace_context_read_parent", c.c_char_p, c.c_size_t, c.c_char_p)
+trace_state_read = declare(c.c_bool, "burrow_trace_context_read_state", c.c_char_p, c.c_size_t, c.c_char_p)
+trace_context_find = declare(c.c_bool, "burrow_trace_context_find", c.POINTER(MessageView), c.POINTER(TraceContext))
+
 # ---- topic_id
 
 
