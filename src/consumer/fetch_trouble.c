@@ -49,8 +49,8 @@ record(const BurrowConsumer *c, BurrowPartition *part, const char *sqlstate, con
 	burrow_status_show(c);
 	ereport(WARNING,
 			(errcode(burrow_sqlstate_pack(sqlstate)),
-			 errmsg("subscription \"%s\" cannot fetch offset %lld of topic \"%s\" partition %d: %s",
-					c->sub->name, (long long) position, part->topic, part->partition, text),
+			 errmsg("subscription \"%s\" cannot fetch topic \"%s\" partition %d offset %lld: %s",
+					c->sub->name, part->topic, part->partition, (long long) position, text),
 			 errdetail("Other partitions go on, and this one does when the cause is gone.")));
 }
 
