@@ -82,8 +82,12 @@ OBJS = $(CORE_OBJS) \
 	src/metrics/snapshot.o \
 	src/consumer/assignment.o \
 	src/exporter/exporter.o \
+	src/exporter/health.o \
+	src/exporter/html.o \
 	src/exporter/listener.o \
 	src/exporter/pages.o \
+	src/exporter/status_page.o \
+	src/exporter/status_page_parts.o \
 	src/runtime/answer.o \
 	src/runtime/bgw.o \
 	src/handler/cancel.o \

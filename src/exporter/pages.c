@@ -2,6 +2,7 @@
  * pages.c
  *	  What the exporter answers.
  *
+ *		/				a page for people
  *		/metrics		all metrics, in the format that the client asks for
  *		/-/healthy		can consumers run in this server?
  *		/-/ready		do they?  ?subscription=NAME: does this one?  &database=NAME: of this database
@@ -12,17 +13,21 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "common/base64.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "exporter/health.h"
 #include "exporter/pages.h"
+#include "exporter/status_page.h"
 #include "metrics/metrics.h"
 #include "metrics/snapshot.h"
 #include "shmem/registry.h"
 
+#define HTML			"text/html; charset=utf-8"
 #define TEXT			"text/plain; charset=utf-8"
 #define PROMETHEUS		"text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS		"application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -55,13 +60,61 @@ is_same(const char *a, const char *b)
 	return differs == 0;
 }
 
+/* The password of "Basic <user:password in base64>"; NULL: there is none. */
+static const char *
+basic_password(const char *authorization)
+{
+	int			len = strlen(authorization) - 6;
+	int			size;
+	char	   *decoded;
+	char	   *colon;
+
+	if (pg_strncasecmp(authorization, "Basic ", 6) != 0)
+		return NULL;
+	size = pg_b64_dec_len(len);
+	decoded = palloc(size + 1);
+	/* its type is another from PostgreSQL 18 on */
+	size = pg_b64_decode(authorization + 6, len, (void *) decoded, size);
+	if (size < 0)
+		return NULL;
+	decoded[size] = '\0';
+	colon = strchr(decoded, ':');
+	return colon != NULL ? colon + 1 : NULL;
+}
+
+/* Browsers ask for a password, and send no bearer token: the token is the password, of whatever user. */
 static bool
 is_allowed(const BurrowHttpRequest *request)
 {
+	const char *given = request->authorization;
+
 	if (token == NULL)
 		return true;
-	return request->authorization != NULL && pg_strncasecmp(request->authorization, "Bearer ", 7) == 0 &&
-		is_same(request->authorization + 7, token);
+	if (given == NULL)
+		return false;
+	given = pg_strncasecmp(given, "Bearer ", 7) == 0 ? given + 7 : basic_password(given);
+	return given != NULL && is_same(given, token);
+}
+
+/*
+ * Names that users choose are escaped; should one not be, the policy lets nothing run that does not know the nonce.
+ */
+static void
+status_page(BurrowHttpAnswer *answer, StringInfo body)
+{
+	unsigned char bytes[16];
+	char		nonce[2 * sizeof(bytes) + 1];
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	for (int i = 0; i < sizeof(bytes); i++)
+		snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
+	answer->type = HTML;
+	answer->policy = psprintf("default-src 'none'; style-src 'nonce-%s'; script-src 'nonce-%s'; connect-src 'self'; "
+							  "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nonce, nonce);
+	burrow_status_page_write(body, nonce);
 }
 
 static void
@@ -80,22 +133,11 @@ metrics(const BurrowHttpRequest *request, BurrowHttpAnswer *answer, StringInfo b
 static void
 healthy(BurrowHttpAnswer *answer, StringInfo body)
 {
-	static const char *const reasons[] = {
-		[BURROW_START_FREE] = "",
-		[BURROW_START_NO_LAUNCHER] = "the launcher does not run: max_worker_processes had no place for it",
-		[BURROW_START_LAUNCHER_GONE] = "the launcher does not run",
-		[BURROW_START_CROWDED] = "no process can be started: max_worker_processes",
-	};
-	TimestampTz since;
-	BurrowStartTrouble trouble = burrow_registry_start_trouble(&since);
+	const char *trouble = burrow_health_trouble();
 
-	if (trouble == BURROW_START_FREE)
-		appendStringInfoString(body, "ok\n");
-	else
-	{
+	if (trouble != NULL)
 		answer->status = UNAVAILABLE;
-		appendStringInfo(body, "%s\n", reasons[trouble]);
-	}
+	appendStringInfo(body, "%s\n", trouble != NULL ? trouble : "ok");
 }
 
 /*
@@ -107,7 +149,7 @@ ready(const BurrowHttpRequest *request, BurrowHttpAnswer *answer, StringInfo bod
 {
 	const char *subscription = request->parameter(request, "subscription");
 	const char *database = request->parameter(request, "database");
-	const BurrowSnapshot *snapshot = burrow_snapshot_take(InvalidOid, false);
+	const BurrowSnapshot *snapshot = burrow_snapshot_take(InvalidOid, 0);
 	int			n = 0;
 
 	if (RecoveryInProgress())
@@ -150,9 +192,12 @@ find_page(const BurrowHttpRequest *request, BurrowHttpAnswer *answer, StringInfo
 	else if (!is_allowed(request))
 	{
 		answer->status = UNAUTHORIZED;
-		answer->authenticate = "Bearer realm=\"burrow\"";
-		appendStringInfoString(body, "a bearer token is required\n");
+		answer->authenticate[0] = "Bearer realm=\"burrow\"";
+		answer->authenticate[1] = "Basic realm=\"burrow: the password is the token\", charset=\"UTF-8\"";
+		appendStringInfoString(body, "a bearer token is required, or the token as a password\n");
 	}
+	else if (strcmp(request->path, "/") == 0)
+		status_page(answer, body);
 	else if (strcmp(request->path, "/metrics") == 0)
 		metrics(request, answer, body);
 	else if (strcmp(request->path, "/-/ready") == 0)
@@ -160,7 +205,7 @@ find_page(const BurrowHttpRequest *request, BurrowHttpAnswer *answer, StringInfo
 	else
 	{
 		answer->status = NOT_FOUND;
-		appendStringInfoString(body, "there are /metrics, /-/healthy and /-/ready\n");
+		appendStringInfoString(body, "there are /, /metrics, /-/healthy and /-/ready\n");
 	}
 }
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BURROW_HTTP_ABI		1
+#define BURROW_HTTP_ABI		2
 #define BURROW_HTTP_ENTRY	"burrow_http_functions"
 
 typedef struct BurrowHttpServer BurrowHttpServer;	/* one listening socket, and its connections */
@@ -37,7 +37,9 @@ typedef struct BurrowHttpAnswer
 {
 	unsigned	status;
 	const char *type;			/* Content-Type */
-	const char *authenticate;	/* WWW-Authenticate; NULL: none */
+	const char *authenticate[2];	/* WWW-Authenticate, a field each, because browsers look at
+									 * the first of a field; NULL: none */
+	const char *policy;			/* Content-Security-Policy; NULL: none */
 	const char *body;			/* copied */
 	size_t		len;
 } BurrowHttpAnswer;

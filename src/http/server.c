@@ -198,8 +198,11 @@ send_answer(struct MHD_Connection *connection, const BurrowHttpAnswer *answer, c
 	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
 	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	(void) MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	if (answer->authenticate != NULL)
-		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, answer->authenticate);
+	(void) MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	if (answer->policy != NULL)
+		(void) MHD_add_response_header(response, "Content-Security-Policy", answer->policy);
+	for (int i = 0; i < 2 && answer->authenticate[i] != NULL; i++)
+		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, answer->authenticate[i]);
 	if (allow != NULL)
 		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
 	result = MHD_queue_response(connection, answer->status, response);

@@ -501,7 +501,7 @@ burrow_metrics_write(StringInfo out, const BurrowMetricsRequest *request)
 	Writer		w = {.out = out, .openmetrics = request->openmetrics};
 
 	MemoryContextSwitchTo(cxt);
-	w.snapshot = burrow_snapshot_take(request->dboid, request->partitions);
+	w.snapshot = burrow_snapshot_take(request->dboid, request->partitions ? BURROW_SNAPSHOT_PARTITIONS : 0);
 	set_up(&w, request);
 	put_server(&w);
 	put_info(&w);

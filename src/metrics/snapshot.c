@@ -48,6 +48,21 @@ is_connected(const BurrowSubscriptionSlot *slot)
 }
 
 static void
+copy_troubles(BurrowSubscriptionSnapshot *to, const BurrowSubscriptionSlot *from)
+{
+	to->retries = from->retries;
+	to->shortage = from->shortage;
+	to->error_at = from->last_error.at;
+	strlcpy(to->error_sqlstate, from->last_error.sqlstate, sizeof(to->error_sqlstate));
+	for (int i = 0; i < BURROW_NTROUBLES; i++)
+	{
+		to->troubles[i].since = from->troubles[i].since;
+		to->troubles[i].cause = from->troubles[i].cause;
+		strlcpy(to->troubles[i].sqlstate, from->troubles[i].sqlstate, sizeof(to->troubles[i].sqlstate));
+	}
+}
+
+static void
 copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, bool can_start)
 {
 	memset(to, 0, offsetof(BurrowSubscriptionSnapshot, handler_time));
@@ -67,6 +82,7 @@ copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, 
 	to->last_progress_at = (TimestampTz) pg_atomic_read_u64(&from->last_progress_at);
 	to->last_commit_at = (TimestampTz) pg_atomic_read_u64(&from->last_commit_at);
 	to->retries_waiting = to->attached ? from->retries.n : 0;
+	copy_troubles(to, from);
 	to->workers_wanted = from->workers_wanted;
 	to->jobs_queued = pg_atomic_read_u64(&from->jobs_queued);
 	to->inflight = pg_atomic_read_u64(&from->inflight);
@@ -89,7 +105,37 @@ copy_partition(BurrowPartitionSnapshot *to, BurrowPartitionSlot *from, int subsc
 	to->committed = (int64) pg_atomic_read_u64(&from->committed);
 	to->processed = (int64) pg_atomic_read_u64(&from->processed);
 	to->end = (int64) pg_atomic_read_u64(&from->end);
+	to->taken = pg_atomic_read_u64(&from->inflight);
+	to->oldest_pending = (int64) pg_atomic_read_u64(&from->oldest_pending);
 	to->oldest_pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
+	to->window_full = pg_atomic_read_u32(&from->window_full) != 0;
+	to->blocked_since = (TimestampTz) pg_atomic_read_u64(&from->blocked_since);
+	to->trouble_since = from->trouble_since;
+	strlcpy(to->trouble_sqlstate, from->trouble_sqlstate, sizeof(to->trouble_sqlstate));
+}
+
+static void
+copy_worker(BurrowWorkerSnapshot *to, BurrowWorkerSlot *from, int subscription)
+{
+	uint32		index = pg_atomic_read_u32(&from->running_partition);
+
+	to->subscription = subscription;
+	to->lane = from->lane;
+	to->pid = from->pid;
+	to->since = (TimestampTz) pg_atomic_read_u64(&from->running_since);
+	to->offset = (int64) pg_atomic_read_u64(&from->running_offset);
+	to->messages_processed = pg_atomic_read_u64(&from->messages_processed);
+	to->messages_failed = pg_atomic_read_u64(&from->messages_failed);
+
+	/* the partition may have gone while its message is still in the worker's hands */
+	to->topic[0] = '\0';
+	to->partition = -1;
+	if (index < (uint32) burrow_max_partitions && burrow_partitions[index].in_use &&
+		burrow_partitions[index].subscription == from->subscription)
+	{
+		strlcpy(to->topic, burrow_partitions[index].topic, sizeof(to->topic));
+		to->partition = burrow_partitions[index].partition;
+	}
 }
 
 static void
@@ -116,7 +162,7 @@ add_worker(BurrowSubscriptionSnapshot *to, BurrowWorkerSlot *from)
 }
 
 BurrowSnapshot *
-burrow_snapshot_take(Oid dboid, bool partitions)
+burrow_snapshot_take(Oid dboid, int with)
 {
 	BurrowSnapshot *s = palloc0(sizeof(BurrowSnapshot));
 	int		   *index = palloc(sizeof(int) * burrow->nsubscriptions);	/* of a slot; -1: not
@@ -126,8 +172,10 @@ burrow_snapshot_take(Oid dboid, bool partitions)
 
 	s->at = GetCurrentTimestamp();
 	s->subscriptions = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(BurrowSubscriptionSnapshot) * burrow->nsubscriptions);
-	if (partitions)
+	if (with & BURROW_SNAPSHOT_PARTITIONS)
 		s->partitions = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(BurrowPartitionSnapshot) * burrow_max_partitions);
+	if (with & BURROW_SNAPSHOT_WORKERS)
+		s->workers = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(BurrowWorkerSnapshot) * burrow->nworkers);
 
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	strlcpy(s->librdkafka, burrow->librdkafka, sizeof(s->librdkafka));
@@ -149,15 +197,18 @@ burrow_snapshot_take(Oid dboid, bool partitions)
 		if (!part->in_use || part->gone || index[part->subscription] < 0)
 			continue;
 		add_partition(&s->subscriptions[index[part->subscription]], part, s->at);
-		if (partitions)
+		if (with & BURROW_SNAPSHOT_PARTITIONS)
 			copy_partition(&s->partitions[s->npartitions++], part, index[part->subscription]);
 	}
 	for (int i = 0; i < burrow->nworkers; i++)
 	{
 		BurrowWorkerSlot *worker = &burrow->workers[i];
 
-		if (worker->in_use && index[worker->subscription] >= 0)
-			add_worker(&s->subscriptions[index[worker->subscription]], worker);
+		if (!worker->in_use || index[worker->subscription] < 0)
+			continue;
+		add_worker(&s->subscriptions[index[worker->subscription]], worker);
+		if (with & BURROW_SNAPSHOT_WORKERS)
+			copy_worker(&s->workers[s->nworkers++], worker, index[worker->subscription]);
 	}
 	LWLockRelease(burrow->lock);
 	pfree(index);

@@ -17,6 +17,14 @@ typedef enum BurrowWorkerState
 	BURROW_NWORKER_STATES
 } BurrowWorkerState;
 
+/* What it waits for, without the error's text, which may quote a message. */
+typedef struct BurrowTroubleSnapshot
+{
+	TimestampTz since;			/* 0: not for this */
+	BurrowKafkaCause cause;
+	char		sqlstate[6];
+} BurrowTroubleSnapshot;
+
 /* A subscription, with what its partitions and workers add up to. */
 typedef struct BurrowSubscriptionSnapshot
 {
@@ -31,6 +39,11 @@ typedef struct BurrowSubscriptionSnapshot
 	uint64		failures[BURROW_SQLSTATE_CLASSES];
 	uint64		restarts;
 	uint64		retries_waiting;
+	BurrowRetryInfo retries;	/* more of them */
+	BurrowShortage shortage;
+	TimestampTz error_at;		/* the last error; 0: none */
+	char		error_sqlstate[6];
+	BurrowTroubleSnapshot troubles[BURROW_NTROUBLES];
 	bool		connected;		/* Kafka answers, as far as the consumer knows */
 	TimestampTz last_progress_at;	/* 0: none yet */
 	TimestampTz last_commit_at; /* the same */
@@ -60,8 +73,27 @@ typedef struct BurrowPartitionSnapshot
 	int64		committed;
 	int64		processed;
 	int64		end;
-	TimestampTz oldest_pending_since;
+	uint64		taken;			/* messages taken and not done */
+	int64		oldest_pending;
+	TimestampTz oldest_pending_since;	/* 0: nothing is pending */
+	bool		window_full;
+	TimestampTz blocked_since;	/* behind an open transaction; 0: not */
+	TimestampTz trouble_since;	/* it cannot be fetched; 0: it can */
+	char		trouble_sqlstate[6];
 } BurrowPartitionSnapshot;
+
+typedef struct BurrowWorkerSnapshot
+{
+	int			subscription;	/* index in the array of those */
+	int			lane;
+	pid_t		pid;			/* 0: it starts */
+	TimestampTz since;			/* with a message in hand; 0: idle */
+	char		topic[BURROW_TOPIC_MAX + 1];	/* "": not known */
+	int32		partition;
+	int64		offset;
+	uint64		messages_processed;
+	uint64		messages_failed;
+} BurrowWorkerSnapshot;
 
 typedef struct BurrowSnapshot
 {
@@ -71,13 +103,19 @@ typedef struct BurrowSnapshot
 	BurrowSubscriptionSnapshot *subscriptions;
 	int			npartitions;	/* 0 where they were not asked for */
 	BurrowPartitionSnapshot *partitions;
+	int			nworkers;		/* the same */
+	BurrowWorkerSnapshot *workers;
 } BurrowSnapshot;
 
+/* What is asked for beside the subscriptions: each of these by itself. */
+#define BURROW_SNAPSHOT_PARTITIONS	1
+#define BURROW_SNAPSHOT_WORKERS		2
+
 /*
- * Of a database's subscriptions, or all (InvalidOid); with or without each partition by itself.  In the
- * current memory context.  Needs no database.  Locks: takes burrow->lock, shared.
+ * Of a database's subscriptions, or all (InvalidOid).  In the current memory context.  Needs no database.
+ * Locks: takes burrow->lock, shared.
  */
-extern BurrowSnapshot *burrow_snapshot_take(Oid dboid, bool partitions);
+extern BurrowSnapshot *burrow_snapshot_take(Oid dboid, int with);
 
 /*
  * The last n steps of the history of a subscription, of this number in the snapshot, that were over when that was
