@@ -28,6 +28,7 @@ CORE_OBJS = \
 	src/core/scheduler_orders.o \
 	src/core/session_budget.o \
 	src/core/sizer.o \
+	src/core/sizes.o \
 	src/core/sqlstate_class.o \
 	src/core/start_position.o \
 	src/core/topic_id.o \
@@ -144,6 +145,7 @@ OBJS = $(CORE_OBJS) \
 	src/partition/message.o \
 	src/dead_letter/publisher.o \
 	src/dead_letter/key_parking.o \
+	src/dead_letter/letter_count.o \
 	src/partition/obstacle.o \
 	src/partition/old_worker.o \
 	src/partition/message_error.o \

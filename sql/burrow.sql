@@ -534,6 +534,8 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT inflight bigint,
 	OUT inflight_bytes bigint,
 	OUT unconfirmed_since timestamptz,
+	OUT dead_letters_pending bigint,
+	OUT parked_keys bigint,
 	OUT handler_ms_p50 float8,
 	OUT handler_ms_p95 float8,
 	OUT handler_ms_p99 float8,
@@ -591,6 +593,7 @@ CREATE FUNCTION burrow._partition_slots(
 	OUT oldest_pending bigint,
 	OUT oldest_pending_since timestamptz,
 	OUT last_message_at timestamptz,
+	OUT lag_seconds float8,
 	OUT window_full boolean,
 	OUT high_watermark bigint,
 	OUT blocked_since timestamptz,
@@ -755,6 +758,7 @@ SELECT s.name AS subscription,
 	p.processed,
 	p.end_offset,
 	CASE WHEN p.end_offset < p.committed THEN 0 ELSE p.end_offset - p.committed END AS lag,
+	p.lag_seconds,
 	p.inflight,
 	p.oldest_pending,
 	p.oldest_pending_since,
@@ -823,20 +827,19 @@ SELECT s.name AS subscription,
 	coalesce(r.commits, 0) AS commits,
 	coalesce(r.commits_failed, 0) AS commits_failed,
 	coalesce(r.rebalances, 0) AS rebalances,
+	r.dead_letters_pending,
+	coalesce(r.parked_keys, 0) AS parked_keys,
 	r.stats_reset
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid
 	LEFT JOIN (
 		SELECT q.subid,
 			LEAST(pg_catalog.sum(q.lag), 9223372036854775807)::bigint AS lag,
-			pg_catalog.max(CASE
-				WHEN q.lag = 0 OR q.age < 0 THEN 0
-				ELSE q.age
-			END) AS lag_seconds
+			pg_catalog.max(q.lag_seconds) AS lag_seconds
 		FROM (
 			SELECT v.subid,
 				CASE WHEN v.end_offset < v.committed THEN 0 ELSE v.end_offset - v.committed END AS lag,
-				pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - v.last_message_at) AS age
+				v.lag_seconds
 			FROM burrow._partition_slots() v
 		) q
 		GROUP BY q.subid

@@ -24,7 +24,7 @@
 #include "shmem/groups.h"
 
 /* Shared and private memory of one message in the window. */
-#define WINDOW_BYTES	24
+#define WINDOW_BYTES	32
 
 static void pg_attribute_noreturn()
 refuse_size(const char *what, uint64 size)

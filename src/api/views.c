@@ -102,6 +102,13 @@ put_offset(Row *row, int64 value)
 	put(row, Int64GetDatum(value), value < 0);
 }
 
+/* Microseconds; below 0: not known */
+static void
+put_seconds(Row *row, int64 us)
+{
+	put(row, Float8GetDatum((double) us / USECS_PER_SEC), us < 0);
+}
+
 /* 0: none */
 static void
 put_time(Row *row, TimestampTz value)
@@ -148,6 +155,8 @@ typedef struct SubscriptionCopy
 	uint64		inflight;
 	uint64		inflight_bytes;
 	TimestampTz unconfirmed_since;
+	int64		letters_pending;
+	uint64		parked_keys;
 	uint64		counters[BURROW_NCOUNTERS];
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
@@ -180,6 +189,8 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->inflight = pg_atomic_read_u64(&from->inflight);
 	to->inflight_bytes = pg_atomic_read_u64(&from->inflight_bytes);
 	to->unconfirmed_since = (TimestampTz) pg_atomic_read_u64(&from->unconfirmed_since);
+	to->letters_pending = (int64) pg_atomic_read_u64(&from->letters_pending);
+	to->parked_keys = pg_atomic_read_u64(&from->parked_keys);
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
 	burrow_histogram_copy(&to->handler_time, &from->handler_time);
@@ -272,6 +283,8 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 		put_int64(&row, c->inflight);
 		put_int64(&row, c->inflight_bytes);
 		put_time(&row, c->consumer_pid != 0 ? c->unconfirmed_since : 0);
+		put_offset(&row, c->letters_pending);
+		put_int64(&row, c->parked_keys);
 		put_percentiles(&row, &c->handler_time);
 		put_percentiles(&row, &c->end_to_end_time);
 		for (int i = 0; i < BURROW_NCOUNTERS; i++)
@@ -362,6 +375,7 @@ typedef struct PartitionCopy
 	int64		oldest_pending;
 	TimestampTz oldest_pending_since;
 	TimestampTz last_message_at;
+	int64		lag_us;
 	bool		window_full;
 	int64		high_watermark;
 	TimestampTz blocked_since;
@@ -372,7 +386,7 @@ typedef struct PartitionCopy
 } PartitionCopy;
 
 static void
-copy_partition(PartitionCopy *to, BurrowPartitionSlot *from, const BurrowSubscriptionSlot *slot)
+copy_partition(PartitionCopy *to, BurrowPartitionSlot *from, const BurrowSubscriptionSlot *slot, TimestampTz now)
 {
 	to->subid = slot->subid;
 	to->owner = slot->owner;
@@ -387,6 +401,7 @@ copy_partition(PartitionCopy *to, BurrowPartitionSlot *from, const BurrowSubscri
 	to->oldest_pending = (int64) pg_atomic_read_u64(&from->oldest_pending);
 	to->oldest_pending_since = (TimestampTz) pg_atomic_read_u64(&from->oldest_pending_since);
 	to->last_message_at = (TimestampTz) pg_atomic_read_u64(&from->last_message_at);
+	to->lag_us = burrow_partitions_lag_us(from, now);
 	to->window_full = pg_atomic_read_u32(&from->window_full) != 0;
 	to->high_watermark = (int64) pg_atomic_read_u64(&from->high_watermark);
 	to->blocked_since = (TimestampTz) pg_atomic_read_u64(&from->blocked_since);
@@ -418,6 +433,7 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 {
 	Row			row;
 	PartitionCopy *copies;
+	TimestampTz now = GetCurrentTimestamp();
 	int			n = 0;
 
 	begin_rows(&row, fcinfo);
@@ -429,7 +445,7 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 		const BurrowSubscriptionSlot *slot = slot_here(part->in_use && !part->gone, part->subscription);
 
 		if (slot != NULL)
-			copy_partition(&copies[n++], part, slot);
+			copy_partition(&copies[n++], part, slot, now);
 	}
 	LWLockRelease(burrow->lock);
 
@@ -449,6 +465,7 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 		put_offset(&row, c->oldest_pending);
 		put_time(&row, c->oldest_pending_since);
 		put_time(&row, c->last_message_at);
+		put_seconds(&row, c->lag_us);
 		put_bool(&row, c->window_full);
 		put_offset(&row, c->high_watermark);
 		put_time(&row, c->blocked_since);
@@ -563,7 +580,7 @@ put_step(Row *row, int32 subid, const BurrowHistoryStep * step)
 		put(row, Int64GetDatum(step->counts[i]), !step->known);
 	put(row, Float8GetDatum((double) burrow_history_done(step) * USECS_PER_SEC / BURROW_HISTORY_STEP_US), !step->known);
 	put_offset(row, step->known ? step->lag : -1);
-	put(row, Float8GetDatum((double) step->lag_us / USECS_PER_SEC), !step->known || step->lag_us < 0);
+	put_seconds(row, step->known ? step->lag_us : -1);
 	end_row(row);
 }
 

@@ -331,6 +331,23 @@ give_key(int i, BurrowDeadLetterKey found, void *arg)
 		  (uint64) DatumGetInt64(column(i, 3, &isnull)));
 }
 
+uint64
+burrow_dead_letter_count(int32 subid)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID};
+	Datum		values[] = {Int32GetDatum(subid)};
+	uint64		n;
+
+	if (!burrow_access_begin(&access))
+		return 0;
+	burrow_access_execute("SELECT pg_catalog.count(*) FROM burrow.dead_letter WHERE subid OPERATOR(pg_catalog.=) $1",
+						  1, types, values, NULL, SPI_OK_SELECT);
+	n = (uint64) DatumGetInt64(burrow_access_column(0, 1));
+	burrow_access_end(&access);
+	return n;
+}
+
 /* Some rows at a time, so that it does not matter how many there are. */
 void
 burrow_dead_letter_each_key(int32 subid, BurrowDeadLetterKey found, void *arg)

@@ -94,6 +94,13 @@ extern uint64 burrow_dead_letter_each(int32 subid, BurrowDeadLetterChoice choice
 									  void (*found) (void *arg, const BurrowDeadLetterRow *row), void *arg);
 
 /*
+ * How many the subscription has.
+ *
+ * Process: consumer, in a transaction with an active snapshot.
+ */
+extern uint64 burrow_dead_letter_count(int32 subid);
+
+/*
  * Notes that these are in the dead-letter topic.  Never waits for a row that somebody has
  * locked: returns how many are there and not noted, for which it is to be called again.
  *

@@ -49,6 +49,7 @@
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
 #include "dead_letter/key_parking.h"
+#include "dead_letter/letter_count.h"
 #include "dead_letter/publisher.h"
 #include "dead_letter/redelivery.h"
 #include "dead_letter/writer.h"
@@ -307,6 +308,7 @@ reload(BurrowConsumer *c)
 	burrow_redelivery_wake();
 	burrow_key_parking_outdate(c);
 	burrow_publisher_wake();
+	burrow_letter_count_outdate();
 	if (!may_run(sub))
 	{
 		burrow_status_stop(BURROW_STOP_CATALOG);
@@ -407,6 +409,7 @@ take_turn(BurrowConsumer *c)
 	due = burrow_earlier(due, burrow_intake_pass_obstacles(c));
 	due = burrow_earlier(due, burrow_fetch_trouble_run(c));
 	due = burrow_earlier(due, burrow_publisher_run(c));
+	due = burrow_earlier(due, burrow_letter_count_run(c));
 	due = burrow_earlier(due, burrow_shutdown_advance(c));
 	due = burrow_earlier(due, burrow_connection_probe(c));
 	publish(c);

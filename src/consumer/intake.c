@@ -29,6 +29,7 @@
 #include "catalog/sqlstates.h"
 #include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
+#include "core/kafka_time.h"
 #include "core/offset.h"
 #include "dead_letter/key_parking.h"
 #include "delivery/retry.h"
@@ -189,6 +190,15 @@ is_too_large(const BurrowPartition *part, const BurrowKafkaMessage *km, size_t s
 		km->offset > part->tracker.last_offset && !burrow_offset_set_contains(&part->skip, km->offset);
 }
 
+static void
+record_times(const BurrowConsumer *c, BurrowTrackerRef ref, const BurrowKafkaMessage *km)
+{
+	BurrowSegment *segment = (BurrowSegment *) ref.segment;
+
+	segment->taken_at[ref.index] = c->now;
+	(void) burrow_kafka_time_to_us(km->timestamp_ms, &segment->produced_at[ref.index]);
+}
+
 /* Enters a message in the tracker and the scheduler, if it is no obstacle. */
 static void
 take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
@@ -218,7 +228,7 @@ take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMe
 			 km->offset, part->topic, part->partition);
 
 	burrow_topic_identity_record_message(part, km->offset, km->timestamp_ms);
-	((BurrowSegment *) ref.segment)->taken_at[ref.index] = c->now;
+	record_times(c, ref, km);
 	BURROW_COUNT(c->slot, messages_received, 1);
 
 	if (part->skip.nruns > 0 && burrow_offset_set_contains(&part->skip, km->offset))

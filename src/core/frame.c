@@ -231,7 +231,8 @@ burrow_frame_read_result_chunk(const void *data, size_t len)
 	for (uint32_t i = 0; i < result->nmessages; i++)
 	{
 		if (result->results[i].outcome < BURROW_OUTCOME_DONE ||
-			result->results[i].outcome > BURROW_OUTCOME_ALONE)
+			result->results[i].outcome > BURROW_OUTCOME_ALONE ||
+			result->results[i].ends > (result->results[i].outcome == BURROW_OUTCOME_DONE))
 			return NULL;
 	}
 	return result;

@@ -136,7 +136,9 @@ typedef enum BurrowOutcome
 
 typedef struct BurrowMessageResult
 {
-	uint32_t	outcome;
+	uint16_t	outcome;
+	uint16_t	ends;			/* 1: the last message of a transaction that was committed; those
+								 * done since the one before were in it */
 	uint32_t	handler_us;		/* the handler's time, microseconds; of one done, or _ALONE */
 } BurrowMessageResult;
 

@@ -43,6 +43,9 @@ static dlist_head partitions = DLIST_STATIC_INIT(partitions);
 static bool stale;
 static bool known;
 
+/* Keys have come or gone since their number was published. */
+static bool changed;
+
 static void *
 park_allocate(size_t size)
 {
@@ -145,6 +148,7 @@ burrow_key_parking_read(const BurrowConsumer *c)
 	}
 	known = true;
 	stale = false;
+	changed = true;
 }
 
 void
@@ -152,8 +156,23 @@ burrow_key_parking_each(void (*change) (BurrowParking *keys))
 {
 	dlist_iter	iter;
 
+	changed = true;
 	dlist_foreach(iter, &partitions)
 		change(&dlist_container(BurrowKeyParking, node, iter.cur)->keys);
+}
+
+void
+burrow_key_parking_publish(const BurrowConsumer *c)
+{
+	uint64		n = 0;
+	dlist_iter	iter;
+
+	if (!changed)
+		return;
+	changed = false;
+	dlist_foreach(iter, &partitions)
+		n += dlist_container(BurrowKeyParking, node, iter.cur)->keys.n;
+	pg_atomic_write_u64(&burrow->subscriptions[c->slot].parked_keys, n);
 }
 
 /* ---- messages ---- */
@@ -180,8 +199,10 @@ burrow_key_parking_is_asked(const BurrowMessage *m)
 void
 burrow_key_parking_key(BurrowMessage *m)
 {
-	if (m->part->parking != NULL && m->item.ordered)
-		burrow_parking_set(&m->part->parking->keys, m->item.order, BURROW_PARK_PARKED);
+	if (m->part->parking == NULL || !m->item.ordered)
+		return;
+	burrow_parking_set(&m->part->parking->keys, m->item.order, BURROW_PARK_PARKED);
+	changed = true;
 }
 
 bool

@@ -21,6 +21,8 @@ extern bool burrow_key_parking_is_stale(void);
 /* Reads which keys are parked and which of them are to be tried again; in a transaction,
  * while no letter is in hand or waits to be written. */
 extern void burrow_key_parking_read(const BurrowConsumer *c);
+/* How many there are, for those who look from elsewhere. */
+extern void burrow_key_parking_publish(const BurrowConsumer *c);
 extern void burrow_key_parking_each(void (*change) (BurrowParking *keys));
 /* May a letter of this key be read, to be tried again? */
 extern bool burrow_key_parking_is_retried(const BurrowKeyParking *parking, uint64 order);

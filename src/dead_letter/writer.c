@@ -23,6 +23,7 @@
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
 #include "dead_letter/key_parking.h"
+#include "dead_letter/letter_count.h"
 #include "dead_letter/publisher.h"
 #include "dead_letter/writer.h"
 #include "offsets/offset_commit.h"
@@ -249,6 +250,7 @@ take_letter(const BurrowConsumer *c, BurrowRetry *retry, uint64 mark)
 	dlist_delete(&retry->node);
 	if (mark != 0)
 	{
+		burrow_letter_count_outdate();
 		burrow_tracker_complete(burrow_tracker_slot(m->ref), mark);
 		if (retry->failure == NULL)
 			BURROW_COUNT(c->slot, messages_parked, 1);

@@ -24,6 +24,7 @@
 
 #include "core/claim.h"
 #include "core/kafka_time.h"
+#include "dead_letter/letter_count.h"
 #include "dead_letter/writer.h"
 #include "delivery/failure.h"
 #include "delivery/pool.h"
@@ -75,6 +76,8 @@ message_done(const BurrowConsumer *c, BurrowMessage *m)
 {
 	BurrowPartition *part = m->part;
 
+	if (part->is_redelivery)
+		burrow_letter_count_outdate();
 	release_message(c, m);
 	burrow_scheduler_finish(c->sched, &m->item);
 	burrow_partition_free_message(m);
@@ -210,6 +213,7 @@ take_outcomes(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk
 	BurrowSubscriptionSlot *slot = &burrow->subscriptions[c->slot];
 	uint32		slow_us = 0;
 	uint32		ndone = 0;
+	uint32		ndone_before = 0;	/* in earlier transactions */
 
 	for (int i = 0; i < lane->nmessages; i++)
 	{
@@ -224,6 +228,11 @@ take_outcomes(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk
 		{
 			burrow_histogram_add(&slot->handler_time, message->handler_us);
 			ndone++;
+		}
+		if (message->ends != 0)
+		{
+			burrow_sizes_add(&slot->transaction_messages, ndone - ndone_before);
+			ndone_before = ndone;
 		}
 	}
 	BURROW_COUNT(c->slot, transactions, result->committed);

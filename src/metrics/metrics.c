@@ -184,6 +184,12 @@ put_failures(Writer *w)
 			put_integer(w, (int64) s->failures[i]);
 		}
 	}
+	put_family(w, "dead_letters", "_total", "", "counter", "Messages that became dead letters because their attempts were used up");
+	for (const Sub *s = next_shown(w, NULL); s != NULL; s = next_shown(w, s))
+	{
+		put_series(w, "dead_letters", "_total", s, "");
+		put_integer(w, (int64) s->counters[BURROW_COUNTER_messages_dead_lettered]);
+	}
 	put_family(w, "restarts", "_total", "", "counter", "Ends of consumers that should have gone on, and were started again");
 	for (const Sub *s = next_shown(w, NULL); s != NULL; s = next_shown(w, s))
 	{
@@ -278,6 +284,15 @@ put_lag(Writer *w, const char *name, const Sub *s)
 	put_integer(w, s->lag.messages);
 }
 
+static void
+put_letters_pending(Writer *w, const char *name, const Sub *s)
+{
+	if (s->letters_pending < 0)
+		return;
+	put_series(w, name, "", s, "");
+	put_integer(w, s->letters_pending);
+}
+
 #define INTEGER(name, field) \
 static void \
 name(Writer *w, const char *metric, const Sub *s) \
@@ -293,6 +308,7 @@ INTEGER(put_partitions, partitions)
 INTEGER(put_retries_waiting, retries_waiting)
 INTEGER(put_taken, taken)
 INTEGER(put_workers_wanted, workers_wanted)
+INTEGER(put_parked_keys, parked_keys)
 
 static const struct Gauge
 {
@@ -305,7 +321,7 @@ static const struct Gauge
 	{"kafka_connected", "", "1: the consumer runs, and Kafka answers it", put_connected},
 	{"partitions", "", "Partitions that are assigned to the subscription in this server", put_partitions},
 	{"consumer_lag_messages", "messages", "Offsets from the committed one to the end of the partition, over all partitions", put_lag},
-	{"consumer_lag_seconds", "seconds", "Age of the newest message that is done, of the partition that is furthest behind; 0 where nothing is left to do", put_lag_seconds},
+	{"consumer_lag_seconds", "seconds", "Age of the oldest message that is not done; of one that was not taken from Kafka yet, the time since when it is known to be there", put_lag_seconds},
 	{"last_message_timestamp_seconds", "seconds", "Kafka's timestamp of the newest message that is done", put_last_message},
 	{"last_progress_timestamp_seconds", "seconds", "Time of the last transaction that handled a message", put_last_progress},
 	{"last_commit_timestamp_seconds", "seconds", "Time when Kafka last acknowledged a commit", put_last_commit},
@@ -315,6 +331,8 @@ static const struct Gauge
 	{"in_flight_messages", "messages", "Messages in workers' hands", put_inflight},
 	{"waiting_retries", "", "Messages that wait for their next attempt", put_retries_waiting},
 	{"oldest_pending_age_seconds", "seconds", "Time since the oldest message that is not done was taken from Kafka; 0: there is none", put_pending_age},
+	{"dead_letters_pending", "", "Rows of burrow.dead_letters, when the consumer last counted them", put_letters_pending},
+	{"parked_keys", "", "Keys whose messages wait behind a dead letter", put_parked_keys},
 	{"workers", "", "Worker processes by state", put_workers},
 	{"wanted_workers", "", "Workers that the pool would like to have now", put_workers_wanted},
 };
@@ -343,24 +361,47 @@ static const struct Histogram
 	{"kafka_commit_duration_seconds", "Time from sending offsets to Kafka to its acknowledgement", offsetof(Sub, kafka_commit_time)},
 };
 
+/* n bounds; cumulative: up to each, and all. */
+static void
+put_buckets(Writer *w, const char *name, const Sub *s, int n, const char *(*bound) (unsigned number), const uint64_t *cumulative)
+{
+	for (int i = 0; i <= n; i++)
+	{
+		char		label[32];
+
+		snprintf(label, sizeof(label), "le=\"%s\"", i < n ? bound(i) : "+Inf");
+		put_series(w, name, "_bucket", s, label);
+		put_integer(w, (int64) cumulative[i]);
+	}
+	put_series(w, name, "_count", s, "");
+	put_integer(w, (int64) cumulative[n]);
+	put_series(w, name, "_sum", s, "");
+}
+
 static void
 put_histogram(Writer *w, const char *name, const Sub *s, const BurrowHistogram *h)
 {
 	uint64_t	cumulative[BURROW_HISTOGRAM_NBOUNDS + 1];
 
 	burrow_histogram_cumulative(h, cumulative);
-	for (int i = 0; i <= BURROW_HISTOGRAM_NBOUNDS; i++)
-	{
-		char		label[32];
-
-		snprintf(label, sizeof(label), "le=\"%s\"", i < BURROW_HISTOGRAM_NBOUNDS ? burrow_histogram_bound(i) : "+Inf");
-		put_series(w, name, "_bucket", s, label);
-		put_integer(w, (int64) cumulative[i]);
-	}
-	put_series(w, name, "_sum", s, "");
+	put_buckets(w, name, s, BURROW_HISTOGRAM_NBOUNDS, burrow_histogram_bound, cumulative);
 	appendStringInfo(w->out, "%.6f\n", burrow_histogram_sum(h));
-	put_series(w, name, "_count", s, "");
-	put_integer(w, (int64) cumulative[BURROW_HISTOGRAM_NBOUNDS]);
+}
+
+static void
+put_transaction_messages(Writer *w)
+{
+	static const char *const name = "transaction_messages";
+
+	put_family(w, name, "", "messages", "histogram", "Messages of a transaction that was committed");
+	for (const Sub *s = next_shown(w, NULL); s != NULL; s = next_shown(w, s))
+	{
+		uint64_t	cumulative[BURROW_SIZES_NBOUNDS + 1];
+
+		burrow_sizes_cumulative(&s->transaction_messages, cumulative);
+		put_buckets(w, name, s, BURROW_SIZES_NBOUNDS, burrow_sizes_bound, cumulative);
+		put_integer(w, (int64) burrow_sizes_sum(&s->transaction_messages));
+	}
 }
 
 static void
@@ -372,6 +413,7 @@ put_histograms(Writer *w)
 		for (const Sub *s = next_shown(w, NULL); s != NULL; s = next_shown(w, s))
 			put_histogram(w, histograms[i].name, s, (const BurrowHistogram *) ((const char *) s + histograms[i].offset));
 	}
+	put_transaction_messages(w);
 }
 
 /* ---- partitions ---- */

@@ -78,6 +78,8 @@ copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, 
 	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
 		to->failures[i] = pg_atomic_read_u64(&from->failures[i]);
 	to->restarts = from->restarts;
+	to->letters_pending = (int64) pg_atomic_read_u64(&from->letters_pending);
+	to->parked_keys = pg_atomic_read_u64(&from->parked_keys);
 	to->connected = to->attached && is_connected(from);
 	to->last_progress_at = (TimestampTz) pg_atomic_read_u64(&from->last_progress_at);
 	to->last_commit_at = (TimestampTz) pg_atomic_read_u64(&from->last_commit_at);
@@ -90,6 +92,7 @@ copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, 
 	burrow_histogram_copy(&to->handler_time, &from->handler_time);
 	burrow_histogram_copy(&to->end_to_end_time, &from->end_to_end_time);
 	burrow_histogram_copy(&to->kafka_commit_time, &from->kafka_commit_time);
+	burrow_sizes_copy(&to->transaction_messages, &from->transaction_messages);
 	to->partitions = 0;
 	to->lag = (BurrowLag) {0};
 	to->taken = 0;

@@ -44,6 +44,8 @@ typedef struct BurrowSubscriptionSnapshot
 	TimestampTz error_at;		/* the last error; 0: none */
 	char		error_sqlstate[6];
 	BurrowTroubleSnapshot troubles[BURROW_NTROUBLES];
+	int64		letters_pending;	/* -1: not counted yet */
+	uint64		parked_keys;
 	bool		connected;		/* Kafka answers, as far as the consumer knows */
 	TimestampTz last_progress_at;	/* 0: none yet */
 	TimestampTz last_commit_at; /* the same */
@@ -55,6 +57,7 @@ typedef struct BurrowSubscriptionSnapshot
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
 	BurrowHistogram kafka_commit_time;
+	BurrowSizes transaction_messages;
 
 	/* Of its partitions. */
 	int			partitions;

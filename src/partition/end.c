@@ -86,11 +86,19 @@ burrow_end_set_high_watermark(BurrowPartitionEnd *end, int64 high)
  * long as the end stands still.
  */
 void
-burrow_end_publish(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 taken)
+burrow_end_publish(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 taken, bool pending)
 {
 	bool		blocked;
 
 	end->offset = Max(end->offset, taken);
+	/* the next message has been there for so long at least */
+	if (pending || end->offset == taken)
+		end->unread_since = 0;
+	else if (end->unread_since == 0 || end->unread_at != taken)
+	{
+		end->unread_since = c->now;
+		end->unread_at = taken;
+	}
 	blocked = end->eof_offset >= 0 && end->eof_offset >= end->offset && end->high_watermark > end->offset;
 	if (!blocked)
 		end->blocked_since = 0;

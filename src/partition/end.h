@@ -23,7 +23,8 @@ extern bool burrow_end_queue_empty(BurrowPartitionEnd *end);
 /* There is something to be read that is not. */
 extern void burrow_end_behind(const BurrowConsumer *c, BurrowPartitionEnd *end);
 extern void burrow_end_set_high_watermark(BurrowPartitionEnd *end, int64 high);
-/* All below this was taken, and so was there; does an open transaction keep messages back? */
-extern void burrow_end_publish(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 taken);
+/* All below this was taken, and so was there, and is perhaps not all done; is there a next message?  Does an open
+ * transaction keep messages back? */
+extern void burrow_end_publish(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 taken, bool pending);
 
 #endif							/* BURROW_PARTITION_END_H */

@@ -143,6 +143,9 @@ typedef struct BurrowPartitionEnd
 	TimestampTz blocked_since;	/* the end was reached, and a transaction keeps the rest back; 0:
 								 * not */
 	int64		blocked_at;		/* that end */
+	TimestampTz unread_since;	/* nothing is pending, and there is a next message that was not
+								 * taken; 0: not */
+	int64		unread_at;		/* its offset, or a lower one */
 } BurrowPartitionEnd;
 
 #endif							/* BURROW_PARTITION_GROUPS_H */

@@ -308,7 +308,8 @@ burrow_partition_publish(const BurrowConsumer *c, BurrowPartition *part)
 	slot = &burrow_partitions[part->slot];
 	head = burrow_tracker_head(&part->tracker);
 
-	burrow_end_publish(c, &part->end, Max(head, burrow_tracker_position(&part->tracker)));
+	burrow_end_publish(c, &part->end, Max(head, burrow_tracker_position(&part->tracker)),
+					   burrow_tracker_oldest_pending(&part->tracker, &oldest));
 
 	pg_atomic_write_u64(&slot->committed, (uint64) part->commit.acknowledged);
 	pg_atomic_write_u64(&slot->processed, (uint64) head);
@@ -325,16 +326,19 @@ burrow_partition_publish(const BurrowConsumer *c, BurrowPartition *part)
 		pg_atomic_write_u64(&slot->last_message_at, (uint64) part->newest_done_at);
 	if (burrow_tracker_oldest_pending(&part->tracker, &oldest))
 	{
-		BurrowSegment *segment = (BurrowSegment *) part->tracker.first;
+		const BurrowSegment *segment = (BurrowSegment *) part->tracker.first;
+		uint64		index = part->tracker.head - segment->tracker.base;
+		TimestampTz produced_at = segment->produced_at[index];
 
-		pg_atomic_write_u64(&slot->oldest_pending_since,
-							(uint64) segment->taken_at[part->tracker.head - segment->tracker.base]);
+		pg_atomic_write_u64(&slot->behind_since, (uint64) (produced_at != 0 ? produced_at : segment->taken_at[index]));
+		pg_atomic_write_u64(&slot->oldest_pending_since, (uint64) segment->taken_at[index]);
 		pg_atomic_write_u64(&slot->oldest_pending, (uint64) oldest);
 	}
 	else
 	{
 		pg_atomic_write_u64(&slot->oldest_pending, (uint64) -1);
 		pg_atomic_write_u64(&slot->oldest_pending_since, 0);
+		pg_atomic_write_u64(&slot->behind_since, (uint64) part->end.unread_since);
 	}
 }
 

@@ -23,6 +23,8 @@ typedef struct BurrowSegment
 {
 	BurrowTrackerSegment tracker;	/* must be first */
 	TimestampTz taken_at[BURROW_TRACKER_SEGMENT_SLOTS];
+	TimestampTz produced_at[BURROW_TRACKER_SEGMENT_SLOTS];	/* Kafka's timestamp; 0: none that can
+															 * be held */
 } BurrowSegment;
 
 typedef struct BurrowRetry BurrowRetry; /* see partition/message_error.h */

@@ -370,15 +370,11 @@ failed(const BurrowConsumer *c, const ErrorData *error, BurrowTroubleKind kind)
 		burrow_status_fail(c, kind, &report);
 }
 
-/*
- * For what can be done later: a locked table or a full disk must not end the process, and
- * with it everything else.
- */
-bool
-burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg,
-				  BurrowTroubleKind kind)
+/* NULL: it is done. */
+static ErrorData *
+run_work(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg)
 {
-	volatile bool done = true;
+	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
@@ -388,18 +384,41 @@ burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(c->turn_cxt);
 		error = CopyErrorData();
 		burrow_transaction_abort(c->turn_cxt);
-		failed(c, error, kind);
-		done = false;
 	}
 	PG_END_TRY();
-	if (done)
+	return error;
+}
+
+/*
+ * For what can be done later: a locked table or a full disk must not end the process, and
+ * with it everything else.
+ */
+bool
+burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg,
+				  BurrowTroubleKind kind)
+{
+	const ErrorData *error = run_work(c, work, arg);
+
+	if (error != NULL)
+		failed(c, error, kind);
+	else
 		burrow_status_over(c, kind);
-	return done;
+	return error == NULL;
+}
+
+bool
+burrow_status_try_quietly(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg)
+{
+	const ErrorData *error = run_work(c, work, arg);
+
+	if (error != NULL)
+		ereport(DEBUG1,
+				(errcode(error->sqlerrcode),
+				 errmsg_internal("subscription \"%s\": %s", name_of(c), error->message)));
+	return error == NULL;
 }
 
 /* ---- the end ---- */

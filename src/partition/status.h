@@ -68,6 +68,8 @@ extern bool burrow_status_takes_log_line(void);
  * and there is trouble of this kind until it is done; to be tried again. */
 extern bool burrow_status_try(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg,
 							  BurrowTroubleKind kind);
+/* The same for what nobody waits for: it is no trouble if it fails. */
+extern bool burrow_status_try_quietly(const BurrowConsumer *c, void (*work) (const BurrowConsumer *c, void *arg), void *arg);
 
 /* The consumer is to end.  A later reason counts only if it is a stronger one. */
 extern void burrow_status_stop(BurrowStopReason reason);

@@ -49,6 +49,7 @@ burrow_partitions_startup_shmem(void)
 		pg_atomic_init_u64(&part->inflight, 0);
 		pg_atomic_init_u64(&part->oldest_pending, 0);
 		pg_atomic_init_u64(&part->oldest_pending_since, 0);
+		pg_atomic_init_u64(&part->behind_since, 0);
 		pg_atomic_init_u64(&part->last_message_at, 0);
 		pg_atomic_init_u32(&part->window_full, 0);
 	}
@@ -82,6 +83,7 @@ burrow_partitions_reserve(int subscription, const char *topic, int32 partition, 
 		pg_atomic_write_u64(&part->inflight, 0);
 		pg_atomic_write_u64(&part->oldest_pending, (uint64) -1);
 		pg_atomic_write_u64(&part->oldest_pending_since, 0);
+		pg_atomic_write_u64(&part->behind_since, 0);
 		pg_atomic_write_u64(&part->last_message_at, 0);
 		pg_atomic_write_u32(&part->window_full, 0);
 		part->in_use = true;
@@ -132,22 +134,27 @@ burrow_partitions_free_all(int subscription)
 	LWLockRelease(burrow->lock);
 }
 
+int64
+burrow_partitions_lag_us(BurrowPartitionSlot *part, TimestampTz now)
+{
+	TimestampTz behind_since = (TimestampTz) pg_atomic_read_u64(&part->behind_since);
+
+	if (behind_since != 0)
+		return behind_since < now ? now - behind_since : 0;
+	return (int64) pg_atomic_read_u64(&part->end) >= 0 ? 0 : -1;
+}
+
 void
 burrow_partitions_add_lag(BurrowLag * lag, BurrowPartitionSlot *part, TimestampTz now)
 {
 	int64		committed = (int64) pg_atomic_read_u64(&part->committed);
 	int64		end = (int64) pg_atomic_read_u64(&part->end);
-	TimestampTz last_message_at = (TimestampTz) pg_atomic_read_u64(&part->last_message_at);
+	int64		us = burrow_partitions_lag_us(part, now);
 	bool		known = committed >= 0 && end >= 0;
 
 	lag->known |= known;
 	if (known && end > committed && pg_add_s64_overflow(lag->messages, end - committed, &lag->messages))
 		lag->messages = PG_INT64_MAX;
-	if (known && end <= committed)
-		lag->time_known = true;
-	else if (last_message_at != 0)
-	{
-		lag->time_known = true;
-		lag->time_us = Max(lag->time_us, now - last_message_at);
-	}
+	lag->time_known |= us >= 0;
+	lag->time_us = Max(lag->time_us, us);
 }

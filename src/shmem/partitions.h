@@ -46,6 +46,9 @@ typedef struct BurrowPartitionSlot
 	pg_atomic_uint64 inflight;	/* taken, not done */
 	pg_atomic_uint64 oldest_pending;	/* offset; -1: none */
 	pg_atomic_uint64 oldest_pending_since;	/* TimestampTz when it was taken; 0: none */
+	pg_atomic_uint64 behind_since;	/* TimestampTz of the oldest message that is not done; of one
+									 * that was not taken yet: since when it is known to be there;
+									 * 0: there is none that is known */
 	pg_atomic_uint64 last_message_at;	/* TimestampTz: Kafka's timestamp of the newest done; 0:
 										 * none */
 	pg_atomic_uint32 window_full;	/* 1: no more are taken until the oldest is done */
@@ -72,7 +75,9 @@ extern void burrow_partitions_set_gone(int slot);
 /* It cannot be fetched; since 0: it can again. */
 extern void burrow_partitions_set_trouble(int slot, TimestampTz since, int64 offset, const char *sqlstate,
 										  const char *text);
-/* One more of them.  The views burrow.partitions and burrow.stats have the same rules. */
+/* Age of the oldest message that is not done, in microseconds; -1: it is not known whether there is one. */
+extern int64 burrow_partitions_lag_us(BurrowPartitionSlot *part, TimestampTz now);
+/* One more of them.  The view burrow.stats has the same rules. */
 extern void burrow_partitions_add_lag(BurrowLag * lag, BurrowPartitionSlot *part, TimestampTz now);
 
 /* All slots of a subscription: at start and exit of its consumer. */

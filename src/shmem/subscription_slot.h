@@ -11,6 +11,7 @@
 
 #include "burrow.h"
 #include "core/histogram.h"
+#include "core/sizes.h"
 #include "core/sqlstate_class.h"
 #include "shmem/counters.h"
 #include "shmem/trouble_kinds.h"
@@ -167,6 +168,10 @@ typedef struct BurrowSubscriptionSlot
 	pg_atomic_uint64 last_commit_at;	/* TimestampTz when Kafka acknowledged one; 0: none yet */
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
+	BurrowSizes transaction_messages;	/* of those that were committed */
+	pg_atomic_uint64 letters_pending;	/* rows of burrow.dead_letter, when they were counted
+										 * last; -1: they were not */
+	pg_atomic_uint64 parked_keys;	/* with park_key: keys that have such rows */
 	BurrowHistogram kafka_commit_time;	/* from sending a commit to its acknowledgement */
 } BurrowSubscriptionSlot;
 

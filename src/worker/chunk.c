@@ -512,6 +512,8 @@ transaction_committed(BurrowChunk *c)
 
 	for (uint32 i = 0; i < c->nmembers; i++)
 		c->result->results[c->members[i]].outcome = BURROW_OUTCOME_DONE;
+	if (c->nmembers > 0)
+		c->result->results[c->members[c->nmembers - 1]].ends = 1;
 	c->result->committed_at = now;
 	c->result->committed++;
 	pg_atomic_write_u64(&slot->messages_processed, pg_atomic_read_u64(&slot->messages_processed) + c->nmembers);

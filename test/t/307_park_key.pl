@@ -39,6 +39,7 @@ send_all('orders', qw(k:k5 x:x2 :free2));
 is($node->sql(q{SELECT count(*) FROM burrow.dead_letters WHERE parked}), '3', 'what comes later is parked too');
 is(values_of('x'), 'x1 x2', 'other keys go on');
 is($node->sql(q{SELECT messages_dead_lettered, messages_parked FROM burrow.stats}), '1|3', 'parking is counted apart');
+$node->wait_for('the letters and their key to be counted', q{SELECT dead_letters_pending = 4 AND parked_keys = 1 FROM burrow.stats});
 like($node->sql(q{SELECT cause, "offset", next_statement FROM burrow.why_stuck('orders')}), qr/^3 messages are parked behind a dead letter of their key\|1\|SELECT burrow.retry_dead_letters\('orders'\);$/, 'why_stuck tells');
 
 # it fails again, and the others stay
@@ -69,6 +70,7 @@ gone();
 send_all('orders', 'k:k8');
 is(values_of('k'), 'k1 k2 k3 k4 k5 k6 k7 k8', 'all of the key are handled in order, and live ones after them');
 is($node->sql(q{SELECT string_agg(attempt::text, ' ' ORDER BY id) FROM got WHERE key = 'k'}), '1 3 1 2 1 1 1 1', 'attempts count calls of the handler');
+$node->wait_for('the same of the counts', q{SELECT dead_letters_pending = 0 AND parked_keys = 0 FROM burrow.stats});
 
 # discarding
 $node->sql("INSERT INTO bad VALUES ('d1')");

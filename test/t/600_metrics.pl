@@ -43,6 +43,8 @@ $node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM 
 is($node->sql(q{SELECT burrow.wait_until_caught_up('orders')}), 't', 'caught up');
 $node->wait_for('the workers to be idle', q{SELECT workers_active = 0 AND inflight = 0 AND lag = 0 FROM burrow.stats});
 
+$node->wait_for('the dead letters to be counted', q{SELECT dead_letters_pending = 30 FROM burrow.stats});
+
 my $m = metrics('openmetrics');
 
 #
@@ -63,6 +65,12 @@ cmp_ok($m->of('orders', 'transactions_total', 'result="committed"'), '<=', 270, 
 cmp_ok($m->of('orders', 'transactions_total', 'result="committed"'), '>=', 3, 'and at least one');
 cmp_ok($m->of('orders', 'transactions_total', 'result="rolled_back"'), '>=', 60, 'each failure rolled one back');
 cmp_ok($m->of('orders', 'worker_busy_seconds_total'), '>', 270 * 0.002, 'workers were busy');
+is($m->of('orders', 'transaction_messages_count'), $m->of('orders', 'transactions_total', 'result="committed"'), 'each has its number of messages');
+is($m->of('orders', 'transaction_messages_sum'), 270, 'which are all that were handled');
+is($m->of('orders', 'transaction_messages_bucket', 'le="100.0"'), $m->of('orders', 'transaction_messages_count'), 'at most a batch each');
+is($m->of('orders', 'dead_letters_total'), 30, 'dead letters by themselves');
+is($m->of('orders', 'dead_letters_pending'), 30, 'and those that are there');
+is($m->of('orders', 'parked_keys'), 0, 'no key waits');
 is($m->of('orders', 'kafka_connected'), 1, 'Kafka answers');
 is($m->of('orders', 'kafka_commit_duration_seconds_count'), $m->of('orders', 'kafka_commits_total', 'result="acknowledged"'), 'each commit has its time');
 cmp_ok(abs($m->of('orders', $_) - time), '<', 60 * slow_by(), "$_ is of now") foreach qw(last_progress_timestamp_seconds last_commit_timestamp_seconds last_message_timestamp_seconds);
@@ -90,6 +98,8 @@ my %same = (
 	inflight => 'in_flight_messages',
 	inflight_bytes => 'queued_bytes',
 	workers_wanted => 'wanted_workers',
+	dead_letters_pending => 'dead_letters_pending',
+	parked_keys => 'parked_keys',
 );
 is($m->of('orders', $same{$_}), $node->sql("SELECT $_ FROM burrow.stats"), "$_ is $same{$_}") foreach sort keys %same;
 is($m->of('orders', 'kafka_commits_total', 'result="acknowledged"'), $node->sql('SELECT commits FROM burrow.stats'), 'commits');
@@ -162,14 +172,36 @@ my $latin = BurrowTest::Metrics->parse($node->sql(q{SET client_encoding = 'UTF8'
 is($latin->value(qq{subscription_state{database="latin",state="running",subscription="caf\xc3\xa9"}}), 1, 'a name of another encoding');
 
 #
+# How old is what is not done?  By its timestamp, once it was taken; before that, since when it is known.
+#
+$kafka->create_topic('late', 2);
+$kafka->produce('late', map { { partition => $_, value => "$_", timestamp => (time - 3600) * 1000 } } 0, 1);
+my $holder = BurrowTest::Session->open($node, 'postgres');
+$holder->query('SELECT pg_advisory_lock(600)');
+$node->sql(<<'END');
+CREATE FUNCTION on_late(value text) RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(600)';
+SELECT burrow.subscribe('late', 'on_late', max_inflight => 1, workers => 1, batch_size => 1);
+END
+$node->wait_for('the age of both messages', <<'END');
+SELECT count(*) FILTER (WHERE inflight = 1 AND lag_seconds BETWEEN 3600 AND 7000) = 1 AND
+    count(*) FILTER (WHERE inflight = 0 AND processed = 0 AND end_offset = 1 AND lag_seconds > 0 AND lag_seconds < 3600) = 1
+FROM burrow.partitions WHERE subscription = 'late'
+END
+cmp_ok(metrics('openmetrics')->of('late', 'consumer_lag_seconds'), '>=', 3600, 'the greater one is the lag');
+$holder->query('SELECT pg_advisory_unlock(600)');
+$node->wait_for('both to be done', q{SELECT lag_seconds = 0 AND messages_processed = 2 FROM burrow.stats WHERE subscription = 'late'});
+
+#
 # What changes it.
 #
 $node->wait_for('the same in the metrics', q{SELECT strpos(burrow.metrics(), 'state{database="postgres",subscription="orders",state="paused"} 1') > 0});
 is(metrics('openmetrics')->of('orders', 'messages_processed_total', 'outcome="handled"'), 270, 'counters outlive a pause');
 $node->wait_for('a gap', q{SELECT bool_or(messages_processed IS NULL AND messages_per_second IS NULL AND lag IS NULL) FROM burrow.history WHERE subscription = 'orders'});
 is($node->sql(q{SELECT sum(messages_processed) FROM burrow.history WHERE subscription = 'orders'}), '270', 'what was before the pause is there');
+is($node->sql(q{SELECT burrow.discard_dead_letters('orders')}), '30', 'the dead letters are discarded');
 $node->sql(q{SELECT burrow.resume('orders')});
 $node->wait_for_state('orders', 'running');
+$node->wait_for('that to be seen', q{SELECT dead_letters_pending = 0 FROM burrow.stats WHERE subscription = 'orders'});
 is($node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'orders'}), 't', 'the consumer is ended');
 $node->wait_for('it is started again', q{SELECT strpos(burrow.metrics(), 'restarts_total{database="postgres",subscription="orders"} 1') > 0});
 $node->wait_for_state('orders', 'running');

@@ -162,6 +162,22 @@ histogram_bound = declare(c.c_char_p, "burrow_histogram_bound", c.c_uint)
 histogram_copy = declare(None, "burrow_histogram_copy", c.POINTER(Histogram), c.POINTER(Histogram))
 histogram_sum = declare(c.c_double, "burrow_histogram_sum", c.POINTER(Histogram))
 
+# ---- sizes of transactions
+
+SIZES_BOUNDS = 10
+
+
+class Sizes(c.Structure):
+    _fields_ = [("count", c.c_uint64 * (SIZES_BOUNDS + 1)), ("sum", c.c_uint64)]
+
+
+sizes_reset = declare(None, "burrow_sizes_reset", c.POINTER(Sizes))
+sizes_add = declare(None, "burrow_sizes_add", c.POINTER(Sizes), c.c_uint32)
+sizes_copy = declare(None, "burrow_sizes_copy", c.POINTER(Sizes), c.POINTER(Sizes))
+sizes_cumulative = declare(None, "burrow_sizes_cumulative", c.POINTER(Sizes), c.POINTER(c.c_uint64))
+sizes_bound = declare(c.c_char_p, "burrow_sizes_bound", c.c_uint)
+sizes_sum = declare(c.c_uint64, "burrow_sizes_sum", c.POINTER(Sizes))
+
 # ---- headers of dead letters
 
 

@@ -341,7 +341,7 @@ def test_refused_failure():
 
 def result_chunk(outcomes, n=None, kind=core.RESULT_CHUNK):
     return struct.pack("=IIQqQQQIIII", kind, len(outcomes) if n is None else n, 9, 10, 0, 0, 0, 0, 0, 0, 0) + b"".join(
-        struct.pack("=II", o, 100) for o in outcomes
+        struct.pack("=HHI", o & 0xFFFF, o >> 16, 100) for o in outcomes
     )
 
 
@@ -353,7 +353,11 @@ def test_result_chunk():
     data = result_chunk([1, 2, 3, 4])
     assert core.frame_result_kind(guarded.put(data), len(data)) == core.RESULT_CHUNK
     assert read_result_chunk(data)
+    # the last of a transaction
+    assert read_result_chunk(result_chunk([1 << 16 | 1]))
     for bad in (
+        result_chunk([2 << 16 | 1]),
+        result_chunk([1 << 16 | 2]),
         result_chunk([]),
         result_chunk([1], n=2),
         result_chunk([1, 1], n=1),
