@@ -1,16 +1,19 @@
 # scripts/demo: two at a time, one of them against a real Kafka and left running; again in
 # a folder that is kept; ended by Ctrl-C.  Nothing is said on the error channel, and nothing
-# is left behind.
+# is left behind.  A real Prometheus with the files of examples/with-metrics asks the one that is left running.
 
 use BurrowTest;
+use BurrowTest::Prometheus;
 use IPC::Run ();
 
 my $demo = "$ENV{BURROW_ROOT}/scripts/demo";
 my $kept = "$ENV{TESTDATADIR}/demo";
 my $kafka = BurrowTest::Kafka->create('kafka');
-$kafka->create_topic('orders', 4);
+$kafka->create_topic($_, 4) foreach qw(orders deposits);
 # what is in the topic already is not the demo's
 $kafka->produce_many('orders', count => 10);
+
+my $port = PostgreSQL::Test::Cluster::get_free_port();
 
 # Compiled in half the time: how fast it then is is not what is looked at.
 sub start_demo
@@ -36,7 +39,7 @@ sub finish
 }
 
 # one that is left running with our Kafka, and one with a broker of its own, at the same time
-my $ours = start_demo('/', undef, '--bootstrap', $kafka->bootstrap, '--messages', 500, '--keep');
+my $ours = start_demo('/', undef, '--bootstrap', $kafka->bootstrap, '--messages', 500, '--keep', '--metrics', "127.0.0.1:$port");
 my $own = start_demo('/tmp', $kept, '--messages', 500);
 finish($own, 'a demo with a broker of its own');
 finish($ours, 'a demo with a real Kafka, left running,');
@@ -53,6 +56,24 @@ is(`$query 'SELECT count(*) FROM orders'`, "500\n", 'the printed command connect
 is(system($produce), 0, 'the printed command produces');
 wait_until('the message to have its row', sub { return `$query "SELECT count(*) FROM orders WHERE customer = 'me'"` eq "1\n" });
 is(`$query "SELECT burrow.wait_until_caught_up('orders', '1 min')"`, "t\n", 'and Kafka knows');
+
+# examples/with-metrics, as it stands but for the address
+my $example = "$ENV{BURROW_ROOT}/examples/with-metrics";
+my %file = map { $_ => PostgreSQL::Test::Utils::slurp_file("$example/$_") } qw(prometheus.yml burrow.rules.yml);
+$file{'prometheus.yml'} =~ s/localhost:9187/127.0.0.1:$port/ or die 'no target';
+$file{'prometheus.yml'} =~ s/_interval: 15s/_interval: 1s/g;
+my $prometheus = BurrowTest::Prometheus->start($file{'prometheus.yml'}, files => \%file);
+is(system("$connect -Xq -f $example/with_metrics.sql >'$ENV{TESTDATADIR}/with_metrics'"), 0, 'the example runs');
+my %seen = (orders => 501, deposits => 95);
+foreach my $subscription (sort keys %seen)
+{
+	ok(
+		wait_until("Prometheus to see $subscription", sub { $prometheus->query(qq{pgburrow_messages_processed_total{subscription="$subscription",outcome="handled"} == $seen{$subscription}}) }),
+		"Prometheus sees what was handled of $subscription");
+}
+is(scalar $prometheus->query('up{job="burrow"} == 1'), 1, 'it asks the demo\'s server');
+is_deeply([grep { $_->{state} eq 'firing' && $_->{labels}{alertname} ne 'BurrowDeadLetters' } @{ $prometheus->ask('alerts')->{alerts} }], [], 'and has no alarm but for the dead letters');
+
 is(`cd / && $stop`, "ended the demo in $folder\n", 'the printed command ends it');
 ok(!-e $folder, 'the folder is gone');
 is_deeply([processes_of($folder)], [], 'and so are the processes');

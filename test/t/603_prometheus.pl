@@ -102,6 +102,59 @@ is_deeply(
 	'Prometheus has what the table has');
 
 #
+# For who wants no other port: exporters that ask a database, with the example's queries.  What they tell under the
+# names of ours is the same.
+#
+$node->sql('CREATE ROLE exporter LOGIN IN ROLE pg_monitor');
+my ($host, $server_port) = ($node->host, $node->port);
+
+# The samples of another exporter, when a line that it is to have is there.
+sub samples_of_another
+{
+	my ($program, $line, @arguments) = @_;
+	my $its_port = PostgreSQL::Test::Cluster::get_free_port();
+	my ($listen) = $program =~ /postgres/ ? "--web.listen-address=127.0.0.1:$its_port" : "-web.listen-address=127.0.0.1:$its_port";
+	my $job = BurrowTest::Prometheus->run_beside($program, $listen, @arguments);
+	my $text;
+	wait_until("$program to answer", sub { $text = (BurrowTest::Prometheus->get("http://127.0.0.1:$its_port/metrics"))[1]; $text =~ $line }, diagnose => sub { $job->{run}->pump_nb; $job->{err} });
+	return map { /^(\w*pgburrow_\w+)\{(.*)\} (\S+)$/ ? [$1, $2, $3 + 0] : () } split /\n/, $text;
+}
+
+my $ours = BurrowTest::Metrics->parse((BurrowTest::Prometheus->get("http://127.0.0.1:$port/metrics"))[1], 'prometheus');
+{
+	local $ENV{DATA_SOURCE_NAME} = "host=$host port=$server_port user=exporter dbname=postgres sslmode=disable";
+	my @theirs = samples_of_another('prometheus-postgres-exporter', qr/^pgburrow_wanted_workers/m,
+		"--extend.query-path=$example/postgres_exporter.yml", '--disable-default-metrics', '--disable-settings-metrics');
+	my (%seen, @differ);
+	foreach my $sample (@theirs)
+	{
+		my ($name, $labels, $value) = @$sample;
+		my ($metric) = $name =~ /^pgburrow_(.*)/;
+		my $series = "$metric\{" . join(',', sort grep { !/^server=/ } split /,/, $labels) . '}';
+		$seen{$metric}++;
+		# ages go on; a state of the other kind; failures are by class in ours
+		next if $metric eq 'consumer_lag_seconds' || $metric eq 'handler_failures_total' || !exists $ours->{$series} && $value == 0;
+		push @differ, "$series: $value, and " . ($ours->{$series} // 'none') if $value != ($ours->{$series} // -1);
+	}
+	is_deeply(\@differ, [], 'what postgres_exporter tells is what ours does');
+	my %used = map { $_ => 1 } (example_file('burrow.rules.yml') =~ /- name: burrow_alerts(.*)/s)[0] =~ /pgburrow_(\w+)\b(?=[{\[)> ])/g;
+	cmp_ok(scalar keys %used, '>=', 7, 'alerts use some metrics');
+	is_deeply([sort grep { !$seen{$_} } keys %used], ['restarts_total'], '... all of which postgres_exporter has, but for one');
+}
+my $job = example_file('sql_exporter.yml');
+$job =~ s{exporter\@localhost/postgres\?}{exporter@/postgres?host=$host&port=$server_port&} or die 'no connection';
+my $folder = PostgreSQL::Test::Utils::tempdir();
+PostgreSQL::Test::Utils::append_to_file("$folder/job.yml", $job);
+my %theirs = map { ($_->[0] . '/' . join('/', $_->[1] =~ /(?:col|state)="(\w+)"/g, $_->[1] =~ /subscription="(\w+)"/)) => $_->[2] }
+	samples_of_another('prometheus-sql-exporter', qr/^sql_pgburrow_state.*"late".*^sql_pgburrow_stats/ms, '-config.file', "$folder/job.yml");
+my $stats = JSON::PP->new->decode($node->sql(q{SELECT to_json(s) FROM burrow.stats s WHERE subscription = 'orders'}));
+my @columns = map { m{^sql_pgburrow_stats/(\w+)/orders$} ? $1 : () } sort keys %theirs;
+cmp_ok(scalar @columns, '>=', 20, 'sql_exporter has many columns of burrow.stats');
+is_deeply({ map { $_ => $theirs{"sql_pgburrow_stats/$_/orders"} } @columns }, { map { $_ => $stats->{$_} + 0 } @columns }, '... and their values');
+is_deeply({ map { $_ => $theirs{$_} } grep { /_state/ } keys %theirs },
+	{ 'sql_pgburrow_state/is/running/orders' => 1, 'sql_pgburrow_state/is/halted/broken' => 1, 'sql_pgburrow_state/is/running/late' => 1 }, '... and the states');
+
+#
 # Rules and alerts.
 #
 my ($group) = grep { $_->{name} eq 'burrow_recording' } @{ $prometheus->ask('rules')->{groups} };
