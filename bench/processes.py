@@ -6,6 +6,19 @@ from pathlib import Path
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
+def children(pid):
+    listed = [Path(f"/proc/{pid}/task/{thread}/children").read_text() for thread in os.listdir(f"/proc/{pid}/task")]
+    return [int(child) for text in listed for child in text.split()]
+
+
+def title(pid):
+    """What ps shows; empty when the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0].strip()
+    except OSError:
+        return ""
+
+
 def process_seconds(pid):
     """CPU time of a process with all its threads, also those that have ended; in clock ticks."""
     # The name stands in parentheses and may hold anything; the fields after it are numbers.

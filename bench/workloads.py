@@ -12,6 +12,7 @@ from itertools import product
 import latency
 import lifecycle
 import measure
+import scraped
 
 # Multiplied by BENCH_SCALE.
 SCALED = ("messages", "seconds")
@@ -84,6 +85,13 @@ COSTS = (
     Column("consumer_peak_mb", "consumer peak, MB"),
     Column("worker_peak_mb", "worker peak, MB"),
     Column("worker_private_mb", "worker private, MB", 1),
+)
+
+ANSWERS = (
+    Column("answers", "answers"),
+    Column("unanswered", "unanswered"),
+    Column("median_ms", "answer, ms", 2),
+    Column("p99_ms", "p99, ms", 2),
 )
 
 OF_ROW = {"handler": "on_row", "delivery": DELIVERIES}
@@ -285,6 +293,44 @@ WORKLOADS = [
             Column("librdkafka_us", "librdkafka, µs/s", 1),
         ),
         cases=grid(subscriptions=1, seconds=60),
+    ),
+    Workload(
+        name="scrape",
+        about="The handler of `row` while the exporter is asked each second, and, in turns with it, in a server without"
+        " an exporter, until the former has taken ten minutes. A counter that goes back, a histogram that does not add up, or a"
+        " number in the end that is not the table's, fails the run.",
+        measure=scraped.full_load,
+        shown=("delivery", "workers"),
+        columns=(
+            Column("rate", "asked, messages/s", spread=True),
+            Column("without_rate", "without, messages/s"),
+            Column("ratio", "asked / without", 4, spread=True),
+            Column("runs", "runs"),
+            *ANSWERS,
+        ),
+        cases=grid(ordering="key", workers=2, seconds=600, **LARGE | {"delivery": "exactly_once"}),
+    ),
+    Workload(
+        name="scrape_disturbed",
+        about="The same for ten minutes in which a worker, the consumer or the exporter is ended every five seconds.",
+        measure=scraped.disturbed_load,
+        shown=("delivery", "workers"),
+        columns=(Column("runs", "runs"), *ANSWERS),
+        cases=grid(ordering="key", workers=2, seconds=600, **LARGE | {"delivery": "exactly_once"}),
+    ),
+    Workload(
+        name="scrape_partitions",
+        about="A thousand answers of the exporter, one after the other, with `burrow.metrics_per_partition` and"
+        " nothing to handle.",
+        measure=scraped.many_partitions,
+        shown=("partitions",),
+        columns=(
+            Column("median_ms", "median, ms", 2, spread=True),
+            Column("p99_ms", "p99, ms", 2, spread=True),
+            Column("max_ms", "max, ms", 2),
+            Column("kilobytes", "kB"),
+        ),
+        cases=grid(partitions=1000),
     ),
     Workload(
         name="restart",
