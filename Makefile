@@ -203,6 +203,7 @@ KAFKA_OBJS = \
 	src/kafka/list.o \
 	src/kafka/lookup.o \
 	src/kafka/names.o \
+	src/kafka/out_of_reach.o \
 	src/kafka/partition.o \
 	src/kafka/peek.o \
 	src/kafka/pem.o \

@@ -68,11 +68,13 @@ typedef struct Met
 	bool		connection_suspect; /* a connection was lost: is that all? */
 	char		transport_text[BURROW_KAFKA_TEXT_MAX];	/* why a connection was lost last */
 	BurrowKafkaCause transport_cause;
+	bool		transport_told; /* what is shown has it */
 	BurrowKafkaCause told;		/* of the trouble that is shown, if there is one */
 } Met;
 
-/* Of the trouble with the topic that is shown, if there is one. */
+/* Of the trouble with the topic that is shown, if there is one; of that with the member. */
 static BurrowKafkaCause topic_told;
+static BurrowKafkaCause member_told;
 
 /* Counts what was met that an answer has to be newer than. */
 static uint64 nmet;
@@ -108,11 +110,25 @@ is_in_doubt(void)
 		came_back;
 }
 
+/* The member cannot join because a broker is out of reach at its own address, and that is shown. */
+static bool
+is_out_of_reach(void)
+{
+	return burrow_status_has(BURROW_TROUBLE_MEMBER) && member_told == BURROW_CAUSE_ADVERTISED && !burrow_status_has_joined();
+}
+
+/* Does it say no more than what is shown of the member?  Brokers that are out of reach are down, too. */
+static bool
+is_member_trouble(BurrowKafkaCause cause)
+{
+	return is_out_of_reach() && (cause == BURROW_CAUSE_ADVERTISED || cause == BURROW_CAUSE_NO_ANSWER);
+}
+
 /* What says less than what is shown already does not cover it up. */
 static void
 report_kafka(const BurrowConsumer *c, BurrowKafkaCause cause, const char *text)
 {
-	if (burrow_status_has(BURROW_TROUBLE_KAFKA) && cause != met()->told && burrow_kafka_cause_says_more(met()->told, cause))
+	if (is_member_trouble(cause) || (burrow_status_has(BURROW_TROUBLE_KAFKA) && cause != met()->told && burrow_kafka_cause_says_more(met()->told, cause)))
 		return;
 	met()->told = cause;
 	burrow_status_fail_kafka(c, BURROW_TROUBLE_KAFKA, cause, text);
@@ -122,8 +138,19 @@ report_kafka(const BurrowConsumer *c, BurrowKafkaCause cause, const char *text)
 static void
 report_unreachable(const BurrowConsumer *c, const char *text)
 {
+	met()->transport_told = met()->transport_text[0] != '\0';
 	report_kafka(c, met()->transport_cause,
-				 met()->transport_text[0] != '\0' ? psprintf("%s (%s)", text, met()->transport_text) : text);
+				 met()->transport_told ? psprintf("%s (%s)", text, met()->transport_text) : text);
+}
+
+/* Until there is an assignment. */
+static void
+report_member(const BurrowConsumer *c, BurrowKafkaCause cause, const char *text)
+{
+	member_told = cause;
+	burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, cause, text);
+	if (burrow_status_has(BURROW_TROUBLE_KAFKA) && is_member_trouble(met()->told))
+		burrow_status_over(c, BURROW_TROUBLE_KAFKA);
 }
 
 /* ---- the topic is missing ---- */
@@ -239,8 +266,9 @@ take_probe(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 	if (event->error != 0)
 	{
-		/* perhaps the first guess at the reason was wrong */
-		if (!burrow_status_has(BURROW_TROUBLE_KAFKA) || met()->told != met()->transport_cause)
+		/* perhaps the first guess at the reason was wrong, or was none */
+		if (!burrow_status_has(BURROW_TROUBLE_KAFKA) || met()->told != met()->transport_cause ||
+			(!met()->transport_told && met()->transport_text[0] != '\0'))
 			report_unreachable(c, event->text);
 		return;
 	}
@@ -313,6 +341,29 @@ look_soon(const BurrowConsumer *c, int64 delay_us)
 	burrow_status_set_probe(c->now + delay_us);
 }
 
+/*
+ * One connection that is lost is librdkafka's everyday business, but its text is the reason
+ * why, if all brokers turn out to be away.
+ */
+static void
+serve_lost_connection(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+	bool		is_advertised = event->cause == BURROW_CAUSE_ADVERTISED;
+
+	if (!burrow_status_is_failing() && !met()->connection_suspect)
+		look_soon(c, BURROW_SUSPECT_US);
+	/* others answer, and this one would be needed to join */
+	if (is_advertised && c->client != NULL && !burrow_status_has_joined() && !(event->observed && is_out_of_reach()))
+		report_member(c, event->cause, event->text);
+	/* librdkafka's own words say more than what was seen without them */
+	if (event->observed && met()->transport_text[0] != '\0' &&
+		(met()->transport_cause == event->cause || burrow_kafka_cause_says_more(met()->transport_cause, event->cause)))
+		return;
+	strlcpy(met()->transport_text, event->text, sizeof(met()->transport_text));
+	met()->transport_cause = event->cause;
+	met()->transport_told = false;
+}
+
 static void
 serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 {
@@ -324,19 +375,9 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	if (event->too_large && c->client != NULL && burrow_fetch_trouble_suspect(c, event->text))
 		return;
 
-	/*
-	 * One connection that is lost is librdkafka's everyday business, but its text is the reason
-	 * why, if all brokers turn out to be away.
-	 */
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
-		strlcpy(met()->transport_text, event->text, sizeof(met()->transport_text));
-		met()->transport_cause = event->cause;
-		/* others answer, and this one would be needed to join */
-		if (event->cause == BURROW_CAUSE_ADVERTISED && c->client != NULL && !burrow_status_has_joined())
-			burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, event->cause, event->text);
-		if (!burrow_status_is_failing() && !met()->connection_suspect)
-			look_soon(c, BURROW_SUSPECT_US);
+		serve_lost_connection(c, event);
 		return;
 	}
 	switch (event->cause)
@@ -349,7 +390,7 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 			break;
 		case BURROW_CAUSE_GROUP_DENIED:
 		case BURROW_CAUSE_INSTANCE_TAKEN:
-			burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, event->cause, event->text);
+			report_member(c, event->cause, event->text);
 			break;
 		case BURROW_CAUSE_NO_ANSWER:
 			if (event->all_brokers_down && met()->transport_text[0] != '\0')

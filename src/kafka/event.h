@@ -67,6 +67,8 @@ typedef struct BurrowKafkaEvent
 	bool		all_brokers_down;	/* transport trouble: the client goes on trying */
 	bool		authentication; /* authentication or authorization refused; of a lost connection:
 								 * that seems to be the reason */
+	bool		observed;		/* of what becomes of connections: librdkafka may have told, or
+								 * will, in more words */
 	bool		too_large;		/* a lost connection: an answer was larger than the client takes */
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
 	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to

@@ -22,6 +22,7 @@
 #include "kafka/asker.h"
 #include "kafka/hang_up.h"
 #include "kafka/internal.h"
+#include "kafka/out_of_reach.h"
 
 /* Fills the event's list from librdkafka's, without copying strings; false: out of memory. */
 static bool
@@ -309,6 +310,15 @@ owed(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 	return false;
 }
 
+/* An error that no event of librdkafka's is about. */
+static void
+fill_observed(BurrowKafkaClient *c, BurrowKafkaEvent *event, const char *text)
+{
+	event->type = BURROW_KAFKA_ERROR;
+	event->observed = true;
+	burrow_kafka_fill_error(c, event, RD_KAFKA_RESP_ERR__TRANSPORT, text);
+}
+
 /*
  * Connections end as they do where the listener speaks another security protocol (hang_up.c), once more than when this
  * was told last.  One alone may be any broker's end.
@@ -316,21 +326,44 @@ owed(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 static bool
 hung_up(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 {
-	bool		after_greeting;
-	unsigned	n = burrow_kafka_hang_ups(&after_greeting);
+	static const char *const texts[] = {
+		[BURROW_KAFKA_AT_GREETING] = "connections are closed at the greeting: verify security_protocol, the listener may require TLS",
+		[BURROW_KAFKA_AT_GREETING_IN_TLS] = "connections are closed at the greeting (ApiVersions): perhaps this is no listener of Kafka's",
+		[BURROW_KAFKA_AFTER_GREETING] = "connections are closed at the first request: verify security_protocol, the listener may require SASL authentication",
+	};
+	BurrowKafkaHangUp at;
+	unsigned	n = burrow_kafka_hang_ups(&at);
 
 	if (n < 2 || n == c->hang_ups_told)
 		return false;
 	c->hang_ups_told = n;
-	event->type = BURROW_KAFKA_ERROR;
-	event->error = RD_KAFKA_RESP_ERR__TRANSPORT;
-	event->error_name = rd_kafka_err2name(event->error);
-	event->cause = BURROW_CAUSE_PROTOCOL;
-	event->authentication = true;
-	burrow_kafka_text_copy(event->text, sizeof(event->text), after_greeting ?
-						   "connections are closed at the first request: verify security_protocol, the listener may require SASL authentication" :
-						   "connections are closed at the greeting: verify security_protocol, the listener may require TLS");
+	fill_observed(c, event, texts[at]);
+	event->cause = at == BURROW_KAFKA_AT_GREETING_IN_TLS ? BURROW_CAUSE_NO_ANSWER : BURROW_CAUSE_PROTOCOL;
+	event->authentication = event->cause == BURROW_CAUSE_PROTOCOL;
 	return true;
+}
+
+/*
+ * A broker cannot be connected to (out_of_reach.c), once more than when this was told last; of interest where the address is
+ * none of the client's own.
+ */
+static bool
+out_of_reach(BurrowKafkaClient *c, BurrowKafkaEvent *event)
+{
+	char		broker[BURROW_KAFKA_TEXT_MAX / 2];
+	char		text[BURROW_KAFKA_TEXT_MAX];
+	unsigned	n = burrow_kafka_out_of_reach(broker, sizeof(broker));
+
+	if (n == c->out_of_reach_told)
+		return false;
+	c->out_of_reach_told = n;
+	/* in librdkafka's form, as it is read like one of its own */
+	snprintf(text, sizeof(text), "%s: Connect to the address that this broker advertises failed", broker);
+	fill_observed(c, event, text);
+	if (event->cause == BURROW_CAUSE_ADVERTISED)
+		return true;
+	clear(event);
+	return false;
 }
 
 /*
@@ -367,7 +400,7 @@ burrow_kafka_poll(BurrowKafkaClient *c, BurrowKafkaEvent *event)
 		if (burrow_kafka_next_report(c, event) || burrow_kafka_next_answer(c, event) || hung_up(c, event))
 			return true;
 		rd = c->nlooks > 0 ? NULL : read_main(c);
-		if (rd == NULL && owed(c, event))
+		if (rd == NULL && (owed(c, event) || out_of_reach(c, event)))
 			return true;
 		if (rd == NULL && c->descriptions != NULL)
 			rd = rd_kafka_queue_poll(c->descriptions, 0);

@@ -15,6 +15,7 @@
 
 #include "kafka/hang_up.h"
 #include "kafka/internal.h"
+#include "kafka/out_of_reach.h"
 
 /* Writes an id to the pipe, as librdkafka does: when it is full, the id is dropped. */
 void
@@ -47,7 +48,34 @@ connect_queues(BurrowKafkaClient *c)
 	(void) rd_kafka_set_log_queue(c->rk, c->logs);
 }
 
-/* A client of the properties, which are its own then; NULL: not, and the caller still has them. */
+/* What no client could be made of, for as long as the process lives. */
+typedef struct Abandoned
+{
+	rd_kafka_conf_t *rk;
+	struct Abandoned *next;
+} Abandoned;
+
+static Abandoned *abandoned;
+
+/*
+ * A client that cannot be made frees the interceptors of its properties, and those are the same as whoever gave
+ * the properties has (2.0.2 and later): if he frees them, the process crashes.  So they are kept, which is not much.
+ */
+static void
+abandon(BurrowKafkaConf *conf)
+{
+	Abandoned  *a = malloc(sizeof(Abandoned));
+
+	if (a != NULL)
+	{
+		a->rk = conf->rk;
+		a->next = abandoned;
+		abandoned = a;
+	}
+	conf->rk = NULL;
+}
+
+/* A client of the properties, which are its own then; NULL: not, and the caller has no more to do than to free them. */
 BurrowKafkaClient *
 burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd, char *error)
 {
@@ -66,12 +94,15 @@ burrow_kafka_start(BurrowKafkaConf *conf, rd_kafka_type_t type, int wake_fd, cha
 #endif
 
 	burrow_kafka_watch_hang_ups(conf->rk);
+	burrow_kafka_watch_reach(conf->rk);
 	c->wake_fd = wake_fd;
 	c->refused_tail = &c->refused;
 	c->rk = rd_kafka_new(type, conf->rk, why, sizeof(why));
 	if (c->rk == NULL)
 	{
 		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
+
+		abandon(conf);
 		free(c);
 		return NULL;
 	}

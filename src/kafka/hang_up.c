@@ -3,7 +3,8 @@
  *	  Does a listener hang up on the client as one does that speaks another security protocol?
  *
  * A listener that wants SASL answers the greeting (ApiVersions) of whoever comes, and hangs up at the next request of
- * one who has not said who he is; one that wants TLS hangs up at the greeting itself.  Nobody says why.  librdkafka
+ * one who has not said who he is; one that wants TLS hangs up at the greeting itself, and so does, behind TLS, what is no
+ * Kafka.  Nobody says why.  librdkafka
  * guesses it, in a text that older versions have and later ones have lost: from 2.12 on there is no more than that
  * all brokers are down.  So it is known here by what was asked and what was answered, which librdkafka tells whoever asks to be called.
  *
@@ -23,7 +24,7 @@
 #define API_VERSIONS	18
 
 static bool is_plaintext;		/* the protocol: with TLS it is no other one that hangs up at the
-								 * greeting */
+								 * greeting, and perhaps no Kafka */
 static bool greeted;			/* the last that was answered was a greeting */
 static unsigned at_greeting;
 static unsigned after_greeting;
@@ -46,7 +47,7 @@ on_response(rd_kafka_t *rk, int sockfd, const char *broker, int32_t broker_id, i
 		if (key != API_VERSIONS)
 			set(&after_greeting, 0);
 	}
-	else if (err == RD_KAFKA_RESP_ERR__TRANSPORT && key == API_VERSIONS && is_plaintext)
+	else if (err == RD_KAFKA_RESP_ERR__TRANSPORT && key == API_VERSIONS)
 		(void) __atomic_fetch_add(&at_greeting, 1, __ATOMIC_RELAXED);
 	/* several requests may have been on their way */
 	else if (err == RD_KAFKA_RESP_ERR__TRANSPORT && key == METADATA && __atomic_exchange_n(&greeted, false, __ATOMIC_RELAXED))
@@ -74,10 +75,10 @@ burrow_kafka_watch_hang_ups(rd_kafka_conf_t *conf)
 }
 
 unsigned
-burrow_kafka_hang_ups(bool *is_after_greeting)
+burrow_kafka_hang_ups(BurrowKafkaHangUp *at)
 {
 	unsigned	n = __atomic_load_n(&after_greeting, __ATOMIC_RELAXED);
 
-	*is_after_greeting = n > 0;
+	*at = n > 0 ? BURROW_KAFKA_AFTER_GREETING : is_plaintext ? BURROW_KAFKA_AT_GREETING : BURROW_KAFKA_AT_GREETING_IN_TLS;
 	return n > 0 ? n : __atomic_load_n(&at_greeting, __ATOMIC_RELAXED);
 }

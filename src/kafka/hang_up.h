@@ -9,9 +9,16 @@
 
 #include <librdkafka/rdkafka.h>
 
+typedef enum BurrowKafkaHangUp
+{
+	BURROW_KAFKA_AT_GREETING,	/* as a listener for TLS does */
+	BURROW_KAFKA_AT_GREETING_IN_TLS,	/* as what is no Kafka does */
+	BURROW_KAFKA_AFTER_GREETING /* as a listener for SASL does */
+} BurrowKafkaHangUp;
+
 /* Before the client is made. */
 extern void burrow_kafka_watch_hang_ups(rd_kafka_conf_t *conf);
-/* Connections that have ended so in a row; *after_greeting: after it, not at it. */
-extern unsigned burrow_kafka_hang_ups(bool *after_greeting);
+/* Connections that have ended so in a row, and where. */
+extern unsigned burrow_kafka_hang_ups(BurrowKafkaHangUp *at);
 
 #endif							/* BURROW_KAFKA_HANG_UP_H */

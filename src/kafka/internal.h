@@ -109,6 +109,7 @@ struct BurrowKafkaClient
 	bool		owes_fetched;
 	uint64_t	owed_tag;
 	unsigned	hang_ups_told;	/* see events.c */
+	unsigned	out_of_reach_told;
 	bool		closing;
 	bool		close_refused;	/* a fatal error: there is nothing left to close */
 };

@@ -71,6 +71,7 @@ static const struct
 }			tests[] =
 {
 	{"classes", test_classes},
+	{"cannot_be_made", test_cannot_be_made},
 	{"combinations", test_combinations},
 	{"conf", test_conf},
 	{"messages", test_messages},

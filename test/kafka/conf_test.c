@@ -51,6 +51,28 @@ test_classes(void)
 	check_class("test.mock.num.brokers", BURROW_KAFKA_PROPERTY_NEVER);
 }
 
+/* librdkafka says no to these only when the client is made. */
+static void
+check_not_made(const char *const *properties)
+{
+	BurrowKafkaConf *conf = new_conf(properties);
+	char		error[BURROW_KAFKA_TEXT_MAX] = "";
+	BurrowKafkaClient *client = kafka->open(conf, "nobody", -1, error);
+
+	check(client == NULL && error[0] != '\0', "no client with %s=%s: %s", properties[0], properties[1], error);
+	kafka->conf_free(conf);
+}
+
+#define NOT_MADE(...) check_not_made((const char *const[]) {__VA_ARGS__, NULL})
+
+void
+test_cannot_be_made(void)
+{
+	NOT_MADE("security.protocol", "sasl_plaintext", "sasl.mechanism", "PLAIN");
+	NOT_MADE("security.protocol", "ssl", "ssl.ca.location", "/nowhere");
+	NOT_MADE("session.timeout.ms", "3600000");
+}
+
 /* Properties that are valid one by one; together they are, or the text says why not. */
 static void
 check_set(const char *wanted, const char *const *properties)

@@ -43,6 +43,7 @@ extern void flush_producer(void);
 
 /* conf_test.c */
 extern void test_classes(void);
+extern void test_cannot_be_made(void);
 extern void test_combinations(void);
 extern void test_conf(void);
 extern void test_secrets(void);
