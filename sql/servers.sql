@@ -111,6 +111,8 @@ SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (boot
 SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'a:9092,,b:9092x')$$);
 SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'a:99999')$$);
 SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'a b:1')$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers 'http://a:1')$$);
+SELECT refusal($$CREATE SERVER refused FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '[::1')$$);
 SELECT refusal($$ALTER SERVER plain OPTIONS (DROP bootstrap_servers)$$);
 SELECT server_refused($$security_protocol 'TLS'$$);
 SELECT server_refused($$security_protocol 'SASL_SSL'$$);
@@ -121,6 +123,15 @@ SELECT server_refused($$ssl_ca_pem E'-----BEGIN PRIVATE KEY-----\nAAAA\n-----END
 SELECT mapping_refused($$ssl_key_pem E'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'$$);
 SELECT mapping_refused($$ssl_key_pem E'-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n'$$);
 SELECT mapping_refused($$password_required 'perhaps'$$);
+SELECT mapping_refused($$sasl_username '', sasl_password 'correct horse'$$);
+SELECT mapping_refused($$sasl_username 'x', sasl_password ''$$);
+SELECT server_refused($$security_protocol 'SSL', ssl_ca_pem ''$$);
+SELECT server_refused($$security_protocol 'SSL', ssl_cipher_suites 'nonsense'$$);
+SELECT server_refused($$security_protocol 'SSL', ssl_curves_list 'nonsense'$$);
+SELECT server_refused($$metadata_broker_list 'b:1'$$);
+SELECT server_refused($$security_protocol 'SASL_SSL', sasl_mechanism 'PLAIN', sasl_mechanisms 'SCRAM-SHA-256'$$);
+SELECT mapping_refused($$sasl_kerberos_principal 'reader; true'$$);
+SELECT mapping_refused($$sasl_kerberos_keytab '$(true)'$$);
 
 -- Keys whose text asks for more work than a backend may do, in each of the ways to ask for it; none of them is a key.
 CREATE FUNCTION der(tag text, VARIADIC contents text[]) RETURNS text LANGUAGE sql AS $$

@@ -116,6 +116,18 @@ check_name(const BurrowKafkaFunctions *kafka, const char *option, BurrowKafkaLev
 
 /* ---- values ---- */
 
+/* "SASL_SSL://host:port" is what brokers write; another scheme is another program's. */
+static bool
+is_scheme(const char *text, size_t len)
+{
+	static const char *const schemes[] = {"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"};
+
+	for (int i = 0; i < lengthof(schemes); i++)
+		if (strlen(schemes[i]) == len && pg_strncasecmp(text, schemes[i], len) == 0)
+			return true;
+	return false;
+}
+
 /* A list of host:port; librdkafka leaves out what it cannot read, and goes on with the rest. */
 static void
 check_addresses(const char *option, const char *value)
@@ -129,12 +141,13 @@ check_addresses(const char *option, const char *value)
 		char	   *host = address + strspn(address, " \t\r\n");
 		char	   *scheme = strstr(host, "://");
 		char	   *port;
+		bool		is_known = scheme == NULL || is_scheme(host, scheme - host);
 
 		host = scheme != NULL ? scheme + 3 : host;
 		port = strrchr(host, ':');
 		if (port != NULL && strchr(port, ']') != NULL)
 			port = NULL;
-		if (host[strcspn(host, ", \t\r\n")] == '\0' && host[0] != '\0' && host[0] != ':' &&
+		if (is_known && host[strcspn(host, ", \t\r\n/")] == '\0' && (host[0] != '[' || strchr(host, ']') != NULL) && host[0] != '\0' && host[0] != ':' &&
 			(port == NULL || (strspn(port + 1, "0123456789") == strlen(port + 1) && atoi(port + 1) > 0 && atoi(port + 1) < 65536)))
 			continue;
 		ereport(ERROR,
@@ -207,6 +220,24 @@ check_library(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, co
 					 errhint("Use a librdkafka that was built with %s, or another value.", needs[i].needs)));
 }
 
+/* librdkafka writes them into a command for the shell as they are, the keytab in double quotes. */
+static void
+check_shell_text(const char *option, const char *value)
+{
+	bool		is_keytab = strcmp(option, "sasl_kerberos_keytab") == 0;
+
+	if (!is_keytab && strcmp(option, "sasl_kerberos_principal") != 0)
+		return;
+	if (value[0] != '\0' && value[0] != '-' && value[strcspn(value, is_keytab ? "\"`$\\!%\r\n" : "\"`$\\!%\r\n\t '&|;<>()*?[]{}#~=")] == '\0')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option, burrow_option_clip(value)),
+			 errdetail("A shell would not take it as one word that means itself, and kinit is run by a shell."),
+			 is_keytab ? errhint("Give the path of a file without special characters.") :
+			 errhint("Give a principal such as \"reader@EXAMPLE.COM\".")));
+}
+
 /* What a value may mean that its name does not say; warnings are for the log, too. */
 static void
 check_meaning(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, const char *option, const char *value)
@@ -221,6 +252,7 @@ check_meaning(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, co
 	}
 	if (strcmp(option, "security_protocol") == 0)
 		check_library(kafka, conf, option, value);
+	check_shell_text(option, value);
 	if (no_names)
 		require_superuser(option, "Only superusers may set it to \"none\": any certificate of a trusted authority would do for any broker.");
 	if (strcmp(option, "bootstrap_servers") == 0 || strcmp(option, "metadata_broker_list") == 0)
@@ -230,6 +262,18 @@ check_meaning(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, co
 				(errmsg(no_names ? "the names in brokers' certificates are not verified" : "brokers' certificates are not verified"),
 				 errdetail("Somebody between this server and the brokers could read and change what they say, and read the credentials."),
 				 errhint("Leave out option \"%s\".", option)));
+}
+
+/* An empty text is somebody's mistake: librdkafka takes it for none, or sends it. */
+static void
+check_not_empty(const char *option, const char *value)
+{
+	if (value[0] != '\0')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": it is empty", option),
+			 errhint("Leave it out, or take it back by OPTIONS (DROP %s).", option)));
 }
 
 static void
@@ -296,11 +340,26 @@ find_value(List *options, const char *name)
 	return NULL;
 }
 
+/* One property has two names, and librdkafka would go by whichever comes last. */
+static void
+check_aliases(List *options, const char *name, const char *alias)
+{
+	if (find_value(options, name) == NULL || find_value(options, alias) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("options \"%s\" and \"%s\" cannot be used together", name, alias),
+			 errdetail("They are two names of one property."),
+			 errhint("Leave out \"%s\".", alias)));
+}
+
 static void
 check_server(List *options)
 {
 	const char *protocol = find_value(options, "security_protocol");
 
+	check_aliases(options, "bootstrap_servers", "metadata_broker_list");
+	check_aliases(options, "sasl_mechanism", "sasl_mechanisms");
 	if (find_value(options, "bootstrap_servers") == NULL && find_value(options, "metadata_broker_list") == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
@@ -335,6 +394,7 @@ check_options(const BurrowKafkaFunctions *kafka, BurrowKafkaConf *conf, List *op
 		}
 		check_meaning(kafka, conf, option->defname, defGetString(option));
 		set_value(kafka, conf, option->defname, defGetString(option));
+		check_not_empty(option->defname, defGetString(option));
 	}
 	if (level == BURROW_KAFKA_LEVEL_SERVER)
 		check_server(options);

@@ -57,6 +57,7 @@ burrow_cause_statement(const BurrowSubscription *sub, BurrowKafkaCause cause)
 		case BURROW_CAUSE_MECHANISM:
 			return try_server(sub);
 		case BURROW_CAUSE_CLIENT_CERTIFICATE:
+		case BURROW_CAUSE_TICKET:
 		case BURROW_CAUSE_AUTHENTICATION:
 			return show_mapping(sub);
 		case BURROW_CAUSE_TOPIC_DENIED:

@@ -40,6 +40,7 @@ static const struct
 	[BURROW_CAUSE_CERTIFICATE_UNTRUSTED] = {"certificate_untrusted", "28000", "Kafka's certificate is not trusted"},
 	[BURROW_CAUSE_CLIENT_CERTIFICATE] = {"client_certificate", "28000", "Kafka does not take the client's certificate"},
 	[BURROW_CAUSE_MECHANISM] = {"sasl_mechanism", "28000", "Kafka does not offer the SASL mechanism"},
+	[BURROW_CAUSE_TICKET] = {"kerberos_ticket", "28000", "no Kerberos ticket can be had"},
 	[BURROW_CAUSE_AUTHENTICATION] = {"authentication", "28000", "Kafka refuses the credentials"},
 	[BURROW_CAUSE_TOPIC_DENIED] = {"topic_denied", "28000", "Kafka does not let the client read the topic"},
 	[BURROW_CAUSE_GROUP_DENIED] = {"group_denied", "28000", "Kafka does not let the client use the consumer group"},
@@ -258,6 +259,8 @@ burrow_kafka_cause(const BurrowKafkaSymptom *symptom)
 			return by_code[i].cause;
 	if (strcmp(s.error_name, "_FATAL") == 0 && has(s.text, "fenced"))
 		return BURROW_CAUSE_INSTANCE_TAKEN;
+	if (strcmp(s.error_name, "_AUTHENTICATION") == 0 && has(s.text, "GSSAPI Error"))
+		return BURROW_CAUSE_TICKET; /* the broker was not asked */
 	if (strcmp(s.error_name, "_AUTHENTICATION") == 0)
 		return has(s.text, "mechanism handshake failed") ? BURROW_CAUSE_MECHANISM : BURROW_CAUSE_AUTHENTICATION;
 	if (strcmp(s.error_name, "_SSL") == 0)

@@ -31,6 +31,7 @@ typedef enum BurrowKafkaCause
 	BURROW_CAUSE_CERTIFICATE_UNTRUSTED, /* no authority that is known has signed it */
 	BURROW_CAUSE_CLIENT_CERTIFICATE,	/* the broker does not take the client's */
 	BURROW_CAUSE_MECHANISM,		/* the broker does not offer this SASL mechanism */
+	BURROW_CAUSE_TICKET,		/* Kerberos has none for the client, or for this broker */
 	BURROW_CAUSE_AUTHENTICATION,	/* it does not take the credentials */
 	BURROW_CAUSE_TOPIC_DENIED,	/* an ACL is missing */
 	BURROW_CAUSE_GROUP_DENIED,

@@ -74,6 +74,8 @@ cause_hint(const BurrowVisit *visit, BurrowKafkaCause cause)
 			return "Give a certificate that the brokers trust, and its key, in the user mapping.";
 		case BURROW_CAUSE_MECHANISM:
 			return "Compare option sasl_mechanism of the foreign server with sasl.enabled.mechanisms of the listener.";
+		case BURROW_CAUSE_TICKET:
+			return "See sasl_kerberos_principal and sasl_kerberos_keytab in the user mapping and sasl_kerberos_service_name of the foreign server; what kinit says of them is in the server's log.";
 		case BURROW_CAUSE_AUTHENTICATION:
 			if (mechanism != NULL && strncmp(mechanism, "SCRAM-", 6) == 0 && visit->kafka->version_number() < 0x020601ff)
 				return psprintf("See user name and password in the user mapping; but Kafka 4 refuses SCRAM from librdkafka before 2.6.1 in the same way, and this is %s.",
@@ -245,16 +247,38 @@ protocol_text(const BurrowVisit *visit)
 	return mechanism(visit) != NULL ? psprintf("%s, %s", protocol, mechanism(visit)) : protocol;
 }
 
-/* As whom the client has come; which principal that is, is decided by the brokers' rules. */
+/* The name that the client has sent, and what it is a name of; NULL: none. */
+static const char *
+sent_name(const BurrowVisit *visit, const char *certificate)
+{
+	static const struct
+	{
+		const char *mechanism;	/* NULL: those that have a user name */
+		const char *property;
+		const char *kind;
+	}			names[] =
+
+	{
+		{"GSSAPI", "sasl.kerberos.principal", "principal"},
+		{"OAUTHBEARER", "sasl.oauthbearer.client.id", "client id"},
+		{"OAUTHBEARER", "sasl.oauthbearer.client.credentials.client.id", "client id"},
+		{NULL, "sasl.username", "user"},
+	};
+	const char *by = mechanism(visit) != NULL ? mechanism(visit) : "";
+
+	for (int i = 0; i < lengthof(names) && wants_sasl(visit); i++)
+		if ((names[i].mechanism == NULL || pg_strcasecmp(names[i].mechanism, by) == 0) && option(visit, names[i].property) != NULL)
+			return psprintf("by %s as %s \"%s\"", by, names[i].kind, option(visit, names[i].property));
+	return certificate != NULL && !wants_sasl(visit) ? psprintf("by TLS as certificate \"%s\"", certificate) : NULL;
+}
+
+/* As whom the client has come.  Which principal that is, the brokers decide by rules of their own, and tell nobody. */
 static const char *
 identity(const BurrowVisit *visit, const char *certificate)
 {
-	static const char *const names[] = {"sasl.username", "sasl.kerberos.principal", "sasl.oauthbearer.client.id", "sasl.oauthbearer.client.credentials.client.id"};
+	const char *name = sent_name(visit, certificate);
 
-	for (int i = 0; i < lengthof(names) && wants_sasl(visit); i++)
-		if (option(visit, names[i]) != NULL)
-			return psprintf("as \"%s\"", option(visit, names[i]));
-	return certificate != NULL ? psprintf("as \"%s\"", certificate) : "as nobody in particular";
+	return name != NULL ? psprintf("%s, as sent (brokers may have rules that make another principal of it)", name) : "as nobody in particular";
 }
 
 /* Their number; -1: nobody answers, which is told. */

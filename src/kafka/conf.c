@@ -18,6 +18,7 @@
 
 #include "kafka/certificate.h"
 #include "kafka/internal.h"
+#include "kafka/tls.h"
 
 /*
  * Which class a name has; a "*" stands for any run of characters.  The level follows from the
@@ -427,6 +428,12 @@ burrow_kafka_conf_set(BurrowKafkaConf *conf, const char *name, const char *value
 	if (rd_kafka_conf_set(conf->rk, name, value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
 	{
 		burrow_kafka_redact(&conf->secrets, why, error, BURROW_KAFKA_TEXT_MAX);
+		return false;
+	}
+	/* otherwise found out only when a client is made */
+	if (value != NULL && strncmp(name, "ssl.", 4) == 0 && !burrow_kafka_tls_has(name, value))
+	{
+		snprintf(error, BURROW_KAFKA_TEXT_MAX, "OpenSSL knows none of these");
 		return false;
 	}
 	if (!burrow_kafka_text_has(&conf->names, name) &&

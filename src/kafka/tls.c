@@ -46,6 +46,23 @@ value_of(const BurrowKafkaClient *c, const char *name)
 }
 
 bool
+burrow_kafka_tls_has(const char *name, const char *value)
+{
+	SSL_CTX    *ctx = SSL_CTX_new(TLS_client_method());
+	bool		has = true;
+
+	if (ctx != NULL && strcmp(name, "ssl.cipher.suites") == 0)
+		has = SSL_CTX_set_cipher_list(ctx, value) == 1;
+	else if (ctx != NULL && strcmp(name, "ssl.curves.list") == 0)
+		has = SSL_CTX_set1_curves_list(ctx, value) == 1;
+	else if (ctx != NULL && strcmp(name, "ssl.sigalgs.list") == 0)
+		has = SSL_CTX_set1_sigalgs_list(ctx, value) == 1;
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return has;
+}
+
+bool
 burrow_kafka_tls_is(const BurrowKafkaClient *c, const char *name, const char *value)
 {
 	char	   *has = value_of(c, name);

@@ -20,6 +20,9 @@ extern SSL * burrow_kafka_tls_new(const BurrowKafkaClient *c, const char *host, 
 extern void burrow_kafka_tls_describe(const BurrowKafkaClient *c, SSL * ssl, const char *host, BurrowKafkaHandshake *result);
 extern void burrow_kafka_tls_free(SSL * ssl);
 
+/* Of the properties that list ciphers, curves or signature algorithms: has OpenSSL any of these?  Others are not looked at. */
+extern bool burrow_kafka_tls_has(const char *name, const char *value);
+
 /* OpenSSL's last reason, "wrong version number". */
 extern const char *burrow_kafka_tls_reason(void);
 

@@ -179,7 +179,7 @@ CREATE SERVER tls FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.
 CREATE USER MAPPING FOR PUBLIC SERVER tls OPTIONS (sasl_username 'plain', sasl_password 'correct-horse');
 SQL
 is(steps('tls'), "resolve 127.0.0.1|t;connect 127.0.0.1 port $tls_port|t;tls 127.0.0.1 port $tls_port|t;kafka 127.0.0.1 port $tls_port|t;authenticate SASL_SSL, PLAIN|t;cluster $cluster|t;broker 1 at 127.0.0.1:$tls_port|t", 'TLS');
-like(steps('tls', q{step, reason}), qr/;tls\|TLSv1\.\d, certificate of CN=broker by CN=ca, valid until Jan  1 00:00:00 2049 GMT, which is trusted, and for the name 127\.0\.0\.1;.*;authenticate\|as "plain", with librdkafka/, '... with its details, and as whom');
+like(steps('tls', q{step, reason}), qr/;tls\|TLSv1\.\d, certificate of CN=broker by CN=ca, valid until Jan  1 00:00:00 2049 GMT, which is trusted, and for the name 127\.0\.0\.1;.*;authenticate\|by PLAIN as user "plain", as sent \([^)]*\), with librdkafka/, '... with its details, and as whom');
 # a listener for clients that have a certificate
 my ($mutual_port) = $kafka->mutual_bootstrap =~ /:(\d+)$/;
 my $client = $kafka->authority->issue('mutual');
@@ -187,7 +187,7 @@ $node->sql(<<"SQL");
 CREATE SERVER mutual FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:$mutual_port', security_protocol 'SSL', ssl_ca_pem '$ca');
 CREATE USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (ssl_certificate_pem '$client->{certificate}', ssl_key_pem '$client->{key}');
 SQL
-like(steps('mutual', q{step, ok, reason}), qr/;tls\|t\|[^;]*;kafka\|t\|Kafka [^;]*;authenticate\|t\|as "CN=mutual", with librdkafka/, 'a client that has a certificate');
+like(steps('mutual', q{step, ok, reason}), qr/;tls\|t\|[^;]*;kafka\|t\|Kafka [^;]*;authenticate\|t\|by TLS as certificate "CN=mutual", as sent \([^)]*\), with librdkafka/, 'a client that has a certificate');
 $node->sql('ALTER USER MAPPING FOR PUBLIC SERVER mutual OPTIONS (DROP ssl_certificate_pem, DROP ssl_key_pem)');
 like(steps('mutual', q{step, ok, reason, hint}), qr/;tls\|t\|[^;]*;kafka\|f\|[^|;]+\|Give a certificate that the brokers trust[^;]*;authenticate\|f\|/, '... and one that has none');
 # other protocols than the listeners'

@@ -597,7 +597,7 @@ class KafkaSymptom(c.Structure):
     ]
 
 
-KAFKA_NCAUSES = 19
+KAFKA_NCAUSES = 20
 _kafka_cause = declare(c.c_int, "burrow_kafka_cause", c.POINTER(KafkaSymptom))
 _kafka_cause_text = {
     what: declare(c.c_char_p, "burrow_kafka_cause_" + what, c.c_int) for what in ("name", "sqlstate", "words")

@@ -114,6 +114,16 @@ CASES = [
         0,
         "connection_refused",
     ),
+    # by what was seen of the connection (kafka/out_of_reach.c)
+    ("_TRANSPORT", "inside:9092/1: Connect to the address that this broker advertises failed", 0, "advertised_address"),
+    ("_TRANSPORT", "kafka.example:9092/1: Connect to the address that this broker advertises failed", 0, "unreachable"),
+    (
+        "_AUTHENTICATION",
+        "sasl_plaintext://kafka.example:9092/bootstrap: Failed to initialize SASL authentication: SASL handshake failed (start (-1)): "
+        "SASL(-1): generic failure: GSSAPI Error: No credentials were supplied, or the credentials were unavailable or inaccessible",
+        0,
+        "kerberos_ticket",
+    ),
     ("_TRANSPORT", "kafka.example:9092/1: Disconnected (after 90012ms in state UP)", 0, "no_answer"),
     (
         "_TRANSPORT",
