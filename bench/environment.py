@@ -108,14 +108,21 @@ class Server:
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def start(self, **more):
-        """Start, with settings beside the usual ones."""
+    def start(self, under=None, **more):
+        """Start, with settings beside the usual ones; under: the command that is to run the server."""
         settings = self.settings | more
         text = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
         (self.data / "postgresql.auto.conf").write_text(text)
-        self._ctl("start", "-l", self.log)
+        self._ctl("start", "-l", self.log, *(["-p", self._wrapper(under)] if under else []))
         self.running_with = more
         self.session = Session(self)
+
+    def _wrapper(self, command):
+        """A program that runs the server under another; pg_ctl starts a program and not a command."""
+        program = self.socket_dir / "postgres"
+        program.write_text(f'#!/bin/sh\nexec {command} {self.bindir / "postgres"} "$@"\n')
+        program.chmod(0o755)
+        return program
 
     def stop(self):
         if self.session:

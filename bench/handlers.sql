@@ -9,6 +9,8 @@ BEGIN
 	INSERT INTO sink VALUES (key, (value->>'n')::bigint, (value->>'seq')::bigint, value->>'pad');
 END $$;
 
+CREATE FUNCTION on_nothing(key text, value text) RETURNS void LANGUAGE sql AS '';
+
 CREATE FUNCTION on_io(key text, value jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM pg_sleep(0.05);

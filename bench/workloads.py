@@ -9,6 +9,7 @@ round for both.
 from dataclasses import dataclass, field
 from itertools import product
 
+import instructions
 import latency
 import lifecycle
 import measure
@@ -256,6 +257,18 @@ WORKLOADS = [
             other_subscriptions=[9, 49],
             messages=[10000, 100000, 5000000],
         ),
+    ),
+    Workload(
+        name="instructions",
+        about="Instructions a message of a consumer's main thread, as valgrind counts them, with a handler that does"
+        " nothing: in Burrow's own code, and with what it calls. What a process does once is not in it.",
+        measure=instructions.consume,
+        shown=("delivery",),
+        columns=(
+            Column("burrow_ir", "Burrow's code", spread=True),
+            Column("consumer_ir", "in all", spread=True),
+        ),
+        cases=grid(handler="on_nothing", delivery=DELIVERIES, workers=2, messages=120000),
     ),
     Workload(
         name="stuck",

@@ -57,8 +57,21 @@ static TimestampTz obstructed_since;
 /* When to ask next where the others end. */
 static TimestampTz goals_ask_at;
 
-static bool
-has_room(const BurrowConsumer *c)
+/* What may still be taken, of all partitions together. */
+typedef struct Room
+{
+	int64		messages;
+	int64		bytes;
+}			Room;
+
+static inline bool
+is_left(const Room * room)
+{
+	return room->messages > 0 && room->bytes > 0;
+}
+
+static Room
+room_of(const BurrowConsumer *c)
 {
 	const BurrowOptions *o = &c->sub->options;
 
@@ -67,8 +80,32 @@ has_room(const BurrowConsumer *c)
 	 * counted, or those that wait for their retry, they would fill the pool's place with messages
 	 * that cannot run.  They count in bytes and in the window.
 	 */
-	return burrow_scheduler_ready(c->sched) + burrow_scheduler_in_hand(c->sched) - burrow_retry_count() < (uint64) o->max_inflight &&
-		burrow_partition_bytes() < (uint64) o->max_inflight_bytes;
+	uint64		runnable = burrow_scheduler_ready(c->sched) + burrow_scheduler_in_hand(c->sched) - burrow_retry_count();
+
+	return (Room) {
+		.messages = o->max_inflight - (int64) runnable,
+			.bytes = o->max_inflight_bytes - (int64) burrow_partition_bytes(),
+	};
+}
+
+static bool
+has_room(const BurrowConsumer *c)
+{
+	Room		room = room_of(c);
+
+	return is_left(&room);
+}
+
+/*
+ * The same, for each message: what was taken since the last look is subtracted, though some of it may wait behind
+ * another of its key and take no room.  So it is looked at again where none seems to be left.
+ */
+static inline bool
+still_has_room(const BurrowConsumer *c, Room * room)
+{
+	if (!is_left(room))
+		*room = room_of(c);
+	return is_left(room);
 }
 
 /* Which messages it has to keep its order with. */
@@ -201,7 +238,7 @@ record_times(const BurrowConsumer *c, BurrowTrackerRef ref, const BurrowKafkaMes
 
 /* Enters a message in the tracker and the scheduler, if it is no obstacle. */
 static void
-take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km)
+take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMessage *km, Room * room)
 {
 	BurrowTrackerRef ref;
 	BurrowMessage *m;
@@ -241,6 +278,8 @@ take_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowKafkaMe
 
 	m = copy_message(c, part, km, ref, size, hsize);
 	burrow_partition_count_message(m);
+	room->messages--;
+	room->bytes -= m->item.bytes;
 	BURROW_COUNT(c->slot, bytes_received, km->key_len + km->value_len + m->frame.headers_len);
 	burrow_scheduler_add(c->sched, part->sched, &m->item);
 }
@@ -285,22 +324,25 @@ part_has_room(const BurrowPartition *part)
 		(!part->merge.no_room || burrow_tracker_depth(&part->tracker) == 0);
 }
 
-/* Takes up to a turn of messages from one partition. */
+/* Takes up to a turn of messages from one partition, if it may be read. */
 static void
 run_part(const BurrowConsumer *c, BurrowPartition *part)
 {
 	BurrowKafkaMessage km;
+	Room		room = room_of(c);
+	bool		moved = false;
+	bool		stop = false;
 
 	if (part->intake.turn == 0)
 		part->intake.turn = turn_size(c);
-	for (; part->intake.turn > 0 && !burrow_status_is_stopping() && !part->identity.unknown_to_broker && part->intake.obstacle == NULL && has_room(c); part->intake.turn--)
+	for (; part->intake.turn > 0 && !stop && part->intake.obstacle == NULL && still_has_room(c, &room); part->intake.turn--)
 	{
-		bool		room = part_has_room(part);
+		bool		fits = part_has_room(part);
 
-		if (!room || (burrow_tracker_needs_segment(&part->tracker) && !burrow_segment_add(c, part)))
+		if (!fits || (burrow_tracker_needs_segment(&part->tracker) && !burrow_segment_add(c, part)))
 		{
-			part->intake.window_full = !room;
-			part->intake.starved = room;
+			part->intake.window_full = !fits;
+			part->intake.starved = fits;
 			break;
 		}
 		part->intake.window_full = part->intake.starved = false;
@@ -308,14 +350,13 @@ run_part(const BurrowConsumer *c, BurrowPartition *part)
 		{
 			case BURROW_KAFKA_EMPTY:
 				burrow_partition_set_unreadable(part);
-				if (burrow_end_queue_empty(&part->end))
-					burrow_partition_set_dirty(part);
+				moved |= burrow_end_queue_empty(&part->end);
 				goto done;
 			case BURROW_KAFKA_MESSAGE:
 				burrow_end_message(c, &part->end);
 				if (part->fetch.failing_since != 0)
 					burrow_fetch_trouble_over(c, part);
-				take_message(c, part, &km);
+				take_message(c, part, &km, &room);
 				break;
 			case BURROW_KAFKA_END:
 				if (part->fetch.failing_since != 0)
@@ -326,14 +367,15 @@ run_part(const BurrowConsumer *c, BurrowPartition *part)
 				break;
 			case BURROW_KAFKA_BROKEN:
 				take_error(c, part, &km);
+				stop = burrow_status_is_stopping() || part->identity.unknown_to_broker;
 				break;
 		}
-		burrow_partition_set_dirty(part);
+		moved = true;
 	}
 done:
 	/* lets go of the last message, and with it of its fetch response */
 	c->kafka->discard(part->queue);
-	if (part->dirty)
+	if (moved || part->dirty)
 		burrow_partition_moved(part);
 }
 

@@ -28,7 +28,7 @@
 typedef struct BurrowBreaker
 {
 	uint32_t	errors;			/* in a row */
-	uint64_t	successes;		/* so far */
+	uint64_t	successes;		/* so far; some in a row may count as one */
 	char		class[3];		/* of the environment's error met last; "": none */
 	uint64_t	partition;		/* and the message that met it */
 	int64_t		offset;

@@ -32,36 +32,11 @@ is_aligned(const void *data)
 
 /* ---- messages ---- */
 
-size_t
-burrow_frame_message_size(size_t key_len, size_t value_len, size_t headers_len)
-{
-	const size_t limit = UINT32_MAX / 2;
-	size_t		size;
-
-	/* each of them first, so that the sum cannot wrap */
-	if (key_len > limit || value_len > limit || headers_len > limit)
-		return 0;
-	size = BURROW_FRAME_ALIGN(sizeof(BurrowMessageHeader) + key_len + value_len + headers_len);
-	return size <= limit ? size : 0;
-}
-
-char *
-burrow_frame_key(BurrowMessageHeader *header)
-{
-	return (char *) (header + 1);
-}
-
-char *
-burrow_frame_value(BurrowMessageHeader *header)
-{
-	return burrow_frame_key(header) + header->key_len;
-}
-
-char *
-burrow_frame_headers(BurrowMessageHeader *header)
-{
-	return burrow_frame_value(header) + header->value_len;
-}
+/* Where they are not inlined. */
+extern inline size_t burrow_frame_message_size(size_t key_len, size_t value_len, size_t headers_len);
+extern inline char *burrow_frame_key(BurrowMessageHeader *header);
+extern inline char *burrow_frame_value(BurrowMessageHeader *header);
+extern inline char *burrow_frame_headers(BurrowMessageHeader *header);
 
 size_t
 burrow_frame_header_size(size_t name_len, int64_t value_len)

@@ -88,12 +88,37 @@ typedef struct BurrowHeaderView
 } BurrowHeaderView;
 
 /* Size of a message in the frame, padded; 0 if it would pass UINT32_MAX / 2. */
-extern size_t burrow_frame_message_size(size_t key_len, size_t value_len, size_t headers_len);
+inline size_t
+burrow_frame_message_size(size_t key_len, size_t value_len, size_t headers_len)
+{
+	const size_t limit = UINT32_MAX / 2;
+	size_t		size;
+
+	/* each of them first, so that the sum cannot wrap */
+	if (key_len > limit || value_len > limit || headers_len > limit)
+		return 0;
+	size = BURROW_FRAME_ALIGN(sizeof(BurrowMessageHeader) + key_len + value_len + headers_len);
+	return size <= limit ? size : 0;
+}
 
 /* Where the parts of a message go, in memory of that size whose header is filled in. */
-extern char *burrow_frame_key(BurrowMessageHeader *header);
-extern char *burrow_frame_value(BurrowMessageHeader *header);
-extern char *burrow_frame_headers(BurrowMessageHeader *header);
+inline char *
+burrow_frame_key(BurrowMessageHeader *header)
+{
+	return (char *) (header + 1);
+}
+
+inline char *
+burrow_frame_value(BurrowMessageHeader *header)
+{
+	return burrow_frame_key(header) + header->key_len;
+}
+
+inline char *
+burrow_frame_headers(BurrowMessageHeader *header)
+{
+	return burrow_frame_value(header) + header->value_len;
+}
 
 /* Encoded size of one header, and its encoding at p; returns the byte after. */
 extern size_t burrow_frame_header_size(size_t name_len, int64_t value_len);

@@ -118,8 +118,11 @@ burrow_histogram_add(BurrowHistogram *h, uint64_t us)
 
 	add_to(bound != 0 && us > bounds[bound - 1] ? &h->beyond[bound - 1] : &h->count[bucket], 1);
 	if (us >= US_PER_S)
+	{
 		add_to(&h->sum_s, us / US_PER_S);
-	add_to(&h->sum_us, us % US_PER_S);
+		us %= US_PER_S;
+	}
+	add_to(&h->sum_us, us);
 }
 
 /* All times of a bucket. */

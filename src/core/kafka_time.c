@@ -8,21 +8,11 @@
 
 #include "core/check.h"
 
-#define MIN_MS		(BURROW_TIME_MIN_US / 1000 + BURROW_EPOCH_MS)
-#define END_MS		(BURROW_TIME_END_US / 1000 + BURROW_EPOCH_MS)
-
 _Static_assert(BURROW_TIME_MIN_US % 1000 == 0 && BURROW_TIME_END_US % 1000 == 0,
 			   "the range begins and ends with a whole millisecond");
 
-bool
-burrow_kafka_time_to_us(int64_t ms, int64_t *us)
-{
-	*us = 0;
-	if (ms == BURROW_KAFKA_NO_TIME || ms < MIN_MS || ms >= END_MS)
-		return false;
-	*us = (ms - BURROW_EPOCH_MS) * 1000;
-	return true;
-}
+/* Where it is not inlined. */
+extern inline bool burrow_kafka_time_to_us(int64_t ms, int64_t *us);
 
 /* Divided before the epoch is added: near the end of the range the sum would not fit. */
 int64_t

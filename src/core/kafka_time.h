@@ -24,7 +24,16 @@
 #define BURROW_EPOCH_MS			INT64_C(946684800000)
 
 /* False: it is no time, or one that PostgreSQL cannot hold; *us is 0 then. */
-extern bool burrow_kafka_time_to_us(int64_t ms, int64_t *us);
+inline bool
+burrow_kafka_time_to_us(int64_t ms, int64_t *us)
+{
+	*us = 0;
+	if (ms == BURROW_KAFKA_NO_TIME || ms < BURROW_TIME_MIN_US / 1000 + BURROW_EPOCH_MS ||
+		ms >= BURROW_TIME_END_US / 1000 + BURROW_EPOCH_MS)
+		return false;
+	*us = (ms - BURROW_EPOCH_MS) * 1000;
+	return true;
+}
 
 /* us is a time that PostgreSQL holds, not an infinity.  What is below a millisecond is cut off, towards
  * the past. */

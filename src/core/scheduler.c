@@ -485,6 +485,17 @@ burrow_scheduler_pick(BurrowScheduler *s, BurrowSchedulerLimits limits, uint32_t
 	return chunk.first;
 }
 
+/* Nothing of the order is in hand any more, but something of it waits. */
+static __attribute__((noinline))
+void
+go_on(BurrowScheduler *s, BurrowSchedulerPartition *p, BurrowSchedulerOrder *order)
+{
+	burrow_scheduler_heap_push(&p->came_back, order->first->arrival, order->first);
+	p->blocked -= order->waiting;
+	s->blocked -= order->waiting;
+	count_ready(s, p, order->waiting);
+}
+
 /* An item of the order is no longer in hand; with the last one the order goes on. */
 static void
 let_go(BurrowScheduler *s, BurrowSchedulerOrder *order)
@@ -496,14 +507,9 @@ let_go(BurrowScheduler *s, BurrowSchedulerOrder *order)
 		return;
 	list_remove(&p->held, order);
 	if (order->waiting == 0)
-	{
 		burrow_scheduler_orders_drop(&s->orders, order);
-		return;
-	}
-	burrow_scheduler_heap_push(&p->came_back, order->first->arrival, order->first);
-	p->blocked -= order->waiting;
-	s->blocked -= order->waiting;
-	count_ready(s, p, order->waiting);
+	else
+		go_on(s, p, order);
 }
 
 void

@@ -6,6 +6,7 @@
  */
 #include "core/scheduler_orders.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/check.h"
@@ -63,22 +64,31 @@ burrow_scheduler_orders_init(BurrowSchedulerOrders *o, const BurrowAllocator *me
 
 /*
  * At most one order a bucket on average, and not many more buckets than orders once
- * a backlog of keys is gone.  It grows fourfold, as it is the visit to each record
- * that costs.
+ * a backlog of keys is gone.
  */
-static void
+static inline bool
+is_full(const BurrowSchedulerOrders *o)
+{
+	return o->n >= (uint64_t) 1 << o->table_bits;
+}
+
+static inline bool
+is_sparse(const BurrowSchedulerOrders *o)
+{
+	return o->n < ((uint64_t) 1 << o->table_bits) / 32 && o->table_bits > SMALLEST_TABLE_BITS;
+}
+
+/*
+ * It grows fourfold, as it is the visit to each record that costs.  Never inlined: few messages need it, and
+ * its registers would have to be saved for every one.
+ */
+static __attribute__((noinline))
+void
 fit_table(BurrowSchedulerOrders *o)
 {
 	size_t		old_size = (size_t) 1 << o->table_bits;
 	BurrowSchedulerOrder **old = o->table;
-	unsigned	bits = o->table_bits;
-
-	if (o->n >= old_size)
-		bits += 2;
-	else if (o->n < old_size / 32 && bits > SMALLEST_TABLE_BITS)
-		bits -= 2;
-	else
-		return;
+	unsigned	bits = is_full(o) ? o->table_bits + 2 : o->table_bits - 2;
 
 	o->table = new_table(o, bits);
 	o->table_bits = bits;
@@ -101,14 +111,19 @@ BurrowSchedulerOrder *
 burrow_scheduler_orders_get(BurrowSchedulerOrders *o, struct BurrowSchedulerPartition *p,
 							uint64_t key)
 {
-	BurrowSchedulerOrder *order = *bucket_of(o, key);
+	BurrowSchedulerOrder **bucket = bucket_of(o, key);
+	BurrowSchedulerOrder *order = *bucket;
 
 	while (order != NULL && (order->key != key || order->partition != p))
 		order = order->chain_next;
 	if (order != NULL)
 		return order;
 
-	fit_table(o);
+	if (is_full(o) || is_sparse(o))
+	{
+		fit_table(o);
+		bucket = bucket_of(o, key);
+	}
 	if (o->kept != NULL)
 	{
 		order = o->kept;
@@ -122,7 +137,7 @@ burrow_scheduler_orders_get(BurrowSchedulerOrders *o, struct BurrowSchedulerPart
 	order->first = order->last = NULL;
 	order->waiting = 0;
 	order->in_hand = 0;
-	chain_insert(bucket_of(o, key), order);
+	chain_insert(bucket, order);
 	o->n++;
 	return order;
 }

@@ -139,6 +139,7 @@ static void
 resolve_known(const BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, TimestampTz committed_at)
 {
 	uint32		ndone = 0;
+	bool		succeeding = false; /* as far as burrow_failure_success() was told */
 
 	for (int i = 0; i < n; i++)
 	{
@@ -148,14 +149,19 @@ resolve_known(const BurrowConsumer *c, BurrowLane *lane, int n, bool at_end, Tim
 			continue;
 		if (is_done(m))
 		{
-			burrow_failure_success(c);
+			if (!succeeding)
+				burrow_failure_success(c);
+			succeeding = true;
 			count_done(c, m, committed_at);
 			message_done(c, m);
 			lane->messages[i] = NULL;
 			ndone++;
 		}
 		else if (lane->failures[i] != NULL)
+		{
+			succeeding = false;
 			burrow_failure_judge(c, m, lane->failures[i]);
+		}
 		else if (!at_end && !is_behind(lane, i, true))
 			n = i;
 	}

@@ -45,13 +45,6 @@ burrow_end_reached(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offse
 	end->eof_at = c->now;
 }
 
-void
-burrow_end_message(const BurrowConsumer *c, BurrowPartitionEnd *end)
-{
-	end->eof_offset = -1;
-	burrow_end_behind(c, end);
-}
-
 /*
  * librdkafka tells of an end once, among the messages, and it may lie in the queue for long.
  * So it is the end only if nothing comes after it there, and if no later one is known; and

@@ -16,12 +16,20 @@ extern void burrow_end_set(BurrowPartitionEnd *end, int64 offset);
 extern void burrow_end_answered(BurrowPartitionEnd *end, int64 offset, TimestampTz asked_at);
 /* Its queue tells that the end is there. */
 extern void burrow_end_reached(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset);
-/* A message was taken. */
-extern void burrow_end_message(const BurrowConsumer *c, BurrowPartitionEnd *end);
 /* The queue of the partition is empty: has its end been reached?  True: the end is known now. */
 extern bool burrow_end_queue_empty(BurrowPartitionEnd *end);
 /* There is something to be read that is not. */
 extern void burrow_end_behind(const BurrowConsumer *c, BurrowPartitionEnd *end);
+
+/* A message was taken. */
+static inline void
+burrow_end_message(const BurrowConsumer *c, BurrowPartitionEnd *end)
+{
+	end->eof_offset = -1;
+	if (end->behind_since == 0)
+		burrow_end_behind(c, end);
+}
+
 extern void burrow_end_set_high_watermark(BurrowPartitionEnd *end, int64 high);
 /* All below this was taken, and so was there, and is perhaps not all done; is there a next message?  Does an open
  * transaction keep messages back? */

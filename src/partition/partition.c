@@ -434,12 +434,6 @@ burrow_partition_set_still(BurrowPartition *part)
 }
 
 void
-burrow_partition_set_dirty(BurrowPartition *part)
-{
-	part->dirty = true;
-}
-
-void
 burrow_partition_moved(BurrowPartition *part)
 {
 	part->dirty = true;
@@ -450,13 +444,6 @@ burrow_partition_moved(BurrowPartition *part)
 }
 
 /* ---- its messages ---- */
-
-void
-burrow_partition_pin_message(BurrowMessage *m)
-{
-	burrow_tracker_pin(&m->part->tracker, m->ref);
-	m->part->held++;
-}
 
 void
 burrow_partition_count_message(BurrowMessage *m)

@@ -140,9 +140,8 @@ extern void burrow_partition_set_window(uint32 window);
 /* These were done before this epoch, beyond its start; what is below an offset is told of by that alone. */
 extern void burrow_partition_skip(BurrowPartition *part, const BurrowOffsetSet *done);
 extern void burrow_partition_forget_skipped(BurrowPartition *part, int64 below);
-/* Its shared slot is to be brought up to date. */
-extern void burrow_partition_set_dirty(BurrowPartition *part);
-/* Something of the partition was taken or done: its heads are looked at this turn. */
+/* Something of the partition was taken or done: its heads are looked at this turn, and its shared slot is brought
+ * up to date. */
 extern void burrow_partition_moved(BurrowPartition *part);
 /* Nothing more will move before something else happens. */
 extern void burrow_partition_set_still(BurrowPartition *part);
@@ -170,7 +169,13 @@ extern void burrow_partition_release(const BurrowConsumer *c, BurrowPartition *p
 /* Nobody holds the message any more. */
 extern void burrow_partition_forget_message(const BurrowConsumer *c, BurrowMessage *m);
 /* Somebody has it in hand, until burrow_partition_release(). */
-extern void burrow_partition_pin_message(BurrowMessage *m);
+static inline void
+burrow_partition_pin_message(BurrowMessage *m)
+{
+	burrow_tracker_pin(&m->part->tracker, m->ref);
+	m->part->held++;
+}
+
 /* The message was taken. */
 extern void burrow_partition_count_message(BurrowMessage *m);
 /* Bytes of all messages that were taken and are not resolved. */
