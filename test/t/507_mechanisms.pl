@@ -80,7 +80,7 @@ $recent->sql(q{ALTER USER MAPPING FOR PUBLIC SERVER o OPTIONS (SET sasl_oauthbea
 $recent->wait_for('the messages', "SELECT count(*) >= $messages FROM by_token");
 is($recent->sql('SELECT count(*), count(DISTINCT n) FROM by_token'), "$messages|$messages", 'OAUTHBEARER: each message once');
 $kafka->wait_until_committed('tokens', 'tokens');
-is($recent->sql(q{SELECT string_agg(step || ' ' || ok, ', ') FROM burrow.check_connection('o') WHERE step IN ('tls', 'kafka', 'authenticate') AND (step <> 'authenticate' OR reason ~ '^as "reader"')}), 'tls true, kafka true, authenticate true', 'and burrow.check_connection() says as whom');
+is($recent->sql(q{SELECT string_agg(step || ' ' || ok, ', ') FROM burrow.check_connection('o') WHERE step IN ('tls', 'kafka', 'authenticate') AND (step <> 'authenticate' OR reason ~ '^by OAUTHBEARER as client id "reader"')}), 'tls true, kafka true, authenticate true', 'and burrow.check_connection() says as whom');
 
 # ---- what a librdkafka lacks
 
