@@ -98,6 +98,7 @@ OBJS = $(CORE_OBJS) \
 	src/worker/permission.o \
 	src/worker/session.o \
 	src/offsets/offset_commit.o \
+	src/consumer/client_watch.o \
 	src/consumer/commit_answer.o \
 	src/consumer/connection.o \
 	src/consumer/consumer.o \

@@ -22,6 +22,7 @@
 #include "guc.h"
 #include "catalog/nearest.h"
 #include "consumer/assignment.h"
+#include "consumer/client_watch.h"
 #include "consumer/commit_answer.h"
 #include "consumer/connection.h"
 #include "consumer/fetch_trouble.h"
@@ -377,6 +378,7 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 	if (strcmp(event->error_name, "_TRANSPORT") == 0 || strcmp(event->error_name, "_RESOLVE") == 0)
 	{
+		burrow_client_watch_suspect();
 		serve_lost_connection(c, event);
 		return;
 	}
@@ -393,6 +395,7 @@ serve_error(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 			report_member(c, event->cause, event->text);
 			break;
 		case BURROW_CAUSE_NO_ANSWER:
+			burrow_client_watch_suspect();
 			if (event->all_brokers_down && met()->transport_text[0] != '\0')
 				report_unreachable(c, event->text);
 			else
@@ -457,6 +460,8 @@ serve_client(const BurrowConsumer *c)
 				{
 					burrow_assignment_revoke(c, &event.list, event.assignment_lost);
 					assignment_lost = assignment_lost || event.assignment_lost;
+					if (event.assignment_lost)
+						burrow_client_watch_suspect();
 				}
 				break;
 			case BURROW_KAFKA_COMMITTED:

@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "consumer/assignment.h"
+#include "consumer/client_watch.h"
 #include "consumer/connection.h"
 #include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
@@ -412,6 +413,7 @@ take_turn(BurrowConsumer *c)
 	due = burrow_earlier(due, burrow_letter_count_run(c));
 	due = burrow_earlier(due, burrow_shutdown_advance(c));
 	due = burrow_earlier(due, burrow_connection_probe(c));
+	due = burrow_earlier(due, burrow_client_watch_run(c));
 	publish(c);
 	return burrow_turn_take_again() ? c->now : due;
 }

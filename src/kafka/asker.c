@@ -106,6 +106,19 @@ look_up_committed(BurrowKafkaClient *c, Question *q)
 	return ok;
 }
 
+/* Of brokers' answers the one that every client needs. */
+static bool
+has_contact(BurrowKafkaClient *c, Question *q)
+{
+	const rd_kafka_metadata_t *metadata;
+	rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, NULL, &metadata, q->timeout_ms);
+
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return burrow_kafka_fail(code, q->error);
+	rd_kafka_metadata_destroy(metadata);
+	return true;
+}
+
 static void
 answer(BurrowKafkaClient *c, Question *q)
 {
@@ -127,6 +140,10 @@ answer(BurrowKafkaClient *c, Question *q)
 			break;
 		case BURROW_KAFKA_ASK_COMMITTED:
 			if (look_up_committed(c, q))
+				return;
+			break;
+		case BURROW_KAFKA_ASK_CONTACT:
+			if (has_contact(c, q))
 				return;
 			break;
 		case BURROW_KAFKA_ASK_TIMESTAMPS:

@@ -27,6 +27,8 @@ typedef enum BurrowKafkaQuestion
 	BURROW_KAFKA_ASK_COMMITTED, /* as fetch_committed(), but on the member's own way; a time-out
 								 * is harmless */
 
+	BURROW_KAFKA_ASK_CONTACT,	/* does any broker answer? the list is given back as it is */
+
 	/*
 	 * What time have the messages at these offsets?  Each offset becomes the timestamp
 	 * (milliseconds since 1970) of the message there, or BURROW_KAFKA_NO_TIME if there is none.

@@ -17,7 +17,8 @@
  * not the coordinator any more: after such an answer the next question goes the member's own way, too.
  *
  * Waited for are only those that are asked before there is a member: nothing else could go on meanwhile.
- * All but the group's offsets are asked by the metadata client, whose answers do not wait behind fetches.
+ * All but the group's offsets, and whether the member's client can reach Kafka, are asked by the metadata client, whose answers do
+ * not wait behind fetches.
  */
 #include "postgres.h"
 
@@ -75,25 +76,42 @@ burrow_question_ask(const BurrowConsumer *c, BurrowKafkaQuestion what, BurrowKaf
 	return wait_for(c->kafka->ask(c->metadata_client, what, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text), answer);
 }
 
+/* NULL: out of memory. */
+static BurrowKafkaList *
+list_of_one(const BurrowConsumer *c, const char *topic, int32 partition, int64 offset, char *text)
+{
+	BurrowKafkaList *list = c->kafka->list_new(1);
+
+	if (list != NULL && c->kafka->list_set(list, 0, topic, partition, offset, NULL, 0))
+		return list;
+	c->kafka->list_free(list);
+	strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
+	return NULL;
+}
+
 uint64
 burrow_question_ask_of(const BurrowConsumer *c, BurrowKafkaQuestion what, const char *topic, int32 partition, int64 offset,
 					   BurrowQuestionAnswer answer, char *text)
 {
-	BurrowKafkaList *list = c->kafka->list_new(1);
+	BurrowKafkaList *list = list_of_one(c, topic, partition, offset, text);
 
-	if (list == NULL || !c->kafka->list_set(list, 0, topic, partition, offset, NULL, 0))
-	{
-		c->kafka->list_free(list);
-		strlcpy(text, "out of memory", BURROW_KAFKA_TEXT_MAX);
-		return 0;
-	}
-	return burrow_question_ask(c, what, list, answer, text);
+	return list == NULL ? 0 : burrow_question_ask(c, what, list, answer, text);
 }
 
 uint64
 burrow_question_ask_partitions(const BurrowConsumer *c, const char *topic, BurrowQuestionAnswer answer, char *text)
 {
 	return burrow_question_ask_of(c, BURROW_KAFKA_ASK_PARTITIONS, topic, 0, BURROW_KAFKA_NONE_OFFSET, answer, text);
+}
+
+uint64
+burrow_question_ask_contact(const BurrowConsumer *c, BurrowQuestionAnswer answer, char *text)
+{
+	BurrowKafkaList *list = list_of_one(c, c->sub->topic, 0, BURROW_KAFKA_NONE_OFFSET, text);
+
+	if (list == NULL)
+		return 0;
+	return wait_for(c->kafka->ask(c->client, BURROW_KAFKA_ASK_CONTACT, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text), answer);
 }
 
 uint64

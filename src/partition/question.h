@@ -25,6 +25,8 @@ extern uint64 burrow_question_ask_of(const BurrowConsumer *c, BurrowKafkaQuestio
 /* The partitions of a topic, or of those that match a pattern. */
 extern uint64 burrow_question_ask_partitions(const BurrowConsumer *c, const char *topic, BurrowQuestionAnswer answer,
 											 char *text);
+/* Whether any broker answers the member's own client. */
+extern uint64 burrow_question_ask_contact(const BurrowConsumer *c, BurrowQuestionAnswer answer, char *text);
 /* The ids of topics; kafka.h, describe_topics(). */
 extern uint64 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int n,
 											BurrowQuestionAnswer answer, char *text);

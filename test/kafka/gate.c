@@ -15,6 +15,9 @@
  *
  * Whoever asks for the address of hang.example waits for ever.
  *
+ * While there is a file "burrow no contact" there, the client that asks for the broker's metadata of no topic in particular, which
+ * the member does when it doubts its connections, is told that there is none; each question adds a byte to the file.
+ *
  * While there is a file "burrow lost questions" there, no question for a group's committed offsets is sent on the
  * usual way, and none is answered; each adds a byte to it.
  */
@@ -136,6 +139,28 @@ rd_kafka_ListConsumerGroupOffsets(void *client, void **groups, size_t n, const v
 	if (write(fd, "x", 1) != 1)
 		abort();
 	close(fd);
+}
+
+/* RD_KAFKA_RESP_ERR__TRANSPORT */
+#define TRANSPORT		(-195)
+
+int
+rd_kafka_metadata(void *client, int all_topics, void *only_topic, const void **metadata, int timeout_ms)
+{
+	static int	(*real) (void *client, int all_topics, void *only_topic, const void **metadata, int timeout_ms);
+	int			fd;
+
+	if (real == NULL)
+		real = (int (*) (void *, int, void *, const void **, int)) dlsym(RTLD_NEXT, "rd_kafka_metadata");
+	if (real == NULL)
+		abort();
+	fd = all_topics == 0 && only_topic == NULL ? open("burrow no contact", O_WRONLY | O_APPEND) : -1;
+	if (fd < 0)
+		return real(client, all_topics, only_topic, metadata, timeout_ms);
+	if (write(fd, "x", 1) != 1)
+		abort();
+	close(fd);
+	return TRANSPORT;
 }
 
 int
