@@ -2,6 +2,7 @@
  * harness.c
  *	  What the tests of src/kafka/ share: TAP, and librdkafka's mock cluster.
  */
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ const BurrowKafkaFunctions *kafka;
 rd_kafka_mock_cluster_t *cluster;
 rd_kafka_t *producer;
 char		bootstrap[256];
+bool		has_controller;
 
 int			tests_run = 0;
 int			tests_failed = 0;
@@ -92,6 +94,21 @@ new_producer(const char *brokers)
 	return rk;
 }
 
+/*
+ * The mock cluster says that its controller is broker 0, which it does not have: what librdkafka asks a controller gets no
+ * answer.  From 2.16 on it can be told another one.
+ */
+static void
+set_controller(void)
+{
+	void		(*set_controller_id) (rd_kafka_mock_cluster_t *, int32_t);
+
+	*(void **) &set_controller_id = dlsym(RTLD_DEFAULT, "rd_kafka_mock_set_controller_id");
+	has_controller = set_controller_id != NULL;
+	if (has_controller)
+		set_controller_id(cluster, 1);
+}
+
 void
 start_cluster(void)
 {
@@ -99,6 +116,7 @@ start_cluster(void)
 	cluster = rd_kafka_mock_cluster_new(mock_handle, 1);
 	if (cluster == NULL)
 		die("mock cluster", "none");
+	set_controller();
 	snprintf(bootstrap, sizeof(bootstrap), "%s", rd_kafka_mock_cluster_bootstraps(cluster));
 	producer = new_producer(bootstrap);
 }

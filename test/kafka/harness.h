@@ -22,6 +22,7 @@ extern const BurrowKafkaFunctions *kafka;
 extern rd_kafka_mock_cluster_t *cluster;
 extern rd_kafka_t *producer;	/* librdkafka's own, for the messages that are consumed */
 extern char bootstrap[256];
+extern bool has_controller;	/* somebody answers what a controller is asked */
 
 extern int	tests_run;
 extern int	tests_failed;
