@@ -106,17 +106,16 @@ look_up_committed(BurrowKafkaClient *c, Question *q)
 	return ok;
 }
 
-/* Of brokers' answers the one that every client needs. */
+/* An answer that is late, behind a fetch that waits, or that is an error, is a broker's all the same. */
 static bool
 has_contact(BurrowKafkaClient *c, Question *q)
 {
 	const rd_kafka_metadata_t *metadata;
 	rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, NULL, &metadata, q->timeout_ms);
 
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return burrow_kafka_fail(code, q->error);
-	rd_kafka_metadata_destroy(metadata);
-	return true;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(metadata);
+	return code != RD_KAFKA_RESP_ERR__TRANSPORT || burrow_kafka_fail(code, q->error);
 }
 
 static void

@@ -27,7 +27,8 @@ typedef enum BurrowKafkaQuestion
 	BURROW_KAFKA_ASK_COMMITTED, /* as fetch_committed(), but on the member's own way; a time-out
 								 * is harmless */
 
-	BURROW_KAFKA_ASK_CONTACT,	/* does any broker answer? the list is given back as it is */
+	BURROW_KAFKA_ASK_CONTACT,	/* is there a connection to any broker? the list is given back as
+								 * it is */
 
 	/*
 	 * What time have the messages at these offsets?  Each offset becomes the timestamp

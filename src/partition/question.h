@@ -25,7 +25,7 @@ extern uint64 burrow_question_ask_of(const BurrowConsumer *c, BurrowKafkaQuestio
 /* The partitions of a topic, or of those that match a pattern. */
 extern uint64 burrow_question_ask_partitions(const BurrowConsumer *c, const char *topic, BurrowQuestionAnswer answer,
 											 char *text);
-/* Whether any broker answers the member's own client. */
+/* Whether the member's own client has a connection to any broker. */
 extern uint64 burrow_question_ask_contact(const BurrowConsumer *c, BurrowQuestionAnswer answer, char *text);
 /* The ids of topics; kafka.h, describe_topics(). */
 extern uint64 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char **topics, int n,
