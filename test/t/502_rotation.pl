@@ -1,7 +1,7 @@
 # Passwords and certificates are changed under load, ten times: a password first in Kafka, which refuses the old one
 # meanwhile, and then in the mapping; a certificate in the mapping, half the time after one that the broker does not
-# trust and refuses meanwhile (505 has a broker that no longer trusts it).  The subscriptions go on by themselves; nothing is
-# lost, nothing comes twice.
+# trust and refuses meanwhile (505 has a broker that no longer trusts it).  Then the broker's own is renewed by another authority, which
+# the servers are told of afterwards.  The subscriptions go on by themselves; nothing is lost, nothing comes twice.
 
 use BurrowTest;
 use Time::HiRes qw(time);
@@ -85,6 +85,16 @@ for my $i (1 .. $rotations)
 		foreach @topics;
 	$longest = time - $since if time - $since > $longest;
 }
+# The broker has a certificate of another authority's from now on: it is not trusted, until the servers' options say so.
+my $next = BurrowTest::Certificates->create($kafka->dir . '/tls', 'next');
+$kafka->show_certificate($next->issue('broker', names => 'DNS:localhost,IP:127.0.0.1'));
+$node->wait_for("$_ not to trust it", "SELECT count(*) > 0 FROM burrow.why_stuck('$_') WHERE cause = 'Kafka''s certificate is not trusted'") foreach @topics;
+my %handled = map { $_ => scalar $node->sql("SELECT count(*) FROM got WHERE topic = '$_'") } @topics;
+$node->sql("ALTER SERVER $_ OPTIONS (SET ssl_ca_pem '@{[ $next->pem ]}')") foreach @topics;
+$node->wait_for("$_ to trust it", "SELECT state = 'running' AND (SELECT count(*) > $handled{$_} FROM got WHERE topic = '$_') FROM burrow.subscriptions WHERE subscription = '$_'") foreach @topics;
+$node->wait_for("nothing to hold up $_", "SELECT count(*) = 0 FROM burrow.why_stuck('$_')") foreach @topics;
+pass('a broker with a certificate of another authority is trusted when that one is given');
+
 note sprintf 'the longest time from a change to the next message was %.1f s', $longest;
 cmp_ok($longest, '<', 20 * slow_by(), 'each time they go on within seconds');
 
