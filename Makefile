@@ -84,6 +84,7 @@ OBJS = $(CORE_OBJS) \
 	src/consumer/assignment.o \
 	src/exporter/exporter.o \
 	src/exporter/health.o \
+	src/exporter/history_graph.o \
 	src/exporter/html.o \
 	src/exporter/listener.o \
 	src/exporter/pages.o \

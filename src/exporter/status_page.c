@@ -20,12 +20,14 @@
 
 #include "burrow.h"
 #include "exporter/health.h"
+#include "exporter/history_graph.h"
 #include "exporter/html.h"
 #include "exporter/status_page.h"
 #include "exporter/status_page_parts.h"
 #include "metrics/snapshot.h"
 
 #define MAX_ROWS	200			/* of a table */
+#define STEPS		60			/* of the history: ten minutes */
 
 typedef BurrowSubscriptionSnapshot Sub;
 typedef BurrowPartitionSnapshot Part;
@@ -224,15 +226,46 @@ put_workers_of(Page *p, const Sub *s)
 	end_cell(p);
 }
 
+/* The rate is that of the last step that is known; one that has just ended may not be there yet. */
 static void
-put_subscription_row(Page *p, const Sub *s)
+put_rate(Page *p, const BurrowHistoryStep * steps)
 {
-	put_subscription(p, s);
-	put_state(p, s);
+	const		BurrowHistoryStep *last = &steps[steps[STEPS - 1].known ? STEPS - 1 : STEPS - 2];
+	double		rates[STEPS];
+
+	for (int i = 0; i < STEPS; i++)
+		rates[i] = steps[i].known ? burrow_history_done(&steps[i]) / ((double) BURROW_HISTORY_STEP_US / USECS_PER_SEC) : -1;
+	begin_cell(p);
+	if (last->known)
+		appendStringInfo(p->out, "%.1f/s", rates[last - steps]);
+	burrow_history_graph_write(p->out, "Messages a second in the last ten minutes", rates, STEPS);
+	end_cell(p);
+}
+
+static void
+put_lag(Page *p, const Sub *s, const BurrowHistoryStep * steps)
+{
+	double		lags[STEPS];
+
+	for (int i = 0; i < STEPS; i++)
+		lags[i] = steps[i].known ? (double) steps[i].lag : -1;
 	begin_cell(p);
 	if (s->lag.known)
 		burrow_html_count(p->out, s->lag.messages);
+	burrow_history_graph_write(p->out, "Lag in the last ten minutes", lags, STEPS);
 	end_cell(p);
+}
+
+static void
+put_subscription_row(Page *p, const Sub *s)
+{
+	BurrowHistoryStep steps[STEPS];
+
+	burrow_snapshot_history(p->snapshot, s - p->snapshot->subscriptions, STEPS, steps);
+	put_subscription(p, s);
+	put_state(p, s);
+	put_rate(p, steps);
+	put_lag(p, s, steps);
 	begin_cell(p);
 	if (s->lag.time_known)
 		burrow_html_duration(p->out, (double) s->lag.time_us / USECS_PER_SEC);
@@ -286,7 +319,7 @@ static void
 put_subscriptions(Page *p, const Sub **sorted)
 {
 	static const Column columns[] = {
-		{"Subscription"}, {"State"}, {"Lag", true}, {"Behind", true}, {"Oldest pending", true}, {"Pending", true}, {"Workers", true},
+		{"Subscription"}, {"State"}, {"Rate", true}, {"Lag", true}, {"Behind", true}, {"Oldest pending", true}, {"Pending", true}, {"Workers", true},
 		{"Handled", true}
 	};
 	int			n = p->snapshot->nsubscriptions;
