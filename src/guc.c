@@ -45,7 +45,7 @@ define_sizes(void)
 {
 	DefineCustomIntVariable("burrow.max_subscriptions",
 							"Sets the maximum number of subscriptions in all databases together.",
-							"Each takes about 40 kB of shared memory, whether it runs or not.",
+							"Each takes about 60 kB of shared memory, whether it runs or not.",
 							&burrow_max_subscriptions, 64, 1, 1000,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.max_workers",
@@ -55,7 +55,7 @@ define_sizes(void)
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.max_partitions",
 							"Sets the maximum number of partitions that are consumed at a time.",
-							"Each takes about 400 bytes of shared memory.",
+							"Each takes about 650 bytes of shared memory.",
 							&burrow_max_partitions, 4096, 1, 100000,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }

@@ -49,9 +49,9 @@ sub handled_more
 handled_more();
 foreach my $round (1 .. 2)
 {
-	is($node->sql(q{SELECT pg_terminate_backend(pid) FROM burrow.workers WHERE state = 'running' LIMIT 1}), 't', 'a worker is ended');
+	$node->wait_for('a worker with messages, to end it', q{SELECT bool_or(pg_terminate_backend(pid)) FROM (SELECT pid FROM burrow.workers WHERE state = 'running' LIMIT 1) w});
 	handled_more();
-	is($node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions}), 't', 'the consumer is ended');
+	$node->wait_for('a consumer, to end it', q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions});
 	handled_more();
 	my ($exporter) = grep { (BurrowTest::_slurp("/proc/$_/cmdline") // '') =~ /burrow exporter/ } child_pids($node->postmaster_pid);
 	kill 'TERM', $exporter;
