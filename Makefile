@@ -183,6 +183,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/owner_trigger.o \
 	src/api/role.o \
 	src/api/seek.o \
+	src/api/stats_reset.o \
 	src/api/server_options.o \
 	src/api/subscribe.o \
 	src/api/views.o \

@@ -906,6 +906,22 @@ FROM burrow.subscription s
 WHERE pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE');
 COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error, and those parked behind them';
 
+-- One by time means all partitions, and becomes their offsets when the consumer has asked Kafka for them.
+CREATE VIEW burrow.pending_seeks WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	q.topic,
+	q.partition,
+	q."offset",
+	q."time"
+FROM burrow.subscription s
+	CROSS JOIN LATERAL (
+		SELECT p.topic, p.partition, p."offset", NULL::timestamptz AS "time" FROM burrow.pending_seek p WHERE p.subid = s.subid
+		UNION ALL
+		SELECT NULL, NULL, NULL, s.seek_time WHERE s.seek_time IS NOT NULL
+	) q
+WHERE pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW burrow.pending_seeks IS 'where partitions are to go on that burrow.seek() was called for, until the consumer has moved them';
+
 -- Entries outlive the subscription, and are for those who owned it then.
 CREATE VIEW burrow.audit WITH (security_barrier) AS
 SELECT a.at,
@@ -917,6 +933,11 @@ SELECT a.at,
 FROM burrow.audit_entry a
 WHERE pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW burrow.audit IS 'who has subscribed, altered, paused, resumed, moved, given away, ended, or dealt with dead letters, when, and how';
+
+CREATE FUNCTION burrow.stats_reset(subscription text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_stats_reset';
+COMMENT ON FUNCTION burrow.stats_reset IS 'have burrow.stats count anew, for a subscription, or for all of the caller''s; metrics and burrow.history go on';
 
 CREATE FUNCTION burrow.metrics(
 	format text DEFAULT 'openmetrics',
@@ -1200,6 +1221,7 @@ REVOKE ALL ON FUNCTION
 	burrow.seek(text, text, int, bigint),
 	burrow.seek(text, timestamptz),
 	burrow.wait_until_caught_up,
+	burrow.stats_reset,
 	burrow.dry_run,
 	burrow.check_connection,
 	burrow.peek,
@@ -1219,5 +1241,6 @@ GRANT SELECT ON
 	burrow.stats,
 	burrow.history,
 	burrow.dead_letters,
+	burrow.pending_seeks,
 	burrow.audit
 TO PUBLIC;

@@ -19,6 +19,10 @@ SELECT subscription, messages_processed, messages_failed, messages_retried, mess
 FROM burrow.stats;
 SELECT * FROM burrow.partitions;
 SELECT * FROM burrow.workers;
+SELECT burrow.seek('orders', 'orders', 3, 42);
+SELECT subscription, topic, partition, "offset", "time" AT TIME ZONE 'UTC' AS "time" FROM burrow.pending_seeks;
+SELECT burrow.seek('orders', '2024-01-01 00:00:00Z');
+SELECT subscription, topic, partition, "offset", "time" AT TIME ZONE 'UTC' AS "time" FROM burrow.pending_seeks;
 
 -- The state: what the catalog wants while there is no consumer, and what the consumer says while there is one.
 SELECT w.status, p.pid IS NOT NULL AS consumer, s.state AS slot,

@@ -192,9 +192,11 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 	to->letters_pending = (int64) pg_atomic_read_u64(&from->letters_pending);
 	to->parked_keys = pg_atomic_read_u64(&from->parked_keys);
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
-		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
+		to->counters[i] = pg_atomic_read_u64(&from->counters[i]) - from->stats_base.counters[i];
 	burrow_histogram_copy(&to->handler_time, &from->handler_time);
 	burrow_histogram_copy(&to->end_to_end_time, &from->end_to_end_time);
+	burrow_histogram_subtract(&to->handler_time, &from->stats_base.handler_time);
+	burrow_histogram_subtract(&to->end_to_end_time, &from->stats_base.end_to_end_time);
 }
 
 static void

@@ -110,6 +110,23 @@ burrow_histogram_copy(BurrowHistogram *to, const BurrowHistogram *from)
 	atomic_init(&to->sum_us, atomic_load_explicit(&from->sum_us, memory_order_relaxed));
 }
 
+static inline void
+take_from(_Atomic uint64_t *counter, const _Atomic uint64_t *earlier)
+{
+	add_to(counter, -atomic_load_explicit(earlier, memory_order_relaxed));
+}
+
+void
+burrow_histogram_subtract(BurrowHistogram *h, const BurrowHistogram *earlier)
+{
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_BUCKETS; i++)
+		take_from(&h->count[i], &earlier->count[i]);
+	for (unsigned i = 0; i < BURROW_HISTOGRAM_NBOUNDS; i++)
+		take_from(&h->beyond[i], &earlier->beyond[i]);
+	take_from(&h->sum_s, &earlier->sum_s);
+	take_from(&h->sum_us, &earlier->sum_us);
+}
+
 void
 burrow_histogram_add(BurrowHistogram *h, uint64_t us)
 {

@@ -60,6 +60,8 @@ typedef struct BurrowHistogram
 extern void burrow_histogram_reset(BurrowHistogram *h);
 /* Of one that another process may be writing. */
 extern void burrow_histogram_copy(BurrowHistogram *to, const BurrowHistogram *from);
+/* Takes off what had been counted when a copy of it was made earlier. */
+extern void burrow_histogram_subtract(BurrowHistogram *h, const BurrowHistogram *earlier);
 extern void burrow_histogram_add(BurrowHistogram *h, uint64_t us);
 /* p from 0 to 1; microseconds, the upper bound of the bucket; -1 when empty */
 extern double burrow_histogram_percentile(const BurrowHistogram *h, double p);

@@ -100,6 +100,17 @@ typedef struct BurrowLabels
 	char		consumer_group[4 * BURROW_GROUP_MAX + 1];
 } BurrowLabels;
 
+/*
+ * What had been counted when burrow.stats_reset() was called.  The views take it off; the counters themselves
+ * go on, for they have one writer, and metrics do not go back.
+ */
+typedef struct BurrowStatsBase
+{
+	uint64		counters[BURROW_NCOUNTERS];
+	BurrowHistogram handler_time;
+	BurrowHistogram end_to_end_time;
+}			BurrowStatsBase;
+
 typedef struct BurrowSubscriptionSlot
 {
 	/* Identity: set when the slot is reserved, constant while in_use. */
@@ -125,7 +136,7 @@ typedef struct BurrowSubscriptionSlot
 	TimestampTz started_at;		/* when it was registered */
 	TimestampTz restart_at;		/* not before; 0: at once */
 	int			restart_delay_ms;	/* the last backoff; 0 after a good run */
-	uint64		restarts;		/* ends that were not meant, since the statistics were reset */
+	uint64		restarts;		/* ends that were not meant */
 
 	/* Set at the consumer's exit, for the launcher to deal with. */
 	bool		ended;
@@ -141,6 +152,7 @@ typedef struct BurrowSubscriptionSlot
 	BurrowRetryInfo retries;	/* under the lock */
 	BurrowStartInfo starting_partitions;	/* the same */
 	TimestampTz stats_reset;
+	BurrowStatsBase stats_base; /* under the lock */
 	int			workers_wanted; /* pool size that it would like now */
 	int			workers_claimed;	/* workers that it would not give back: see worker_share.c */
 	uint64		worker_started; /* greater: a worker was started for it later; under the lock */

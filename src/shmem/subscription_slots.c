@@ -24,6 +24,7 @@ reset_stats(int slot)
 		pg_atomic_write_u64(&sub->counters[i], 0);
 	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
 		pg_atomic_write_u64(&sub->failures[i], 0);
+	memset(&sub->stats_base, 0, sizeof(sub->stats_base));
 	sub->restarts = 0;
 	pg_atomic_write_u64(&sub->jobs_queued, 0);
 	pg_atomic_write_u64(&sub->inflight, 0);
@@ -120,4 +121,24 @@ burrow_subscription_slots_free(void)
 	n = burrow->nsubscriptions - count_slots(is_taken) + count_slots(burrow_subscription_slots_is_evictable);
 	LWLockRelease(burrow->lock);
 	return n;
+}
+
+void
+burrow_subscription_slots_reset_stats(Oid dboid, int32 subid)
+{
+	int			slot;
+
+	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
+	slot = burrow_registry_find(dboid, subid);
+	if (slot >= 0)
+	{
+		BurrowSubscriptionSlot *sub = &burrow->subscriptions[slot];
+
+		for (int i = 0; i < BURROW_NCOUNTERS; i++)
+			sub->stats_base.counters[i] = pg_atomic_read_u64(&sub->counters[i]);
+		burrow_histogram_copy(&sub->stats_base.handler_time, &sub->handler_time);
+		burrow_histogram_copy(&sub->stats_base.end_to_end_time, &sub->end_to_end_time);
+		sub->stats_reset = GetCurrentTimestamp();
+	}
+	LWLockRelease(burrow->lock);
 }

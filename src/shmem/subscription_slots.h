@@ -14,4 +14,7 @@ extern bool burrow_subscription_slots_is_evictable(int slot);
 /* How many are free, or would be if they were needed.  Locks: takes burrow->lock. */
 extern int	burrow_subscription_slots_free(void);
 
+/* What burrow.stats shows begins anew; nothing, if it has no slot.  Process: a backend.  Locks: takes burrow->lock. */
+extern void burrow_subscription_slots_reset_stats(Oid dboid, int32 subid);
+
 #endif							/* BURROW_SHMEM_SUBSCRIPTION_SLOTS_H */

@@ -14,6 +14,7 @@ for my $call (
 	"burrow.unsubscribe('orders')",
 	"burrow.pause('orders')",
 	"burrow.resume('orders')",
+	'burrow.stats_reset()',
 	"burrow.wait_until_caught_up('orders')",
 	'* FROM burrow.options()',
 	'* FROM burrow.subscriptions',

@@ -45,7 +45,7 @@ sub subscribe
 
 # All that a role is shown of a subscription, and of all processes.
 my @sources = (
-	'TABLE burrow.subscriptions', 'TABLE burrow.stats', 'TABLE burrow.history', 'TABLE burrow.partitions', 'TABLE burrow.workers',
+	'TABLE burrow.subscriptions', 'TABLE burrow.stats', 'TABLE burrow.history', 'TABLE burrow.pending_seeks', 'TABLE burrow.partitions', 'TABLE burrow.workers',
 	'TABLE burrow.dead_letters', 'SELECT * FROM burrow._subscription_slots()', 'SELECT * FROM burrow._partition_slots()', 'SELECT * FROM burrow._troubles()',
 	'SELECT * FROM burrow._worker_slots()', 'TABLE pg_stat_activity');
 

@@ -74,6 +74,7 @@ my %calls = (
 	resume => [q{SELECT burrow.resume('orders')}],
 	retry_dead_letters => [q{SELECT burrow.retry_dead_letters('orders')}],
 	seek => [q{SELECT burrow.seek('orders', 'orders', 0, 0)}, q{SELECT burrow.seek('orders', now())}],
+	stats_reset => [q{SELECT burrow.stats_reset('orders')}],
 	subscribe => [q{SELECT burrow.subscribe('orders', 'h')}],
 	topics => [q{SELECT burrow.topics()}],
 	unsubscribe => [q{SELECT burrow.unsubscribe('orders')}],

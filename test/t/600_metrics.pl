@@ -205,8 +205,23 @@ $node->wait_for('that to be seen', q{SELECT dead_letters_pending = 0 FROM burrow
 is($node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions WHERE subscription = 'orders'}), 't', 'the consumer is ended');
 $node->wait_for('it is started again', q{SELECT strpos(burrow.metrics(), 'restarts_total{database="postgres",subscription="orders"} 1') > 0});
 $node->wait_for_state('orders', 'running');
+
+#
+# The views begin anew, and the metrics do not.
+#
+is($node->sql(q{SELECT messages_processed, handler_ms_p50 IS NOT NULL FROM burrow.stats WHERE subscription = 'orders'}), '270|t', 'before');
+like($node->sql_error(q{SELECT burrow.stats_reset('nonsense')}), qr/42704/, 'there is no such subscription');
+$node->sql(q{CREATE TABLE reset AS SELECT subscription, stats_reset FROM burrow.stats; GRANT EXECUTE ON FUNCTION burrow.stats_reset TO app});
+is($node->sql(q{SET ROLE app; BEGIN; SELECT burrow.stats_reset('orders'); ROLLBACK}), '', 'reset, in a transaction that is rolled back');
+is($node->sql(q{SELECT messages_processed, messages_failed, messages_dead_lettered, transactions, handler_ms_p50 IS NULL, end_to_end_ms_p99 IS NULL FROM burrow.stats WHERE subscription = 'orders'}), '0|0|0|0|t|t', 'burrow.stats begins anew');
+my $changed = q{SELECT string_agg(s.subscription, ' ' ORDER BY 1) FROM burrow.stats s JOIN reset r USING (subscription) WHERE s.stats_reset > r.stats_reset};
+is($node->sql($changed), 'orders', 'and says since when, and no other does');
+$node->sql('SET ROLE app; SELECT burrow.stats_reset()');
+is($node->sql($changed), 'orders', 'without a name it means those of the caller');
+is(metrics('openmetrics')->of('orders', 'messages_processed_total', 'outcome="handled"'), 270, 'metrics go on');
 $kafka->produce_many('orders', count => 300, keys => 30);
 $node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM got) = 540});
+$node->wait_for('what was handled since', q{SELECT messages_processed = 270 AND handler_ms_p50 > 2 FROM burrow.stats WHERE subscription = 'orders'});
 $node->wait_for('they are counted', q[SELECT strpos(burrow.metrics(), 'messages_processed_total{database="postgres",subscription="orders",outcome="handled"} 540') > 0]);
 
 $node->stop;

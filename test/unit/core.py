@@ -160,6 +160,7 @@ histogram_count = declare(c.c_uint64, "burrow_histogram_count", c.POINTER(Histog
 histogram_cumulative = declare(None, "burrow_histogram_cumulative", c.POINTER(Histogram), c.POINTER(c.c_uint64))
 histogram_bound = declare(c.c_char_p, "burrow_histogram_bound", c.c_uint)
 histogram_copy = declare(None, "burrow_histogram_copy", c.POINTER(Histogram), c.POINTER(Histogram))
+histogram_subtract = declare(None, "burrow_histogram_subtract", c.POINTER(Histogram), c.POINTER(Histogram))
 histogram_sum = declare(c.c_double, "burrow_histogram_sum", c.POINTER(Histogram))
 
 # ---- sizes of transactions

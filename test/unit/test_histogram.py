@@ -85,6 +85,19 @@ def test_no_count_is_less_than_before(times, another):
     assert all(a <= b for a, b in zip(before, cumulative(h)))
 
 
+@given(times, times)
+def test_since_a_copy(before, after):
+    h = histogram(before)
+    copy = core.Histogram()
+    core.histogram_copy(c.byref(copy), c.byref(h))
+    for us in after:
+        core.histogram_add(c.byref(h), us)
+    core.histogram_subtract(c.byref(h), c.byref(copy))
+    assert bytes(h.count) == bytes(histogram(after).count)
+    assert bytes(h.beyond) == bytes(histogram(after).beyond)
+    assert core.histogram_sum(c.byref(h)) == pytest.approx(sum(after) / 1e6)
+
+
 def test_layout():
     assert core.shim_sizeof(6) == c.sizeof(core.Histogram)
 
