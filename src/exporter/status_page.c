@@ -458,7 +458,7 @@ static void
 put_partitions(Page *p)
 {
 	static const Column columns[] = {
-		{"Partition"}, {"Subscription"}, {"Oldest pending offset", true}, {"Pending for", true}, {"Pending", true}, {"Done up to", true},
+		{"Partition"}, {"Subscription"}, {"Oldest offset", true}, {"Pending for", true}, {"Pending", true}, {"Done up to", true},
 		{"Committed", true}, {"End", true}, {"Lag", true}, {"State"}
 	};
 	int			n = p->snapshot->npartitions;

@@ -41,7 +41,7 @@ const char	burrow_status_page_style[] =
 "caption { padding: 0 0 .5rem; text-align: left; }\n"
 "th, td { padding: .375rem .5rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }\n"
 "bdi { overflow-wrap: anywhere; }\n"
-"td[data-label=State] { min-width: 14rem; }\n"
+"#subscriptions td[data-label=State] { min-width: 14rem; }\n"
 "thead th { background: var(--card); color: var(--quiet); font-size: .875rem; }\n"
 ".n { text-align: right; white-space: nowrap; }\n"
 ".all { color: var(--quiet); }\n"

@@ -3,6 +3,7 @@
 use BurrowTest;
 use BurrowTest::Metrics;
 use IO::Socket::INET;
+use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Socket qw(PF_UNIX SOCK_STREAM pack_sockaddr_un);
 use IO::Select;
@@ -165,6 +166,14 @@ is(connection($port), undef, 'the first is closed');
 $port = $second;
 wait_until('the socket', sub { my $socket = IO::Socket::UNIX->new(Peer => $path); $socket && status_of('GET', '/metrics', '', $socket) eq '200' });
 
+# IPv6, where the machine has it
+if (IO::Socket::IP->new(LocalHost => '::1', Listen => 1))
+{
+	set(metrics_listen => "[::1]:$second, 127.0.0.1:$second, $path");
+	wait_until('IPv6', sub { my $socket = IO::Socket::IP->new(PeerHost => '::1', PeerPort => $second); $socket && status_of('GET', '/metrics', '', $socket) eq '200' });
+	is(status_of('GET', '/metrics'), 200, 'and IPv4 on the same port');
+}
+
 # somebody else's socket, of a server that lives and does not accept: the exporter does not wait for it
 my $busy = PostgreSQL::Test::Utils::tempdir_short() . '/busy';
 my $deaf = IO::Socket::UNIX->new(Local => $busy, Listen => 1) or die "cannot listen: $!";
@@ -209,11 +218,16 @@ system('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curv
 	'-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', "$tls/key.pem", '-out', "$tls/cert.pem") == 0 or die 'openssl cannot make a certificate';
 set(metrics_tls_cert_file => "$tls/cert.pem");
 $node->wait_for_log_line(qr/WARNING:.*metrics_tls_cert_file and burrow\.metrics_tls_key_file go together/, 0);
+system('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', "$tls/other.pem") == 0 or die 'openssl cannot make a key';
+set(metrics_tls_key_file => "$tls/other.pem");
+$node->wait_for_log_line(qr/WARNING:.*could not listen on 127\.0\.0\.1:$port for metrics: the HTTP library does not take the certificate with its key/, 0);
+ok(!connection(), 'with a key of another certificate nothing listens');
 set(metrics_tls_key_file => "$tls/key.pem");
 my @get = ($ENV{BURROW_PYTHON}, '-c', 'import ssl, sys, urllib.request as u; print(u.urlopen(sys.argv[1], context=ssl.create_default_context(cafile=sys.argv[2])).read().decode())', "https://localhost:$port/-/healthy", "$tls/cert.pem");
 my $said = '';
 wait_until('an answer by TLS', sub { IPC::Run::run(\@get, '>', \$said, '2>', \my $err) });
 like($said, qr/^ok/, 'by TLS');
+is(answer_to_bytes("GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") =~ m{200 OK}, '', 'and not without');
 set(metrics_tls_cert_file => '', metrics_tls_key_file => '');
 wait_until('without', sub { status_of('GET', '/metrics') eq '200' });
 

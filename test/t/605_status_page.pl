@@ -102,7 +102,7 @@ sub of_page
 	return {
 		subscriptions => { map { $name->($_) => [$_->{State} =~ /^([a-z]+)/, $plain->($_->{Lag} =~ s/ .*//r), $plain->($_->{Pending}), $_->{Workers}, $plain->($_->{Handled})] } @{ $t->{subscriptions} } },
 		errors => { map { $name->($_) => [map({ $plain->($_) } @$_{ 'Dead letters', 'Parked', 'Skipped' }), $plain->($_->{'Failed attempts'}) =~ /^(\d+)/] } @{ $t->{errors} } },
-		partitions => { map { $_->{Partition} => [$name->($_), $offset->($_->{'Oldest pending offset'}), map({ $plain->($_) } @$_{qw(Pending)}), map({ $offset->($_) } $_->{'Done up to'}, @$_{qw(Committed End)}),
+		partitions => { map { $_->{Partition} => [$name->($_), $offset->($_->{'Oldest offset'}), map({ $plain->($_) } @$_{qw(Pending)}), map({ $offset->($_) } $_->{'Done up to'}, @$_{qw(Committed End)}),
 					$plain->($_->{Lag})] } @{ $t->{partitions} } },
 		workers => { map { $_->{Process} => [$name->($_), @$_{qw(Worker State)}, $offset->($_->{Message}), map({ $plain->($_) } @$_{qw(Handled Failed)})] } @{ $t->{workers} } },
 	};
