@@ -201,6 +201,12 @@ check_authorities(Check *check, const char *text)
 
 	if (all == NULL)
 		return false;
+	if (strstr(text, " PRIVATE KEY-----") != NULL)
+	{
+		sk_X509_pop_free(all, X509_free);
+		check->hint = "Give certificates alone; a key belongs into a user mapping, as \"ssl_key_pem\".";
+		return refuse(check, "there is a private key in it, and everybody can read a server's options");
+	}
 	while (invalid < sk_X509_num(all) && is_over(sk_X509_value(all, invalid)))
 		invalid++;
 	if (invalid == sk_X509_num(all))
@@ -432,11 +438,27 @@ check_client(Check *check, const char *certificate, const char *key_text)
 
 /* ---- all that a configuration has ---- */
 
+/* A text as it was copied: what comes to it on its way is told by its name, where OpenSSL finds it damaged. */
 static bool
-check_length(Check *check, const char *name, const char *text)
+check_text(Check *check, const char *name, const char *text)
 {
+	const char *begin = text != NULL ? strstr(text, "-----BEGIN ") : NULL;
+	const char *end;
+
 	check->name = name;
-	return text == NULL || strlen(text) <= TEXT_MAX || refuse(check, "it is longer than 1 MB");
+	if (text != NULL && strlen(text) > TEXT_MAX)
+		return refuse(check, "it is longer than 1 MB");
+	if (begin == NULL)
+		return true;
+	if (strstr(begin, "-----\\n") != NULL)
+		return refuse(check, "its line ends are written as \\n, which means one in E'...' only");
+	end = strchr(begin, '\n');
+	if (end == NULL)
+		return refuse(check, "it is one line: its line ends are missing");
+	/* librdkafka has taken away what is before the first */
+	if (end[1] == ' ' || end[1] == '\t')
+		return refuse(check, "its lines are indented");
+	return true;
 }
 
 bool
@@ -455,10 +477,10 @@ burrow_kafka_conf_check_pem(const BurrowKafkaConf *conf, const char **name, char
 
 		if (text == NULL)
 			continue;
-		fine = check_length(&check, authorities[i], text) && check_authorities(&check, text);
+		fine = check_text(&check, authorities[i], text) && check_authorities(&check, text);
 		forget(text);
 	}
-	fine = fine && check_length(&check, "ssl.certificate.pem", certificate) && check_length(&check, "ssl.key.pem", key) &&
+	fine = fine && check_text(&check, "ssl.certificate.pem", certificate) && check_text(&check, "ssl.key.pem", key) &&
 		check_client(&check, certificate, key);
 	forget(certificate);
 	forget(key);

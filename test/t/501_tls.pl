@@ -94,6 +94,8 @@ said('a key without a certificate', 'ERROR:  invalid value for option "ssl_key_p
 said('a certificate that is damaged', 'ERROR:  invalid value for option "ssl_certificate_pem": the certificate is damaged', %good, ssl_certificate_pem => $damaged);
 said('a chain whose end is damaged', 'ERROR:  invalid value for option "ssl_certificate_pem": certificate 2 in it is damaged',
 	%good, ssl_certificate_pem => $client->{certificate} . $damaged);
+said('a certificate whose line ends were lost', 'ERROR:  invalid value for option "ssl_certificate_pem": it is one line: its line ends are missing',
+	%good, ssl_certificate_pem => $client->{certificate} =~ s/\n/ /gr);
 said('a chain in the wrong order', 'ERROR:  invalid value for option "ssl_certificate_pem": the certificates are in the wrong order: '
 		. 'the first must be the client\'s, and each of the others that of the issuer of the one before',
 	ssl_certificate_pem => $issuers . $below->{certificate}, ssl_key_pem => $below->{key});
@@ -109,5 +111,10 @@ $node->psql('postgres', "CREATE SERVER stale FOREIGN DATA WRAPPER burrow OPTIONS
 $node->sql("CREATE USER MAPPING FOR PUBLIC SERVER stale OPTIONS (ssl_certificate_pem '$stranger->{certificate}', ssl_key_pem '$stranger->{key}')");
 my (undef, undef, $together) = $node->psql('postgres', q{BEGIN; SELECT burrow.subscribe('plain', 'h', subscription => 'stale', server => 'stale'); ROLLBACK});
 like($together, qr/WARNING:  option "ssl_ca_pem": the certificate has expired/, 'with a client\'s certificate that is fine, the authority\'s is named');
+# What a server's options say, everybody can read.
+my (undef, undef, $leaked) = $node->psql('postgres', "CREATE SERVER leak FOREIGN DATA WRAPPER burrow OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'SSL', ssl_ca_pem '"
+		. $authority->pem . "$stranger->{key}')");
+like($leaked, qr/ERROR:  invalid value for option "ssl_ca_pem": there is a private key in it, and everybody can read a server's options/, 'no private key among the authorities');
+unlike($leaked, qr/[A-Za-z0-9+\/]{40}/, 'and nothing of it is in the text');
 $node->stop;
 done_testing();
