@@ -847,7 +847,7 @@ FROM burrow.subscription s
 	LEFT JOIN (
 		SELECT v.subid,
 			pg_catalog.count(*) AS workers,
-			pg_catalog.count(*) FILTER (WHERE v.state = 'running') AS workers_active
+			pg_catalog.count(*) FILTER (WHERE v.state IN ('running', 'committing')) AS workers_active
 		FROM burrow._worker_slots() v
 		GROUP BY v.subid
 	) w ON w.subid = s.subid

@@ -28,6 +28,7 @@
 #include "runtime/resting_state.h"
 #include "shmem/history.h"
 #include "shmem/partitions.h"
+#include "shmem/worker_slots.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_is_loaded);
 PG_FUNCTION_INFO_V1(burrow_sql_subscription_slots);
@@ -488,7 +489,8 @@ typedef struct WorkerCopy
 	Oid			owner;
 	int			lane;
 	pid_t		pid;
-	TimestampTz since;			/* 0: idle */
+	BurrowWorkerState state;
+	TimestampTz since;			/* of the message in hand, or of the commit; 0: neither */
 	char		topic[BURROW_TOPIC_MAX + 1];	/* "": not known */
 	int32		partition;
 	int64		offset;
@@ -505,7 +507,7 @@ copy_worker(WorkerCopy *to, BurrowWorkerSlot *from, const BurrowSubscriptionSlot
 	to->owner = slot->owner;
 	to->lane = from->lane;
 	to->pid = from->pid;
-	to->since = (TimestampTz) pg_atomic_read_u64(&from->running_since);
+	to->state = burrow_worker_slot_state(from, &to->since);
 	to->offset = (int64) pg_atomic_read_u64(&from->running_offset);
 	to->messages_processed = (int64) pg_atomic_read_u64(&from->messages_processed);
 	to->messages_failed = (int64) pg_atomic_read_u64(&from->messages_failed);
@@ -528,14 +530,15 @@ copy_worker(WorkerCopy *to, BurrowWorkerSlot *from, const BurrowSubscriptionSlot
 static void
 put_worker(Row *row, const WorkerCopy *c)
 {
-	bool		running = c->since != 0;
+	bool		running = c->state == BURROW_WORKER_IS_RUNNING;
+	bool		busy = running || c->state == BURROW_WORKER_IS_COMMITTING;
 
 	put_int(row, c->subid, false);
 	put_int(row, c->lane, false);
 	put_int(row, c->pid, c->pid == 0);
-	put_text(row, c->pid == 0 ? "starting" : running ? "running" : "idle");
-	put_text(row, running ? c->topic : NULL);
-	put_int(row, c->partition, !running || c->partition < 0);
+	put_text(row, burrow_worker_state_names[c->state]);
+	put_text(row, busy ? c->topic : NULL);
+	put_int(row, c->partition, !busy || c->partition < 0);
 	put_offset(row, running ? c->offset : -1);
 	put_time(row, c->since);
 	put_int64(row, c->messages_processed);

@@ -217,10 +217,11 @@ put_workers_of(Page *p, const Sub *s)
 		[BURROW_SHORT_OF_ROLE] = "burrow.max_workers_per_role",
 		[BURROW_SHORT_OF_SHARE] = "others have some of its share",
 	};
-	int			workers = s->workers[BURROW_WORKER_STARTING] + s->workers[BURROW_WORKER_IDLE] + s->workers[BURROW_WORKER_RUNNING];
+	int			busy = s->workers[BURROW_WORKER_IS_RUNNING] + s->workers[BURROW_WORKER_IS_COMMITTING];
+	int			workers = s->workers[BURROW_WORKER_IS_STARTING] + s->workers[BURROW_WORKER_IS_IDLE] + busy;
 
 	begin_cell(p);
-	appendStringInfo(p->out, "%d, %d busy", workers, s->workers[BURROW_WORKER_RUNNING]);
+	appendStringInfo(p->out, "%d, %d busy", workers, busy);
 	if (s->attached && s->shortage != BURROW_SHORT_OF_NOTHING)
 		appendStringInfo(p->out, " <ul><li>%d wanted: %s</li></ul>", s->workers_wanted, short_of[s->shortage]);
 	end_cell(p);
@@ -517,10 +518,10 @@ put_workers(Page *p)
 		put_subscription(p, &p->snapshot->subscriptions[w->subscription]);
 		put_offset(p, w->pid == 0 ? -1 : w->pid);
 		begin_cell(p);
-		appendStringInfoString(p->out, w->pid == 0 ? "starting" : w->since != 0 ? "running" : "idle");
+		appendStringInfoString(p->out, burrow_worker_state_names[w->state]);
 		end_cell(p);
 		begin_cell(p);
-		if (w->since != 0 && w->topic[0] != '\0')
+		if (w->state == BURROW_WORKER_IS_RUNNING && w->topic[0] != '\0')
 		{
 			burrow_html_name(p->out, w->topic);
 			appendStringInfo(p->out, " %d offset " INT64_FORMAT, w->partition, w->offset);

@@ -218,15 +218,12 @@ put_state(Writer *w, const char *name, const Sub *s)
 static void
 put_workers(Writer *w, const char *name, const Sub *s)
 {
-	static const char *const labels[BURROW_NWORKER_STATES] = {
-		[BURROW_WORKER_STARTING] = "state=\"starting\"",
-		[BURROW_WORKER_IDLE] = "state=\"idle\"",
-		[BURROW_WORKER_RUNNING] = "state=\"running\"",
-	};
-
 	for (int i = 0; i < BURROW_NWORKER_STATES; i++)
 	{
-		put_series(w, name, "", s, labels[i]);
+		char		label[32];
+
+		snprintf(label, sizeof(label), "state=\"%s\"", burrow_worker_state_names[i]);
+		put_series(w, name, "", s, label);
 		put_integer(w, s->workers[i]);
 	}
 }

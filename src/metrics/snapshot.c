@@ -125,7 +125,7 @@ copy_worker(BurrowWorkerSnapshot *to, BurrowWorkerSlot *from, int subscription)
 	to->subscription = subscription;
 	to->lane = from->lane;
 	to->pid = from->pid;
-	to->since = (TimestampTz) pg_atomic_read_u64(&from->running_since);
+	to->state = burrow_worker_slot_state(from, &to->since);
 	to->offset = (int64) pg_atomic_read_u64(&from->running_offset);
 	to->messages_processed = pg_atomic_read_u64(&from->messages_processed);
 	to->messages_failed = pg_atomic_read_u64(&from->messages_failed);
@@ -158,10 +158,9 @@ add_partition(BurrowSubscriptionSnapshot *to, BurrowPartitionSlot *from, Timesta
 static void
 add_worker(BurrowSubscriptionSnapshot *to, BurrowWorkerSlot *from)
 {
-	BurrowWorkerState state = from->pid == 0 ? BURROW_WORKER_STARTING :
-	pg_atomic_read_u64(&from->running_since) != 0 ? BURROW_WORKER_RUNNING : BURROW_WORKER_IDLE;
+	TimestampTz since;
 
-	to->workers[state]++;
+	to->workers[burrow_worker_slot_state(from, &since)]++;
 }
 
 BurrowSnapshot *

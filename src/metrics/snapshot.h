@@ -8,14 +8,7 @@
 #include "shmem/history.h"
 #include "shmem/partitions.h"
 #include "shmem/shared.h"
-
-typedef enum BurrowWorkerState
-{
-	BURROW_WORKER_STARTING = 0,
-	BURROW_WORKER_IDLE,
-	BURROW_WORKER_RUNNING,
-	BURROW_NWORKER_STATES
-} BurrowWorkerState;
+#include "shmem/worker_slots.h"
 
 /* What it waits for, without the error's text, which may quote a message. */
 typedef struct BurrowTroubleSnapshot
@@ -90,7 +83,8 @@ typedef struct BurrowWorkerSnapshot
 	int			subscription;	/* index in the array of those */
 	int			lane;
 	pid_t		pid;			/* 0: it starts */
-	TimestampTz since;			/* with a message in hand; 0: idle */
+	BurrowWorkerState state;
+	TimestampTz since;			/* of the message in hand, or of the commit; 0: neither */
 	char		topic[BURROW_TOPIC_MAX + 1];	/* "": not known */
 	int32		partition;
 	int64		offset;

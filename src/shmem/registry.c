@@ -133,6 +133,7 @@ init_worker(BurrowWorkerSlot *worker)
 	pg_atomic_init_u64(&worker->cancel, 0);
 	pg_atomic_init_u64(&worker->attempts, 0);
 	pg_atomic_init_u64(&worker->running_since, 0);
+	pg_atomic_init_u64(&worker->committing_since, 0);
 	pg_atomic_init_u64(&worker->running_offset, 0);
 	pg_atomic_init_u32(&worker->running_partition, 0);
 	pg_atomic_init_u64(&worker->messages_processed, 0);

@@ -46,6 +46,9 @@ typedef struct BurrowWorkerSlot
 	pg_atomic_uint64 hand;		/* partition of the chunk in hand, see burrow_worker_slot_hand();
 								 * 0: none */
 	pg_atomic_uint64 running_since; /* TimestampTz; 0: idle */
+	pg_atomic_uint64 committing_since;	/* TimestampTz: its calls are at their end, and the
+										 * transaction is not: deferred triggers, the wait for a
+										 * standby; 0: no */
 	pg_atomic_uint64 running_offset;
 	pg_atomic_uint32 running_partition; /* index of the partition slot */
 	pg_atomic_uint64 messages_processed;

@@ -45,6 +45,7 @@ burrow_worker_slot_reserve(int slot, uint32 generation, int lane)
 		pg_atomic_write_u64(&worker->attempts, 0);
 		pg_atomic_write_u64(&worker->hand, 0);
 		pg_atomic_write_u64(&worker->running_since, 0);
+		pg_atomic_write_u64(&worker->committing_since, 0);
 		pg_atomic_write_u64(&worker->running_offset, 0);
 		pg_atomic_write_u32(&worker->running_partition, 0);
 		pg_atomic_write_u64(&worker->messages_processed, 0);
@@ -262,4 +263,24 @@ burrow_worker_slot_result_ready(int slot, int lane)
 	/* a full barrier: the consumer that is woken sees the bit */
 	pg_atomic_fetch_or_u64(&sub->ready[lane / 64], UINT64CONST(1) << (lane % 64));
 	burrow_registry_wake(*(PGPROC *volatile *) &sub->consumer_proc);
+}
+
+const char *const burrow_worker_state_names[] = {
+	[BURROW_WORKER_IS_STARTING] = "starting",
+	[BURROW_WORKER_IS_IDLE] = "idle",
+	[BURROW_WORKER_IS_RUNNING] = "running",
+	[BURROW_WORKER_IS_COMMITTING] = "committing",
+};
+
+BurrowWorkerState
+burrow_worker_slot_state(BurrowWorkerSlot *worker, TimestampTz *since)
+{
+	TimestampTz committing_since = (TimestampTz) pg_atomic_read_u64(&worker->committing_since);
+
+	Assert(LWLockHeldByMe(burrow->lock));
+	*since = 0;
+	if (worker->pid == 0)
+		return BURROW_WORKER_IS_STARTING;
+	*since = committing_since != 0 ? committing_since : (TimestampTz) pg_atomic_read_u64(&worker->running_since);
+	return committing_since != 0 ? BURROW_WORKER_IS_COMMITTING : *since != 0 ? BURROW_WORKER_IS_RUNNING : BURROW_WORKER_IS_IDLE;
 }

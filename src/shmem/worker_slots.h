@@ -45,4 +45,19 @@ extern uint64 burrow_worker_slot_hand(const char *topic, int32 partition);
 /* Process: worker.  A result was sent: set the lane's bit and the consumer's latch. */
 extern void burrow_worker_slot_result_ready(int slot, int lane);
 
+/* What a worker does, as burrow.workers shows it. */
+typedef enum BurrowWorkerState
+{
+	BURROW_WORKER_IS_STARTING = 0,
+	BURROW_WORKER_IS_IDLE,
+	BURROW_WORKER_IS_RUNNING,
+	BURROW_WORKER_IS_COMMITTING,
+	BURROW_NWORKER_STATES
+} BurrowWorkerState;
+
+extern const char *const burrow_worker_state_names[];
+
+/* *since: of the message in hand, or of the commit; 0: neither.  Locks: caller holds burrow->lock. */
+extern BurrowWorkerState burrow_worker_slot_state(BurrowWorkerSlot *worker, TimestampTz *since);
+
 #endif							/* BURROW_SHMEM_WORKER_SLOTS_H */

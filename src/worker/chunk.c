@@ -160,6 +160,7 @@ end_attempts(BurrowChunk *c)
 {
 	burrow_cancel_end_transaction();
 	pg_atomic_write_u64(&c->w->slot->running_since, 0);
+	pg_atomic_write_u64(&c->w->slot->committing_since, 0);
 }
 
 /* ---- calling the handler ---- */
@@ -481,6 +482,7 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 		else
 			c->nmembers = 0;
 		BURROW_CRASH_POINT("progress written");
+		pg_atomic_write_u64(&c->w->slot->committing_since, (uint64) GetCurrentTimestamp());
 		committing = c;
 		CommitTransactionCommand();
 		committing = NULL;

@@ -4,7 +4,7 @@ use BurrowTest;
 use BurrowTest::Metrics;
 
 my $kafka = BurrowTest::Kafka->create('kafka');
-my $node = BurrowTest::Node->create('main', kafka => $kafka);
+my $node = BurrowTest::Node->create('main', kafka => $kafka, conf => 'track_functions = all');
 
 $kafka->create_topic('orders', 3);
 $kafka->produce_many('orders', count => 300, keys => 30);
@@ -179,7 +179,10 @@ $kafka->produce('late', map { { partition => $_, value => "$_", timestamp => (ti
 my $holder = BurrowTest::Session->open($node, 'postgres');
 $holder->query('SELECT pg_advisory_lock(600)');
 $node->sql(<<'END');
-CREATE FUNCTION on_late(value text) RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(600)';
+CREATE TABLE late (value text);
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(601); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hold();
+CREATE FUNCTION on_late(value text) RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(600); INSERT INTO late VALUES (value)';
 SELECT burrow.subscribe('late', 'on_late', max_inflight => 1, workers => 1, batch_size => 1);
 END
 $node->wait_for('the age of both messages', <<'END');
@@ -190,6 +193,23 @@ END
 cmp_ok(metrics('openmetrics')->of('late', 'consumer_lag_seconds'), '>=', 3600, 'the greater one is the lag');
 $holder->query('SELECT pg_advisory_unlock(600)');
 $node->wait_for('both to be done', q{SELECT lag_seconds = 0 AND messages_processed = 2 FROM burrow.stats WHERE subscription = 'late'});
+
+#
+# A worker in a deferred trigger is not idle.
+#
+$holder->query('SELECT pg_advisory_lock(601)');
+$kafka->produce('late', { partition => 0, value => '2' });
+$node->wait_for('the commit', q{SELECT count(*) = 1 FROM burrow.workers w JOIN pg_stat_activity a USING (pid)
+	WHERE w.subscription = 'late' AND w.state = 'committing' AND w.topic = 'late' AND w.partition = 0 AND w.since > now() - interval '1 hour' AND a.wait_event = 'advisory'});
+is($node->sql(q{SELECT workers_active FROM burrow.stats WHERE subscription = 'late'}), '1', 'it is active');
+is(metrics('openmetrics')->of('late', 'workers', 'state="committing"'), 1, 'and shown as that in the metrics');
+$holder->query('SELECT pg_advisory_unlock(601)');
+$node->wait_for('it to be done', q{SELECT messages_processed = 3 AND workers_active = 0 FROM burrow.stats WHERE subscription = 'late'});
+
+#
+# PostgreSQL's own statistics of the handler's calls.
+#
+$node->wait_for('the calls', q{SELECT calls >= 270 AND total_time >= 2 * 270 FROM pg_stat_user_functions WHERE funcname = 'on_order'});
 
 #
 # What changes it.
