@@ -34,7 +34,8 @@ CORE_OBJS = \
 	src/core/topic_id.o \
 	src/core/topic_pattern.o \
 	src/core/trace_context.o \
-	src/core/tracker.o
+	src/core/tracker.o \
+	src/core/watchdog.o
 
 OBJS = $(CORE_OBJS) \
 	src/burrow.o \
@@ -122,6 +123,7 @@ OBJS = $(CORE_OBJS) \
 	src/first_look/topics.o \
 	src/first_look/visit.o \
 	src/consumer/shutdown.o \
+	src/consumer/watchdog.o \
 	src/offsets/gap.o \
 	src/offsets/lag.o \
 	src/offsets/lookup.o \

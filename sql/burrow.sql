@@ -560,7 +560,8 @@ CREATE FUNCTION burrow._subscription_slots(
 	OUT offsets_committed bigint,
 	OUT commits bigint,
 	OUT commits_failed bigint,
-	OUT rebalances bigint
+	OUT rebalances bigint,
+	OUT clients_renewed bigint
 ) RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_subscription_slots';
@@ -829,6 +830,7 @@ SELECT s.name AS subscription,
 	coalesce(r.rebalances, 0) AS rebalances,
 	r.dead_letters_pending,
 	coalesce(r.parked_keys, 0) AS parked_keys,
+	coalesce(r.clients_renewed, 0) AS clients_renewed,
 	r.stats_reset
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid

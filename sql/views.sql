@@ -29,7 +29,7 @@ SELECT w.status, p.pid IS NOT NULL AS consumer, s.state AS slot,
   burrow._state(w.status, i.system_identifier, d.oid, s.state, p.pid) AS here,
   burrow._state(w.status, i.system_identifier + 1, d.oid, s.state, p.pid) AS copied
 FROM (VALUES ('enabled'), ('paused'), ('halted'), ('disabled')) w (status),
-  (VALUES (NULL), ('starting'), ('running'), ('retrying'), ('paused'), ('halted'), ('disabled')) s (state),
+  (VALUES (NULL), ('starting'), ('running'), ('retrying'), ('stalled'), ('paused'), ('halted'), ('disabled')) s (state),
   (VALUES (NULL), (1)) p (pid),
   pg_control_system() i, pg_database d
 WHERE d.datname = current_database() AND NOT (s.state IS NULL AND p.pid IS NOT NULL)

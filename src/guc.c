@@ -36,6 +36,7 @@ char	   *burrow_metrics_tls_key_file = "";
 bool		burrow_has_exporter = false;
 bool		burrow_metrics_per_partition = false;
 int			burrow_audit_retention = 90 * 24 * 3600;
+int			burrow_stalled_after = 60;
 char	   *burrow_traceparent = "";
 char	   *burrow_tracestate = "";
 
@@ -213,6 +214,11 @@ burrow_guc_define(void)
 							"Sets how long entries of burrow.audit are kept.",
 							"-1 keeps them for ever, 0 writes none.",
 							&burrow_audit_retention, 90 * 24 * 3600, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("burrow.stalled_after",
+							"Sets how long messages may be there without coming before a subscription is \"stalled\".",
+							"Then it gets a new Kafka client, once. 0 turns that off.",
+							&burrow_stalled_after, 60, 0, 86400,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	define_metrics();
 	define_trace();

@@ -28,6 +28,7 @@ extern bool burrow_has_exporter;	/* it was to listen when the server started; co
 extern bool burrow_metrics_per_partition;	/* sighup; metrics of each partition by itself */
 /* seconds; -1: for ever, 0: nothing is written */
 extern int	burrow_audit_retention;
+extern int	burrow_stalled_after;	/* sighup; seconds, 0: never; see consumer/watchdog.h */
 extern char *burrow_traceparent;	/* userset; of the message in hand, or "": see runtime/trace.h */
 extern char *burrow_tracestate; /* the same */
 

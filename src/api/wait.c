@@ -188,7 +188,7 @@ wait_until_caught_up(Wait *wait, const char *name)
 						 errdetail("They are not waited for: they cannot be read before its producer ends it.")));
 			return true;
 		}
-		if (!wait->attached || (wait->state != BURROW_RUNNING && wait->state != BURROW_RETRYING))
+		if (!wait->attached || (wait->state != BURROW_RUNNING && wait->state != BURROW_RETRYING && wait->state != BURROW_STALLED))
 			check_runs(wait, name);
 
 		now = GetCurrentTimestamp();

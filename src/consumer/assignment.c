@@ -59,6 +59,9 @@
 /* librdkafka waits for assign(). */
 static bool unanswered;
 
+/* The group has given none yet, or taken all back. */
+static bool awaited = true;
+
 /* Partitions that are given up, to be answered; NULL: none. */
 static BurrowKafkaList *revoked;
 
@@ -148,6 +151,12 @@ bool
 burrow_assignment_is_unanswered(void)
 {
 	return unanswered;
+}
+
+bool
+burrow_assignment_is_awaited(void)
+{
+	return awaited;
 }
 
 static int64
@@ -347,6 +356,7 @@ void
 burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
 	check_topics(c, list);
+	awaited = false;
 	BURROW_COUNT(c->slot, rebalances, 1);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
@@ -409,6 +419,7 @@ answer_revoke(const BurrowConsumer *c)
 	revoked = NULL;
 	burrow_offset_commit_forbid(false);
 	burrow_offset_commit_end_final();
+	awaited = dlist_is_empty(burrow_partition_all());
 }
 
 /* Lets go of everything, and answers what was not answered yet. */

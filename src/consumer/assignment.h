@@ -17,6 +17,8 @@ extern TimestampTz burrow_assignment_advance(const BurrowConsumer *c);
 extern void burrow_assignment_set_max_poll(int64 us);
 /* Does librdkafka wait for the answer to an assignment? */
 extern bool burrow_assignment_is_unanswered(void);
+/* Has the group given none yet, or taken all back?  One without partitions is one. */
+extern bool burrow_assignment_is_awaited(void);
 /* There is a new deadline to be enforced: nothing was cancelled for it yet. */
 extern void burrow_assignment_begin_enforcing(void);
 /* When the workers of what was cancelled are terminated; 0: nothing was cancelled. */

@@ -49,6 +49,7 @@
 #include "consumer/fetch_trouble.h"
 #include "consumer/intake.h"
 #include "consumer/shutdown.h"
+#include "consumer/watchdog.h"
 #include "dead_letter/key_parking.h"
 #include "dead_letter/letter_count.h"
 #include "dead_letter/publisher.h"
@@ -411,6 +412,7 @@ take_turn(BurrowConsumer *c)
 	due = burrow_earlier(due, burrow_fetch_trouble_run(c));
 	due = burrow_earlier(due, burrow_publisher_run(c));
 	due = burrow_earlier(due, burrow_letter_count_run(c));
+	due = burrow_earlier(due, burrow_watchdog_run(c));
 	due = burrow_earlier(due, burrow_shutdown_advance(c));
 	due = burrow_earlier(due, burrow_connection_probe(c));
 	due = burrow_earlier(due, burrow_client_watch_run(c));

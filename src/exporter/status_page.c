@@ -284,6 +284,7 @@ rank(const Sub *s)
 	static const int ranks[] = {
 		[BURROW_HALTED] = 0,
 		[BURROW_RETRYING] = 1,
+		[BURROW_STALLED] = 1,
 		[BURROW_STARTING] = 2,
 		[BURROW_RUNNING] = 3,
 		[BURROW_PAUSED] = 4,
@@ -540,7 +541,7 @@ put_workers(Page *p)
 static void
 append_summary(StringInfo out, const BurrowSnapshot *snapshot)
 {
-	static const BurrowState order[] = {BURROW_HALTED, BURROW_RETRYING, BURROW_STARTING, BURROW_RUNNING, BURROW_PAUSED, BURROW_DISABLED};
+	static const BurrowState order[] = {BURROW_HALTED, BURROW_STALLED, BURROW_RETRYING, BURROW_STARTING, BURROW_RUNNING, BURROW_PAUSED, BURROW_DISABLED};
 	const char *separator = ": ";
 
 	appendStringInfo(out, "%d subscription%s", snapshot->nsubscriptions, snapshot->nsubscriptions == 1 ? "" : "s");

@@ -48,7 +48,7 @@ const char	burrow_status_page_style[] =
 ".state { font-weight: 600; white-space: nowrap; }\n"
 ".state::before { content: \"\\25CF\"; content: \"\\25CF\" / \"\"; margin-right: .375rem; }\n"
 ".halted { color: var(--bad); }\n"
-".retrying, .starting { color: var(--warn); }\n"
+".retrying, .stalled, .starting { color: var(--warn); }\n"
 ".running { color: var(--good); }\n"
 ".paused, .disabled { color: var(--quiet); }\n"
 "td ul { margin: .125rem 0 0; padding-left: 1.25rem; text-align: left; font-size: .875rem; white-space: normal; }\n"

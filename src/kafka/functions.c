@@ -41,6 +41,7 @@ static const BurrowKafkaFunctions functions = {
 	.poll_queue = burrow_kafka_poll_queue,
 	.header = burrow_kafka_header,
 	.discard = burrow_kafka_discard,
+	.queue_length = burrow_kafka_queue_length,
 	.pause = burrow_kafka_pause,
 	.assign = burrow_kafka_assign,
 	.assign_more = burrow_kafka_assign_more,

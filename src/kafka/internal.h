@@ -206,6 +206,7 @@ extern BurrowKafkaTake burrow_kafka_poll_queue(BurrowKafkaPartition *p, BurrowKa
 extern bool burrow_kafka_header(BurrowKafkaPartition *p, size_t i, const char **name,
 								const void **value, size_t *value_len);
 extern void burrow_kafka_discard(BurrowKafkaPartition *p);
+extern size_t burrow_kafka_queue_length(BurrowKafkaPartition *p);
 extern bool burrow_kafka_pause(BurrowKafkaPartition *p, bool on);
 extern BurrowKafkaTake burrow_kafka_not_a_message(BurrowKafkaClient *c, rd_kafka_event_t *event,
 												  BurrowKafkaMessage *m);
@@ -234,8 +235,7 @@ extern void burrow_kafka_drop_reports(BurrowKafkaClient *c);
 
 /* query.c */
 extern int64_t burrow_kafka_now_ms(void);
-extern bool burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms,
-									  char *error);
+extern bool burrow_kafka_list_offsets(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 extern bool burrow_kafka_read_timestamps(BurrowKafkaClient *c, BurrowKafkaList *list, int timeout_ms, char *error);
 extern BurrowKafkaTake burrow_kafka_look(BurrowKafkaClient *c, const char *topic, int32_t partition,
 										 int64_t offset, int timeout_ms, BurrowKafkaMessage *m);

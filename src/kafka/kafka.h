@@ -95,6 +95,8 @@ typedef struct BurrowKafkaFunctions
 	/* let go of the message taken last (poll_queue() does it too) */
 	void		(*discard) (BurrowKafkaPartition *p);
 
+	/* What librdkafka has fetched of it, ends and errors among it, and was not taken. */
+	size_t		(*queue_length) (BurrowKafkaPartition *p);
 	/* Stops fetching it (an answer too large ends the fetches of others, too), or goes on. */
 	bool		(*pause) (BurrowKafkaPartition *p, bool on);
 	/*

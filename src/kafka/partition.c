@@ -147,6 +147,12 @@ burrow_kafka_close_queue(BurrowKafkaPartition *p)
 	free(p);
 }
 
+size_t
+burrow_kafka_queue_length(BurrowKafkaPartition *p)
+{
+	return rd_kafka_queue_length(p->queue);
+}
+
 bool
 burrow_kafka_pause(BurrowKafkaPartition *p, bool on)
 {

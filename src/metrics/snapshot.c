@@ -39,7 +39,7 @@ is_connected(const BurrowSubscriptionSlot *slot)
 	static const BurrowTroubleKind lack[] = {BURROW_TROUBLE_KAFKA, BURROW_TROUBLE_SERVER_MISSING,
 	BURROW_TROUBLE_SERVER_DENIED, BURROW_TROUBLE_SERVER_CREDENTIALS};
 
-	if (slot->state != BURROW_RUNNING && slot->state != BURROW_RETRYING)
+	if (slot->state != BURROW_RUNNING && slot->state != BURROW_RETRYING && slot->state != BURROW_STALLED)
 		return false;
 	for (int i = 0; i < lengthof(lack); i++)
 		if (slot->troubles[lack[i]].since != 0)

@@ -119,8 +119,11 @@ take_answer(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 		BurrowPartition *part = burrow_partition_find(list->items[i].topic, list->items[i].partition);
 
 		/* it may have been given up, or have come anew, since it was asked for */
-		if (part == NULL || part->state != BURROW_PARTITION_ACTIVE ||
-			list->items[i].error != 0 || list->items[i].offset < 0)
+		if (part == NULL || part->state != BURROW_PARTITION_ACTIVE)
+			continue;
+		if (list->items[i].error != 0)
+			burrow_end_unanswered(&part->end, list->items[i].error_text);
+		if (list->items[i].error != 0 || list->items[i].offset < 0)
 			continue;
 		burrow_end_answered(&part->end, list->items[i].offset, asked_at);
 		burrow_partition_publish(c, part);

@@ -36,6 +36,13 @@ burrow_end_answered(BurrowPartitionEnd *end, int64 offset, TimestampTz asked_at)
 	end->offset = end->known_at > asked_at ? Max(end->offset, offset) : offset;
 	end->known_at = Max(end->known_at, asked_at);
 	end->asked_at = asked_at;
+	end->unanswered = NULL;
+}
+
+void
+burrow_end_unanswered(BurrowPartitionEnd *end, const char *why)
+{
+	end->unanswered = why;
 }
 
 void

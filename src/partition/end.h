@@ -14,6 +14,8 @@ extern void burrow_end_init(BurrowPartitionEnd *end);
 extern void burrow_end_set(BurrowPartitionEnd *end, int64 offset);
 /* What it says to who wants to know it as of now. */
 extern void burrow_end_answered(BurrowPartitionEnd *end, int64 offset, TimestampTz asked_at);
+/* It does not say, because of this, which is a constant. */
+extern void burrow_end_unanswered(BurrowPartitionEnd *end, const char *why);
 /* Its queue tells that the end is there. */
 extern void burrow_end_reached(const BurrowConsumer *c, BurrowPartitionEnd *end, int64 offset);
 /* The queue of the partition is empty: has its end been reached?  True: the end is known now. */

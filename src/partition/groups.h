@@ -139,6 +139,7 @@ typedef struct BurrowPartitionEnd
 	TimestampTz known_at;		/* when it was last known, from either; 0: never */
 	TimestampTz behind_since;	/* when it first had a message again after its end was reached; 0:
 								 * not yet */
+	const char *unanswered;		/* why the last question for it has failed; NULL: it has not */
 	int64		high_watermark; /* as Kafka told it last; -1: not known */
 	TimestampTz blocked_since;	/* the end was reached, and a transaction keeps the rest back; 0:
 								 * not */

@@ -12,6 +12,7 @@
 #include "core/offset_set.h"
 #include "core/scheduler.h"
 #include "core/tracker.h"
+#include "core/watchdog.h"
 #include "kafka/kafka.h"
 #include "partition/context.h"
 #include "partition/groups.h"
@@ -102,6 +103,7 @@ struct BurrowPartition
 	BurrowPartitionFetch fetch;
 	BurrowPartitionIntake intake;
 	BurrowPartitionEnd end;
+	BurrowWatch watch;			/* consumer/watchdog.c's */
 };
 
 /* There must be no open one of this kind of the partition. */

@@ -36,9 +36,9 @@
 static TimestampTz troubles[BURROW_NTROUBLES];
 
 /* A set of kinds: the log says that they have begun. */
-static uint32 logged;
+static uint64 logged;
 
-StaticAssertDecl(BURROW_NTROUBLES <= 32, "kinds fit into a set");
+StaticAssertDecl(BURROW_NTROUBLES <= 64, "kinds fit into a set");
 
 /* An assignment was answered once. */
 static bool joined;
@@ -80,7 +80,7 @@ static bool
 any_trouble(void)
 {
 	for (int i = 0; i < BURROW_NTROUBLES; i++)
-		if (troubles[i] != 0 && !burrow_trouble_kinds[i].in_part)
+		if (troubles[i] != 0 && !burrow_trouble_kinds[i].in_part && i != BURROW_TROUBLE_STALLED)
 			return true;
 	return false;
 }
@@ -91,6 +91,7 @@ burrow_status_show(const BurrowConsumer *c)
 	if (stop_reason == BURROW_STOP_NONE || troubles[BURROW_TROUBLE_HALT] != 0)
 		burrow_registry_set_state(c->slot,
 								  any_trouble() || any_unfetched(c) ? BURROW_RETRYING :
+								  troubles[BURROW_TROUBLE_STALLED] != 0 ? BURROW_STALLED :
 								  joined ? BURROW_RUNNING : BURROW_STARTING);
 }
 
@@ -214,7 +215,7 @@ burrow_status_set(const BurrowConsumer *c, BurrowTroubleKind kind, const BurrowT
 void
 burrow_status_fail(const BurrowConsumer *c, BurrowTroubleKind kind, const BurrowTroubleReport *report)
 {
-	bool		first = (logged & (1U << kind)) == 0;
+	bool		first = (logged & (UINT64CONST(1) << kind)) == 0;
 	const char *text = report->public_message != NULL ? report->public_message : report->message;
 
 	burrow_status_set(c, kind, report);
@@ -225,7 +226,7 @@ burrow_status_fail(const BurrowConsumer *c, BurrowTroubleKind kind, const Burrow
 				 errmsg_internal("subscription \"%s\": %s", name_of(c), text)));
 		return;
 	}
-	logged |= 1U << kind;
+	logged |= UINT64CONST(1) << kind;
 	log_lines = 0;
 	ereport(WARNING,
 			(errcode(burrow_sqlstate_pack(report->sqlstate)),
@@ -256,9 +257,9 @@ burrow_status_over(const BurrowConsumer *c, BurrowTroubleKind kind)
 	log_lines = 0;
 	burrow_turn_again();
 	burrow_status_show(c);
-	if ((logged & (1U << kind)) == 0)
+	if ((logged & (UINT64CONST(1) << kind)) == 0)
 		return;
-	logged &= ~(1U << kind);
+	logged &= ~(UINT64CONST(1) << kind);
 	if (logged == 0)
 		ereport(LOG, (errmsg("subscription \"%s\" goes on", name_of(c))));
 }

@@ -25,7 +25,7 @@ typedef enum BurrowStopReason
 /* After a connection was lost, before looking whether that is all. */
 #define BURROW_SUSPECT_US	INT64CONST(1000000)
 
-/* Brings the state that the views show up to date: starting, running or retrying. */
+/* Brings the state that the views show up to date: starting, running, retrying or stalled. */
 extern void burrow_status_show(const BurrowConsumer *c);
 /* The environment is at fault: messages are tried one at a time, after a wait. */
 extern bool burrow_status_is_waiting(void);

@@ -32,7 +32,8 @@
 	X(offsets_committed, "committed_offsets", "", "", "Offsets that Kafka acknowledged as committed") \
 	X(commits, "kafka_commits", "", "result=\"acknowledged\"", "Commits of offsets to Kafka, by result") \
 	X(commits_failed, "kafka_commits", "", "result=\"failed\"", "commit requests that failed") \
-	X(rebalances, "rebalances", "", "", "Assignments and revocations of partitions")
+	X(rebalances, "rebalances", "", "", "Assignments and revocations of partitions") \
+	X(clients_renewed, "renewed_clients", "", "", "Kafka clients that were made anew because messages did not come, and nobody knew why")
 
 typedef enum BurrowCounter
 {

@@ -51,6 +51,7 @@ const char *const burrow_state_names[] = {
 	[BURROW_STARTING] = "starting",
 	[BURROW_RUNNING] = "running",
 	[BURROW_RETRYING] = "retrying",
+	[BURROW_STALLED] = "stalled",
 	[BURROW_PAUSED] = "paused",
 	[BURROW_HALTED] = "halted",
 	[BURROW_DISABLED] = "disabled",
@@ -122,6 +123,7 @@ init_subscription(BurrowSubscriptionSlot *sub)
 	pg_atomic_init_u64(&sub->letters_pending, (uint64) -1);
 	pg_atomic_init_u64(&sub->parked_keys, 0);
 	burrow_sizes_reset(&sub->transaction_messages);
+	pg_atomic_init_u64(&sub->renewed_at, 0);
 	burrow_histogram_reset(&sub->kafka_commit_time);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);
@@ -377,9 +379,9 @@ burrow_registry_set_state(int slot, BurrowState state)
 
 	LWLockAcquire(burrow->lock, LW_EXCLUSIVE);
 	/* what has stopped starts anew before it runs */
-	Assert((state != BURROW_RUNNING && state != BURROW_RETRYING) ||
+	Assert((state != BURROW_RUNNING && state != BURROW_RETRYING && state != BURROW_STALLED) ||
 		   sub->state == BURROW_STARTING || sub->state == BURROW_RUNNING ||
-		   sub->state == BURROW_RETRYING);
+		   sub->state == BURROW_RETRYING || sub->state == BURROW_STALLED);
 	sub->state = state;
 	LWLockRelease(burrow->lock);
 }

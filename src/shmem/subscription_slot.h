@@ -22,6 +22,7 @@ typedef enum BurrowState
 	BURROW_STARTING = 0,		/* -> any */
 	BURROW_RUNNING,				/* -> RETRYING, and any of the ends below */
 	BURROW_RETRYING,			/* goes on by itself when what it waits for is over -> RUNNING */
+	BURROW_STALLED,				/* as RETRYING; and it is not known why */
 	BURROW_PAUSED,				/* consumer gone; resume -> STARTING */
 	BURROW_HALTED,				/* consumer gone; resume -> STARTING */
 	BURROW_DISABLED				/* copied, not enabled, burrow.enabled off, database locked out */
@@ -178,6 +179,8 @@ typedef struct BurrowSubscriptionSlot
 	pg_atomic_uint64 last_progress_at;	/* TimestampTz of the last commit that handled something;
 										 * 0: none yet */
 	pg_atomic_uint64 last_commit_at;	/* TimestampTz when Kafka acknowledged one; 0: none yet */
+	pg_atomic_uint64 renewed_at;	/* TimestampTz when a new client was made because messages did
+									 * not come; 0: not since they have */
 	BurrowHistogram handler_time;
 	BurrowHistogram end_to_end_time;
 	BurrowSizes transaction_messages;	/* of those that were committed */

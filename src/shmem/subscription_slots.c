@@ -35,6 +35,7 @@ reset_stats(int slot)
 	pg_atomic_write_u64(&sub->letters_pending, (uint64) -1);
 	pg_atomic_write_u64(&sub->parked_keys, 0);
 	burrow_sizes_reset(&sub->transaction_messages);
+	pg_atomic_write_u64(&sub->renewed_at, 0);
 	burrow_histogram_reset(&sub->kafka_commit_time);
 	burrow_histogram_reset(&sub->handler_time);
 	burrow_histogram_reset(&sub->end_to_end_time);

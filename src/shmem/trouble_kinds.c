@@ -36,6 +36,7 @@ const BurrowTroubleKindInfo burrow_trouble_kinds[] = {
 	[BURROW_TROUBLE_WORKERS] = {"workers", LAST_ERROR, "workers end before they can work", .in_part = true},
 	[BURROW_TROUBLE_CONSUMER] = {"consumer", OF_SUBSCRIPTION("state, consumer_pid, last_error"), "the consumer ended unexpectedly, and is started again"},
 	[BURROW_TROUBLE_DEAD_LETTER_TOPIC] = {"dead_letter_topic", OF_SUBSCRIPTION("dead_letter_topic, last_error"), "Kafka does not take the dead letters"},
+	[BURROW_TROUBLE_STALLED] = {"stalled", "SELECT topic, partition, processed, end_offset, lag FROM burrow.partitions WHERE subscription = %s;", "messages are there and do not come, and nothing says why"},
 	[BURROW_TROUBLE_LOAD] = {"load", LAST_ERROR, WAITS, "read the subscription"},
 	[BURROW_TROUBLE_FIND_SERVER] = {"find_server", LAST_ERROR, WAITS, "look for the Kafka cluster"},
 	[BURROW_TROUBLE_HALT] = {"halt", LAST_ERROR, WAITS, "record that the subscription halts"},

@@ -46,6 +46,7 @@ typedef enum BurrowTroubleKind
 	BURROW_TROUBLE_CONSUMER,	/* launcher/launcher.c, or the consumer as it ends; until there is
 								 * an assignment */
 	BURROW_TROUBLE_DEAD_LETTER_TOPIC,	/* dead_letter/publisher.c; until it takes one */
+	BURROW_TROUBLE_STALLED,		/* consumer/watchdog.c; until what is there comes */
 
 	/* work in the database, by burrow_status_try(); until it is done */
 	BURROW_TROUBLE_LOAD,

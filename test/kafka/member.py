@@ -1,6 +1,6 @@
 """A second member of a consumer group, as any Kafka client would be one.
 
-    member.py --bootstrap HOST:PORT --group GROUP --topic TOPIC [--consume]
+    member.py --bootstrap HOST:PORT --group GROUP --topic TOPIC [--consume] [--session-ms N]
 
 It stays in the group until a line comes on its standard input, or its end.  Without --consume it
 takes the partitions that it is given, reads none of their messages and commits nothing.
@@ -33,7 +33,7 @@ class Member:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "heartbeat.interval.ms": 300,
-                "session.timeout.ms": 6000,
+                "session.timeout.ms": args.session_ms,
                 "log_level": 0,
             }
         )
@@ -76,6 +76,7 @@ def main():
     parser.add_argument("--group", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--consume", action="store_true")
+    parser.add_argument("--session-ms", type=int, default=6000)
     try:
         Member(parser.parse_args()).run()
     except KafkaException as error:

@@ -94,6 +94,7 @@ my %same = (
 	worker_busy_seconds => 'worker_busy_seconds_total',
 	offsets_committed => 'committed_offsets_total',
 	rebalances => 'rebalances_total',
+	clients_renewed => 'renewed_clients_total',
 	jobs_queued => 'queued_messages',
 	inflight => 'in_flight_messages',
 	inflight_bytes => 'queued_bytes',

@@ -631,6 +631,28 @@ offset_before = declare(c.c_int64, "shim_offset_before", c.c_int64)
 offset_later = declare(c.c_int64, "shim_offset_later", c.c_int64, c.c_int64)
 offset_count = declare(c.c_int64, "shim_offset_count", c.c_int64, c.c_int64)
 
+# ---- watchdog
+
+WATCH_WELL, WATCH_ASK, WATCH_BEHIND, WATCH_STALLED = range(4)
+
+
+class Watch(c.Structure):
+    _fields_ = [("position", c.c_int64), ("quiet_since", c.c_int64), ("behind_since", c.c_int64)]
+
+
+class WatchLook(c.Structure):
+    _fields_ = [
+        ("now", c.c_int64),
+        ("after", c.c_int64),
+        ("kept_back", c.c_bool),
+        ("position", c.c_int64),
+        ("end", c.c_int64),
+        ("asked_at", c.c_int64),
+    ]
+
+
+watchdog_look = declare(c.c_int, "burrow_watchdog_look", c.POINTER(Watch), c.POINTER(WatchLook))
+
 # ---- trace_context
 
 TRACE_PARENT_SIZE = 56

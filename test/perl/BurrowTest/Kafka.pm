@@ -467,14 +467,14 @@ sub lag
 }
 
 # A second member of a group, an ordinary client (member.py); with consume => 1 one that reads
-# its partitions' messages and commits what it has read when it gives them back.
+# its partitions' messages and commits what it has read when it gives them back.  session_ms => N is its session's time-out.
 sub join_group
 {
 	my ($self, $group, $topic, %options) = @_;
 	my $member = { in => '', out => '', err => '' };
 	$member->{run} = IPC::Run::start(
 		[_python(), "$programs/member.py", '--bootstrap', $self->{bootstrap}, '--group', $group, '--topic', $topic,
-			$options{consume} ? '--consume' : ()],
+			$options{consume} ? '--consume' : (), defined $options{session_ms} ? ('--session-ms', $options{session_ms}) : ()],
 		'<', \$member->{in}, '>', \$member->{out}, '2>', \$member->{err});
 	push @{ $self->{members} }, $member;
 	return $member;
