@@ -32,7 +32,7 @@ $node->wait_for_state('orders', 'running');
 # the scraper, in a program of its own
 my $file = PostgreSQL::Test::Utils::tempdir() . '/answers';
 my $program = "$ENV{BURROW_ROOT}/test/metrics/scrape.py";
-my $scraper = IPC::Run::start([$ENV{BURROW_PYTHON}, $program, $url, 0.05, $file]);
+my $scraper = BurrowTest::Prometheus->run_beside($ENV{BURROW_PYTHON}, $program, $url, 0.05, $file);
 sub answers { return scalar(() = (BurrowTest::_slurp($file) // '') =~ /"text"/g) }
 wait_until('answers', sub { answers() > 2 });
 my $producing = $kafka->start_producing('orders', count => 1_000_000, keys => 200, rate => 1000);
@@ -63,8 +63,7 @@ my $bad = int(($messages + 99) / 100);
 $node->wait_for('all to be dealt with', "SELECT (SELECT count(*) FROM got) + (SELECT count(*) FROM burrow.dead_letters) >= $messages");
 is($node->sql(q{SELECT burrow.wait_until_caught_up('orders', '1 min')}), 't', 'caught up');
 $node->wait_for('the workers to be idle', q{SELECT workers_active = 0 AND inflight = 0 AND lag = 0 FROM burrow.stats});
-$scraper->signal('TERM');
-ok($scraper->finish, 'the scraper has written all');
+ok(BurrowTest::Prometheus->end_beside($scraper), 'the scraper has written all');
 
 my ($said, $err) = ('', '');
 IPC::Run::run([$ENV{BURROW_PYTHON}, $program, '--check', $file], '<', \undef, '>', \$said, '2>', \$err) or die "cannot check: $err";

@@ -32,14 +32,24 @@ sub start
 	return $self;
 }
 
-# One of its programs, in the background, until the test ends.
+# One of its programs, or another by its path, in the background, until the test ends.
 sub run_beside
 {
 	my ($class, $program, @arguments) = @_;
 	my $job = { out => '', err => '', owner => $$ };
-	$job->{run} = IPC::Run::start([_folder() . "/$program", @arguments], '<', \undef, '>', \$job->{out}, '2>', \$job->{err});
+	$program = _folder() . "/$program" if $program !~ m{^/};
+	$job->{run} = IPC::Run::start([$program, @arguments], '<', \undef, '>', \$job->{out}, '2>', \$job->{err});
 	push @all, $job;
 	return $job;
+}
+
+# Have it end now, as it does on SIGTERM; returns whether it says that all was well.
+sub end_beside
+{
+	my ($class, $job) = @_;
+	@all = grep { $_ != $job } @all;
+	$job->{run}->signal('TERM');
+	return $job->{run}->finish;
 }
 
 # (whether promtool is content, all that it says) for a verb; "input" goes to its standard input
