@@ -141,6 +141,13 @@ append_class(Page *p, const char *sqlstate)
 	appendStringInfo(p->out, "class %s", burrow_sqlstate_class_name(burrow_sqlstate_class(sqlstate)));
 }
 
+/* As burrow.stats shows it. */
+static int64
+counted(const Sub *s, BurrowCounter counter)
+{
+	return (int64) (s->counters[counter] - s->stats_base[counter]);
+}
+
 /* ---- subscriptions ---- */
 
 static void
@@ -274,7 +281,7 @@ put_subscription_row(Page *p, const Sub *s)
 	put_age(p, s->oldest_pending_since);
 	put_count(p, (int64) s->taken);
 	put_workers_of(p, s);
-	put_count(p, (int64) s->counters[BURROW_COUNTER_messages_processed]);
+	put_count(p, counted(s, BURROW_COUNTER_messages_processed));
 }
 
 /* What needs somebody comes first. */
@@ -334,8 +341,9 @@ put_subscriptions(Page *p, const Sub **sorted)
 
 /* ---- errors ---- */
 
+/* "23: 100, 40: 1"; a reset of the statistics does not know classes. */
 static void
-put_failures(Page *p, const Sub *s)
+put_classes(Page *p, const Sub *s)
 {
 	const char *separator = "";
 
@@ -344,32 +352,34 @@ put_failures(Page *p, const Sub *s)
 	{
 		if (s->failures[i] == 0)
 			continue;
-		appendStringInfo(p->out, "%s", separator);
+		appendStringInfo(p->out, "%s%s: ", separator, burrow_sqlstate_class_name(i));
 		burrow_html_count(p->out, (int64) s->failures[i]);
-		appendStringInfo(p->out, " of class %s", burrow_sqlstate_class_name(i));
 		separator = ", ";
 	}
-	if (separator[0] == '\0')
-		appendStringInfoChar(p->out, '0');
 	end_cell(p);
 }
 
 static bool
 has_errors(const Sub *s)
 {
-	return s->error_at != 0 || s->retries_waiting > 0 || s->restarts > 0 || s->counters[BURROW_COUNTER_messages_failed] > 0 ||
-		s->counters[BURROW_COUNTER_messages_dead_lettered] > 0 || s->counters[BURROW_COUNTER_messages_parked] > 0 ||
-		s->counters[BURROW_COUNTER_messages_skipped] > 0;
+	return s->error_at != 0 || s->letters_pending > 0 || s->retries_waiting > 0 || s->restarts > 0 || counted(s, BURROW_COUNTER_messages_failed) > 0 ||
+		counted(s, BURROW_COUNTER_messages_dead_lettered) > 0 || counted(s, BURROW_COUNTER_messages_parked) > 0 ||
+		counted(s, BURROW_COUNTER_messages_skipped) > 0;
 }
 
 static void
 put_errors_row(Page *p, const Sub *s)
 {
 	put_subscription(p, s);
-	put_count(p, (int64) s->counters[BURROW_COUNTER_messages_dead_lettered]);
-	put_count(p, (int64) s->counters[BURROW_COUNTER_messages_parked]);
-	put_count(p, (int64) s->counters[BURROW_COUNTER_messages_skipped]);
-	put_failures(p, s);
+	begin_cell(p);
+	if (s->letters_pending >= 0)
+		burrow_html_count(p->out, s->letters_pending);
+	end_cell(p);
+	put_count(p, counted(s, BURROW_COUNTER_messages_dead_lettered));
+	put_count(p, counted(s, BURROW_COUNTER_messages_parked));
+	put_count(p, counted(s, BURROW_COUNTER_messages_skipped));
+	put_count(p, counted(s, BURROW_COUNTER_messages_failed));
+	put_classes(p, s);
 	put_count(p, (int64) s->retries_waiting);
 	put_count(p, (int64) s->restarts);
 	begin_cell(p);
@@ -388,7 +398,8 @@ static void
 put_errors(Page *p, const Sub **sorted)
 {
 	static const Column columns[] = {
-		{"Subscription"}, {"Dead letters", true}, {"Parked", true}, {"Skipped", true}, {"Failed attempts", true}, {"Wait for retry", true},
+		{"Subscription"}, {"Dead letters", true}, {"Became dead letters", true}, {"Parked", true}, {"Skipped", true},
+		{"Failed attempts", true}, {"By class, since the start"}, {"Wait for retry", true},
 		{"Restarts", true}, {"Last error"}
 	};
 	int			n = 0;

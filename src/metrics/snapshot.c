@@ -75,6 +75,7 @@ copy_subscription(BurrowSubscriptionSnapshot *to, BurrowSubscriptionSlot *from, 
 	to->state = to->attached ? from->state : resting_state(from->state, can_start);
 	for (int i = 0; i < BURROW_NCOUNTERS; i++)
 		to->counters[i] = pg_atomic_read_u64(&from->counters[i]);
+	memcpy(to->stats_base, from->stats_base.counters, sizeof(to->stats_base));
 	for (int i = 0; i < BURROW_SQLSTATE_CLASSES; i++)
 		to->failures[i] = pg_atomic_read_u64(&from->failures[i]);
 	to->restarts = from->restarts;

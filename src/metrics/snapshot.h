@@ -28,7 +28,8 @@ typedef struct BurrowSubscriptionSnapshot
 	BurrowLabels labels;
 	BurrowState state;			/* as burrow.subscriptions shows it */
 	bool		attached;		/* its consumer is there */
-	uint64		counters[BURROW_NCOUNTERS];
+	uint64		counters[BURROW_NCOUNTERS]; /* since the server's start */
+	uint64		stats_base[BURROW_NCOUNTERS];	/* of these what burrow.stats does not show */
 	uint64		failures[BURROW_SQLSTATE_CLASSES];
 	uint64		restarts;
 	uint64		retries_waiting;
