@@ -54,6 +54,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/trouble_kinds.o \
 	src/shmem/troubles.o \
 	src/shmem/call_places.o \
+	src/shmem/wait_events.o \
 	src/shmem/worker_share.o \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \

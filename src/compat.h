@@ -17,6 +17,13 @@
 #define burrow_create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, (nevents))
 #endif
 
+/* 17: waits of extensions have names. */
+#if PG_VERSION_NUM >= 170000
+#define burrow_wait_event_number(name) WaitEventExtensionNew(name)
+#else
+#define burrow_wait_event_number(name) ((void) (name), PG_WAIT_EXTENSION)
+#endif
+
 /* 16: one function checks the ownership of all kinds of objects. */
 #if PG_VERSION_NUM >= 160000
 #define burrow_database_ownercheck(dboid, role) object_ownercheck(DatabaseRelationId, (dboid), (role))

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "runtime/answer.h"
+#include "shmem/wait_events.h"
 
 /* No answer for so long: somebody may want to know. */
 #define IDLE_MS		1000
@@ -186,7 +187,7 @@ next_row(BurrowAsked *asked, StringInfo row, BurrowAskedIdle idle, const void *a
 				break;
 			case SHM_MQ_WOULD_BLOCK:
 				if ((WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							   IDLE_MS, PG_WAIT_EXTENSION) & WL_TIMEOUT) && idle != NULL)
+							   IDLE_MS, burrow_wait_event(BURROW_WAIT_ANSWER)) & WL_TIMEOUT) && idle != NULL)
 					idle(asked, arg);
 				ResetLatch(MyLatch);
 				check_place(asked);

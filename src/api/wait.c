@@ -34,6 +34,7 @@
 #include "catalog/interval_text.h"
 #include "guc.h"
 #include "shmem/partitions.h"
+#include "shmem/wait_events.h"
 
 PG_FUNCTION_INFO_V1(burrow_sql_wait_until_caught_up);
 
@@ -166,7 +167,7 @@ sleep_a_little(const Wait *wait, TimestampTz now)
 	long		ms = TimestampDifferenceMilliseconds(now, wait->deadline);
 
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 Min(Max(ms, 1), LOOK_AGAIN_MS), PG_WAIT_EXTENSION);
+					 Min(Max(ms, 1), LOOK_AGAIN_MS), burrow_wait_event(BURROW_WAIT_CAUGHT_UP));
 	ResetLatch(MyLatch);
 }
 

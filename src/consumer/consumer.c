@@ -76,6 +76,7 @@
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
 #include "shmem/groups.h"
+#include "shmem/wait_events.h"
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
@@ -452,7 +453,7 @@ wait(BurrowConsumer *c, WaitEventSet *events, long timeout_ms)
 
 	if (timeout_ms > 0)
 		pgstat_report_stat(false);
-	n = WaitEventSetWait(events, timeout_ms, occurred, lengthof(occurred), PG_WAIT_EXTENSION);
+	n = WaitEventSetWait(events, timeout_ms, occurred, lengthof(occurred), burrow_wait_event(BURROW_WAIT_CONSUMER));
 	for (int i = 0; i < n; i++)
 	{
 		if (occurred[i].events & WL_LATCH_SET)
@@ -565,7 +566,7 @@ load(BurrowConsumer *c)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("%s", burrow_status_halt_reason()->message)));
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RELOAD_AGAIN_US / 1000, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RELOAD_AGAIN_US / 1000, burrow_wait_event(BURROW_WAIT_CONSUMER));
 		ResetLatch(MyLatch);
 		MemoryContextReset(sub_cxt);
 		c->now = GetCurrentTimestamp();

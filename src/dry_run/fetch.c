@@ -38,6 +38,7 @@
 #include "partition/message.h"
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
+#include "shmem/wait_events.h"
 
 /* Longest wait for Kafka as a whole, when nothing goes on. */
 #define MAX_WAIT_US		INT64CONST(8000000)
@@ -137,7 +138,7 @@ wait_for_kafka(DryFetch *f, TimestampTz deadline)
 				 errdetail_internal("%s", f->connection_text) : 0));
 	}
 	(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 f->wake_read, PAUSE_MS, PG_WAIT_EXTENSION);
+							 f->wake_read, PAUSE_MS, burrow_wait_event(BURROW_WAIT_FETCH));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	while (read(f->wake_read, ids, sizeof(ids)) > 0)

@@ -39,6 +39,7 @@
 #include "exporter/pages.h"
 #include "runtime/bgw.h"
 #include "shmem/registry.h"
+#include "shmem/wait_events.h"
 
 #define RETRY_MS		5000
 #define RETRY_NAME_MS	60000	/* while the resolver is asked, nobody is answered */
@@ -389,7 +390,7 @@ burrow_exporter_main(Datum arg)
 		open_all(now);
 		if (wait_set == NULL)
 			make_wait_set();
-		(void) WaitEventSetWait(wait_set, time_to_wait(now), &event, 1, PG_WAIT_EXTENSION);
+		(void) WaitEventSetWait(wait_set, time_to_wait(now), &event, 1, burrow_wait_event(BURROW_WAIT_EXPORTER));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)

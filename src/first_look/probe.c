@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "first_look/probe.h"
+#include "shmem/wait_events.h"
 
 #define DEFAULT_PORT	"9092"
 
@@ -68,7 +69,7 @@ finish_connecting(int sock, int timeout_ms)
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		int			events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_CONNECTED | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-											   sock, left, PG_WAIT_EXTENSION);
+											   sock, left, burrow_wait_event(BURROW_WAIT_LOOK));
 
 		if (events & WL_LATCH_SET)
 		{

@@ -22,6 +22,7 @@
 #include "first_look/visit.h"
 #include "runtime/kafka_client.h"
 #include "runtime/kafka_library.h"
+#include "shmem/wait_events.h"
 
 /* Between two attempts. */
 #define PAUSE_MS		100
@@ -77,7 +78,7 @@ burrow_visit_wait(BurrowVisit *visit, TimestampTz until)
 		(visit->down_until != 0 && GetCurrentTimestamp() >= visit->down_until))
 		return false;
 	(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 visit->wake_read, PAUSE_MS, PG_WAIT_EXTENSION);
+							 visit->wake_read, PAUSE_MS, burrow_wait_event(BURROW_WAIT_LOOK));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	while (read(visit->wake_read, ids, sizeof(ids)) > 0)

@@ -42,6 +42,7 @@
 #include "shmem/registry.h"
 #include "shmem/subscription_slots.h"
 #include "shmem/troubles.h"
+#include "shmem/wait_events.h"
 #include "shmem/worker_share.h"
 
 #define BACKOFF_FIRST_MS	1000
@@ -626,7 +627,7 @@ sleep_until_due(TimestampTz now)
 	if (timeout >= 0)
 		events |= WL_TIMEOUT;
 	pgstat_report_stat(true);
-	(void) WaitLatch(MyLatch, events, timeout, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, events, timeout, burrow_wait_event(BURROW_WAIT_LAUNCHER));
 	ResetLatch(MyLatch);
 }
 

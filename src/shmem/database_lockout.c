@@ -22,6 +22,7 @@
 
 #include "shmem/database_lockout.h"
 #include "shmem/registry.h"
+#include "shmem/wait_events.h"
 
 static bool holding = false;	/* this process has a lockout */
 
@@ -162,7 +163,7 @@ burrow_database_lockout_take(Oid dboid, int timeout_ms)
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 		if (free || left <= 0)
 			break;
-		(void) ConditionVariableTimedSleep(&burrow->gone, left, PG_WAIT_EXTENSION);
+		(void) ConditionVariableTimedSleep(&burrow->gone, left, burrow_wait_event(BURROW_WAIT_LEAVE));
 	}
 	ConditionVariableCancelSleep();
 	return free;

@@ -29,6 +29,7 @@
 #include "guc.h"
 #include "shmem/groups.h"
 #include "shmem/shared.h"
+#include "shmem/wait_events.h"
 
 /* Entries for each slot of a subscription that runs: the disabled ones have none. */
 #define ENTRIES_PER_SLOT	16
@@ -577,7 +578,7 @@ burrow_groups_wait_known(int timeout_ms, Oid *database)
 
 		if (left <= 0)
 			break;
-		(void) ConditionVariableTimedSleep(&burrow->gone, left, PG_WAIT_EXTENSION);
+		(void) ConditionVariableTimedSleep(&burrow->gone, left, burrow_wait_event(BURROW_WAIT_LEAVE));
 	}
 	ConditionVariableCancelSleep();
 	return known;

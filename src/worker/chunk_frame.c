@@ -15,6 +15,7 @@
 #include "burrow.h"
 #include "compat.h"
 #include "guc.h"
+#include "shmem/wait_events.h"
 #include "shmem/worker_slots.h"
 #include "worker/chunk_frame.h"
 
@@ -107,7 +108,7 @@ send_frame(BurrowChunk *c, const void *data, Size len)
 		burrow_worker_slot_result_ready(w->args.subscription, w->args.lane);
 		if (r == SHM_MQ_SUCCESS)
 			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, burrow_wait_event(BURROW_WAIT_RESULT));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

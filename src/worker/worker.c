@@ -36,6 +36,7 @@
 #include "guc.h"
 #include "runtime/bgw.h"
 #include "handler/cancel.h"
+#include "shmem/wait_events.h"
 #include "shmem/worker_slots.h"
 #include "worker/chunk.h"
 
@@ -159,7 +160,7 @@ wait_for_work(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	stats_pending = pgstat_report_stat(false) > 0;
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (stats_pending ? WL_TIMEOUT : 0),
-					   STATS_DELAY_MS, PG_WAIT_EXTENSION);
+					   STATS_DELAY_MS, burrow_wait_event(BURROW_WAIT_WORKER));
 	if (events & WL_TIMEOUT)
 		pgstat_report_stat(true);
 }

@@ -208,8 +208,12 @@ $holder->query('SELECT pg_advisory_unlock(601)');
 $node->wait_for('it to be done', q{SELECT messages_processed = 3 AND workers_active = 0 FROM burrow.stats WHERE subscription = 'late'});
 
 #
-# PostgreSQL's own statistics of the handler's calls.
+# PostgreSQL's own statistics: what the processes do and wait for, and the handler's calls.
 #
+my %waits = map { $_ => $node->sql(q{SELECT current_setting('server_version_num')::int >= 170000}) eq 't' ? "Burrow\u$_" : 'Extension' } qw(consumer worker launcher);
+$node->wait_for("the $_ to wait", "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'burrow $_' AND wait_event_type = 'Extension' AND wait_event = '$waits{$_}'") foreach sort keys %waits;
+is($node->sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'burrow consumer' AND query NOT LIKE 'consuming topic "%"'}), '0', 'consumers say what they consume');
+like($node->sql(q{SELECT max(query) FROM pg_stat_activity WHERE backend_type = 'burrow worker' AND application_name LIKE '%late%'}), qr/^handling message from topic "late" partition 0 offset 1$/, 'workers what they have handled last');
 $node->wait_for('the calls', q{SELECT calls >= 270 AND total_time >= 2 * 270 FROM pg_stat_user_functions WHERE funcname = 'on_order'});
 
 #
