@@ -45,7 +45,7 @@
 /* Between two attempts. */
 #define PAUSE_MS		100
 /* Partitions that have no answer for so long are left out: the others have theirs. */
-#define PATIENCE_US		INT64CONST(2000000)
+#define LEFT_OUT_AFTER_US	INT64CONST(2000000)
 
 typedef struct DryPartition
 {
@@ -343,7 +343,7 @@ check_bounds(DryFetch *f, DryPartition *part)
 
 /* Are all partitions known, or those that ever will be?  Says which are not. */
 static bool
-has_enough(DryFetch *f, TimestampTz patience)
+has_enough(DryFetch *f, TimestampTz until)
 {
 	const DryPartition *first = NULL;
 	int			n = 0;
@@ -357,7 +357,7 @@ has_enough(DryFetch *f, TimestampTz patience)
 	}
 	if (n == 0)
 		return true;
-	if (n == f->nparts || GetCurrentTimestamp() < patience)
+	if (n == f->nparts || GetCurrentTimestamp() < until)
 	{
 		strlcpy(f->text, first->trouble, sizeof(f->text));
 		return false;
@@ -373,9 +373,9 @@ static void
 locate_partitions(DryFetch *f)
 {
 	TimestampTz deadline = deadline_from_now();
-	TimestampTz patience = GetCurrentTimestamp() + PATIENCE_US;
+	TimestampTz until = GetCurrentTimestamp() + LEFT_OUT_AFTER_US;
 
-	while (!find_out(f) || !has_enough(f, patience))
+	while (!find_out(f) || !has_enough(f, until))
 		wait_for_kafka(f, deadline);
 	for (int i = 0; i < f->nparts; i++)
 	{

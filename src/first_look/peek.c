@@ -158,7 +158,7 @@ static void
 take_turn(Peek *peek, PeekPartition *p)
 {
 	BurrowVisit *visit = peek->visit;
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BURROW_VISIT_PATIENCE_MS);
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BURROW_VISIT_MAX_WAIT_MS);
 	BurrowKafkaMessage km;
 
 	while (p->next < p->end)

@@ -18,7 +18,7 @@
 #define BURROW_VISIT_ASK_MS		1000
 
 /* Longest wait for one thing where there are others: a connection, a partition's next message. */
-#define BURROW_VISIT_PATIENCE_MS	3000
+#define BURROW_VISIT_MAX_WAIT_MS	3000
 
 typedef struct BurrowVisit
 {

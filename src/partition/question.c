@@ -32,7 +32,7 @@
 #define TOPIC_IDS_TIMEOUT_MS	3000
 
 /* For an answer about the group's offsets on the usual way. */
-#define PATIENCE_S				10
+#define MAX_WAIT_S				10
 
 typedef struct Pending
 {
@@ -148,7 +148,7 @@ burrow_question_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *li
 	if (tag == 0)
 		return 0;
 	pending[npending - 1].list = c->kafka->list_copy(list);
-	pending[npending - 1].overdue_at = c->now + PATIENCE_S * USECS_PER_SEC;
+	pending[npending - 1].overdue_at = c->now + MAX_WAIT_S * USECS_PER_SEC;
 	return tag;
 }
 
@@ -158,12 +158,12 @@ ask_again(const BurrowConsumer *c, Pending *p)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 
 	/* what fails for want of memory is tried again */
-	p->overdue_at = c->now + PATIENCE_S * USECS_PER_SEC;
+	p->overdue_at = c->now + MAX_WAIT_S * USECS_PER_SEC;
 	if (!ask_own_way(c, p->list, p->tag, text))
 		return;
 	ereport(LOG,
 			(errmsg("subscription \"%s\": Kafka has not answered for %d s what the consumer group has committed",
-					c->sub->name, PATIENCE_S),
+					c->sub->name, MAX_WAIT_S),
 			 errdetail("It is asked again.")));
 	own_way = true;
 	p->overdue_at = 0;
