@@ -1110,6 +1110,12 @@ AS $$
 		h.pid, NULL, format('SELECT pg_cancel_backend(%s);', h.pid)
 	FROM hand h WHERE h.blockers = '{}' AND clock_timestamp() - h.since > interval '5 s'
 	UNION ALL
+	SELECT 'a worker''s transaction has been at its end for long: deferred triggers', w.since, w.topic, w.partition, NULL,
+		w.pid, NULL, format('SELECT pg_cancel_backend(%s);', w.pid)
+	FROM asked CROSS JOIN burrow.workers w LEFT JOIN pg_stat_activity a ON a.pid = w.pid
+	WHERE w.subscription = $1 AND w.state = 'committing' AND clock_timestamp() - w.since > interval '5 s'
+		AND pg_blocking_pids(w.pid) = '{}' AND a.wait_event IS DISTINCT FROM 'SyncRep'
+	UNION ALL
 	SELECT 'a worker''s commit waits for a synchronous standby to confirm it', a.xact_start, NULL, NULL, NULL,
 		a.pid, NULL, 'SELECT application_name, state, sync_state, write_lsn, flush_lsn, replay_lsn FROM pg_stat_replication;'
 	FROM asked CROSS JOIN burrow.workers w JOIN pg_stat_activity a ON a.pid = w.pid

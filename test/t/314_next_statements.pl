@@ -143,6 +143,30 @@ $node->wait_for('slow: a worker', q{SELECT count(*) = 1 FROM burrow.workers WHER
 ends_by('the handler has been running for long', "SELECT pg_cancel_backend($pid);");
 is(handled(), '0', 'slow: its message');
 
+# ---- a deferred trigger that takes long
+$node->sql(<<'SQL');
+CREATE TABLE late (value text);
+CREATE SEQUENCE late_calls;
+CREATE FUNCTION sleeps_late_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('late_calls') = 1 THEN PERFORM pg_sleep(600); END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sleeps_late_once();
+CREATE FUNCTION is_late(topic text, "offset" bigint, value text) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO late VALUES (value);
+	SELECT keep(topic, "offset", value);
+$$;
+SQL
+$name = 'late';
+$kafka->create_topic('late', 1);
+$kafka->produce('late', values_of(0));
+$node->sql(q{SELECT burrow.subscribe('late', 'is_late', commit_interval => '100 ms')});
+$node->wait_for('late: its commit', q{SELECT count(*) = 1 FROM burrow.workers WHERE subscription = 'late' AND state = 'committing'});
+($pid) = $node->sql(q{SELECT pid FROM burrow.workers WHERE subscription = 'late' AND state = 'committing'});
+ends_by(q{a worker''s transaction has been at its end for long: deferred triggers}, "SELECT pg_cancel_backend($pid);", q{partition = 0 AND "offset" IS NULL});
+is(handled(), '0', 'late: its message');
+
 # ---- messages behind a dead letter of their key, whose cause is gone
 subscribed('parked', ", max_retries => 0, on_failure => 'dead_letter', park_key => true", { key => 'k', value => 'fail once' }, { key => 'k', value => 'v' });
 $node->wait_for('parked: both to be kept', q{SELECT count(*) = 2 FROM burrow.dead_letters WHERE subscription = 'parked'});
