@@ -1,6 +1,6 @@
 """Instructions that a message costs a consumer's main thread, counted by valgrind's callgrind.
 
-A count is the same on a busy machine and on a quiet one.  What a process does once is not in it: it is the
+A function's count is nearly the same on a busy machine and on a quiet one.  What a process does once is not in it: it is the
 difference of two runs, of fewer and of more messages, by what they differ in.  What it does from time to time is:
 under valgrind everything is some fifty times as slow but the clock, so a message's share of that is larger than it
 is otherwise.
