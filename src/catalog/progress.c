@@ -21,9 +21,9 @@
  * Rows are looked at with SnapshotSelf: what the last transaction of this lane left is
  * what counts, whatever the handlers' own snapshot may be.
  *
- * A head that stands still must not let the row grow with what passes it: what a fold of the
- * consumer's (offsets/progress_merge.c) has may leave the row.  What that is says
- * core/progress_row.h, with the rule that has to be true after each commit.
+ * A head that stands still must not let the row grow with the messages that pass it: offsets that
+ * a progress merge of the consumer's has (offsets/progress_merge.c) may leave the row.
+ * core/progress_row.h says which, with the rule that has to be true after each commit.
  *
  * What was written becomes the hint of the row when the transaction is committed,
  * and is forgotten when it is rolled back, by a callback: whoever saves may fail after it, and
@@ -538,7 +538,7 @@ insert_row(const Table *table, const BurrowProgress *p, Datum done, ItemPointer 
 }
 
 /*
- * What the row says afterwards: what it said, without what a fold has or lies below the
+ * What the row says afterwards: what it said, without what a merge has or lies below the
  * head, and this transaction's messages.  old is NULL if there is no row.
  */
 static Datum
@@ -548,7 +548,7 @@ new_done(const BurrowProgress *p, const RowHint *hint, const Table *table, const
 	BurrowOffsetSet set;
 
 	if (OidIsValid(hint->relid))
-		keep = burrow_progress_row_keep(&hint->row, p->folded);
+		keep = burrow_progress_row_keep(&hint->row, p->merged_chunk);
 	burrow_done_set_init(&set);
 	if (keep == BURROW_PROGRESS_KEEP_NEWER)
 		burrow_offset_set_union(&set, &hint->row.newer);
@@ -609,7 +609,7 @@ burrow_progress_save(const BurrowProgress *p)
 	written.transaction = ended;
 	written.committed = false;
 	written.step = (BurrowProgressStep) {
-		.chunk = p->chunk, .folded = p->folded, .head = p->head,
+		.chunk = p->chunk, .merged_chunk = p->merged_chunk, .head = p->head,
 			.offsets = p->offsets, .noffsets = p->noffsets
 	};
 	PushActiveSnapshot(GetTransactionSnapshot());

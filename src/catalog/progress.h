@@ -22,7 +22,7 @@ typedef struct BurrowProgress
 								 * remembered by it */
 	int64		head;			/* all below is done */
 	uint64		chunk;			/* number of the chunk that the messages came in, ascending */
-	uint64		folded;			/* what this lane did in chunks up to this one is in the
+	uint64		merged_chunk;	/* what this lane did in chunks up to this one is in the
 								 * consumer's row, and may leave ours */
 	const int64 *offsets;		/* what this transaction handled, ascending */
 	int			noffsets;

@@ -42,7 +42,7 @@ typedef struct BurrowChunkHeader
 	uint32_t	flags;
 	int64_t		head;			/* all of the partition below it is done and marked; so the
 								 * chunk's commits come after theirs */
-	uint64_t	folded;			/* what this lane did in chunks up to this number is in the
+	uint64_t	merged_chunk;	/* what this lane did in chunks up to this number is in the
 								 * consumer's row; 0: in none */
 	uint32_t	batch_size;		/* most messages of a transaction, at least 1 */
 } BurrowChunkHeader;

@@ -10,7 +10,7 @@
  *
  * A sorted array, not a tree: the sets are small (some hundred runs), are mostly
  * appended to and cut off below, and are read as a whole when they are coded.
- * Joining two large ones is a merge in linear time, for the fold of a partition
+ * Joining two large ones takes linear time, for the progress merge of a partition
  * whose head stands still.
  *
  * Decoding takes no byte on trust: it reads what Kafka or a table returned.

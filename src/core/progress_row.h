@@ -3,16 +3,16 @@
  *	  What a lane knows of its row of burrow.progress, and what may leave it.
  *
  * Pure.  A head that stands still must not let a row grow with what passes it.  The
- * consumer's folds take over what is done; what a fold has may leave the row.  A fold
+ * consumer's progress merges take over what is done; what one has may leave the row.  A merge
  * goes by chunks: it has all that the lane did in its chunks up to one of them.
  *
  * So the row is thought of as two generations.  The newer one's offsets are known here;
- * the older one is the rest of the row, whatever it is.  A fold drops a generation when it
+ * the older one is the rest of the row, whatever it is.  A merge drops a generation when it
  * has all of its chunks, and makes older what is left; so the row has no more than was
- * done in the time of two folds.
+ * done in the time of two merges.
  *
  * This must be true after each commit, because an offset that leaves the row and is in no
- * fold is forgotten, and its message runs again after a crash:
+ * merge is forgotten, and its message runs again after a crash:
  *
  *	- all of the row that is not in `newer` was done in chunks up to older_chunk,
  *	- all of `newer` was done in chunks up to newer_chunk.
@@ -27,7 +27,7 @@
 
 typedef struct BurrowProgressRow
 {
-	uint64_t	folded;			/* the last fold that was acted on */
+	uint64_t	merged_chunk;	/* the last merge that was acted on */
 	uint64_t	older_chunk;	/* the last chunk of the older generation; 0: it is empty */
 	uint64_t	newer_chunk;	/* and of the newer one */
 	BurrowOffsetSet newer;
@@ -37,7 +37,7 @@ typedef struct BurrowProgressRow
 typedef struct BurrowProgressStep
 {
 	uint64_t	chunk;			/* that its messages came in: never less than the one before */
-	uint64_t	folded;			/* what the lane did in chunks up to this one is in a fold; 0:
+	uint64_t	merged_chunk;	/* what the lane did in chunks up to this one is in a merge; 0:
 								 * nothing. Always before chunk */
 	int64_t		head;			/* all below is done */
 	const int64_t *offsets;		/* its messages */
@@ -46,7 +46,7 @@ typedef struct BurrowProgressStep
 
 typedef enum BurrowProgressKeep
 {
-	BURROW_PROGRESS_KEEP_ALL,	/* nothing that the row has may leave it because of a fold */
+	BURROW_PROGRESS_KEEP_ALL,	/* nothing that the row has may leave it because of a merge */
 	BURROW_PROGRESS_KEEP_NEWER, /* what is in row->newer stays */
 	BURROW_PROGRESS_KEEP_NOTHING
 } BurrowProgressKeep;
@@ -57,7 +57,7 @@ extern void burrow_progress_row_init(BurrowProgressRow *row, void *(*resize) (vo
  * What stays of a row that is where the lane's last commit left it.  Of one that is not, all
  * does: others may have written it.
  */
-extern BurrowProgressKeep burrow_progress_row_keep(const BurrowProgressRow *row, uint64_t folded);
+extern BurrowProgressKeep burrow_progress_row_keep(const BurrowProgressRow *row, uint64_t merged_chunk);
 
 /*
  * The transaction was committed.  anew: the row was not where the last commit had left it, or

@@ -178,7 +178,7 @@ save_progress(const BurrowConsumer *c, const BurrowPartition *part, const Writin
 		.row_hint = (uint32) part->slot,
 		.head = burrow_tracker_head(&part->tracker),
 		.chunk = burrow_progress_merge_begin_chunk(BURROW_RESOLVED_LANE),
-		.folded = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
+		.merged_chunk = burrow_progress_merge_chunk(part, BURROW_RESOLVED_LANE),
 		.offsets = writing->offsets,
 		.noffsets = writing->n
 	};

@@ -154,7 +154,7 @@ give_chunk(const BurrowConsumer *c, BurrowLane *lane, BurrowSchedulerItem *items
 	lane->header.partition = part->partition;
 	lane->header.topic_len = topic_len;
 	lane->header.head = burrow_tracker_head(&part->tracker);
-	lane->header.folded = burrow_progress_merge_chunk(part, lane->lane);
+	lane->header.merged_chunk = burrow_progress_merge_chunk(part, lane->lane);
 	lane->header.flags = part->is_redelivery ? BURROW_CHUNK_LETTERS : 0;
 	/* a message that has failed shares its transaction with no other */
 	lane->header.batch_size = part->is_redelivery || first->frame.attempt > 1 ? 1 :

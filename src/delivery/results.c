@@ -246,7 +246,7 @@ take_outcomes(const BurrowConsumer *c, BurrowLane *lane, const BurrowResultChunk
 	BURROW_COUNT(c->slot, worker_busy_us, result->busy_us);
 	if (ndone > 0)
 		pg_atomic_write_u64(&slot->last_progress_at, (uint64) result->committed_at);
-	burrow_progress_merge_record(lane->part, lane->lane, lane->header.folded, result->row_bytes);
+	burrow_progress_merge_record(lane->part, lane->lane, lane->header.merged_chunk, result->row_bytes);
 	resolve_all(c, lane, result->committed_at);
 	if (ndone > 0)
 		burrow_sizer_took(&sizer, result->busy_us - Min(slow_us, result->busy_us), ndone,

@@ -5,19 +5,19 @@
  * Runs in: the consumer.
  *
  * Exactly once, a worker's row has the offsets that it did and that lie beyond the head.
- * While one message does not end the head stands still, and without folds the rows
- * would grow with all that passes it.  A fold puts the union of what is done beyond the
+ * While one message does not end the head stands still, and without progress merges the rows
+ * would grow with all that passes it.  A merge puts the union of what is done beyond the
  * head into the consumer's row (lane -1), in a transaction of its own.  That union is as
  * small as what is pending, not as large as what has passed.
  *
  * At least once, what is done beyond the head is told to Kafka alone, and has to fit into
  * a commit: at the same moments that is looked after.
  *
- * What a worker did may leave its row when a fold that has it is committed.  With each
- * chunk the worker is told up to which of its chunks the last fold goes: the last one
- * whose results were here when the fold began.  What those chunks did is marked in the
- * tracker, where the fold finds it, and its commits came before the fold's own in the
- * log; so no crash leaves a fold without the effects that it tells of.
+ * What a worker did may leave its row when a merge that has it is committed.  With each
+ * chunk the worker is told up to which of its chunks the last merge goes: the last one
+ * whose results were here when the merge began.  What those chunks did is marked in the
+ * tracker, where the merge finds it, and its commits came before the merge's own in the
+ * log; so no crash leaves a merge without the effects that it tells of.
  */
 #include "postgres.h"
 
@@ -30,13 +30,13 @@
 #include "partition/context.h"
 #include "partition/partition.h"
 
-/* A worker's row that holds this much beyond the head, in bytes, asks for a fold.  Until it
+/* A worker's row that holds this much beyond the head, in bytes, asks for a merge.  Until it
  * shrinks it takes up a few more chunks, two or three bytes a run: so with chunks of the
  * default size it stays below 2 kB. */
-#define FOLD_BYTES			768
+#define MERGE_BYTES			768
 
-/* A head that stands still for fewer messages may well move before a fold is worth it. */
-#define FOLD_MESSAGES		256
+/* A head that stands still for fewer messages may well move before a merge is worth it. */
+#define MERGE_MESSAGES		256
 
 /* At least once: between two looks whether they fit into a commit. */
 #define ROOM_MESSAGES		64
@@ -85,11 +85,11 @@ burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet *done)
 static void
 record_chunks(BurrowPartition *part)
 {
-	if (part->merge.folded == NULL)
-		part->merge.folded = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
+	if (part->merge.merged_chunks == NULL)
+		part->merge.merged_chunks = MemoryContextAlloc(TopMemoryContext, sizeof(uint64) * (BURROW_RESOLVED_LANE + 1));
 	for (int i = 0; i < BURROW_MAX_WORKERS; i++)
-		part->merge.folded[i] = lane_chunks[i] != 0 ? lane_chunks[i] - 1 : last_chunk;
-	part->merge.folded[BURROW_RESOLVED_LANE] = last_chunk;
+		part->merge.merged_chunks[i] = lane_chunks[i] != 0 ? lane_chunks[i] - 1 : last_chunk;
+	part->merge.merged_chunks[BURROW_RESOLVED_LANE] = last_chunk;
 }
 
 /* Has enough been done beyond the head? */
@@ -108,20 +108,20 @@ is_due(const BurrowConsumer *c, BurrowPartition *part)
 	}
 	if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE)
 		return part->commit.ndone - part->merge.base >= ROOM_MESSAGES;
-	return part->merge.wanted && part->commit.ndone - part->merge.base >= FOLD_MESSAGES;
+	return part->merge.wanted && part->commit.ndone - part->merge.base >= MERGE_MESSAGES;
 }
 
 uint64
 burrow_progress_merge_chunk(const BurrowPartition *part, int lane)
 {
-	return part->merge.folded != NULL ? part->merge.folded[lane] : 0;
+	return part->merge.merged_chunks != NULL ? part->merge.merged_chunks[lane] : 0;
 }
 
 void
-burrow_progress_merge_record(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes)
+burrow_progress_merge_record(BurrowPartition *part, int lane, uint64 merged_chunk, size_t row_bytes)
 {
-	/* of what the last fold lets go, a chunk that was sent before it tells nothing */
-	if (row_bytes >= FOLD_BYTES && folded == burrow_progress_merge_chunk(part, lane))
+	/* of what the last merge lets go, a chunk that was sent before it tells nothing */
+	if (row_bytes >= MERGE_BYTES && merged_chunk == burrow_progress_merge_chunk(part, lane))
 		part->merge.wanted = true;
 }
 

@@ -23,9 +23,9 @@ extern void burrow_progress_merge_collect(BurrowPartition *part, BurrowOffsetSet
 /* The last of the lane's chunks that is in our row; 0: none. */
 extern uint64 burrow_progress_merge_chunk(const BurrowPartition *part, int lane);
 /* So much, in bytes, does the lane's row hold beyond the head after a chunk that was sent
- * when the last fold had its chunks up to folded. */
-extern void burrow_progress_merge_record(BurrowPartition *part, int lane, uint64 folded, size_t row_bytes);
-/* Makes a fold of the part if one is due.  True: the consumer's row was written. */
+ * when the last merge had its chunks up to merged_chunk. */
+extern void burrow_progress_merge_record(BurrowPartition *part, int lane, uint64 merged_chunk, size_t row_bytes);
+/* Makes a progress merge of the partition if one is due.  True: the consumer's row was written. */
 extern bool burrow_progress_merge_run(const BurrowConsumer *c, BurrowPartition *part);
 
 /* At least once: may more be taken of this part, if this is done beyond its head?  fits: what is flushed

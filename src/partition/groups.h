@@ -100,9 +100,9 @@ typedef struct BurrowPartitionCommit
 /* What is done beyond the head, in one row: offsets/progress_merge.c's. */
 typedef struct BurrowPartitionMerge
 {
-	uint64	   *folded;			/* by lane, the resolved one's last: its chunks up to this one are
+	uint64	   *merged_chunks;	/* by lane, the resolved one's last: its chunks up to this one are
 								 * in our row; NULL: none */
-	uint64		base;			/* of ndone: these are folded, or below the head */
+	uint64		base;			/* of ndone: these are merged, or below the head */
 	bool		wanted;			/* a worker's row has grown */
 	int64		mark;			/* when the head comes here, all that was done until now is below
 								 * it */

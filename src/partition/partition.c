@@ -191,8 +191,8 @@ part_free(const BurrowConsumer *c, BurrowPartition *part)
 	burrow_offset_set_reset(&part->skip);
 	if (part->lookup.stuck_text != NULL)
 		pfree(part->lookup.stuck_text);
-	if (part->merge.folded != NULL)
-		pfree(part->merge.folded);
+	if (part->merge.merged_chunks != NULL)
+		pfree(part->merge.merged_chunks);
 	if (part->intake.obstacle != NULL)
 		burrow_obstacle_free(part->intake.obstacle);
 	pfree(part);

@@ -371,7 +371,7 @@ save_progress(BurrowChunk *c)
 		.row_hint = c->header->partition_slot,
 		.head = c->header->head,
 		.chunk = c->header->chunk,
-		.folded = c->header->folded,
+		.merged_chunk = c->header->merged_chunk,
 		.offsets = c->offsets,
 		.noffsets = c->nmembers,
 	};

@@ -367,7 +367,7 @@ class ChunkHeader(c.Structure):
         ("topic_len", c.c_uint32),
         ("flags", c.c_uint32),
         ("head", c.c_int64),
-        ("folded", c.c_uint64),
+        ("merged_chunk", c.c_uint64),
         ("batch_size", c.c_uint32),
     ]
 
@@ -559,13 +559,18 @@ topic_pattern_matches = declare(c.c_bool, "burrow_topic_pattern_matches", c.c_ch
 
 
 class ProgressRow(c.Structure):
-    _fields_ = [("folded", c.c_uint64), ("older_chunk", c.c_uint64), ("newer_chunk", c.c_uint64), ("newer", SetStruct)]
+    _fields_ = [
+        ("merged_chunk", c.c_uint64),
+        ("older_chunk", c.c_uint64),
+        ("newer_chunk", c.c_uint64),
+        ("newer", SetStruct),
+    ]
 
 
 class ProgressStep(c.Structure):
     _fields_ = [
         ("chunk", c.c_uint64),
-        ("folded", c.c_uint64),
+        ("merged_chunk", c.c_uint64),
         ("head", c.c_int64),
         ("offsets", c.POINTER(c.c_int64)),
         ("noffsets", c.c_int),

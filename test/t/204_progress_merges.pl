@@ -37,9 +37,9 @@ $node->wait_for('all that pass', sub {
 		return $count == $messages;
 }, timeout => 120);
 cmp_ok($largest, '<', 2000, "no row of progress was longer than 2000 bytes ($largest)");
-# The last fold may have been made while much was pending: before each of its runs, one message at least.
+# The last progress merge may have been made while much was pending: before each of its runs, one message at least.
 my $runs = $node->sql('SELECT count(*) FROM burrow.progress, unnest(burrow.offset_runs(done, low)) WHERE lane = -1');
-cmp_ok($runs, '>=', 1, 'there was a fold');
+cmp_ok($runs, '>=', 1, 'there was a progress merge');
 cmp_ok($runs, '<=', $pending, "it is as small as what can be pending ($runs runs)");
 is($node->sql('SELECT range_agg(burrow.offset_runs(done, low)) FROM burrow.progress'), '{[1,' . ($messages + 1) . ')}',
 	'together the rows have all that passed');
