@@ -3,9 +3,13 @@
  *	  A gate between Kafka's answers and Burrow, for tests: preloaded into a server.
  *
  * What happens between two questions can be shown only if the second one is not asked before it
- * has happened.  While there is a FIFO "burrow gate" in the data directory, the call that asks
+ * has happened.  While there is a FIFO "burrow gate offsets" in the data directory, the call that asks
  * for offsets has its answer and does not return until somebody has opened the FIFO to write and
- * closed it again.  Nothing is built into Burrow for that.
+ * closed it again.  Nothing is built into Burrow for that.  So does, with "burrow gate contact", the call
+ * for the broker's metadata of no topic in particular.
+ *
+ * While there is a file "burrow lost ids" there, no question for the ids of topics is sent, nor answered; each adds
+ * a byte to it.
  *
  * While there is a file "burrow no ids" there, each question for the ids of topics fails.  An answer to
  * one that does not adds a byte to the file "burrow ids", if that is there.
@@ -33,13 +37,13 @@
 typedef int (*Function) (void *client, void *list, int timeout_ms);
 
 static void
-wait_at_gate(void)
+wait_at_gate(const char *name)
 {
 	int			fd;
 	char		byte;
 
 	do
-		fd = open("burrow gate", O_RDONLY);
+		fd = open(name, O_RDONLY);
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return;
@@ -59,7 +63,7 @@ rd_kafka_offsets_for_times(void *client, void *list, int timeout_ms)
 	if (real == NULL)
 		abort();
 	result = real(client, list, timeout_ms);
-	wait_at_gate();
+	wait_at_gate("burrow gate offsets");
 	return result;
 }
 
@@ -120,25 +124,44 @@ rd_kafka_event_error(void *event)
 	return real(event);
 }
 
+/* Is the question to be lost?  The file counts it. */
+static int
+is_lost(const char *name)
+{
+	int			fd = open(name, O_WRONLY | O_APPEND);
+
+	if (fd < 0)
+		return 0;
+	if (write(fd, "x", 1) != 1)
+		abort();
+	close(fd);
+	return 1;
+}
+
+void
+rd_kafka_DescribeTopics(void *client, const void *topics, const void *options, void *queue)
+{
+	static void (*real) (void *client, const void *topics, const void *options, void *queue);
+
+	if (real == NULL)
+		real = (void (*) (void *, const void *, const void *, void *)) dlsym(RTLD_NEXT, "rd_kafka_DescribeTopics");
+	if (real == NULL)
+		abort();
+	if (!is_lost("burrow lost ids"))
+		real(client, topics, options, queue);
+}
+
 void
 rd_kafka_ListConsumerGroupOffsets(void *client, void **groups, size_t n, const void *options, void *queue)
 {
 	static void (*real) (void *client, void **groups, size_t n, const void *options, void *queue);
-	int			fd;
 
 	if (real == NULL)
 		real = (void (*) (void *, void **, size_t, const void *, void *)) dlsym(RTLD_NEXT, "rd_kafka_ListConsumerGroupOffsets");
 	if (real == NULL)
 		abort();
-	fd = open("burrow lost questions", O_WRONLY | O_APPEND);
-	if (fd < 0)
-	{
+	if (!is_lost("burrow lost questions"))
 		real(client, groups, n, options, queue);
-		return;
-	}
-	if (write(fd, "x", 1) != 1)
-		abort();
-	close(fd);
 }
 
 /* RD_KAFKA_RESP_ERR__TRANSPORT */
@@ -148,19 +171,19 @@ int
 rd_kafka_metadata(void *client, int all_topics, void *only_topic, const void **metadata, int timeout_ms)
 {
 	static int	(*real) (void *client, int all_topics, void *only_topic, const void **metadata, int timeout_ms);
-	int			fd;
+	int			is_contact = all_topics == 0 && only_topic == NULL;
+	int			result;
 
 	if (real == NULL)
 		real = (int (*) (void *, int, void *, const void **, int)) dlsym(RTLD_NEXT, "rd_kafka_metadata");
 	if (real == NULL)
 		abort();
-	fd = all_topics == 0 && only_topic == NULL ? open("burrow no contact", O_WRONLY | O_APPEND) : -1;
-	if (fd < 0)
-		return real(client, all_topics, only_topic, metadata, timeout_ms);
-	if (write(fd, "x", 1) != 1)
-		abort();
-	close(fd);
-	return TRANSPORT;
+	if (is_contact && is_lost("burrow no contact"))
+		return TRANSPORT;
+	result = real(client, all_topics, only_topic, metadata, timeout_ms);
+	if (is_contact)
+		wait_at_gate("burrow gate contact");
+	return result;
 }
 
 int

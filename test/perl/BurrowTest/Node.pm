@@ -197,12 +197,13 @@ sub diagnostics
 	return $text . "--- server log:\n" . $self->log_tail(60);
 }
 
-# From close_gate() on, the next answer of Kafka's to a question for offsets (ends, times) is not given to the
-# process that has asked before open_gate(); wait_at_gate() waits until there is one.  Of a node with gate => 1.
+# From close_gate() on, the next answer of Kafka's to a question of that kind is not given to the process that has
+# asked before open_gate(); wait_at_gate() waits until there is one.  Of a node with gate => 1.  Kinds: offsets (ends,
+# times, what a log holds; the default), contact (the member's, whether there is a broker); one gate at a time.
 sub close_gate
 {
-	my ($self) = @_;
-	$self->{gate_file} = $self->data_dir . '/burrow gate';
+	my ($self, $kind) = @_;
+	$self->{gate_file} = $self->data_dir . '/burrow gate ' . ($kind // 'offsets');
 	POSIX::mkfifo($self->{gate_file}, oct 600) or croak "cannot make $self->{gate_file}: $!";
 	return;
 }
