@@ -20,10 +20,11 @@
 #include "catalog/access.h"
 #include "catalog/dead_letter.h"
 #include "catalog/encoding.h"
+#include "catalog/subscription.h"
 #include "compat.h"
 #include "core/kafka_time.h"
 
-#define NCOLUMNS	19
+#define NCOLUMNS	18
 
 /* Rows whose keys are read at once. */
 #define KEYS_AT_ONCE	10000
@@ -148,17 +149,21 @@ hold_key(int32 subid, const BurrowDeadLetter *letter)
 						  4, types, values, NULL, SPI_OK_UPDATE);
 }
 
-void
-burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter)
+static void
+store(int32 subid, const BurrowDeadLetter *letter)
 {
 	const BurrowMessageHeader *header = letter->message.header;
-	BurrowCatalogAccess access;
 	Arguments	a = {0};
 
-	if (!burrow_access_begin(&access))
+	if (letter->is_retry)
+	{
+		update_row(subid, letter);
+		if (letter->holds_key)
+			hold_key(subid, letter);
 		return;
+	}
+
 	add(&a, INT4OID, Int32GetDatum(subid), false);
-	add(&a, UUIDOID, DirectFunctionCall1(uuid_in, CStringGetDatum(uuid)), false);
 	add_text(&a, letter->topic);
 	add(&a, INT4OID, Int32GetDatum(letter->partition), false);
 	add(&a, INT8OID, Int64GetDatum(header->offset), false);
@@ -176,15 +181,6 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	add(&a, BOOLOID, BoolGetDatum(letter->retry_requested), false);
 	Assert(a.n == NCOLUMNS);
 
-	if (letter->is_retry)
-	{
-		update_row(subid, letter);
-		if (letter->holds_key)
-			hold_key(subid, letter);
-		burrow_access_end(&access);
-		return;
-	}
-
 	/*
 	 * now() is the time of the last failure: the consumer writes at once.  A row may be there, of
 	 * a message that is read again; its error is worth more than that it is parked behind itself.
@@ -192,20 +188,30 @@ burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *
 	burrow_access_execute("INSERT INTO burrow.dead_letter AS d (subid, topic, partition, \"offset\", key, value,"
 						  " headers, raw_header_names, \"timestamp\", attempts, sqlstate, message, detail, hint, context,"
 						  " first_failed_at, last_failed_at, retry_asked_at)"
-						  " SELECT $1, $3, $4, $5, $6, $7,"
+						  " SELECT $1, $2, $3, $4, $5, $6,"
 						  " ARRAY(SELECT ROW(h.name, h.value)::burrow.header"
-						  " FROM ROWS FROM (pg_catalog.unnest($8), pg_catalog.unnest($9))"
+						  " FROM ROWS FROM (pg_catalog.unnest($7), pg_catalog.unnest($8))"
 						  " WITH ORDINALITY AS h (name, value, n) ORDER BY h.n),"
-						  " $10, $11, $12, $13, $14, $15, $16, $17, $18, pg_catalog.now(),"
-						  " CASE WHEN $19 THEN pg_catalog.now() END"
-						  " FROM burrow.subscription s"
-						  " WHERE s.subid OPERATOR(pg_catalog.=) $1 AND s.uuid OPERATOR(pg_catalog.=) $2"
+						  " $9, $10, $11, $12, $13, $14, $15, $16, $17, pg_catalog.now(),"
+						  " CASE WHEN $18 THEN pg_catalog.now() END"
 						  " ON CONFLICT (subid, topic, partition, \"offset\") DO UPDATE"
 						  " SET attempts = excluded.attempts, sqlstate = excluded.sqlstate,"
 						  " message = excluded.message, detail = excluded.detail, hint = excluded.hint,"
 						  " context = excluded.context, last_failed_at = excluded.last_failed_at,"
 						  " retry_asked_at = NULL WHERE excluded.sqlstate IS NOT NULL",
 						  a.n, a.types, a.values, a.nulls, SPI_OK_INSERT);
+}
+
+void
+burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter)
+{
+	BurrowCatalogAccess access;
+
+	if (!burrow_access_begin(&access))
+		return;
+	/* others may follow in the transaction */
+	if (burrow_subscription_hold(subid, uuid))
+		store(subid, letter);
 	burrow_access_end(&access);
 }
 

@@ -16,6 +16,7 @@
 #include "catalog/access.h"
 #include "catalog/done_set.h"
 #include "catalog/position.h"
+#include "catalog/subscription.h"
 #include "core/kafka_time.h"
 
 StaticAssertDecl(BURROW_TIME_MIN_US == MIN_TIMESTAMP && BURROW_TIME_END_US == END_TIMESTAMP &&
@@ -191,22 +192,19 @@ burrow_position_exists(int32 subid, const char *topic)
 
 /* Of each position what it has, or nothing. */
 static void
-store_topic_ids(int32 subid, Datum uuid, const BurrowPosition *positions, int n)
+store_topic_ids(int32 subid, const BurrowPosition *positions, int n)
 {
-	Oid			types[] = {INT4OID, UUIDOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID};
+	Oid			types[] = {INT4OID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID};
 	Datum		values[lengthof(types)];
 	bool		any;
 
 	values[0] = Int32GetDatum(subid);
-	values[1] = uuid;
-	name_arrays(positions, n, &values[2], &values[3]);
-	any = topic_id_array(positions, n, &values[4]);
+	name_arrays(positions, n, &values[1], &values[2]);
+	any = topic_id_array(positions, n, &values[3]);
 	burrow_access_execute("DELETE FROM burrow.topic_identity t"
-						  " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))"
-						  " AS w (topic, partition, topic_id), burrow.subscription s"
-						  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-						  " AND s.uuid OPERATOR(pg_catalog.=) $2"
-						  " AND t.subid OPERATOR(pg_catalog.=) $1"
+						  " USING ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
+						  " AS w (topic, partition, topic_id)"
+						  " WHERE t.subid OPERATOR(pg_catalog.=) $1"
 						  " AND t.topic OPERATOR(pg_catalog.=) w.topic"
 						  " AND t.partition OPERATOR(pg_catalog.=) w.partition"
 						  " AND t.topic_id IS DISTINCT FROM w.topic_id",
@@ -214,11 +212,9 @@ store_topic_ids(int32 subid, Datum uuid, const BurrowPosition *positions, int n)
 	if (any)
 		burrow_access_execute("INSERT INTO burrow.topic_identity (subid, topic, partition, topic_id)"
 							  " SELECT $1, w.topic, w.partition, w.topic_id"
-							  " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))"
+							  " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
 							  " AS w (topic, partition, topic_id)"
-							  " WHERE w.topic_id IS NOT NULL AND EXISTS (SELECT FROM burrow.subscription s"
-							  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-							  " AND s.uuid OPERATOR(pg_catalog.=) $2)"
+							  " WHERE w.topic_id IS NOT NULL"
 							  " ON CONFLICT DO NOTHING",
 							  lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
@@ -233,44 +229,32 @@ any_new_id(const BurrowPosition *positions, int n)
 }
 
 static void
-store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, bool settle)
+write_rows(int32 subid, const BurrowPosition *positions, int n, bool settle)
 {
-	BurrowCatalogAccess access;
 	Oid			types[] = {
-		INT4OID, UUIDOID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID
+		INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID
 	};
 	Datum		values[lengthof(types)];
 
-	if (n == 0 || !burrow_access_begin(&access))
-		return;
-
 	values[0] = Int32GetDatum(subid);
-	values[1] = DirectFunctionCall1(uuid_in, CStringGetDatum(uuid));
-	name_arrays(positions, n, &values[2], &values[3]);
-	value_arrays(positions, n, &values[4], &values[5]);
-	seen_arrays(positions, n, &values[6], &values[7]);
+	name_arrays(positions, n, &values[1], &values[2]);
+	value_arrays(positions, n, &values[3], &values[4]);
+	seen_arrays(positions, n, &values[5], &values[6]);
 	if (settle)
 		burrow_access_execute("DELETE FROM burrow.progress p"
-							  " USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS w (topic, partition),"
-							  " burrow.subscription s"
-							  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-							  " AND s.uuid OPERATOR(pg_catalog.=) $2"
-							  " AND p.subid OPERATOR(pg_catalog.=) $1"
+							  " USING ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS w (topic, partition)"
+							  " WHERE p.subid OPERATOR(pg_catalog.=) $1"
 							  " AND p.topic OPERATOR(pg_catalog.=) w.topic"
 							  " AND p.partition OPERATOR(pg_catalog.=) w.partition"
 							  " AND p.lane OPERATOR(pg_catalog.>=) 0",
-							  4, types, values, NULL, SPI_OK_DELETE);
+							  3, types, values, NULL, SPI_OK_DELETE);
 	if (settle || any_new_id(positions, n))
-		store_topic_ids(subid, values[1], positions, n);
+		store_topic_ids(subid, positions, n);
 	burrow_access_execute("INSERT INTO burrow.progress AS p (subid, topic, partition, lane, low, done, seen_offset, seen_time)"
 						  " SELECT $1, w.topic, w.partition, -1, w.low, w.done, w.seen_offset, w.seen_time"
-						  " FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4),"
-						  " pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8))"
+						  " FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3),"
+						  " pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7))"
 						  " AS w (topic, partition, low, done, seen_offset, seen_time)"
-						  " WHERE EXISTS (SELECT FROM burrow.subscription s"
-						  " WHERE s.subid OPERATOR(pg_catalog.=) $1"
-						  " AND s.uuid OPERATOR(pg_catalog.=) $2)"
 						  " ON CONFLICT (subid, topic, partition, lane) DO UPDATE"
 						  " SET low = excluded.low, done = excluded.done,"
 						  " seen_offset = excluded.seen_offset, seen_time = excluded.seen_time"
@@ -278,6 +262,17 @@ store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, boo
 						  " OR p.done OPERATOR(pg_catalog.<>) excluded.done"
 						  " OR p.seen_offset IS DISTINCT FROM excluded.seen_offset",
 						  lengthof(types), types, values, NULL, SPI_OK_INSERT);
+}
+
+static void
+store(int32 subid, const char *uuid, const BurrowPosition *positions, int n, bool settle)
+{
+	BurrowCatalogAccess access;
+
+	if (n == 0 || !burrow_access_begin(&access))
+		return;
+	if (burrow_subscription_hold(subid, uuid))
+		write_rows(subid, positions, n, settle);
 	burrow_access_end(&access);
 }
 

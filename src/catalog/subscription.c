@@ -211,6 +211,22 @@ burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *clus
 	burrow_access_end(&access);
 }
 
+bool
+burrow_subscription_hold(int32 subid, const char *uuid)
+{
+	Oid			types[] = {INT4OID, UUIDOID};
+	Datum		values[] = {
+		Int32GetDatum(subid),
+		DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))
+	};
+
+	return burrow_access_execute("SELECT FROM burrow.subscription"
+								 " WHERE subid OPERATOR(pg_catalog.=) $1"
+								 " AND uuid OPERATOR(pg_catalog.=) $2"
+								 " FOR KEY SHARE",
+								 2, types, values, NULL, SPI_OK_SELECT) > 0;
+}
+
 void
 burrow_subscription_keep_untagged(int32 subid, const char *uuid)
 {

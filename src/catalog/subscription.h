@@ -104,6 +104,13 @@ extern bool burrow_subscription_find_server(BurrowSubscription *sub);
 extern List *burrow_subscription_list_group(const char *group);
 /* Is this the server and database that the subscription was made in? */
 extern bool burrow_subscription_at_home(const BurrowSubscription *sub);
+/*
+ * Between burrow_access_begin() and burrow_access_end(): keeps it from being deleted until the transaction ends.
+ * False: it is gone.  A transaction that locks rows of the tables which refer to burrow.subscription, and may
+ * insert one of them or write the subscription's afterwards, calls this before: whoever deletes a subscription has its
+ * row first, and theirs after it.
+ */
+extern bool burrow_subscription_hold(int32 subid, const char *uuid);
 /* Keeps the id of the Kafka cluster, if none is kept yet. */
 extern void burrow_subscription_keep_cluster(int32 subid, const char *uuid, const char *cluster_id);
 /* From now on its commits carry no metadata. */

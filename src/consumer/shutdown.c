@@ -104,9 +104,10 @@ burrow_shutdown_is_over(void)
 static void
 write_halt(const BurrowConsumer *c, void *arg)
 {
+	/* in this order: see burrow_subscription_hold() */
+	burrow_subscription_halt(c->subid, burrow_status_halt_reason());
 	if (burrow_seek_rejected() != NULL)
 		burrow_seek_request_remove(c->subid, burrow_seek_rejected(), 1);
-	burrow_subscription_halt(c->subid, burrow_status_halt_reason());
 }
 
 /* The error goes into the catalog, where it survives a restart.  False: not now, somebody has locked the table. */

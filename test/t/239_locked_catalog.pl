@@ -74,6 +74,25 @@ $kafka->produce('locked', { value => '?' });
 $node->wait_for('the next message', 'SELECT count(*) = 5 FROM got');
 is($node->sql(q{SELECT string_agg(value, '' ORDER BY value) FROM got}), '!?xyz', 'each message was handled, once');
 
+# ---- whoever deletes a subscription has its row first, and then the rows that refer to it: the consumer
+# waits for the subscription's, too, before it locks one of those
+$holder->query_safe('BEGIN; SELECT FROM burrow.subscription FOR UPDATE');
+$node->sql(q{SELECT pg_terminate_backend(consumer_pid) FROM burrow.subscriptions});
+$holder->query_safe(<<'SQL');
+DO $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))) LOOP
+        PERFORM pg_sleep(0.005);
+    END LOOP;
+    PERFORM FROM burrow.progress FOR UPDATE NOWAIT;
+END $$
+SQL
+waits_for('store_positions', 'store positions');
+$holder->query_safe('COMMIT');
+$kafka->produce('locked', { value => '.' });
+$node->wait_for('the next message', 'SELECT count(*) = 6 FROM got');
+is($node->sql(q{SELECT string_agg(value, '' ORDER BY value) FROM got}), '!.?xyz', 'each message was handled, once');
+
 # ---- and whether a topic that is missing was there is looked up when that can be read
 $holder->query_safe('BEGIN; LOCK TABLE burrow.progress IN ACCESS EXCLUSIVE MODE');
 $kafka->delete_topic('locked');
