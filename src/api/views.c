@@ -501,7 +501,7 @@ typedef struct WorkerCopy
 static void
 copy_worker(WorkerCopy *to, BurrowWorkerSlot *from, const BurrowSubscriptionSlot *slot)
 {
-	uint32		index = pg_atomic_read_u32(&from->running_partition);
+	const BurrowPartitionSlot *part = burrow_partitions_in_hand(from);
 
 	to->subid = slot->subid;
 	to->owner = slot->owner;
@@ -511,20 +511,8 @@ copy_worker(WorkerCopy *to, BurrowWorkerSlot *from, const BurrowSubscriptionSlot
 	to->offset = (int64) pg_atomic_read_u64(&from->running_offset);
 	to->messages_processed = (int64) pg_atomic_read_u64(&from->messages_processed);
 	to->messages_failed = (int64) pg_atomic_read_u64(&from->messages_failed);
-
-	/* the partition may have gone while its message is still in the worker's hands */
-	to->topic[0] = '\0';
-	to->partition = -1;
-	if (index < (uint32) burrow_max_partitions)
-	{
-		const BurrowPartitionSlot *part = &burrow_partitions[index];
-
-		if (part->in_use && part->subscription == from->subscription)
-		{
-			strlcpy(to->topic, part->topic, sizeof(to->topic));
-			to->partition = part->partition;
-		}
-	}
+	strlcpy(to->topic, part != NULL ? part->topic : "", sizeof(to->topic));
+	to->partition = part != NULL ? part->partition : -1;
 }
 
 static void

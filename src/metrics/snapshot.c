@@ -121,7 +121,7 @@ copy_partition(BurrowPartitionSnapshot *to, BurrowPartitionSlot *from, int subsc
 static void
 copy_worker(BurrowWorkerSnapshot *to, BurrowWorkerSlot *from, int subscription)
 {
-	uint32		index = pg_atomic_read_u32(&from->running_partition);
+	const BurrowPartitionSlot *part = burrow_partitions_in_hand(from);
 
 	to->subscription = subscription;
 	to->lane = from->lane;
@@ -130,16 +130,8 @@ copy_worker(BurrowWorkerSnapshot *to, BurrowWorkerSlot *from, int subscription)
 	to->offset = (int64) pg_atomic_read_u64(&from->running_offset);
 	to->messages_processed = pg_atomic_read_u64(&from->messages_processed);
 	to->messages_failed = pg_atomic_read_u64(&from->messages_failed);
-
-	/* the partition may have gone while its message is still in the worker's hands */
-	to->topic[0] = '\0';
-	to->partition = -1;
-	if (index < (uint32) burrow_max_partitions && burrow_partitions[index].in_use &&
-		burrow_partitions[index].subscription == from->subscription)
-	{
-		strlcpy(to->topic, burrow_partitions[index].topic, sizeof(to->topic));
-		to->partition = burrow_partitions[index].partition;
-	}
+	strlcpy(to->topic, part != NULL ? part->topic : "", sizeof(to->topic));
+	to->partition = part != NULL ? part->partition : -1;
 }
 
 static void

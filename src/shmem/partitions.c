@@ -16,7 +16,6 @@
 #include "guc.h"
 #include "shmem/partitions.h"
 #include "shmem/shared_text.h"
-#include "shmem/shared.h"
 
 BurrowPartitionSlot *burrow_partitions = NULL;
 
@@ -157,4 +156,17 @@ burrow_partitions_add_lag(BurrowLag * lag, BurrowPartitionSlot *part, TimestampT
 		lag->messages = PG_INT64_MAX;
 	lag->time_known |= us >= 0;
 	lag->time_us = Max(lag->time_us, us);
+}
+
+const BurrowPartitionSlot *
+burrow_partitions_in_hand(BurrowWorkerSlot *worker)
+{
+	uint32		index = pg_atomic_read_u32(&worker->running_partition);
+	const BurrowPartitionSlot *part;
+
+	Assert(LWLockHeldByMe(burrow->lock));
+	if (index >= (uint32) burrow_max_partitions)
+		return NULL;
+	part = &burrow_partitions[index];
+	return part->in_use && part->subscription == worker->subscription ? part : NULL;
 }

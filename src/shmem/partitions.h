@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "burrow.h"
+#include "shmem/shared.h"
 
 /* Bytes of a text that says why a partition cannot be fetched. */
 #define BURROW_TROUBLE_MAX	256
@@ -64,6 +65,8 @@ typedef struct BurrowLag
 }			BurrowLag;
 
 extern BurrowPartitionSlot *burrow_partitions;	/* burrow_max_partitions of them */
+/* That of the message in the worker's hands; NULL: it has gone meanwhile.  Locks: caller holds burrow->lock. */
+extern const BurrowPartitionSlot *burrow_partitions_in_hand(BurrowWorkerSlot *worker);
 
 extern Size burrow_partitions_shmem_size(void);
 extern void burrow_partitions_startup_shmem(void);	/* caller holds AddinShmemInitLock */
