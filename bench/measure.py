@@ -159,19 +159,23 @@ def run_pgbench(env, script, clients, transactions, synchronous_commit):
     return float(re.search(r"tps = ([\d.]+)", said).group(1))
 
 
-def pgbench(env, params):
+def pgbench(env, params, handler="on_row"):
     """The same handler called by pgbench, a transaction for each message."""
     env.clear()
     clients = params["workers"]
     pad = made_value(0, 1, 150).partition('"pad": "')[2].rstrip('"}')
     script = (
         f"\\set n random(0, {params['messages'] - 1})\n"
-        "SELECT on_row('key-' || :n, ('{\"n\": ' || :n || ', \"key\": ' || :n || ', \"seq\": ' || :n"
+        f"SELECT {handler}('key-' || :n, ('{{\"n\": ' || :n || ', \"key\": ' || :n || ', \"seq\": ' || :n"
         f' || \', "pad": "{pad}"}}\')::jsonb);\n'
     )
-    rate = run_pgbench(env, script, clients, params["messages"] // clients, params["synchronous_commit"])
+    rate = run_pgbench(env, script, clients, params["messages"] // clients, params.get("synchronous_commit", "off"))
     check_rows(env, params["messages"] // clients * clients)
     return {"rate": rate}
+
+
+def io_pgbench(env, params):
+    return pgbench(env, params, "on_io")
 
 
 def io_loop(env, params):

@@ -115,11 +115,13 @@ WORKLOADS = [
         name="io",
         about="The handler waits for 50 ms (`pg_sleep`) and inserts a row."
         " The limit is 20 messages a second for each worker. *Loop* is a PL/pgSQL procedure that calls the same"
-        " function, in as many sessions as there are workers, with a transaction for each message.",
+        " function, in as many sessions as there are workers, with a transaction for each message."
+        " *Pgbench* is `pgbench` with as many clients, a program of C that calls it by a prepared statement.",
         measure=measure.consume,
         references=(
             Reference("limit", measure.io_limit, ("workers",)),
             Reference("loop", measure.io_loop, ("messages", "workers")),
+            Reference("pgbench", measure.io_pgbench, ("messages", "workers")),
         ),
         server={"max_connections": 1100},
         shown=("delivery", "workers"),
