@@ -59,6 +59,7 @@ OBJS = $(CORE_OBJS) \
 	src/shmem/worker_slots.o \
 	src/catalog/access.o \
 	src/catalog/audit.o \
+	src/catalog/citus.o \
 	src/catalog/cause_statement.o \
 	src/catalog/dead_letter.o \
 	src/catalog/done_set.o \
@@ -95,6 +96,7 @@ OBJS = $(CORE_OBJS) \
 	src/runtime/answer.o \
 	src/runtime/bgw.o \
 	src/handler/cancel.o \
+	src/handler/distributed.o \
 	src/worker/chunk.o \
 	src/worker/chunk_context.o \
 	src/worker/chunk_frame.o \
@@ -183,6 +185,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/metrics.o \
 	src/api/offset_runs.o \
 	src/api/option_views.o \
+	src/api/other_nodes.o \
 	src/api/owner_trigger.o \
 	src/api/role.o \
 	src/api/seek.o \
@@ -231,7 +234,7 @@ HTTP_OBJS = \
 	src/http/server.o
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
-REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs servers
+REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs servers other_nodes
 ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so burrow_exporter.so $(KAFKA_OBJS) $(HTTP_OBJS) $(DATA_built)
 

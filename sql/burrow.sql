@@ -700,6 +700,12 @@ LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_owner_trouble';
 COMMENT ON FUNCTION burrow._owner_trouble IS 'for internal use: why a subscription may not run with its owner''s rights';
 
+-- NULL: this is no database of Citus's.
+CREATE FUNCTION burrow._citus_commit() RETURNS text
+LANGUAGE C STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'burrow_sql_citus_commit';
+COMMENT ON FUNCTION burrow._citus_commit IS 'for internal use: how handlers'' transactions commit on Citus''s other nodes';
+
 -- ---------------------------------------------------------------- views
 
 CREATE VIEW burrow.subscriptions WITH (security_barrier) AS
@@ -729,6 +735,7 @@ SELECT s.name AS subscription,
 	s.error_next_statement,
 	s.uuid,
 	s.cluster_id,
+	burrow._citus_commit() AS citus_commit,
 	o.*
 FROM burrow.subscription s
 	LEFT JOIN burrow._subscription_slots() r ON r.subid = s.subid

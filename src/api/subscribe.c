@@ -21,6 +21,7 @@
 #include "api/call.h"
 #include "api/ceilings.h"
 #include "api/consumer_group.h"
+#include "api/other_nodes.h"
 #include "api/server_options.h"
 #include "catalog/access.h"
 #include "catalog/audit.h"
@@ -153,6 +154,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 	if (values[BURROW_OPTION_CONSUMER_GROUP] == NULL)
 		values[BURROW_OPTION_CONSUMER_GROUP] =
 			burrow_name_default_group(GetSystemIdentifier(), get_database_name(MyDatabaseId), name);
+	burrow_other_nodes_check(values[BURROW_OPTION_DELIVERY]);
 	burrow_server_options_check_use(owner, values[BURROW_OPTION_SERVER]);
 	burrow_handler_lookup(handler_name, &handler);
 	asked.name = name;
@@ -165,6 +167,7 @@ burrow_sql_subscribe(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
 	subid = insert_row(name, owner, topic, &handler, values);
 	warn_of_publication();
+	burrow_other_nodes_warn(values[BURROW_OPTION_DELIVERY]);
 	burrow_access_end(&access);
 	/* after the row: two of the same name are told that it is the name */
 	join_group(subid);

@@ -26,6 +26,7 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 
+#include "catalog/citus.h"
 #include "catalog/owner.h"
 #include "compat.h"
 
@@ -146,6 +147,22 @@ function_may_not_run(const BurrowSubscription *sub, const char *name, Form_pg_pr
 	return false;
 }
 
+/* ---- other nodes ---- */
+
+/* Progress is in this database, and what the handler has written elsewhere would commit without it. */
+static bool
+nodes_commit_apart(const BurrowSubscription *sub, BurrowOwnerTrouble *trouble)
+{
+	if (sub->options.delivery != BURROW_EXACTLY_ONCE || burrow_citus_find() != BURROW_CITUS_ONE_PHASE)
+		return false;
+	trouble->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
+	trouble->message = psprintf("subscription \"%s\" cannot be exactly once beside this build of Citus", sub->name);
+	trouble->detail = pstrdup("No library that the server has loaded exports " BURROW_CITUS_FUNCTION
+							  "(), by which other nodes commit together with Burrow's progress.");
+	trouble->statement = psprintf("SELECT burrow.alter(%s, delivery => 'at_least_once');", quote_literal_cstr(sub->name));
+	return true;
+}
+
 bool
 burrow_owner_may_run(const BurrowSubscription *sub, BurrowOwnerTrouble *trouble)
 {
@@ -157,7 +174,7 @@ burrow_owner_may_run(const BurrowSubscription *sub, BurrowOwnerTrouble *trouble)
 	if (role_is_gone(sub, trouble))
 		return false;
 	name = GetUserNameFromId(sub->owner, false);
-	if (role_may_not_connect(sub, name, trouble))
+	if (role_may_not_connect(sub, name, trouble) || nodes_commit_apart(sub, trouble))
 		return false;
 	tuple = find_function(sub->handler);
 	if (!HeapTupleIsValid(tuple))

@@ -18,7 +18,7 @@ typedef struct BurrowOwnerTrouble
 
 /*
  * True: it may.  Asks the catalogs as they are now, whoever calls, and needs a transaction.  Of sub it looks at
- * the owner, the name, the handler and run_as_owner.  That there is no such function is not
+ * the owner, the name, the handler, delivery and run_as_owner.  That there is no such function is not
  * its concern: that halts (handler/handler.c).
  */
 extern bool burrow_owner_may_run(const BurrowSubscription *sub, BurrowOwnerTrouble *trouble);

@@ -46,6 +46,7 @@
 #include "runtime/bgw.h"
 #include "runtime/trace.h"
 #include "handler/cancel.h"
+#include "handler/distributed.h"
 #include "dry_run/dry_run.h"
 #include "dry_run/fetch.h"
 #include "handler/handler.h"
@@ -169,6 +170,7 @@ run_message(DryRun *d)
 		burrow_cancel_begin_transaction();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
+		burrow_distributed_begin();
 		call_handler(d, &since);
 		ms = elapsed_ms(&since);
 		check_constraints();

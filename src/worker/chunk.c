@@ -54,6 +54,7 @@
 #include "core/policy.h"
 #include "core/sizer.h"
 #include "handler/cancel.h"
+#include "handler/distributed.h"
 #include "shmem/worker_slots.h"
 #include "worker/chunk.h"
 #include "worker/chunk_context.h"
@@ -308,7 +309,7 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 		/* the first is ours; each is known as a member before it runs: it may fail */
 		if (i > first)
 		{
-			if (!may_call(c) || !claim(c, i + 1))
+			if (!may_call(c) || !burrow_distributed_is_current() || !claim(c, i + 1))
 				break;
 			if (c->nmembers == 1)
 				burrow_cancel_begin_max_wait(burrow_sizer_max_wait_us(c->setup->batch_time_us));
@@ -478,7 +479,11 @@ run_transaction(BurrowChunk *c, uint32 first, uint32 end)
 		StartTransactionCommand();
 		burrow_session_begin_transaction();
 		if (may_call(c))
+		{
+			burrow_distributed_begin();
 			run_calls(c, first, end);
+			burrow_distributed_end();
+		}
 		else
 			c->nmembers = 0;
 		BURROW_CRASH_POINT("progress written");

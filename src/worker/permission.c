@@ -23,7 +23,7 @@ burrow_permission_holds(BurrowWorker *w)
 		.owner = w->args.owner,
 		.name = setup->subscription,
 		.handler = setup->handler,
-		.options = {.run_as_owner = setup->run_as_owner},
+		.options = {.run_as_owner = setup->run_as_owner, .delivery = setup->delivery},
 	};
 	BurrowOwnerTrouble trouble;
 	uint64		changes;
