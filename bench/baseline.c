@@ -14,6 +14,11 @@
  * has no database: for each message it prints "n" and, in microseconds, how long after
  * "seq" it came.
  *
+ *	baseline arrivals BOOTSTRAP TOPIC GROUP [NAME=VALUE...]
+ *
+ * has no database either, and these properties: for each message it prints its partition and when it came, in
+ * microseconds since 1970, at once, until it is ended.
+ *
  *	baseline --version      librdkafka's version
  */
 #include <librdkafka/rdkafka.h>
@@ -49,8 +54,9 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value)
 		die(name, why);
 }
 
+/* properties: as "NAME=VALUE" */
 static rd_kafka_t *
-make_consumer(const char *bootstrap, const char *topic, const char *group)
+make_consumer(const char *bootstrap, const char *topic, const char *group, char **properties, int nproperties)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
@@ -62,6 +68,15 @@ make_consumer(const char *bootstrap, const char *topic, const char *group)
 	set(conf, "group.id", group);
 	set(conf, "auto.offset.reset", "earliest");
 	set(conf, "enable.auto.commit", "false");
+	for (int i = 0; i < nproperties; i++)
+	{
+		char	   *value = strchr(properties[i], '=');
+
+		if (value == NULL)
+			die("property", properties[i]);
+		*value = '\0';
+		set(conf, properties[i], value + 1);
+	}
 	consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
 	if (consumer == NULL)
 		die("could not make a consumer", why);
@@ -169,7 +184,7 @@ commit(PGconn *conn, bool copy, long batch)
 static void
 watch(const char *bootstrap, const char *topic, const char *group, long wanted)
 {
-	rd_kafka_t *consumer = make_consumer(bootstrap, topic, group);
+	rd_kafka_t *consumer = make_consumer(bootstrap, topic, group, NULL, 0);
 
 	while (wanted > 0)
 	{
@@ -198,6 +213,27 @@ watch(const char *bootstrap, const char *topic, const char *group, long wanted)
 	rd_kafka_destroy(consumer);
 }
 
+static void
+arrivals(const char *bootstrap, const char *topic, const char *group, char **properties, int nproperties)
+{
+	rd_kafka_t *consumer = make_consumer(bootstrap, topic, group, properties, nproperties);
+
+	for (;;)
+	{
+		rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 1000);
+		struct timespec now;
+
+		if (message == NULL)
+			continue;
+		clock_gettime(CLOCK_REALTIME, &now);
+		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			die("Kafka", rd_kafka_message_errstr(message));
+		printf("%d %ld\n", (int) message->partition, now.tv_sec * 1000000 + now.tv_nsec / 1000);
+		fflush(stdout);
+		rd_kafka_message_destroy(message);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -221,6 +257,8 @@ main(int argc, char **argv)
 		watch(argv[2], argv[3], argv[4], atol(argv[5]));
 		return 0;
 	}
+	if (argc >= 5 && strcmp(argv[1], "arrivals") == 0)
+		arrivals(argv[2], argv[3], argv[4], argv + 5, argc - 5);
 	if (argc != 8)
 		die("arguments", "row|copy BOOTSTRAP TOPIC GROUP CONNINFO MESSAGES BATCH");
 	copy = strcmp(argv[1], "copy") == 0;
@@ -231,7 +269,7 @@ main(int argc, char **argv)
 	if (PQstatus(conn) != CONNECTION_OK)
 		die("could not connect", PQerrorMessage(conn));
 	expect(conn, PQprepare(conn, "h", "SELECT on_row($1::text, $2::jsonb)", 2, NULL), PGRES_COMMAND_OK);
-	consumer = make_consumer(argv[2], argv[3], argv[4]);
+	consumer = make_consumer(argv[2], argv[3], argv[4], NULL, 0);
 
 	while (done < wanted)
 	{

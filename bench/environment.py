@@ -5,11 +5,13 @@ All of it lives in one folder and is ended by Environment.close().
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import confluent_kafka
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -108,11 +110,14 @@ class Server:
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def start(self, under=None, **more):
-        """Start, with settings beside the usual ones; under: the command that is to run the server."""
+    def start(self, under=None, libraries=None, **more):
+        """Start, with settings beside the usual ones; under: the command that is to run the server; libraries: a folder
+        with some that it is to have instead of the system's."""
         settings = self.settings | more
         text = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
         (self.data / "postgresql.auto.conf").write_text(text)
+        if libraries:
+            under = f"env LD_LIBRARY_PATH={libraries}"
         self._ctl("start", "-l", self.log, *(["-p", self._wrapper(under)] if under else []))
         self.running_with = more
         self.session = Session(self)
@@ -142,6 +147,16 @@ class Server:
         """When the server last said that it accepts connections, in seconds since 1970."""
         said = re.findall(r"^(\d+\.\d+) .*database system is ready to accept connections", self.log.read_text(), re.M)
         return float(said[-1])
+
+    def kill(self, pid):
+        """Have a process of the server die, and wait until the server has started itself again; returns when it died."""
+        before = self.ready_at()
+        killed = time.time()
+        os.kill(pid, signal.SIGKILL)
+        wait_until("the server's start after a crash", lambda: self.ready_at() > before)
+        self.session.close()
+        self.session = Session(self)
+        return killed
 
     def _ctl(self, verb, *arguments):
         subprocess.run(
@@ -286,6 +301,24 @@ class Environment:
             [ROOT / "build/bench/baseline", "watch", self.broker.bootstrap, topic, self.fresh_name(), str(messages)],
             stdout=out,
         )
+
+    def arrivals(self, topic, group, libraries=None, **properties):
+        """The plain consumer without a database, started; it writes when each message came until it is ended."""
+        return subprocess.Popen(
+            [ROOT / "build/bench/baseline", "arrivals", self.broker.bootstrap, topic, group,
+             *(f"{name.replace('_', '.')}={value}" for name, value in properties.items())],
+            stdout=subprocess.PIPE, text=True, env=os.environ | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {}),
+        )  # fmt: skip
+
+    def recent_librdkafka(self):
+        """A folder with that of the tests' Python, under the name that Burrow's library asks for."""
+        folder = self.folder / "librdkafka"
+        folder.mkdir(exist_ok=True)
+        link = folder / "librdkafka.so.1"
+        if not link.exists():
+            (found,) = Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka-*.so.1")
+            link.symlink_to(found)
+        return folder
 
     def subscribe(self, topic, handler, **options):
         """A subscription with a name, and so a consumer group, of its own."""

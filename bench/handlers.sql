@@ -30,6 +30,12 @@ BEGIN
 	INSERT INTO sink (seq) VALUES (extract(epoch FROM clock_timestamp()) * 1000000);
 END $$;
 
+-- The same, with the partition.
+CREATE FUNCTION on_arrival(partition int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO sink (n, seq) VALUES (partition, extract(epoch FROM clock_timestamp()) * 1000000);
+END $$;
+
 -- Waits at the message whose key is "stuck" until advisory lock 2 is free.
 CREATE FUNCTION on_stuck(key text, value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""Instructions that a message costs a consumer's main thread, counted by valgrind's callgrind.
+"""Instructions that a message costs a consumer's main thread and its workers, counted by valgrind's callgrind.
 
 A function's count is nearly the same on a busy machine and on a quiet one.  What a process does once is not in it: it is the
 difference of two runs, of fewer and of more messages, by what they differ in.  What it does from time to time is:
@@ -50,21 +50,38 @@ def self_costs(file):
 
 
 def run(env, folder, params, messages):
-    """What a consumer of so many messages cost, by function."""
+    """What so many messages cost a consumer, and its workers together, by function."""
     topic = env.topic(messages)
-    with env.subscribe(
-        topic, params["handler"], workers=params["workers"], min_workers=params["workers"], delivery=params["delivery"]
-    ) as subscription:
-        pid = subscription.consumer()
+    env.session.query("TRUNCATE sink")
+    options = {name: params[name] for name in ("workers", "delivery", "batch_size") if params[name] != "default"}
+    with env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription:
+        consumer = subscription.consumer()
         subscription.wait_for(messages)
-    # the first thread is the main thread
-    file = folder / f"{pid}.out-01"
-    wait_until("what callgrind has counted", lambda: file.exists() and "totals:" in file.read_text()[-200:])
-    return self_costs(file)
+        workers = subscription.workers()
+
+    def counted(pid):
+        # the first thread is the main thread, and a process that has no other has one file
+        names = (f"{pid}.out-01", f"{pid}.out")
+        file = wait_until(
+            "what callgrind has counted",
+            lambda: next(
+                (f for f in map(folder.joinpath, names) if f.exists() and "totals:" in f.read_text()[-200:]), None
+            ),
+        )
+        return self_costs(file)
+
+    return counted(consumer), sum(map(counted, workers), Counter())
+
+
+def write(file, by_function):
+    with file.open("w") as out:
+        for (library, function), cost in sorted(by_function.items(), key=lambda item: -item[1]):
+            if cost >= 0.05:
+                out.write(f"{cost:.2f}\t{library}\t{function}\n")
 
 
 def consume(env, params):
-    """Instructions a message; those of each function are left in instructions.tsv."""
+    """Instructions a message; those of each function are left in instructions.tsv, and the workers' in workers.tsv."""
     more = params["messages"]
     fewer = more // FEWER
     for messages in (fewer, more):
@@ -75,15 +92,17 @@ def consume(env, params):
     try:
         env.server.start(under=VALGRIND.format(out=folder))
         costs = run(env, folder, params, more)
-        costs.subtract(run(env, folder, params, fewer))
+        for of, less in zip(costs, run(env, folder, params, fewer)):
+            of.subtract(less)
     finally:
         env.server.stop()
-    by_function = {name: cost / (more - fewer) for name, cost in costs.items()}
-    with (env.folder / "instructions.tsv").open("w") as out:
-        for (library, function), cost in sorted(by_function.items(), key=lambda item: -item[1]):
-            if cost >= 0.05:
-                out.write(f"{cost:.2f}\t{library}\t{function}\n")
-    return {
-        "burrow_ir": sum(cost for (library, _), cost in by_function.items() if library in OURS),
-        "consumer_ir": sum(by_function.values()),
-    }
+    consumer, workers = ({name: cost / (more - fewer) for name, cost in of.items()} for of in costs)
+    # the last case's, and each case's own
+    case = "-".join(str(params[name]) for name in ("handler", "delivery", "batch_size", "workers"))
+    for name, by_function in (("instructions", consumer), ("workers", workers)):
+        write(env.folder / f"{name}.tsv", by_function)
+        write(env.folder / f"{name}-{case}.tsv", by_function)
+    figures = {"consumer_ir": sum(consumer.values()), "workers_ir": sum(workers.values())}
+    for name, by_function in (("burrow_ir", consumer), ("burrow_workers_ir", workers)):
+        figures[name] = sum(cost for (library, _), cost in by_function.items() if library in OURS)
+    return figures

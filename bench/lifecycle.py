@@ -3,9 +3,12 @@
 import time
 
 import processes
-from environment import wait_until
+from environment import Session, wait_until
 
 MB = 1e6
+
+# Burrow waits before it starts its consumers again in a server that has crashed within so many seconds.
+CALM_S = 11
 
 
 def first_handled(env):
@@ -31,7 +34,40 @@ def restart(env, params):
         env.server.start(**running_with)
         first = first_handled(env)
         figures |= {"start_s": first - started, "ready_s": first - env.server.ready_at()}
+        subscription.wait_for(1000)
+        figures |= crash(env, topic, subscription)
     return figures
+
+
+def crash(env, topic, subscription):
+    """The consumer is killed while messages wait: the server starts itself again, and then they are handled."""
+    # a server that crashes sooner has what crashes it started later
+    wait_until("calm", lambda: time.time() - env.server.ready_at() > CALM_S, timeout=2 * CALM_S)
+    env.session.query("TRUNCATE sink")
+    other = Session(env.server)
+    try:
+        other.query("BEGIN; LOCK TABLE sink")
+        env.produce(topic, "--count", 1000)
+        killed = env.server.kill(subscription.consumer())
+    finally:
+        other.close()
+    ready = env.server.ready_at()
+    return {"crash_s": first_handled(env) - ready, "server_s": ready - killed}
+
+
+def plain_restart(env, params):
+    """A consumer of librdkafka's that does nothing else: from its start to its first message, and the same as a member
+    that the group knows, after it was killed."""
+    topic = env.fresh_name()
+    env.create_topic(topic, 4)
+    env.produce(topic, "--count", 1000)
+    times = []
+    for _ in range(2):
+        started = time.time()
+        with env.arrivals(topic, topic, group_instance_id="plain") as process:
+            times.append(int(process.stdout.readline().split()[1]) / 1e6 - started)
+            process.kill()
+    return {"subscribe_s": times[0], "crash_s": times[1]}
 
 
 def idle(env, params):

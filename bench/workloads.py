@@ -13,6 +13,7 @@ import instructions
 import latency
 import lifecycle
 import measure
+import rebalance
 import scraped
 
 # Multiplied by BENCH_SCALE.
@@ -262,15 +263,22 @@ WORKLOADS = [
     ),
     Workload(
         name="instructions",
-        about="Instructions a message of a consumer's main thread, as valgrind counts them, with a handler that does"
-        " nothing: in Burrow's own code, and with what it calls. What a process does once is not in it.",
+        about="Instructions a message of a consumer's main thread and of its workers, as valgrind counts them, with a"
+        " handler that does nothing and with that of `row`: in Burrow's own code, and with what it calls."
+        " What a process does once is not in it.",
         measure=instructions.consume,
-        shown=("delivery",),
+        shown=("handler", "delivery", "batch_size"),
         columns=(
-            Column("burrow_ir", "Burrow's code", spread=True),
+            Column("burrow_ir", "consumer: Burrow's code", spread=True),
             Column("consumer_ir", "in all", spread=True),
+            Column("burrow_workers_ir", "workers: Burrow's code", spread=True),
+            Column("workers_ir", "in all", spread=True),
         ),
-        cases=grid(handler="on_nothing", delivery=DELIVERIES, workers=2, messages=120000),
+        cases=[
+            *grid(handler="on_nothing", delivery=DELIVERIES, batch_size="default", workers=2, messages=120000),
+            *grid(handler="on_row", delivery=DELIVERIES, batch_size="default", workers=2, messages=60000),
+            *grid(handler="on_row", delivery=DELIVERIES, batch_size=1, workers=2, messages=30000),
+        ],
     ),
     Workload(
         name="stuck",
@@ -349,14 +357,38 @@ WORKLOADS = [
     ),
     Workload(
         name="restart",
-        about="The time to the first handled message, in seconds: from `burrow.subscribe`, and from the server's start,"
-        " where messages wait already.",
+        about="The time to the first handled message, in seconds: from `burrow.subscribe`; from the server's start,"
+        " where messages wait already; and after a `kill -9` of the consumer, from when the server accepts connections again"
+        " (*server* is how long that takes). *Plain* is a consumer of librdkafka's without a database, from the program's"
+        " start, and as the static member that was killed before. The broker does not wait for more members"
+        " (`group.initial.rebalance.delay.ms` 0; Kafka's default adds 3 s to the first start of a group).",
         measure=lifecycle.restart,
+        references=(Reference("plain", lifecycle.plain_restart, ()),),
+        compared=("subscribe_s", "crash_s"),
         shown=("delivery",),
         columns=(
             Column("subscribe_s", "from subscribe", 3, spread=True),
             Column("start_s", "from the postmaster's start", 3, spread=True),
             Column("ready_s", "from accepting connections", 3, spread=True),
+            Column("crash_s", "after kill -9", 3, spread=True),
+            Column("server_s", "server", 3),
+        ),
+        cases=grid(delivery=DELIVERIES),
+    ),
+    Workload(
+        name="rebalance",
+        about="Another member joins the group under the cooperative protocol, and gets two of four partitions, at 1,000"
+        " messages a second: the longest time in which a partition that stays had no message, in milliseconds,"
+        " and the same in the three seconds before. *Plain* is a consumer of librdkafka's without a database in Burrow's place."
+        " Both have the librdkafka of the tests' Python: older ones have no cooperative protocol that Burrow takes.",
+        measure=rebalance.burrow,
+        references=(Reference("plain", rebalance.plain, ()),),
+        compared=("gap_ms",),
+        shown=("delivery",),
+        columns=(
+            Column("gap_ms", "longest", 1, spread=True),
+            Column("before_ms", "before", 1, spread=True),
+            Column("stay", "partitions that stay"),
         ),
         cases=grid(delivery=DELIVERIES),
     ),
