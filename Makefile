@@ -109,6 +109,7 @@ OBJS = $(CORE_OBJS) \
 	src/consumer/consumer.o \
 	src/offsets/topic_watch.o \
 	src/consumer/fetch_trouble.o \
+	src/partition/named_partitions.o \
 	src/offsets/topic_identity.o \
 	src/offsets/durability.o \
 	src/launcher/database_hooks.o \

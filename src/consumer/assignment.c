@@ -45,6 +45,7 @@
 #include "offsets/offset_commit.h"
 #include "offsets/start.h"
 #include "partition/context.h"
+#include "partition/named_partitions.h"
 #include "partition/old_worker.h"
 #include "partition/partition.h"
 #include "partition/status.h"
@@ -355,11 +356,17 @@ check_topics(const BurrowConsumer *c, const BurrowKafkaList *list)
 void
 burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list)
 {
+	char	   *which;
+
 	check_topics(c, list);
 	awaited = false;
 	BURROW_COUNT(c->slot, rebalances, 1);
+	which = burrow_named_partitions(list, NULL);
 	ereport(LOG,
-			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n)));
+			(errmsg("subscription \"%s\" is assigned %d partitions", c->sub->name, list->n),
+			 which != NULL ? errdetail_internal("%s", which) : 0));
+	if (which != NULL)
+		pfree(which);
 	burrow_partition_begin_epoch();
 	drop_older(c);
 	unanswered = true;
@@ -445,10 +452,15 @@ burrow_assignment_close(const BurrowConsumer *c)
 void
 burrow_assignment_revoke(const BurrowConsumer *c, const BurrowKafkaList *list, bool lost)
 {
+	char	   *which = burrow_named_partitions(list, NULL);
+
 	BURROW_COUNT(c->slot, rebalances, 1);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" gives up %d partitions", c->sub->name, list->n),
-			 lost ? errdetail("The assignment was lost: messages in hand may be handled again by another member.") : 0));
+			 lost ? errdetail("%s The assignment was lost: messages in hand may be handled again by another member.", which != NULL ? which : "It had none.") :
+			 which != NULL ? errdetail_internal("%s", which) : 0));
+	if (which != NULL)
+		pfree(which);
 
 	/* our own copy: the event's does not live until the answer */
 	if (revoked != NULL)

@@ -39,6 +39,7 @@
 #include "offsets/topic_identity.h"
 #include "offsets/topic_watch.h"
 #include "partition/context.h"
+#include "partition/named_partitions.h"
 #include "partition/partition.h"
 #include "partition/question.h"
 #include "partition/status.h"
@@ -302,6 +303,12 @@ fetched(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 
 /* ---- the brokers' answers ---- */
 
+static bool
+is_beyond(const BurrowKafkaTopicPartition *item)
+{
+	return item->beyond;
+}
+
 /* Who asked for a time learns where there was none: not to be found does not mean that it is not there. */
 static void
 report_times_beyond_end(const BurrowConsumer *c, const BurrowKafkaList *list)
@@ -309,12 +316,13 @@ report_times_beyond_end(const BurrowConsumer *c, const BurrowKafkaList *list)
 	int			n = 0;
 
 	for (int i = 0; i < list->n; i++)
-		n += list->items[i].beyond ? 1 : 0;
+		n += is_beyond(&list->items[i]) ? 1 : 0;
 	if (n > 0)
 		ereport(LOG,
 				(errmsg("subscription \"%s\": Kafka finds no message at or after the time in %d of %d partitions, which start at their end",
 						c->sub->name, n, list->n),
-				 errdetail("What is behind a transaction that is open is not found.  Such a partition starts where the oldest open transaction does: nothing is skipped, and older messages may be handled.")));
+				 errdetail("%s What is behind a transaction that is open is not found.  Such a partition starts where the oldest open transaction does: nothing is skipped, and older messages may be handled.",
+						   burrow_named_partitions(list, is_beyond))));
 }
 
 /* What an answer says of one partition. */

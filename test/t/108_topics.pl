@@ -25,6 +25,10 @@ is($node->sql("SELECT string_agg(value, ', ' ORDER BY value) FROM got"), 'eu.ord
 $kafka->create_topic('asia.orders', 1);
 $kafka->produce('asia.orders', { value => 'first' });
 $node->wait_for('the topic that came later, from its beginning', "SELECT count(*) = 1 FROM got WHERE topic = 'asia.orders' AND value = 'first'", timeout => 90);
+# many: the log names 20 runs of neighbours, and counts the others
+$kafka->create_topic($_, 3) foreach map { "n$_.orders" } 10 .. 30;
+my $named = join '; ', '[Tt]opic "asia\.orders" partition 0', 'topic "eu\.orders" partition 0', map { "topic \"n$_\\.orders\" partition 0-2" } 10 .. 27;
+$node->wait_for_log_line(qr/subscription "orders" is assigned 66 partitions\n.*DETAIL:  $named; and 10 more\.\n/, 0, timeout => 90);
 $node->sql("SELECT burrow.unsubscribe('orders'); TRUNCATE got");
 
 # ---- start_from: a time, and offsets

@@ -76,10 +76,10 @@ is($node->sql(q{SELECT count(*), count(DISTINCT (topic, partition, "offset")) FR
 # ---- the consumer runs on, and its session times out while Kafka is away, which keeps the place for so long again
 $position = $node->log_position;
 $node->sql(q{SELECT burrow.alter('sub', kafka => '{"heartbeat.interval.ms": 300, "session.timeout.ms": 15000}')});
-$node->wait_for_log_line(qr/subscription "sub" is assigned 4 partitions/, $position);
+$node->wait_for_log_line(qr/subscription "sub" is assigned 4 partitions\n[^\n]*DETAIL:  Topic "three" partition 0; topic "two" partition 0-2\.\n/, $position);
 $kafka->add_partitions('two', 4);
 $kafka->kill;
-$node->wait_for_log_line(qr/subscription "sub" gives up 4 partitions/, $position, timeout => 60);
+$node->wait_for_log_line(qr/subscription "sub" gives up 4 partitions\n[^\n]*DETAIL:  Topic "three" partition 0; topic "two" partition 0-2\. The assignment was lost: /, $position, timeout => 60);
 $kafka->start;
 wait_for_partitions('three0 two0 two1 two2 two3');
 

@@ -72,7 +72,7 @@ sub failure
 	return ['burrow worker', 'ERROR', qr/^line one\n"line", two$/, state_code => 'BW001', detail => 'a detail', hint => 'a hint',
 		context => qr/$handler${traceparent}handling message from topic "t" partition 0 offset $offset for \Q$subscription\E$/];
 }
-my @started = (['burrow consumer', 'LOG', "consumer for $subscription has started"], ['burrow consumer', 'LOG', "$subscription is assigned 1 partitions"]);
+my @started = (['burrow consumer', 'LOG', "consumer for $subscription has started"], ['burrow consumer', 'LOG', "$subscription is assigned 1 partitions", detail => 'Topic "t" partition 0.']);
 my @expected = (
 	['client backend', 'LOG', "$subscription: subscribe by role"],
 	@started,
