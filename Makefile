@@ -236,7 +236,7 @@ HTTP_OBJS = \
 
 DATA_built = sql/burrow--$(EXTVERSION).sql
 REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs servers other_nodes
-ISOLATION = alter_unsubscribe drop_extension state subscribe_twice
+ISOLATION = alter_unsubscribe dead_letters drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so burrow_exporter.so $(KAFKA_OBJS) $(HTTP_OBJS) $(DATA_built)
 
 PG_CPPFLAGS = -I$(srcdir)/src

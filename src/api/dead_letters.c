@@ -16,6 +16,7 @@
 #include "catalog/audit.h"
 #include "catalog/dead_letter.h"
 #include "catalog/sqlstates.h"
+#include "catalog/subscription.h"
 #include "compat.h"
 #include "core/policy.h"
 #include "shmem/registry.h"
@@ -36,15 +37,22 @@ burrow_sql_reject(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Which letters are meant; what is NULL leaves all. */
-#define FILTER \
+/*
+ * Which letters are meant; what is NULL leaves all.  They are locked in the order in which everybody locks them
+ * (catalog/dead_letter.h), and a plan of a statement has no order.
+ */
+#define MEANT \
+	" (SELECT topic, partition, \"offset\" FROM burrow.dead_letter" \
 	" WHERE subid OPERATOR(pg_catalog.=) $1" \
 	" AND ($2 IS NULL OR topic OPERATOR(pg_catalog.=) $2)" \
 	" AND ($3 IS NULL OR partition OPERATOR(pg_catalog.=) $3)" \
 	" AND ($4 IS NULL OR \"offset\" OPERATOR(pg_catalog.>=) $4)" \
 	" AND ($5 IS NULL OR \"offset\" OPERATOR(pg_catalog.<=) $5)" \
 	" AND ($6 IS NULL OR pg_catalog.starts_with(sqlstate, $6))" \
-	" AND ($7 IS NULL OR last_failed_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $7))"
+	" AND ($7 IS NULL OR last_failed_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $7))" \
+	" ORDER BY topic, partition, \"offset\" FOR UPDATE) m" \
+	" WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) m.topic" \
+	" AND d.partition OPERATOR(pg_catalog.=) m.partition AND d.\"offset\" OPERATOR(pg_catalog.=) m.\"offset\""
 
 /* The filter, and how many letters it has matched; nothing was done to none. */
 static void
@@ -98,6 +106,9 @@ change_letters(FunctionCallInfo fcinfo, const char *action, const char *statemen
 
 	if (!burrow_access_begin(&access))
 		elog(ERROR, "could not find extension \"%s\"", BURROW_EXTENSION);
+	/* it may have gone while we waited for who unsubscribes */
+	if (!burrow_subscription_hold(sub->subid, sub->uuid))
+		burrow_call_subscription_missing(name);
 	n = burrow_access_execute(statement, lengthof(types), types, values, nulls, expected);
 	burrow_access_end(&access);
 	write_audit(action, sub, lengthof(names), names, types, values, nulls, n);
@@ -108,7 +119,7 @@ Datum
 burrow_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 {
 	uint64		n = change_letters(fcinfo, "retry_dead_letters",
-								   "UPDATE burrow.dead_letter SET retry_asked_at = pg_catalog.now()" FILTER,
+								   "UPDATE burrow.dead_letter d SET retry_asked_at = pg_catalog.now() FROM" MEANT,
 								   SPI_OK_UPDATE);
 
 	if (n > 0)
@@ -120,7 +131,7 @@ Datum
 burrow_sql_discard_dead_letters(PG_FUNCTION_ARGS)
 {
 	uint64		n = change_letters(fcinfo, "discard_dead_letters",
-								   "DELETE FROM burrow.dead_letter" FILTER, SPI_OK_DELETE);
+								   "DELETE FROM burrow.dead_letter d USING" MEANT, SPI_OK_DELETE);
 
 	/* keys may be parked no more */
 	if (n > 0)

@@ -203,6 +203,38 @@ store(int32 subid, const BurrowDeadLetter *letter)
 }
 
 void
+burrow_dead_letter_lock(int32 subid, const char *uuid, const char *topic, int32 partition,
+						const int64 *offsets, int noffsets, const uint64 *key_orders, int nkeys)
+{
+	BurrowCatalogAccess access;
+	Oid			types[] = {INT4OID, TEXTOID, INT4OID, INT8ARRAYOID, INT8ARRAYOID};
+	Datum		values[lengthof(types)];
+	Datum	   *given = palloc(sizeof(Datum) * (noffsets + nkeys + 1));
+
+	for (int i = 0; i < noffsets; i++)
+		given[i] = Int64GetDatum(offsets[i]);
+	for (int i = 0; i < nkeys; i++)
+		given[noffsets + i] = Int64GetDatum((int64) key_orders[i]);
+	values[0] = Int32GetDatum(subid);
+	values[1] = CStringGetTextDatum(topic);
+	values[2] = Int32GetDatum(partition);
+	values[3] = PointerGetDatum(construct_array(given, noffsets, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[4] = PointerGetDatum(construct_array(given + noffsets, nkeys, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+
+	if (!burrow_access_begin(&access))
+		return;
+	if (burrow_subscription_hold(subid, uuid))
+		burrow_access_execute("SELECT FROM burrow.dead_letter"
+							  " WHERE subid OPERATOR(pg_catalog.=) $1 AND topic OPERATOR(pg_catalog.=) $2"
+							  " AND partition OPERATOR(pg_catalog.=) $3"
+							  " AND (\"offset\" OPERATOR(pg_catalog.=) ANY ($4) OR (key IS NOT NULL AND retry_asked_at IS NOT NULL"
+							  " AND burrow._key_order(key) OPERATOR(pg_catalog.=) ANY ($5)))"
+							  " ORDER BY \"offset\" FOR UPDATE",
+							  lengthof(types), types, values, NULL, SPI_OK_SELECT);
+	burrow_access_end(&access);
+}
+
+void
 burrow_dead_letter_store(int32 subid, const char *uuid, const BurrowDeadLetter *letter)
 {
 	BurrowCatalogAccess access;
@@ -404,11 +436,15 @@ burrow_dead_letter_ask_keys(int32 subid, BurrowDeadLetterKey found, void *arg)
 							  " pg_catalog.min(retry_asked_at) AS asked_at FROM burrow.dead_letter"
 							  " WHERE subid OPERATOR(pg_catalog.=) $1 AND retry_asked_at IS NOT NULL AND key IS NOT NULL"
 							  " GROUP BY 1, 2, 3),"
-							  " u AS (UPDATE burrow.dead_letter d SET retry_asked_at = k.asked_at FROM k"
+							  " l AS (SELECT d.topic, d.partition, d.\"offset\", k.asked_at FROM burrow.dead_letter d, k"
 							  " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) k.topic"
 							  " AND d.partition OPERATOR(pg_catalog.=) k.partition AND d.key IS NOT NULL"
 							  " AND burrow._key_order(d.key) OPERATOR(pg_catalog.=) k.key_order"
-							  " AND d.retry_asked_at IS NULL)"
+							  " AND d.retry_asked_at IS NULL ORDER BY 1, 2, 3 FOR UPDATE OF d),"
+							  " u AS (UPDATE burrow.dead_letter d SET retry_asked_at = l.asked_at FROM l"
+							  " WHERE d.subid OPERATOR(pg_catalog.=) $1 AND d.topic OPERATOR(pg_catalog.=) l.topic"
+							  " AND d.partition OPERATOR(pg_catalog.=) l.partition"
+							  " AND d.\"offset\" OPERATOR(pg_catalog.=) l.\"offset\")"
 							  " SELECT topic, partition, key_order FROM k",
 							  1, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)

@@ -76,6 +76,19 @@ typedef struct BurrowDeadLetterId
 } BurrowDeadLetterId;
 
 /*
+ * Rows of a subscription are locked in the order of topic, partition and offset, after the subscription's own by whoever
+ * locks that one, so that nobody meets another in a deadlock: burrow.retry_dead_letters(), another such call, an
+ * unsubscribe, the consumer.  A worker's transaction takes one letter only.
+ *
+ * This locks those of a partition with these offsets, and those of these keys (burrow_key_order()) that are to be tried again:
+ * before burrow_dead_letter_store() updates them in whatever order.
+ *
+ * Process: consumer, in a transaction with an active snapshot.
+ */
+extern void burrow_dead_letter_lock(int32 subid, const char *uuid, const char *topic, int32 partition,
+									const int64 *offsets, int noffsets, const uint64 *key_orders, int nkeys);
+
+/*
  * Writes the row, or updates it if the message was a dead letter before.  Does nothing
  * if the subscription is gone.
  *

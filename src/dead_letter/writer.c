@@ -135,6 +135,13 @@ exactly_once(const BurrowConsumer *c)
 	return c->sub->options.delivery == BURROW_EXACTLY_ONCE;
 }
 
+/* Do others of its key wait behind it? */
+static bool
+holds_key(const BurrowMessage *m)
+{
+	return m->part->parking != NULL && m->item.ordered;
+}
+
 static void
 store_letter(const BurrowConsumer *c, const BurrowRetry *retry)
 {
@@ -153,7 +160,7 @@ store_letter(const BurrowConsumer *c, const BurrowRetry *retry)
 		.first_failed_at = retry->first_failed_at,
 		.is_retry = m->part->is_redelivery,
 		.retry_requested = parked && burrow_key_parking_is_asked(m),
-		.holds_key = m->part->parking != NULL && m->item.ordered
+		.holds_key = holds_key(m)
 	};
 
 	burrow_dead_letter_store(c->subid, c->sub->uuid, &letter);
@@ -163,11 +170,12 @@ store_letter(const BurrowConsumer *c, const BurrowRetry *retry)
 typedef struct Writing
 {
 	int			n;
-	int64	   *offsets;		/* the same, ascending */
+	const BurrowRetry *retries[LETTERS_AT_ONCE];	/* the same, by their offsets */
+	int64		offsets[LETTERS_AT_ONCE];
 } Writing;
 
 static void
-save_progress(const BurrowConsumer *c, const BurrowPartition *part, const Writing *writing)
+save_progress(const BurrowConsumer *c, const BurrowPartition *part, Writing *writing)
 {
 	BurrowProgress progress = {
 		.subid = c->subid,
@@ -189,10 +197,28 @@ save_progress(const BurrowConsumer *c, const BurrowPartition *part, const Writin
 static int
 compare_offsets(const void *a, const void *b)
 {
-	int64		x = *(const int64 *) a;
-	int64		y = *(const int64 *) b;
+	int64		x = (*(const BurrowRetry *const *) a)->m->frame.offset;
+	int64		y = (*(const BurrowRetry *const *) b)->m->frame.offset;
 
 	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* They came in the order in which they have failed. */
+static void
+sort_letters(Writing *writing)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &letters)
+	{
+		if (n == writing->n)
+			break;
+		writing->retries[n++] = dlist_container(BurrowRetry, node, iter.cur);
+	}
+	qsort(writing->retries, writing->n, sizeof(writing->retries[0]), compare_offsets);
+	for (int i = 0; i < writing->n; i++)
+		writing->offsets[i] = writing->retries[i]->m->frame.offset;
 }
 
 static inline bool
@@ -201,30 +227,41 @@ becomes_letter(const BurrowRetry *retry)
 	return retry->failure == NULL || retry->failure->verdict.action == BURROW_ACTION_DEAD_LETTER;
 }
 
+/* Their rows are there, and so are those of the letters behind them, which wait with them. */
+static void
+lock_rows(const BurrowConsumer *c, const BurrowPartition *part, const Writing *writing)
+{
+	uint64		keys[LETTERS_AT_ONCE];
+	int			nkeys = 0;
+
+	for (int i = 0; i < writing->n; i++)
+	{
+		BurrowMessage *m = writing->retries[i]->m;
+		BurrowMessageView view = burrow_message_view(m);
+
+		if (holds_key(m))
+			keys[nkeys++] = burrow_key_order(view.key, view.header->key_len);
+	}
+	burrow_dead_letter_lock(c->subid, c->sub->uuid, part->topic, part->partition, writing->offsets, writing->n, keys, nkeys);
+}
+
 /* What has to be in the database of them. */
 static void
 store_letters(const BurrowConsumer *c, void *arg)
 {
 	Writing    *writing = arg;
 	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&letters))->m->part;
-	int			i = 0;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &letters)
+	sort_letters(writing);
+	if (part->is_redelivery)
+		lock_rows(c, part, writing);
+	for (int i = 0; i < writing->n; i++)
 	{
-		const BurrowRetry *retry = dlist_container(BurrowRetry, node, iter.cur);
-
-		if (i == writing->n)
-			break;
-		if (becomes_letter(retry))
-			store_letter(c, retry);
-		writing->offsets[i++] = retry->m->frame.offset;
+		if (becomes_letter(writing->retries[i]))
+			store_letter(c, writing->retries[i]);
 	}
 	if (exactly_once(c) && !part->is_redelivery)
-	{
-		qsort(writing->offsets, writing->n, sizeof(int64), compare_offsets);
 		save_progress(c, part, writing);
-	}
 }
 
 /* The failed message is skipped, or a dead letter, and that is in the database. */
@@ -277,11 +314,11 @@ static bool
 write_some(const BurrowConsumer *c)
 {
 	const BurrowPartition *part = dlist_container(BurrowRetry, node, dlist_head_node(&letters))->m->part;
-	int64		offsets[LETTERS_AT_ONCE];
-	Writing		writing = {0, offsets};
+	Writing		writing;
 	uint64		bytes = 0;
 	dlist_iter	iter;
 
+	writing.n = 0;
 	/* a transaction can carry the progress of one partition only */
 	dlist_foreach(iter, &letters)
 	{

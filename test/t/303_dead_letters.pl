@@ -77,5 +77,45 @@ is($node->sql(q{SELECT burrow.discard_dead_letters('letters', sqlstate => '22')}
 is($node->sql(q{SELECT burrow.discard_dead_letters('letters', topic => 'letters', partition => 0)}), '5', 'discarded');
 gone();
 
+# Those that fail again in another order than theirs: the consumer locks them in theirs, as who calls
+# burrow.retry_dead_letters() does, and so the two do not meet in a deadlock.
+$kafka->produce('letters', map { { value => "$_", partition => 0 } } 1 .. 2);
+$node->wait_for('two letters', q{SELECT count(*) = 2 FROM burrow.dead_letters});
+my ($first, $second) = split /\n/, $node->sql(q{SELECT "offset" FROM burrow.dead_letters ORDER BY 1});
+my $failed = $node->sql(q{SELECT messages_failed FROM burrow.stats});
+my ($gate, $parent) = map { $node->background_psql('postgres') } 1 .. 2;
+$gate->query_safe("SELECT pg_advisory_lock($_)") foreach $first, $second;
+$node->sql(<<'SQL');
+CREATE OR REPLACE FUNCTION h("offset" bigint, key text, value bytea, headers jsonb, "timestamp" timestamptz, attempt int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared("offset");
+    RAISE EXCEPTION 'again';
+END $$;
+SELECT burrow.retry_dead_letters('letters');
+SQL
+$node->wait_for('both to be in hand', q{SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+# nothing is written while the subscription's row cannot be had
+$parent->query_safe('BEGIN; SELECT FROM burrow.subscription FOR UPDATE');
+foreach my $n (1, 2)
+{
+	$gate->query_safe('SELECT pg_advisory_unlock(' . ($n == 1 ? $second : $first) . ')');
+	$node->wait_for("failure $n", "SELECT messages_failed = $failed + $n FROM burrow.stats");
+}
+$gate->query_safe(qq{BEGIN; SELECT FROM burrow.dead_letter WHERE "offset" = $first FOR UPDATE});
+$parent->query_safe('COMMIT');
+$gate->query_safe(<<"SQL");
+DO \$\$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))) LOOP
+        PERFORM pg_sleep(0.005);
+    END LOOP;
+    PERFORM FROM burrow.dead_letter WHERE "offset" = $second FOR UPDATE NOWAIT;
+END \$\$;
+COMMIT
+SQL
+$_->quit foreach $gate, $parent;
+$node->wait_for('both to be letters again', q{SELECT count(*) = 2 FROM burrow.dead_letters WHERE attempts = 2 AND retry_asked_at IS NULL});
+pass('letters are locked in their order');
+
 $node->stop;
 done_testing();
