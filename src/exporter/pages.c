@@ -25,6 +25,7 @@
 #include "exporter/status_page.h"
 #include "metrics/metrics.h"
 #include "metrics/snapshot.h"
+#include "shmem/groups.h"
 #include "shmem/registry.h"
 
 #define HTML			"text/html; charset=utf-8"
@@ -150,6 +151,7 @@ ready(const BurrowHttpRequest *request, BurrowHttpAnswer *answer, StringInfo bod
 	const char *subscription = request->parameter(request, "subscription");
 	const char *database = request->parameter(request, "database");
 	const BurrowSnapshot *snapshot = burrow_snapshot_take(InvalidOid, 0);
+	Oid			unknown;
 	int			n = 0;
 
 	if (RecoveryInProgress())
@@ -157,6 +159,12 @@ ready(const BurrowHttpRequest *request, BurrowHttpAnswer *answer, StringInfo bod
 		answer->status = UNAVAILABLE;
 		appendStringInfoString(body, "the server is a standby, or recovers\n");
 		return;
+	}
+	/* there may be subscriptions that are not here yet */
+	if (subscription == NULL && !burrow_groups_are_known(&unknown))
+	{
+		answer->status = UNAVAILABLE;
+		appendStringInfoString(body, "the launcher has not looked at all databases yet\n");
 	}
 	for (int i = 0; i < snapshot->nsubscriptions; i++)
 	{

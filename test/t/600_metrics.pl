@@ -120,6 +120,9 @@ my @steady = grep { !/seconds\{|_bucket|_seconds_/ } keys %$m;
 is_deeply({ map { $_ => $p->{$_} } @steady }, { map { $_ => $m->{$_} } @steady }, 'the same samples in the other format');
 is_deeply([sort keys %$p], [sort keys %$m], 'and no others');
 $p = metrics('openmetrics', undef, q{per_partition => true});
+my ($list) = PostgreSQL::Test::Utils::slurp_file("$ENV{BURROW_ROOT}/docs/metrics.md") =~ /^## List$(.*)/ms;
+my %listed = map { $_ => 1 } $list =~ /`pgburrow_(\w+)`/g;
+is_deeply([sort keys %listed], [sort $node->sql(q{SELECT burrow.metrics('prometheus', per_partition => true)}) =~ /^# TYPE pgburrow_(\w+) /mg], 'docs/metrics.md lists all metrics');
 foreach my $row (split /\n/, $node->sql('SELECT partition, lag, processed, committed, end_offset FROM burrow.partitions'))
 {
 	my ($partition, @values) = split /\|/, $row;

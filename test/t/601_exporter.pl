@@ -238,6 +238,22 @@ kill 'TERM', $pid;
 wait_gone($pid);
 wait_until('it is back', sub { status_of('GET', '/metrics') eq '200' });
 is($node->sql('SELECT count(*) FROM got'), 100, 'nothing else was ended');
+
+#
+# A server whose background workers are PostgreSQL's own, the launcher and the exporter: nothing can be started, and
+# nobody knows what there is.
+#
+$node->sql('ALTER SYSTEM SET max_worker_processes = 3');
+$node->restart;
+wait_until('the exporter', sub { status_of('GET', '/-/healthy') ne 'none' });
+wait_until('the launcher', sub { (request('GET', '/-/healthy'))[2] !~ /launcher/ });
+is_deeply([(request('GET', '/-/healthy'))[0, 2]], [503, "no process can be started: max_worker_processes\n"], 'not healthy');
+is_deeply([(request('GET', '/-/ready'))[0, 2]], [503, "the launcher has not looked at all databases yet\n"], 'nor ready');
+is((request('GET', '/-/ready?subscription=orders'))[0], 503, 'nor is the subscription');
+$node->sql('ALTER SYSTEM RESET max_worker_processes');
+$node->restart;
+wait_until('all to be ready', sub { status_of('GET', '/-/ready') eq '200' && status_of('GET', '/-/healthy') eq '200' });
+is(status_of('GET', '/-/ready?subscription=orders'), 200, 'and what is ready is there');
 my $position = $node->log_position;
 kill9(exporter());
 $node->wait_for_log_line(qr/server process|background worker "burrow exporter" \(PID \d+\) was terminated by signal 9/, $position);

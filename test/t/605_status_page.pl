@@ -294,6 +294,25 @@ is(scalar @{ tables()->{subscriptions} }, 4, 'in the browser, too');
 my $at = $browser->run('return document.querySelector("[data-part=at]").textContent');
 wait_until('the page to be refreshed with it', sub { refresh() && $browser->run('return document.querySelector("[data-part=at]").textContent') ne $at });
 
+#
+# Over TLS.
+#
+my $tls = PostgreSQL::Test::Utils::tempdir();
+system('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+	'-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', "$tls/key.pem", '-out', "$tls/cert.pem") == 0 or die 'openssl cannot make a certificate';
+$node->sql("ALTER SYSTEM SET burrow.metrics_tls_${_}_file = '$tls/$_.pem'") foreach qw(cert key);
+$node->reload;
+wait_until('the page over TLS', sub { eval { $browser->go("https://anybody:s3cr3t\@127.0.0.1:$port/"); 1 } && @{ tables()->{subscriptions} // [] } == 4 });
+is($browser->run('return location.protocol'), 'https:', 'the same page over TLS, with a password');
+$browser->console;
+$at = $browser->run('return document.querySelector("[data-part=at]").textContent');
+wait_until('the page to be refreshed over TLS', sub { refresh() && $browser->run('return document.querySelector("[data-part=at]").textContent') ne $at });
+is_deeply([$browser->console], [], 'no word on the console there either');
+ok(!$http->get($url)->{success}, 'and nothing without TLS');
+$node->sql("ALTER SYSTEM RESET burrow.metrics_tls_${_}_file") foreach qw(cert key);
+$node->reload;
+wait_until('the page without TLS', sub { $http->get($url)->{status} == 401 });
+
 $browser->size(1280, 844);
 my $policy = $http->get($url, { headers => { authorization => 'Bearer s3cr3t' } })->{headers}{'content-security-policy'};
 like($policy, qr/default-src 'none'.*script-src 'nonce-[0-9a-f]{32}'/, 'only the page\'s own script runs');
