@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Ask an exporter again and again, and check what all of its answers together have to hold.
 
-    scrape.py URL SECONDS FILE     ask every so many seconds until SIGTERM; each answer becomes a line of FILE
+    scrape.py URL SECONDS FILE     ask every so many seconds until SIGTERM, and once more; each answer becomes a line of FILE.
+                                   SIGUSR2: do not ask from now on; SIGUSR1: at once, and every so many seconds again
     scrape.py --check FILE         print what is wrong, a line each, and then a summary as JSON
 
 Answers are checked afterwards, because that takes much more of a processor than asking does.
@@ -10,7 +11,6 @@ Answers are checked afterwards, because that takes much more of a processor than
 import json
 import signal
 import sys
-import threading
 import time
 import urllib.request
 
@@ -31,16 +31,28 @@ def ask(url):
     return answer
 
 
-def watch(url, every, path, stop):
-    """Ask until the event "stop" is set, and once after that."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def watch(url, every, path):
+    """Ask until SIGTERM, and once after that.  SIGNALS are blocked.  While it does not ask it does nothing else either."""
     due = time.monotonic()
     with open(path, "w") as out:
-        is_last = False
-        while not is_last:
-            is_last = stop.is_set()
+        got = None
+        while got != signal.SIGTERM:
+            if due is None:
+                info = signal.sigwaitinfo(SIGNALS)
+            else:
+                info = signal.sigtimedwait(SIGNALS, max(0, due - time.monotonic()))
+            got = info.si_signo if info else None
+            if got == signal.SIGUSR2:
+                due = None
+                continue
+            if got is not None:
+                due = time.monotonic()
             out.write(json.dumps(ask(url)) + "\n")
+            out.flush()
             due = max(due + every, time.monotonic())
-            stop.wait(due - time.monotonic())
 
 
 class Check:
@@ -110,9 +122,8 @@ def main():
         print(json.dumps(result.summary()))
         return
     url, every, path = sys.argv[1:]
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    watch(url, float(every), path, stop)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    watch(url, float(every), path)
 
 
 if __name__ == "__main__":
