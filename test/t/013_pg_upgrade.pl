@@ -40,12 +40,13 @@ $old->append_conf('postgresql.conf', "burrow.enabled = off\n");
 $old->start;
 my $rows = "SELECT (SELECT jsonb_agg(s ORDER BY name) FROM burrow.subscription s), (SELECT jsonb_agg(p ORDER BY p) FROM burrow.progress p)";
 my $before = $old->sql($rows);
+my $checksums = $old->sql('SHOW data_checksums');
 $old->stop('fast');
 
-# 18 makes clusters with checksums by itself; the old one has none
+# 18 makes clusters with checksums by itself; an older one has none
 my ($major) = `pg_config --version` =~ /(\d+)/;
 my $new = BurrowTest::Node->prepare('new', kafka => $kafka,
-	init => [extra => ['--encoding=UTF8', '--locale=C', $major >= 18 ? '--no-data-checksums' : ()]]);
+	init => [extra => ['--encoding=UTF8', '--locale=C', $major >= 18 && $checksums eq 'off' ? '--no-data-checksums' : ()]]);
 my $folder = PostgreSQL::Test::Utils::tempdir();
 chdir $folder or die "cannot enter $folder: $!";
 $new->command_ok(['pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', "$old_path/bin", '-B', $new_bin,

@@ -69,7 +69,7 @@ for my $state (qw(53100 58030 XX000 42703 55P03))
 	is($node->sql("SELECT last_error FROM burrow.subscriptions WHERE subscription = '$name'"),
 		"could not write the progress of topic \"$name\" partition 0: error $state", "$state: the state says why");
 	like($node->sql("SELECT cause, error FROM burrow.why_stuck('$name')"), qr/every message fails\|could not write the progress .*: error $state$/, "$state: and so does why_stuck");
-	my $tries = sub { my $n = () = $node->log_since($position) =~ /ERROR:  error $state/g; return $n };
+	my $tries = sub { my $n = () = $node->log_since($position) =~ /burrow worker  *ERROR:  error $state/g; return $n }; # autovacuum meets it, too
 	$node->wait_for('a few tries', sub { $tries->() >= 3 });
 	cmp_ok($tries->(), '<=', 4, "$state: there are few tries"); # of two workers at once, then one by one
 	my $warnings = () = $node->log_since($position) =~ /WARNING:  subscription "$name" is waiting/g;

@@ -98,7 +98,7 @@ sub kept
 	my ($pid) = $node->pids('consumer', 'times');
 	my $from = $node->log_position;
 	$node->sql("SELECT pg_log_backend_memory_contexts($pid)");
-	my $line = qr/\[$pid\].*LOG:  level: 0; TopMemoryContext: .* (\d+) used/;
+	my $line = qr/\[$pid\].*LOG:  level: \d; TopMemoryContext: .* (\d+) used/;
 	$node->wait_for_log_line($line, $from);
 	my ($used) = $node->log_since($from) =~ $line;
 	return $used;

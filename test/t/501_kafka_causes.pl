@@ -27,10 +27,12 @@ sub run_openssl { my (@args) = @_; system("cd '$dir' && openssl @args >>log 2>&1
 run_openssl('req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 30');
 sub certificate
 {
-	my ($name, $host, $days) = @_;
+	my ($name, $host, $expired) = @_;
+	# OpenSSL 3.4 takes dates, and later ones no negative number of days
+	my $dates = !$expired ? '-days 30' : qx{openssl x509 -help 2>&1} =~ /-not_after/ ? '-not_before 20200101000000Z -not_after 20200201000000Z' : '-days -1';
 	PostgreSQL::Test::Utils::append_to_file("$dir/$name.ext", "subjectAltName=DNS:$host");
 	run_openssl("req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj /CN=$host");
-	run_openssl("x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $days -extfile $name.ext -out $name.pem");
+	run_openssl("x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial $dates -extfile $name.ext -out $name.pem");
 	return;
 }
 
@@ -132,9 +134,9 @@ for my $at ($node, $recent)
 
 # ---- certificates, and a name
 
-certificate('good', 'localhost', 30);
-certificate('expired', 'localhost', -1);
-certificate('other', 'elsewhere.example', 30);
+certificate('good', 'localhost');
+certificate('expired', 'localhost', 1);
+certificate('other', 'elsewhere.example');
 my $ports = { map { $_ => tls_server($_) } qw(good expired other) };
 my $trusting = ", security_protocol 'SSL', ssl_ca_pem '$authority'";
 server('expired', "localhost:$ports->{expired}", $trusting);

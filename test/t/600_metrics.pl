@@ -215,6 +215,9 @@ $node->wait_for('it to be done', q{SELECT messages_processed = 3 AND workers_act
 #
 my %waits = map { $_ => $node->sql(q{SELECT current_setting('server_version_num')::int >= 170000}) eq 't' ? "Burrow\u$_" : 'Extension' } qw(consumer worker launcher);
 $node->wait_for("the $_ to wait", "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'burrow $_' AND wait_event_type = 'Extension' AND wait_event = '$waits{$_}'") foreach sort keys %waits;
+# where the server lists the names of waits, each of ours is there once it was used, in Burrow's own style
+is($node->sql(q{SELECT string_agg(name, ' ' ORDER BY name) FROM pg_wait_events WHERE type = 'Extension' AND name IN ('BurrowConsumer', 'BurrowLauncher', 'BurrowWorker')}),
+	'BurrowConsumer BurrowLauncher BurrowWorker', 'and PostgreSQL lists them') if $waits{worker} ne 'Extension';
 is($node->sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'burrow consumer' AND query NOT LIKE 'consuming topic "%"'}), '0', 'consumers say what they consume');
 like($node->sql(q{SELECT max(query) FROM pg_stat_activity WHERE backend_type = 'burrow worker' AND application_name LIKE '%late%'}), qr/^handling message from topic "late" partition 0 offset 1$/, 'workers what they have handled last');
 $node->wait_for('the calls', q{SELECT calls >= 270 AND total_time >= 2 * 270 FROM pg_stat_user_functions WHERE funcname = 'on_order'});

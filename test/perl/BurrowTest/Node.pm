@@ -197,6 +197,14 @@ sub diagnostics
 	return $text . "--- server log:\n" . $self->log_tail(60);
 }
 
+# With librdkafka 2.3 or later a topic is known by its id: one that was made anew is recognised by that, before anything else.
+sub knows_topic_ids
+{
+	my ($self) = @_;
+	my ($minor) = $self->sql('SELECT burrow.metrics()') =~ /librdkafka="2\.(\d+)/ or croak 'no version of librdkafka is shown';
+	return $minor >= 3;
+}
+
 # From close_gate() on, the next answer of Kafka's to a question of that kind is not given to the process that has
 # asked before open_gate(); wait_at_gate() waits until there is one.  Of a node with gate => 1.  Kinds: offsets (ends,
 # times, what a log holds; the default), contact (the member's, whether there is a broker); one gate at a time.
