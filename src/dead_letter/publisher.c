@@ -3,7 +3,7 @@
  *	  Dead letters on their way to the dead-letter topic.
  *
  * Runs in: the consumer.
- * Owns: the producer, which is made when the first letter is to be sent, and one batch.
+ * Owns: the producer, which is made when a letter is to be sent, and one batch.
  *
  * The rows of burrow.dead_letter feed the topic.  A row is committed together with its
  * message's offset; when that is durable, here and on the standbys that the level asks for,
@@ -14,6 +14,9 @@
  * One batch is under way at a time: read, sent, answered, marked in one transaction.  What
  * becomes a dead letter meanwhile is in the next one, so many make larger batches and not
  * more of them; and what is in memory is bounded.
+ *
+ * librdkafka may be left without any broker, for good (its issue 5301; consumer/client_watch.c has that of the group's
+ * member).  So a producer all of whose letters were given up, while Kafka answers others, is replaced by another one.
  *
  * Who is away for a while is waited for, and the state says so.  What would be refused
  * again (the topic is not there, or takes no such record) halts the subscription: a letter
@@ -71,6 +74,7 @@ typedef struct BurrowPublisher
 	bool		wanted;			/* there may be rows */
 	TimestampTz again_at;		/* nothing before; 0: at once */
 	bool		failing;		/* the state says so */
+	bool		renewed;		/* there was another producer since it is failing */
 
 	/* the batch */
 	Step		step;
@@ -415,8 +419,30 @@ set_failing(const BurrowConsumer *c, bool failing)
 		ereport(LOG,
 				(errmsg("subscription \"%s\" goes on producing dead letters to topic \"%s\"", c->sub->name, o->topic)));
 	o->failing = failing;
+	o->renewed = o->renewed && failing;
 	if (!failing)
 		burrow_status_over(c, BURROW_TROUBLE_DEAD_LETTER_TOPIC);
+}
+
+/*
+ * Kafka had none of the letters in all the time that they are given, though it answers: perhaps the producer has no broker any
+ * more.  The next batch is another one's.  Where that does not help either, nothing is lost by it.  While
+ * nothing answers it would gain nothing, and its threads might take long to end.
+ */
+static void
+replace_silent_producer(const BurrowConsumer *c)
+{
+	BurrowPublisher *o = &publisher;
+
+	if (o->undelivered < o->n || !o->why.timed_out || o->producer == NULL || burrow_status_is_failing())
+		return;
+	c->kafka->destroy(o->producer);
+	o->producer = NULL;
+	if (!o->renewed)
+		ereport(LOG,
+				(errmsg("subscription \"%s\": Kafka has not answered the producer of dead letters", c->sub->name),
+				 errdetail("Another producer is made, with new connections.")));
+	o->renewed = true;
 }
 
 static void
@@ -436,6 +462,7 @@ mark_batch(const BurrowConsumer *c)
 	else
 	{
 		set_failing(c, o->undelivered > 0);
+		replace_silent_producer(c);
 		if (o->undelivered > 0)
 			o->again_at = c->now + SEND_AGAIN_US;
 	}

@@ -74,6 +74,7 @@ typedef struct BurrowKafkaEvent
 								 * will, in more words */
 	bool		too_large;		/* a lost connection: an answer was larger than the client takes */
 	bool		permanent;		/* DELIVERED: another attempt would end the same way */
+	bool		timed_out;		/* DELIVERED: it was given up, without a word of Kafka's */
 	uint64_t	tag;			/* DELIVERED: as given to produce(); FETCHED: to
 								 * fetch_committed(); DESCRIBED: to describe_topics(); ANSWERED:
 								 * to ask() */

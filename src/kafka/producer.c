@@ -113,6 +113,7 @@ fill_report(BurrowKafkaClient *c, BurrowKafkaEvent *event, uint64_t tag, rd_kafk
 	event->tag = tag;
 	burrow_kafka_fill_error(c, event, code, rd_kafka_err2str(code));
 	event->permanent = is_permanent(code);
+	event->timed_out = code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
 	event->authentication = burrow_kafka_is_refusal(code);
 }
 
