@@ -48,6 +48,7 @@
 #include "partition/named_partitions.h"
 #include "partition/old_worker.h"
 #include "partition/partition.h"
+#include "partition/question.h"
 #include "partition/status.h"
 #include "shmem/worker_slots.h"
 
@@ -277,6 +278,36 @@ activate(const BurrowConsumer *c, BurrowPartition *part)
 	burrow_partition_publish(c, part);
 }
 
+static bool
+is_fetched(const BurrowConsumer *c, const BurrowPartition *part)
+{
+	return part->state == BURROW_PARTITION_ACTIVE && !part->is_redelivery;
+}
+
+static int64
+log_end(const BurrowPartition *part)
+{
+	return BURROW_KAFKA_LATEST;
+}
+
+/*
+ * A cooperative rebalance was answered: librdkafka has paused what stays until now.  It fetches again when the thread of its
+ * broker looks, which nothing wakes: it sleeps for up to a second (2.16).  A question to the brokers wakes it.
+ */
+static void
+wake_fetchers(const BurrowConsumer *c)
+{
+	BurrowKafkaList *staying;
+
+	if (burrow_status_is_stopping() || !c->kafka->is_incremental(c->client))
+		return;
+	staying = burrow_lookup_list(c, is_fetched, log_end);
+	if (staying->n > 0)
+		burrow_question_ask_in_vain(c, staying);
+	else
+		c->kafka->list_free(staying);
+}
+
 /* Those that are ready become ours: as the answer, or in addition to it. */
 static void
 take_over(const BurrowConsumer *c)
@@ -297,6 +328,7 @@ take_over(const BurrowConsumer *c)
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not take over the assignment of subscription \"%s\": %s", c->sub->name, text)));
 	unanswered = false;
+	wake_fetchers(c);
 	for (int i = 0; i < ready->n; i++)
 		activate(c, burrow_partition_find(ready->items[i].topic, ready->items[i].partition));
 	c->kafka->list_free(ready);
@@ -422,6 +454,7 @@ answer_revoke(const BurrowConsumer *c)
 	}
 	if (!c->kafka->unassign(c->client, revoked, text))
 		burrow_status_fail_kafka(c, BURROW_TROUBLE_MEMBER, BURROW_CAUSE_NO_ANSWER, psprintf("could not give up the assignment: %s", text));
+	wake_fetchers(c);
 	c->kafka->list_free(revoked);
 	revoked = NULL;
 	burrow_offset_commit_forbid(false);

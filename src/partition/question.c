@@ -17,8 +17,8 @@
  * not the coordinator any more: after such an answer the next question goes the member's own way, too.
  *
  * Waited for are only those that are asked before there is a member: nothing else could go on meanwhile.
- * All but the group's offsets, and whether the member's client can reach Kafka, are asked by the metadata client, whose answers do
- * not wait behind fetches.
+ * All but the group's offsets, whether the member's client can reach Kafka, and what only wakes its threads, are asked by the
+ * metadata client, whose answers do not wait behind fetches.
  */
 #include "postgres.h"
 
@@ -112,6 +112,20 @@ burrow_question_ask_contact(const BurrowConsumer *c, BurrowQuestionAnswer answer
 	if (list == NULL)
 		return 0;
 	return wait_for(c->kafka->ask(c->client, BURROW_KAFKA_ASK_CONTACT, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text), answer);
+}
+
+static void
+drop_answer(const BurrowConsumer *c, const BurrowKafkaEvent *event)
+{
+}
+
+void
+burrow_question_ask_in_vain(const BurrowConsumer *c, BurrowKafkaList *list)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	(void) wait_for(c->kafka->ask(c->client, BURROW_KAFKA_ASK_OFFSETS, list, BURROW_KAFKA_ANSWER_MS, ++last_tag, text),
+					drop_answer);
 }
 
 uint64

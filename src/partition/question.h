@@ -33,6 +33,8 @@ extern uint64 burrow_question_ask_topic_ids(const BurrowConsumer *c, const char 
 /* The group's committed offsets, of the member; an answer has no time-out. */
 extern uint64 burrow_question_ask_committed(const BurrowConsumer *c, const BurrowKafkaList *list,
 											BurrowQuestionAnswer answer, char *text);
+/* Asks the brokers of these, by the member's own client, for nothing but that they are asked; the list is given away. */
+extern void burrow_question_ask_in_vain(const BurrowConsumer *c, BurrowKafkaList *list);
 /* Asks again what is not answered; when this is next due. */
 extern TimestampTz burrow_question_run(const BurrowConsumer *c);
 /* An answer has come, of whichever client: who has asked is told. */
