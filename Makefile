@@ -75,6 +75,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog/options.o \
 	src/catalog/position.o \
 	src/catalog/progress.o \
+	src/catalog/progress_columns.o \
 	src/catalog/seek_request.o \
 	src/catalog/server.o \
 	src/catalog/sqlstates.o \

@@ -14,8 +14,8 @@
  * leads to the row without an index scan, and without a walk over the versions that a
  * long-running transaction elsewhere keeps alive.  The hint is believed only after a
  * look: VACUUM FULL and CLUSTER move the rows into another file, and what lies at the
- * remembered place may be another row by now.  Versions that nobody needs are pruned before each
- * update, because only scans do that otherwise; so nearly all updates are HOT, and the
+ * remembered place may be another row by now.  Versions that nobody needs are pruned before an
+ * update of a page that fills up, because only scans do that otherwise; so nearly all updates are HOT, and the
  * indexes are opened only for those that are not.
  *
  * Rows are looked at with SnapshotSelf: what the last transaction of this lane left is
@@ -29,8 +29,8 @@
  * and is forgotten when it is rolled back, by a callback: whoever saves may fail after it, and
  * the next commit of this process may be of a transaction that has saved nothing.
  *
- * Administrators may add columns to the table and drop them again.  Ours are found by their
- * names; what the others have is kept, and in a new row it is their default.
+ * Administrators may add columns to the table and drop them again (catalog/progress_columns.c).  What those have is kept,
+ * and in a new row it is their default.
  *
  * A row that is not where it was is looked for by its key, and made if there is none.
  * Then the subscription's row is locked as a foreign key check would: no progress may
@@ -63,46 +63,24 @@
 #include "catalog/access.h"
 #include "catalog/done_set.h"
 #include "catalog/progress.h"
+#include "catalog/progress_columns.h"
 #include "compat.h"
 #include "core/check.h"
 #include "core/progress_row.h"
 
-/* The columns of burrow.progress, the key's first. */
-enum
-{
-	COLUMN_SUBID,
-	COLUMN_TOPIC,
-	COLUMN_PARTITION,
-	COLUMN_LANE,
-	COLUMN_LOW,
-	COLUMN_DONE,
-	COLUMN_SEEN_OFFSET,			/* these two are NULL in the workers' rows */
-	COLUMN_SEEN_TIME,
-	COLUMNS
-};
+#define KEY_COLUMNS		(BURROW_PROGRESS_LANE + 1)
 
-#define KEY_COLUMNS		(COLUMN_LANE + 1)
-
-static const struct
-{
-	const char *name;
-	Oid			type;
-}			columns[COLUMNS] = {
-	[COLUMN_SUBID] = {"subid", INT4OID},
-	[COLUMN_TOPIC] = {"topic", TEXTOID},
-	[COLUMN_PARTITION] = {"partition", INT4OID},
-	[COLUMN_LANE] = {"lane", INT4OID},
-	[COLUMN_LOW] = {"low", INT8OID},
-	[COLUMN_DONE] = {"done", BYTEAOID},
-	[COLUMN_SEEN_OFFSET] = {"seen_offset", INT8OID},
-	[COLUMN_SEEN_TIME] = {"seen_time", TIMESTAMPTZOID},
-};
+/*
+ * Bytes that are free in a page when its dead versions are removed.  What is left is room for the updates that come before it can
+ * be done: others have the page pinned, or a transaction that takes long can still see the versions.
+ */
+#define PRUNE_BELOW		(BLCKSZ / 2)
 
 /* The table, open. */
 typedef struct Table
 {
 	Relation	rel;			/* NULL: it is not there */
-	int			at[COLUMNS];	/* index of each column of ours */
+	const int  *at;				/* index of each column of ours */
 } Table;
 
 /* Where a row was after the last commit. */
@@ -112,8 +90,11 @@ typedef struct RowHint
 	Oid			relid;			/* InvalidOid: not known */
 	Oid			file;			/* the relation's file number then */
 	ItemPointerData tid;
+	TransactionId xid;			/* that wrote it */
 	Buffer		buffer;			/* that may hold its page still; InvalidBuffer: none known */
-	BurrowProgressRow row;		/* what it has; in TopMemoryContext */
+	BurrowProgressRow row;		/* what it has; in TopMemoryContext, and so is done */
+	BurrowOffsetSet done;
+	bool		done_known;		/* it is what the row has beyond its head */
 } RowHint;
 
 /* A row as it was found: all columns of the table. */
@@ -135,6 +116,7 @@ static struct
 	Oid			relid;
 	Oid			file;
 	ItemPointerData tid;
+	TransactionId xid;
 	bool		anew;			/* the row was not known before */
 	size_t		done_bytes;
 	BurrowProgressStep step;	/* its offsets are the caller's */
@@ -179,6 +161,8 @@ find_row_hint(uint32 number)
 		hint->relid = InvalidOid;
 		hint->buffer = InvalidBuffer;
 		burrow_progress_row_init(&hint->row, burrow_done_set_resize);
+		burrow_done_set_init(&hint->done);
+		hint->done_known = false;
 	}
 	return hint;
 }
@@ -257,44 +241,6 @@ lock_subscription(const BurrowProgress *p)
 
 /* ---- the row ---- */
 
-static bool
-is_column(TupleDesc desc, int n, int column)
-{
-	Form_pg_attribute attribute;
-
-	if (n >= desc->natts)
-		return false;
-	attribute = TupleDescAttr(desc, n);
-	return !attribute->attisdropped && attribute->atttypid == columns[column].type &&
-		strcmp(NameStr(attribute->attname), columns[column].name) == 0;
-}
-
-/* Where our columns are. */
-static void
-find_columns(Table *table)
-{
-	TupleDesc	desc = RelationGetDescr(table->rel);
-
-	for (int i = 0; i < COLUMNS; i++)
-	{
-		int			n = i;
-
-		/* nearly always where the extension has created it */
-		if (!is_column(desc, n, i))
-		{
-			for (n = 0; n < desc->natts && !is_column(desc, n, i); n++)
-				;
-			if (n == desc->natts)
-				ereport(ERROR,
-						(errcode(ERRCODE_UNDEFINED_COLUMN),
-						 errmsg("table \"%s\" has no column \"%s\" of type %s", "burrow.progress",
-								columns[i].name, format_type_be(columns[i].type)),
-						 errdetail("Columns may be added to the table, but those of Burrow must stay as they are.")));
-		}
-		table->at[i] = n;
-	}
-}
-
 static inline Datum
 value_of(const Table *table, const Row *row, int column)
 {
@@ -323,13 +269,23 @@ copy_row(const Table *table, HeapTuple tuple, Row *row)
 static bool
 is_ours(const Table *table, const Row *row, const BurrowProgress *p)
 {
-	text	   *topic = DatumGetTextPP(value_of(table, row, COLUMN_TOPIC));
+	text	   *topic = DatumGetTextPP(value_of(table, row, BURROW_PROGRESS_TOPIC));
 
-	return DatumGetInt32(value_of(table, row, COLUMN_SUBID)) == p->subid &&
-		DatumGetInt32(value_of(table, row, COLUMN_PARTITION)) == p->partition &&
-		DatumGetInt32(value_of(table, row, COLUMN_LANE)) == p->lane &&
+	return DatumGetInt32(value_of(table, row, BURROW_PROGRESS_SUBID)) == p->subid &&
+		DatumGetInt32(value_of(table, row, BURROW_PROGRESS_PARTITION)) == p->partition &&
+		DatumGetInt32(value_of(table, row, BURROW_PROGRESS_LANE)) == p->lane &&
 		VARSIZE_ANY_EXHDR(topic) == strlen(p->topic) &&
 		memcmp(VARDATA_ANY(topic), p->topic, strlen(p->topic)) == 0;
+}
+
+/*
+ * What the fillfactor of the table keeps free is room for updates, but heap_page_prune_opt() tries to have all of it free
+ * again, after each of them.  So it is asked when half of it is used.
+ */
+static bool
+wants_pruning(Page page)
+{
+	return PageIsFull(page) || PageGetHeapFreeSpace(page) < PRUNE_BELOW;
 }
 
 /*
@@ -349,6 +305,32 @@ read_page(Relation rel, RowHint *hint)
 	return hint->buffer;
 }
 
+/*
+ * The version that the last commit has left is recognised by who wrote it: it needs no look into the commit log, where
+ * what commits asynchronously is looked up each time.  False: it may be another one, or somebody has locked or changed it.
+ */
+static bool
+fetch_as_left(Relation rel, const RowHint *hint, Buffer buffer, HeapTuple tuple)
+{
+	OffsetNumber number = ItemPointerGetOffsetNumber(&hint->tid);
+	Page		page = BufferGetPage(buffer);
+	bool		as_left = false;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (number <= PageGetMaxOffsetNumber(page) && ItemIdIsNormal(PageGetItemId(page, number)))
+	{
+		ItemId		item = PageGetItemId(page, number);
+
+		tuple->t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple->t_len = ItemIdGetLength(item);
+		tuple->t_tableOid = RelationGetRelid(rel);
+		as_left = HeapTupleHeaderGetRawXmin(tuple->t_data) == hint->xid &&
+			!HeapTupleHeaderXminInvalid(tuple->t_data) && (tuple->t_data->t_infomask & HEAP_XMAX_INVALID) != 0;
+	}
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	return as_left;
+}
+
 /* The row where the hint says; false: it is not there. */
 static bool
 fetch_at(RowHint *hint, const BurrowProgress *p, Table *table, Row *row)
@@ -362,7 +344,7 @@ fetch_at(RowHint *hint, const BurrowProgress *p, Table *table, Row *row)
 
 	if (table->rel->rd_rel->relfilenode == hint->file)
 	{
-		find_columns(table);
+		table->at = burrow_progress_columns(table->rel);
 		page = read_page(table->rel, hint);
 	}
 	if (BufferIsValid(page))
@@ -370,9 +352,16 @@ fetch_at(RowHint *hint, const BurrowProgress *p, Table *table, Row *row)
 		HeapTupleData tuple = {.t_self = hint->tid};
 		Buffer		buffer;
 
-		heap_page_prune_opt(table->rel, page);
-		if (heap_fetch(table->rel, SnapshotSelf, &tuple, &buffer, false))
+		if (wants_pruning(BufferGetPage(page)))
+			heap_page_prune_opt(table->rel, page);
+		if (fetch_as_left(table->rel, hint, page, &tuple))
 		{
+			copy_row(table, &tuple, row);
+			ours = is_ours(table, row, p);
+		}
+		else if (heap_fetch(table->rel, SnapshotSelf, &tuple, &buffer, false))
+		{
+			hint->done_known = false;
 			copy_row(table, &tuple, row);
 			ReleaseBuffer(buffer);
 			ours = is_ours(table, row, p);
@@ -405,7 +394,7 @@ fetch_by_key(const BurrowProgress *p, Table *table, Row *row)
 	if (table->rel == NULL)
 		return false;
 
-	find_columns(table);
+	table->at = burrow_progress_columns(table->rel);
 	for (int i = 0; i < KEY_COLUMNS; i++)
 		ScanKeyEntryInitialize(&keys[i], 0, table->at[i] + 1, BTEqualStrategyNumber, InvalidOid,
 							   TupleDescAttr(RelationGetDescr(table->rel), table->at[i])->attcollation,
@@ -465,8 +454,8 @@ update_row(const Table *table, Row *row, int64 low, Datum done, ItemPointer tid)
 	TM_Result	result;
 	HeapTuple	tuple;
 
-	row->values[table->at[COLUMN_LOW]] = Int64GetDatum(low);
-	row->values[table->at[COLUMN_DONE]] = done;
+	row->values[table->at[BURROW_PROGRESS_LOW]] = Int64GetDatum(low);
+	row->values[table->at[BURROW_PROGRESS_DONE]] = done;
 	/* what a dropped column had need not be kept */
 	for (int i = 0; i < desc->natts; i++)
 		row->isnull[i] |= TupleDescAttr(desc, i)->attisdropped;
@@ -524,7 +513,7 @@ insert_row(const Table *table, const BurrowProgress *p, Datum done, ItemPointer 
 	HeapTuple	tuple;
 
 	make_row(table, &row);
-	if (RelationGetNumberOfAttributes(table->rel) > COLUMNS)
+	if (RelationGetNumberOfAttributes(table->rel) > BURROW_PROGRESS_COLUMNS)
 		set_defaults(table, &row);
 	for (int i = 0; i < (int) lengthof(values); i++)
 	{
@@ -542,23 +531,31 @@ insert_row(const Table *table, const BurrowProgress *p, Datum done, ItemPointer 
  * head, and this transaction's messages.  old is NULL if there is no row.
  */
 static Datum
-new_done(const BurrowProgress *p, const RowHint *hint, const Table *table, const Row *old)
+new_done(const BurrowProgress *p, RowHint *hint, const Table *table, const Row *old)
 {
 	BurrowProgressKeep keep = BURROW_PROGRESS_KEEP_ALL;
-	BurrowOffsetSet set;
+	BurrowOffsetSet *set = &hint->done;
+	bool		known = hint->done_known && OidIsValid(hint->relid);
+	Datum		done = old == NULL ? (Datum) 0 : PointerGetDatum(DatumGetByteaPP(value_of(table, old, BURROW_PROGRESS_DONE)));
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
 
 	if (OidIsValid(hint->relid))
 		keep = burrow_progress_row_keep(&hint->row, p->merged_chunk);
-	burrow_done_set_init(&set);
-	if (keep == BURROW_PROGRESS_KEEP_NEWER)
-		burrow_offset_set_union(&set, &hint->row.newer);
-	else if (keep == BURROW_PROGRESS_KEEP_ALL && old != NULL)
-		burrow_done_set_read(&set, DatumGetInt64(value_of(table, old, COLUMN_LOW)),
-							 value_of(table, old, COLUMN_DONE));
-	burrow_offset_set_remove_below(&set, p->head);
+	/* what is added to it now may be rolled back */
+	hint->done_known = false;
+	if (!known || keep != BURROW_PROGRESS_KEEP_ALL)
+	{
+		burrow_offset_set_reset(set);
+		if (keep == BURROW_PROGRESS_KEEP_NEWER)
+			burrow_offset_set_union(set, &hint->row.newer);
+		else if (keep == BURROW_PROGRESS_KEEP_ALL && old != NULL)
+			burrow_done_set_read(set, DatumGetInt64(value_of(table, old, BURROW_PROGRESS_LOW)), done);
+	}
+	burrow_offset_set_remove_below(set, p->head);
 	for (int i = 0; i < p->noffsets; i++)
-		burrow_offset_set_add(&set, p->offsets[i], p->offsets[i]);
-	return burrow_done_set_datum(&set, p->head);
+		burrow_offset_set_add(set, p->offsets[i], p->offsets[i]);
+	MemoryContextSwitchTo(caller);
+	return burrow_done_set_datum(set, p->head);
 }
 
 /* One attempt; false: the row was changed by somebody else meanwhile. */
@@ -595,6 +592,7 @@ try_save(const BurrowProgress *p, RowHint *hint)
 		written.anew = !OidIsValid(hint->relid);
 		written.relid = RelationGetRelid(table.rel);
 		written.file = table.rel->rd_rel->relfilenode;
+		written.xid = GetCurrentTransactionId();
 	}
 	relation_close(table.rel, NoLock);
 	return saved;
@@ -612,10 +610,8 @@ burrow_progress_save(const BurrowProgress *p)
 		.chunk = p->chunk, .merged_chunk = p->merged_chunk, .head = p->head,
 			.offsets = p->offsets, .noffsets = p->noffsets
 	};
-	PushActiveSnapshot(GetTransactionSnapshot());
 	while (!try_save(p, hint))
 		hint->relid = InvalidOid;
-	PopActiveSnapshot();
 }
 
 size_t
@@ -633,6 +629,8 @@ burrow_progress_committed(void)
 	hint->relid = written.relid;
 	hint->file = written.file;
 	hint->tid = written.tid;
+	hint->xid = written.xid;
+	hint->done_known = true;
 	written.hint = NULL;
 	return written.done_bytes;
 }

@@ -29,8 +29,8 @@ typedef struct BurrowProgress
 } BurrowProgress;
 
 /*
- * Writes the row, as the last thing before the commit.  Needs the caller's transaction;
- * allocates in the current memory context, and not little.  Privileges and row security
+ * Writes the row, as the last thing before the commit.  Needs the caller's transaction and
+ * an active snapshot, of whatever time; allocates in the current memory context, and not little.  Privileges and row security
  * are not asked: the row is Burrow's.  An error is no message's fault.
  *
  * Nothing is written when the subscription is gone: nobody will ask for its progress.

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "catalog/dead_letter.h"
 #include "catalog/progress.h"
@@ -191,7 +192,9 @@ save_progress(const BurrowConsumer *c, const BurrowPartition *part, Writing *wri
 		.noffsets = writing->n
 	};
 
+	PushActiveSnapshot(GetTransactionSnapshot());
 	burrow_progress_save(&progress);
+	PopActiveSnapshot();
 }
 
 static int

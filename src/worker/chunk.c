@@ -187,13 +187,20 @@ ready_handler(BurrowChunk *c)
 	return w->handler;
 }
 
-/* Each message sees what the one before it has done, and what others have committed since.  of: the only one. */
+/*
+ * Each message sees what the one before it has done, and what others have committed since.  of: the only one.
+ *
+ * The last call's snapshot stays until progress is saved: the row may need one (for TOAST), but whichever, and to take one
+ * has all workers meet at the same lock.
+ */
 static void
 begin_call(BurrowChunk *c, const BurrowMessageView *of)
 {
 	CHECK_FOR_INTERRUPTS();
 	burrow_cancel_begin_call(c->setup->handler_timeout_us);
 	CommandCounterIncrement();
+	if (ActiveSnapshotSet())
+		PopActiveSnapshot();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(c->w->message_cxt);
 	burrow_trace_begin(of);
@@ -203,7 +210,6 @@ static void
 end_call(BurrowChunk *c)
 {
 	burrow_cancel_end_call();
-	PopActiveSnapshot();
 	MemoryContextSwitchTo(c->w->chunk_cxt);
 	MemoryContextReset(c->w->message_cxt);
 }
@@ -454,6 +460,7 @@ run_calls(BurrowChunk *c, uint32 first, uint32 end)
 	if (c->nmembers > 1)
 		burrow_trace_begin(NULL);
 	save_progress(c);
+	PopActiveSnapshot();
 }
 
 /*
