@@ -75,7 +75,7 @@ BurrowErrorKind
 burrow_policy_classify(const BurrowPolicy *policy, const char *sqlstate, BurrowErrorOrigin origin)
 {
 	static const char *const not_the_value[] = {"53", "57", "58", NULL};
-	static const char *const environment[] = {"53", "58", "57P01", "57P02", "57P03", "25006", NULL};
+	static const char *const environment[] = {"08", "53", "58", "57P01", "57P02", "57P03", "25006", NULL};
 
 	if (is_one_of(sqlstate, corrupt))
 		return BURROW_ERROR_CORRUPT;

@@ -17,8 +17,8 @@
  *	session			25006 where the session's	none: the message is run again in another
  *					transactions begin			session, and no attempt is counted; while
  *					read-only					all are like that, the subscription waits
- *	environment		53, 58, 57P01-57P03, 25006;	as a retriable one; but see breaker.h:
- *												several messages that fail so make the
+ *	environment		08, 53, 58, 57P01-57P03,	as a retriable one; but see breaker.h:
+ *					25006;						several messages that fail so make the
  *					any of our own progress		whole subscription wait
  *	conflict		40001, 40P01, 55P03			retried; says nothing about the handler,
  *												so it does not count as an error in a row

@@ -61,6 +61,8 @@ def classify(sqlstate, origin=ORIGIN_HANDLER, **options):
         ("42P01", PERMANENT),
         ("BR001", PERMANENT),
         ("BR002", RETRIABLE),
+        ("08001", ENVIRONMENT),
+        ("08006", ENVIRONMENT),
         ("53100", ENVIRONMENT),
         ("53200", ENVIRONMENT),
         ("58030", ENVIRONMENT),
