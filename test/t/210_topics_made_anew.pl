@@ -16,8 +16,6 @@ my $topic;
 
 sub fill { my ($n) = @_; return $kafka->produce_many($topic, count => $n, keys => 5) }
 sub halt_text { return $node->sql("SELECT concat_ws(' | ', error_message, error_detail, error_hint) FROM burrow.subscriptions WHERE subscription = '$topic'") }
-# how it is recognised, if topics have ids that librdkafka tells
-my $by_id = $node->knows_topic_ids ? qr/The topic's id is \S+, and was \S+ when it was read\./ : undef;
 sub rows { return $node->sql("SELECT count(*) FROM got WHERE topic = '$topic'") }
 
 sub caught_up
@@ -58,6 +56,8 @@ sub made_anew
 
 # ---- deleted while it runs
 subscribed('deleted');
+# how one that is made anew is recognised, if topics have ids that librdkafka tells
+my $by_id = $node->knows_topic_ids ? qr/The topic's id is \S+, and was \S+ when it was read\./ : undef;
 $kafka->delete_topic('deleted');
 $node->wait_for_state('deleted', 'halted');
 is(halt_text(), 'topic "deleted" does not exist any more | Make it anew and use burrow.seek() to say where to go on, or use burrow.unsubscribe().', 'a topic that was deleted halts');

@@ -198,6 +198,7 @@ sub diagnostics
 }
 
 # With librdkafka 2.3 or later a topic is known by its id: one that was made anew is recognised by that, before anything else.
+# Which one the server has is known when it has had a consumer.
 sub knows_topic_ids
 {
 	my ($self) = @_;
