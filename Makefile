@@ -190,6 +190,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/other_nodes.o \
 	src/api/owner_trigger.o \
 	src/api/role.o \
+	src/api/row.o \
 	src/api/seek.o \
 	src/api/stats_reset.o \
 	src/api/server_options.o \

@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 
 #include "guc.h"
+#include "api/row.h"
 #include "api/views.h"
 #include "catalog/access.h"
 #include "runtime/resting_state.h"
@@ -50,92 +51,6 @@ burrow_views_may_see(Oid owner)
 {
 	return has_privs_of_role(GetUserId(), owner) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
-}
-
-/* A row under construction. */
-typedef struct Row
-{
-	ReturnSetInfo *rsinfo;
-	int			n;
-	Datum		values[64];
-	bool		nulls[64];
-} Row;
-
-static void
-begin_rows(Row *row, FunctionCallInfo fcinfo)
-{
-	burrow_registry_require();
-	InitMaterializedSRF(fcinfo, 0);
-	row->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	row->n = 0;
-}
-
-static void
-put(Row *row, Datum value, bool isnull)
-{
-	row->values[row->n] = value;
-	row->nulls[row->n] = isnull;
-	row->n++;
-}
-
-static void
-put_int(Row *row, int value, bool isnull)
-{
-	put(row, Int32GetDatum(value), isnull);
-}
-
-static void
-put_bool(Row *row, bool value)
-{
-	put(row, BoolGetDatum(value), false);
-}
-
-static void
-put_int64(Row *row, int64 value)
-{
-	put(row, Int64GetDatum(value), false);
-}
-
-/* below 0: not known */
-static void
-put_offset(Row *row, int64 value)
-{
-	put(row, Int64GetDatum(value), value < 0);
-}
-
-/* Microseconds; below 0: not known */
-static void
-put_seconds(Row *row, int64 us)
-{
-	put(row, Float8GetDatum((double) us / USECS_PER_SEC), us < 0);
-}
-
-/* 0: none */
-static void
-put_time(Row *row, TimestampTz value)
-{
-	put(row, TimestampTzGetDatum(value), value == 0);
-}
-
-/* "" or NULL: none */
-static void
-put_text(Row *row, const char *value)
-{
-	bool		isnull = value == NULL || value[0] == '\0';
-
-	put(row, isnull ? (Datum) 0 : CStringGetTextDatum(value), isnull);
-}
-
-static void
-end_row(Row *row)
-{
-	/* burrow.sql has other columns than this file */
-	if (row->n != row->rsinfo->setDesc->natts)
-		burrow_access_check_version();
-	if (row->n != row->rsinfo->setDesc->natts)
-		elog(ERROR, "row has %d columns instead of %d", row->n, row->rsinfo->setDesc->natts);
-	tuplestore_putvalues(row->rsinfo->setResult, row->rsinfo->setDesc, row->values, row->nulls);
-	row->n = 0;
 }
 
 /* ---------------------------------------------------------------- subscriptions */
@@ -201,35 +116,35 @@ copy_subscription(SubscriptionCopy *to, BurrowSubscriptionSlot *from)
 }
 
 static void
-put_retries(Row *row, const BurrowRetryInfo *retries, bool attached)
+put_retries(BurrowRow *row, const BurrowRetryInfo *retries, bool attached)
 {
 	bool		none = retries->n == 0 || !attached;
 
-	put_int64(row, none ? 0 : (int64) retries->n);
-	put_text(row, none ? NULL : retries->topic);
-	put_int(row, retries->partition, none);
-	put_offset(row, none ? -1 : retries->offset);
-	put_int(row, (int) retries->attempt, none);
-	put_time(row, none ? 0 : retries->since);
-	put_time(row, none ? 0 : retries->at);
-	put_time(row, attached ? retries->wait_until : 0);
+	burrow_row_put_int64(row, "retries_waiting", none ? 0 : (int64) retries->n, false);
+	burrow_row_put_text(row, "retry_topic", none ? NULL : retries->topic);
+	burrow_row_put_int(row, "retry_partition", retries->partition, none);
+	burrow_row_put_offset(row, "retry_offset", none ? -1 : retries->offset);
+	burrow_row_put_int(row, "retry_attempt", (int) retries->attempt, none);
+	burrow_row_put_time(row, "retry_since", none ? 0 : retries->since);
+	burrow_row_put_time(row, "retry_at", none ? 0 : retries->at);
+	burrow_row_put_time(row, "wait_until", attached ? retries->wait_until : 0);
 }
 
 static void
-put_starting(Row *row, const BurrowStartInfo *starting, bool attached)
+put_starting(BurrowRow *row, const BurrowStartInfo *starting, bool attached)
 {
 	bool		none = starting->nstuck == 0 || !attached;
 
-	put_int64(row, none ? 0 : (int64) starting->nstuck);
-	put_text(row, none ? NULL : starting->topic);
-	put_int(row, starting->partition, none);
-	put_time(row, none ? 0 : starting->since);
-	put_text(row, none ? NULL : starting->message);
+	burrow_row_put_int64(row, "partitions_stuck", none ? 0 : (int64) starting->nstuck, false);
+	burrow_row_put_text(row, "stuck_topic", none ? NULL : starting->topic);
+	burrow_row_put_int(row, "stuck_partition", starting->partition, none);
+	burrow_row_put_time(row, "stuck_since", none ? 0 : starting->since);
+	burrow_row_put_text(row, "stuck_error", none ? NULL : starting->message);
 }
 
 /* In milliseconds. */
 static void
-put_percentiles(Row *row, const BurrowHistogram *h)
+put_percentiles(BurrowRow *row, const char *const *names, const BurrowHistogram *h)
 {
 	static const double percentiles[] = {0.50, 0.95, 0.99};
 
@@ -237,9 +152,18 @@ put_percentiles(Row *row, const BurrowHistogram *h)
 	{
 		double		us = burrow_histogram_percentile(h, percentiles[i]);
 
-		put(row, Float8GetDatum(us / 1000), us < 0);
+		burrow_row_put_float(row, names[i], us / 1000, us < 0);
 	}
 }
+
+static const char *const handler_time_names[] = {"handler_ms_p50", "handler_ms_p95", "handler_ms_p99"};
+static const char *const end_to_end_time_names[] = {"end_to_end_ms_p50", "end_to_end_ms_p95", "end_to_end_ms_p99"};
+
+static const char *const counter_names[] = {
+#define X(field, metric, unit, labels, description) #field,
+	BURROW_COUNTERS(X)
+#undef X
+};
 
 /* What a handler's error says is for those who may see messages' contents. */
 static const char *
@@ -248,14 +172,44 @@ shown_error(const char *message, const char *public_message, Oid owner)
 	return public_message[0] == '\0' || has_privs_of_role(GetUserId(), owner) ? message : public_message;
 }
 
+/* Nothing runs while the versions differ, and an older version's views know no other place where that could be said. */
+static const char *
+version_trouble(void)
+{
+	const char *version = burrow_access_other_version();
+
+	return version == NULL ? NULL :
+		psprintf(BURROW_OTHER_VERSION ": %s", version, burrow_access_version_statement(version));
+}
+
+static void
+put_last_error(BurrowRow *row, const SubscriptionCopy *c, const char *wrong_version)
+{
+	const BurrowErrorInfo *error = &c->last_error;
+	bool		none = error->at == 0;
+
+	if (wrong_version != NULL && c->consumer_pid == 0 && c->state == BURROW_RETRYING)
+	{
+		burrow_row_put_text(row, "last_error", wrong_version);
+		burrow_row_put_text(row, "last_error_sqlstate", "55000");
+		burrow_row_put_time(row, "last_error_at", 0);
+		return;
+	}
+	burrow_row_put_text(row, "last_error", none ? NULL : shown_error(error->message, error->public_message, c->owner));
+	burrow_row_put_text(row, "last_error_sqlstate", none ? NULL : error->sqlstate);
+	burrow_row_put_time(row, "last_error_at", error->at);
+}
+
 Datum
 burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 {
-	Row			row;
+	BurrowRow	row;
 	SubscriptionCopy *copies;
+	const char *trouble;
 	int			n = 0;
 
-	begin_rows(&row, fcinfo);
+	burrow_row_begin(&row, fcinfo);
+	trouble = version_trouble();
 	copies = palloc(sizeof(SubscriptionCopy) * burrow->nsubscriptions);
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	for (int i = 0; i < burrow->nsubscriptions; i++)
@@ -271,28 +225,26 @@ burrow_sql_subscription_slots(PG_FUNCTION_ARGS)
 	{
 		if (!burrow_views_may_see(c->owner))
 			continue;
-		put_int(&row, c->subid, false);
-		put_text(&row, burrow_state_names[c->state]);
-		put_int(&row, c->consumer_pid, c->consumer_pid == 0);
-		put_text(&row, c->last_error.at != 0 ? shown_error(c->last_error.message, c->last_error.public_message, c->owner) : NULL);
-		put_text(&row, c->last_error.at != 0 ? c->last_error.sqlstate : NULL);
-		put_time(&row, c->last_error.at);
+		burrow_row_put_int(&row, "subid", c->subid, false);
+		burrow_row_put_text(&row, "state", burrow_state_names[c->state]);
+		burrow_row_put_int(&row, "consumer_pid", c->consumer_pid, c->consumer_pid == 0);
+		put_last_error(&row, c, trouble);
 		put_retries(&row, &c->retries, c->consumer_pid != 0);
 		put_starting(&row, &c->starting, c->consumer_pid != 0);
-		put_time(&row, c->stats_reset);
-		put_int(&row, c->workers_wanted, false);
-		put_text(&row, shortage_names[c->shortage]);
-		put_int64(&row, c->jobs_queued);
-		put_int64(&row, c->inflight);
-		put_int64(&row, c->inflight_bytes);
-		put_time(&row, c->consumer_pid != 0 ? c->unconfirmed_since : 0);
-		put_offset(&row, c->letters_pending);
-		put_int64(&row, c->parked_keys);
-		put_percentiles(&row, &c->handler_time);
-		put_percentiles(&row, &c->end_to_end_time);
+		burrow_row_put_time(&row, "stats_reset", c->stats_reset);
+		burrow_row_put_int(&row, "workers_wanted", c->workers_wanted, false);
+		burrow_row_put_text(&row, "short_of", shortage_names[c->shortage]);
+		burrow_row_put_int64(&row, "jobs_queued", c->jobs_queued, false);
+		burrow_row_put_int64(&row, "inflight", c->inflight, false);
+		burrow_row_put_int64(&row, "inflight_bytes", c->inflight_bytes, false);
+		burrow_row_put_time(&row, "unconfirmed_since", c->consumer_pid != 0 ? c->unconfirmed_since : 0);
+		burrow_row_put_offset(&row, "dead_letters_pending", c->letters_pending);
+		burrow_row_put_int64(&row, "parked_keys", c->parked_keys, false);
+		put_percentiles(&row, handler_time_names, &c->handler_time);
+		put_percentiles(&row, end_to_end_time_names, &c->end_to_end_time);
 		for (int i = 0; i < BURROW_NCOUNTERS; i++)
-			put_int64(&row, c->counters[i]);
-		end_row(&row);
+			burrow_row_put_int64(&row, counter_names[i], c->counters[i], false);
+		burrow_row_end(&row);
 	}
 	return (Datum) 0;
 }
@@ -316,29 +268,29 @@ trouble_cause(BurrowTroubleKind kind, const BurrowTrouble *trouble)
 }
 
 static void
-put_trouble(Row *row, const TroublesCopy *c, BurrowTroubleKind kind)
+put_trouble(BurrowRow *row, const TroublesCopy *c, BurrowTroubleKind kind)
 {
 	const BurrowTrouble *trouble = &c->troubles[kind];
 
-	put_int(row, c->subid, false);
-	put_text(row, burrow_trouble_kinds[kind].name);
-	put_text(row, trouble_cause(kind, trouble));
-	put_time(row, trouble->since);
-	put_text(row, trouble->sqlstate);
-	put_text(row, shown_error(trouble->message, trouble->public_message, c->owner));
-	put_text(row, trouble->statement[0] != '\0' ? trouble->statement :
-			 psprintf(burrow_trouble_kinds[kind].statement, quote_literal_cstr(c->name)));
-	end_row(row);
+	burrow_row_put_int(row, "subid", c->subid, false);
+	burrow_row_put_text(row, "kind", burrow_trouble_kinds[kind].name);
+	burrow_row_put_text(row, "cause", trouble_cause(kind, trouble));
+	burrow_row_put_time(row, "since", trouble->since);
+	burrow_row_put_text(row, "sqlstate", trouble->sqlstate);
+	burrow_row_put_text(row, "error", shown_error(trouble->message, trouble->public_message, c->owner));
+	burrow_row_put_text(row, "next_statement", trouble->statement[0] != '\0' ? trouble->statement :
+						psprintf(burrow_trouble_kinds[kind].statement, quote_literal_cstr(c->name)));
+	burrow_row_end(row);
 }
 
 Datum
 burrow_sql_troubles(PG_FUNCTION_ARGS)
 {
-	Row			row;
+	BurrowRow	row;
 	TroublesCopy *copies;
 	int			n = 0;
 
-	begin_rows(&row, fcinfo);
+	burrow_row_begin(&row, fcinfo);
 	copies = palloc(sizeof(TroublesCopy) * burrow->nsubscriptions);
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	for (int i = 0; i < burrow->nsubscriptions; i++)
@@ -434,12 +386,12 @@ slot_here(bool in_use, int subscription)
 Datum
 burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 {
-	Row			row;
+	BurrowRow	row;
 	PartitionCopy *copies;
 	TimestampTz now = GetCurrentTimestamp();
 	int			n = 0;
 
-	begin_rows(&row, fcinfo);
+	burrow_row_begin(&row, fcinfo);
 	copies = palloc(sizeof(PartitionCopy) * burrow_max_partitions);
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	for (int i = 0; i < burrow_max_partitions; i++)
@@ -456,27 +408,27 @@ burrow_sql_partition_slots(PG_FUNCTION_ARGS)
 	{
 		if (!burrow_views_may_see(c->owner))
 			continue;
-		put_int(&row, c->subid, false);
-		put_text(&row, c->topic);
-		put_int(&row, c->partition, false);
-		put_int64(&row, c->epoch);
-		put_offset(&row, c->committed);
-		put_offset(&row, c->processed);
-		put_offset(&row, c->end);
-		put_time(&row, c->end_checked_at);
-		put_int64(&row, c->inflight);
-		put_offset(&row, c->oldest_pending);
-		put_time(&row, c->oldest_pending_since);
-		put_time(&row, c->last_message_at);
-		put_seconds(&row, c->lag_us);
-		put_bool(&row, c->window_full);
-		put_offset(&row, c->high_watermark);
-		put_time(&row, c->blocked_since);
-		put_time(&row, c->trouble_since);
-		put_offset(&row, c->trouble_since != 0 ? c->trouble_offset : -1);
-		put_text(&row, c->trouble_since != 0 ? c->trouble_sqlstate : NULL);
-		put_text(&row, c->trouble_since != 0 ? c->trouble : NULL);
-		end_row(&row);
+		burrow_row_put_int(&row, "subid", c->subid, false);
+		burrow_row_put_text(&row, "topic", c->topic);
+		burrow_row_put_int(&row, "partition", c->partition, false);
+		burrow_row_put_int64(&row, "epoch", c->epoch, false);
+		burrow_row_put_offset(&row, "committed", c->committed);
+		burrow_row_put_offset(&row, "processed", c->processed);
+		burrow_row_put_offset(&row, "end_offset", c->end);
+		burrow_row_put_time(&row, "end_checked_at", c->end_checked_at);
+		burrow_row_put_int64(&row, "inflight", c->inflight, false);
+		burrow_row_put_offset(&row, "oldest_pending", c->oldest_pending);
+		burrow_row_put_time(&row, "oldest_pending_since", c->oldest_pending_since);
+		burrow_row_put_time(&row, "last_message_at", c->last_message_at);
+		burrow_row_put_seconds(&row, "lag_seconds", c->lag_us);
+		burrow_row_put_bool(&row, "window_full", c->window_full);
+		burrow_row_put_offset(&row, "high_watermark", c->high_watermark);
+		burrow_row_put_time(&row, "blocked_since", c->blocked_since);
+		burrow_row_put_time(&row, "trouble_since", c->trouble_since);
+		burrow_row_put_offset(&row, "trouble_offset", c->trouble_since != 0 ? c->trouble_offset : -1);
+		burrow_row_put_text(&row, "trouble_sqlstate", c->trouble_since != 0 ? c->trouble_sqlstate : NULL);
+		burrow_row_put_text(&row, "trouble", c->trouble_since != 0 ? c->trouble : NULL);
+		burrow_row_end(&row);
 	}
 	return (Datum) 0;
 }
@@ -516,32 +468,32 @@ copy_worker(WorkerCopy *to, BurrowWorkerSlot *from, const BurrowSubscriptionSlot
 }
 
 static void
-put_worker(Row *row, const WorkerCopy *c)
+put_worker(BurrowRow *row, const WorkerCopy *c)
 {
 	bool		running = c->state == BURROW_WORKER_IS_RUNNING;
 	bool		busy = running || c->state == BURROW_WORKER_IS_COMMITTING;
 
-	put_int(row, c->subid, false);
-	put_int(row, c->lane, false);
-	put_int(row, c->pid, c->pid == 0);
-	put_text(row, burrow_worker_state_names[c->state]);
-	put_text(row, busy ? c->topic : NULL);
-	put_int(row, c->partition, !busy || c->partition < 0);
-	put_offset(row, running ? c->offset : -1);
-	put_time(row, c->since);
-	put_int64(row, c->messages_processed);
-	put_int64(row, c->messages_failed);
-	end_row(row);
+	burrow_row_put_int(row, "subid", c->subid, false);
+	burrow_row_put_int(row, "worker", c->lane, false);
+	burrow_row_put_int(row, "pid", c->pid, c->pid == 0);
+	burrow_row_put_text(row, "state", burrow_worker_state_names[c->state]);
+	burrow_row_put_text(row, "topic", busy ? c->topic : NULL);
+	burrow_row_put_int(row, "partition", c->partition, !busy || c->partition < 0);
+	burrow_row_put_offset(row, "offset", running ? c->offset : -1);
+	burrow_row_put_time(row, "since", c->since);
+	burrow_row_put_int64(row, "messages_processed", c->messages_processed, false);
+	burrow_row_put_int64(row, "messages_failed", c->messages_failed, false);
+	burrow_row_end(row);
 }
 
 Datum
 burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 {
-	Row			row;
+	BurrowRow	row;
 	WorkerCopy *copies;
 	int			n = 0;
 
-	begin_rows(&row, fcinfo);
+	burrow_row_begin(&row, fcinfo);
 	copies = palloc(sizeof(WorkerCopy) * burrow->nworkers);
 	LWLockAcquire(burrow->lock, LW_SHARED);
 	for (int i = 0; i < burrow->nworkers; i++)
@@ -565,27 +517,33 @@ burrow_sql_worker_slots(PG_FUNCTION_ARGS)
 /* ---------------------------------------------------------------- history */
 
 static void
-put_step(Row *row, int32 subid, const BurrowHistoryStep * step)
+put_step(BurrowRow *row, int32 subid, const BurrowHistoryStep * step)
 {
-	put_int(row, subid, false);
-	put_time(row, step->at);
+	/* in the order of its counts */
+	static const char *const names[BURROW_HISTORY_NCOUNTERS] = {
+		"messages_processed", "messages_failed", "messages_dead_lettered", "messages_parked", "messages_skipped"
+	};
+
+	burrow_row_put_int(row, "subid", subid, false);
+	burrow_row_put_time(row, "at", step->at);
 	for (int i = 0; i < BURROW_HISTORY_NCOUNTERS; i++)
-		put(row, Int64GetDatum(step->counts[i]), !step->known);
-	put(row, Float8GetDatum((double) burrow_history_done(step) * USECS_PER_SEC / BURROW_HISTORY_STEP_US), !step->known);
-	put_offset(row, step->known ? step->lag : -1);
-	put_seconds(row, step->known ? step->lag_us : -1);
-	end_row(row);
+		burrow_row_put_int64(row, names[i], step->counts[i], !step->known);
+	burrow_row_put_float(row, "messages_per_second",
+						 (double) burrow_history_done(step) * USECS_PER_SEC / BURROW_HISTORY_STEP_US, !step->known);
+	burrow_row_put_offset(row, "lag", step->known ? step->lag : -1);
+	burrow_row_put_seconds(row, "lag_seconds", step->known ? step->lag_us : -1);
+	burrow_row_end(row);
 }
 
 /* Gaps are rows of NULLs, from the first step on that there is. */
 Datum
 burrow_sql_history(PG_FUNCTION_ARGS)
 {
-	Row			row;
+	BurrowRow	row;
 	TimestampTz now = GetCurrentTimestamp();
 	BurrowHistoryStep *steps = palloc(sizeof(BurrowHistoryStep) * BURROW_HISTORY_STEPS);
 
-	begin_rows(&row, fcinfo);
+	burrow_row_begin(&row, fcinfo);
 	for (int i = 0; i < burrow->nsubscriptions; i++)
 	{
 		const BurrowSubscriptionSlot *slot = &burrow->subscriptions[i];

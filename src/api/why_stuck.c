@@ -90,29 +90,6 @@ static const struct
 	},
 };
 
-/*
- * What ends it: the files on disk are newer than the server's library, which was loaded when it
- * started, or newer than the SQL objects.
- */
-static char *
-version_statement(const char *version)
-{
-	char	   *on_disk = NULL;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute("SELECT default_version FROM pg_catalog.pg_available_extensions"
-					" WHERE name OPERATOR(pg_catalog.=) '" BURROW_EXTENSION "'", true, 1) == SPI_OK_SELECT &&
-		SPI_processed == 1)
-		on_disk = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	if (on_disk != NULL && strcmp(on_disk, version) == 0)
-		version = "SELECT pg_postmaster_start_time(); -- and restart the server, whose library is of another version";
-	else
-		version = "ALTER EXTENSION " BURROW_EXTENSION " UPDATE;";
-	SPI_finish();
-	return pstrdup(version);
-}
-
 static void
 set_trouble(Datum *values, bool *nulls, const char *cause, TimestampTz since, const char *next_statement)
 {
@@ -140,7 +117,7 @@ burrow_sql_start_trouble(PG_FUNCTION_ARGS)
 	version = burrow_access_other_version();
 	trouble = burrow_registry_start_trouble(&since);
 	if (version != NULL)
-		set_trouble(values, nulls, psprintf(BURROW_OTHER_VERSION, version), 0, version_statement(version));
+		set_trouble(values, nulls, psprintf(BURROW_OTHER_VERSION, version), 0, burrow_access_version_statement(version));
 	else if (trouble != BURROW_START_FREE)
 		set_trouble(values, nulls, start_troubles[trouble].cause, since,
 					psprintf(start_troubles[trouble].next_statement, Max(8, 2 * max_worker_processes)));

@@ -243,3 +243,26 @@ burrow_access_check_version(void)
 				 errhint("Use ALTER EXTENSION %s UPDATE, and restart the server if it still runs the old library.",
 						 BURROW_EXTENSION)));
 }
+
+/*
+ * What ends it: the files on disk are newer than the server's library, which was loaded when it
+ * started, or newer than the SQL objects.
+ */
+char *
+burrow_access_version_statement(const char *version)
+{
+	char	   *on_disk = NULL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute("SELECT default_version FROM pg_catalog.pg_available_extensions"
+					" WHERE name OPERATOR(pg_catalog.=) '" BURROW_EXTENSION "'", true, 1) == SPI_OK_SELECT &&
+		SPI_processed == 1)
+		on_disk = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (on_disk != NULL && strcmp(on_disk, version) == 0)
+		version = "SELECT pg_postmaster_start_time(); -- and restart the server, whose library is of another version";
+	else
+		version = "ALTER EXTENSION " BURROW_EXTENSION " UPDATE;";
+	SPI_finish();
+	return pstrdup(version);
+}

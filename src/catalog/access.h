@@ -59,6 +59,8 @@ extern void *burrow_access_find_subscription(const char *select, const char *nam
 /* The version of the extension's SQL objects, if it is another than the library's; NULL: it is not, or the
  * extension is not here.  Needs a transaction. */
 extern char *burrow_access_other_version(void);
+/* For such a version: the statement that ends it. */
+extern char *burrow_access_version_statement(const char *version);
 /* Error OBJECT_NOT_IN_PREREQUISITE_STATE, with a hint, if it is another one. */
 extern void burrow_access_check_version(void);
 

@@ -144,6 +144,24 @@ change_rows(const char *sql, int nargs, Oid *types, Datum *values, int expected)
 	return changed;
 }
 
+/* False: the rows are another version's, and none is of these roles, which would be an error. */
+static bool
+is_this_version(List *specs)
+{
+	List	   *roles;
+	ListCell   *lc;
+
+	if (burrow_access_other_version() == NULL)
+		return true;
+	roles = roleSpecsToIds(specs);
+	foreach(lc, burrow_identity_list())
+	{
+		if (list_member_oid(roles, ((BurrowIdentity *) lfirst(lc))->owner))
+			burrow_access_check_version();
+	}
+	return false;
+}
+
 static void
 drop_owned(List *specs)
 {
@@ -152,7 +170,7 @@ drop_owned(List *specs)
 	List	   *changed;
 	ListCell   *lc;
 
-	if (roles == (Datum) 0)
+	if (roles == (Datum) 0 || !is_this_version(specs))
 		return;
 	changed = change_rows("DELETE FROM burrow.subscription s"
 						  " WHERE burrow._role_oid(s.owner) OPERATOR(pg_catalog.=) ANY ($1)"
@@ -179,7 +197,7 @@ reassign_owned(const ReassignOwnedStmt *stmt)
 	List	   *changed;
 	ListCell   *lc;
 
-	if (values[0] == (Datum) 0)
+	if (values[0] == (Datum) 0 || !is_this_version(stmt->roles))
 		return;
 	changed = change_rows("UPDATE burrow.subscription s SET owner = burrow._role_of($2),"
 						  " options = pg_catalog.array_replace(s.options, 'run_as_owner=true', 'run_as_owner=false')"
