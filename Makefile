@@ -195,6 +195,7 @@ OBJS = $(CORE_OBJS) \
 	src/api/stats_reset.o \
 	src/api/server_options.o \
 	src/api/subscribe.o \
+	src/api/update_script.o \
 	src/api/views.o \
 	src/api/wait.o \
 	src/api/why_stuck.o
@@ -236,7 +237,9 @@ HTTP_OBJS = \
 	src/http/functions.o \
 	src/http/server.o
 
-DATA_built = sql/burrow--$(EXTVERSION).sql
+# The versions before, from which ALTER EXTENSION UPDATE leads here.
+UPDATES = 0.1.0
+DATA_built = sql/burrow--$(EXTVERSION).sql $(UPDATES:%=sql/burrow--%--$(EXTVERSION).sql)
 REGRESS = install handler options subscribe subscribe_errors alter_errors privileges views offset_runs servers other_nodes
 ISOLATION = alter_unsubscribe dead_letters drop_extension state subscribe_twice
 EXTRA_CLEAN = burrow_kafka.so burrow_exporter.so $(KAFKA_OBJS) $(HTTP_OBJS) $(DATA_built)
@@ -304,8 +307,12 @@ uninstall: uninstall-kafka
 uninstall-kafka:
 	rm -f '$(DESTDIR)$(pkglibdir)/burrow_kafka.so' '$(DESTDIR)$(pkglibdir)/burrow_exporter.so'
 
-sql/burrow--$(EXTVERSION).sql: sql/burrow.sql
-	cp $< $@
+sql/burrow--$(EXTVERSION).sql: sql/burrow_tables.sql sql/burrow.sql
+	cat $^ >$@
+
+# From one version to the next and the next: all of the steps' files.
+sql/burrow--0.1.0--$(EXTVERSION).sql: sql/update/begin.sql sql/update/0.1.0.sql sql/burrow.sql sql/update/end.sql
+	cat $^ >$@
 
 # Every object depends on every header: the tree is small, and a stale object
 # over shared memory is worse than a slow build.

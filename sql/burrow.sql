@@ -1,283 +1,20 @@
 /*
  * burrow.sql
- *	  Every SQL object of Burrow, as it is now.  `make` copies this file to
- *	  burrow--<version>.sql; a release adds burrow--<old>--<new>.sql beside it.
+ *	  Functions and views of Burrow, and who may use them, as they are now.
  *
- * Everything is in schema burrow, which CREATE EXTENSION makes.  What users call
- * is not executable by PUBLIC; what the views need is, and tells a role no more
+ * `make` puts burrow_tables.sql before this file, which makes CREATE EXTENSION's script, and what is in update/
+ * around it, which makes ALTER EXTENSION UPDATE's: so nothing here is written twice.  An update replaces what
+ * is here, and what cannot be replaced, because its columns or arguments are others now, it drops before
+ * (update/<version>.sql).  Columns of a view that come last can be replaced.
+ *
+ * What users call is not executable by PUBLIC; what the views need is, and tells a role no more
  * than the views do: functions in a view are called as the user of the view.
  */
 
--- complain if script is sourced in psql, rather than via CREATE EXTENSION
-\echo Use "CREATE EXTENSION burrow" to load this file. \quit
-
--- A schema that was there before must be the installing role's, and empty.
-CREATE FUNCTION burrow._check_schema() RETURNS void
-LANGUAGE C
-AS 'MODULE_PATHNAME', 'burrow_sql_check_schema';
-SELECT burrow._check_schema();
-DROP FUNCTION burrow._check_schema();
-
-GRANT USAGE ON SCHEMA burrow TO PUBLIC;
-
--- ---------------------------------------------------------------- messages
-
-CREATE TYPE burrow.header AS (
-	name text,
-	value bytea
-);
-COMMENT ON TYPE burrow.header IS 'a header of a Kafka message';
-
-CREATE TYPE burrow.message AS (
-	topic text,
-	partition int,
-	"offset" bigint,
-	key bytea,
-	value bytea,
-	headers burrow.header[],
-	"timestamp" timestamptz,
-	attempt int
-);
-COMMENT ON TYPE burrow.message IS 'a Kafka message, as a handler gets it';
-
--- ---------------------------------------------------------------- tables
-
-CREATE SEQUENCE burrow.subscription_subid_seq AS int;
-COMMENT ON SEQUENCE burrow.subscription_subid_seq IS 'numbers of subscriptions';
-
--- A role, by OID and by name: each row of a dump arrives in a cluster that lacks the role, with the name alone.
-CREATE TYPE burrow._role;
-CREATE FUNCTION burrow._role_in(cstring) RETURNS burrow._role
-LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_role_in';
-CREATE FUNCTION burrow._role_out(burrow._role) RETURNS cstring
-LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_role_out';
-CREATE TYPE burrow._role (INPUT = burrow._role_in, OUTPUT = burrow._role_out, INTERNALLENGTH = 68, ALIGNMENT = int4);
-CREATE FUNCTION burrow._role_of(role oid) RETURNS burrow._role
-LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_role_of';
-CREATE FUNCTION burrow._role_oid(role burrow._role) RETURNS oid
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_role_oid';
-CREATE FUNCTION burrow._role_missing(role burrow._role) RETURNS text
-LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_role_missing';
-COMMENT ON TYPE burrow._role IS 'for internal use: a role, also one that this cluster lacks';
-COMMENT ON FUNCTION burrow._role_in IS 'for internal use: a role by its name';
-COMMENT ON FUNCTION burrow._role_out IS 'for internal use: the name of a role, as it is now';
-COMMENT ON FUNCTION burrow._role_of IS 'for internal use: a role by its OID';
-COMMENT ON FUNCTION burrow._role_oid IS 'for internal use: OID of a role; 0: this cluster had none of that name';
-COMMENT ON FUNCTION burrow._role_missing IS 'for internal use: says that an owner does not exist; NULL: it does';
-
--- No foreign keys to system catalogs: a role or function may be dropped while a
--- subscription names it, and the subscription then says so in its state.
-CREATE TABLE burrow.subscription (
-	subid int PRIMARY KEY DEFAULT pg_catalog.nextval('burrow.subscription_subid_seq'),
-	name text NOT NULL UNIQUE,
-	owner burrow._role NOT NULL,
-	system_identifier bigint NOT NULL,
-	dboid oid NOT NULL,
-	topic text NOT NULL,
-	handler text NOT NULL,
-	handler_owner burrow._role NOT NULL,
-	consumer_group text NOT NULL,
-	join_group boolean NOT NULL DEFAULT false,
-	uuid uuid NOT NULL,
-	cluster_id text,
-	commits_untagged boolean NOT NULL DEFAULT false,
-	status text NOT NULL CHECK (status IN ('enabled', 'paused', 'halted', 'disabled')),
-	options text[] NOT NULL,
-	seek_time timestamptz,
-	error_topic text,
-	error_partition int,
-	error_offset bigint,
-	error_sqlstate text,
-	error_message text,
-	error_public_message text,
-	error_detail text,
-	error_hint text,
-	error_context text,
-	error_next_statement text,
-	error_at timestamptz
-);
-CREATE INDEX subscription_group ON burrow.subscription (consumer_group);
-ALTER SEQUENCE burrow.subscription_subid_seq OWNED BY burrow.subscription.subid;
-COMMENT ON INDEX burrow.subscription_group IS 'who is in a consumer group';
-COMMENT ON TABLE burrow.subscription IS 'subscriptions of this database; changed by Burrow''s functions only';
-COMMENT ON COLUMN burrow.subscription.owner IS 'role that the handler runs as';
-COMMENT ON COLUMN burrow.subscription.system_identifier IS 'server where the subscription runs: a copy elsewhere does not start by itself';
-COMMENT ON COLUMN burrow.subscription.dboid IS 'database where the subscription runs';
-COMMENT ON COLUMN burrow.subscription.topic IS 'topic, or a regular expression that begins with ^';
-COMMENT ON COLUMN burrow.subscription.handler IS 'schema-qualified signature of the function that is called';
-COMMENT ON COLUMN burrow.subscription.handler_owner IS 'owner of the handler when it was looked up';
-COMMENT ON COLUMN burrow.subscription.join_group IS 'other subscriptions of its owner may be in the consumer group';
-COMMENT ON COLUMN burrow.subscription.uuid IS 'tells in Kafka''s commits which subscription made them';
-COMMENT ON COLUMN burrow.subscription.cluster_id IS 'Kafka''s id of the cluster whose offsets the positions are; NULL: not known yet';
-COMMENT ON COLUMN burrow.subscription.commits_untagged IS 'Kafka takes no metadata with commits: those without are ours, too';
-COMMENT ON COLUMN burrow.subscription.status IS 'what is wanted; the state is in burrow.subscriptions';
-COMMENT ON COLUMN burrow.subscription.options IS 'all options, as name=value; see burrow.options()';
-COMMENT ON COLUMN burrow.subscription.seek_time IS 'time that all partitions are to be moved to by burrow.seek(); NULL: it was done';
-COMMENT ON COLUMN burrow.subscription.error_public_message IS 'what others than the owner see of error_message; NULL: all of it, and error_hint';
-COMMENT ON COLUMN burrow.subscription.error_next_statement IS 'ends the halt, given its cause; burrow.why_stuck() shows it';
-COMMENT ON COLUMN burrow.subscription.error_at IS 'when the error halted the subscription that the other error_ columns describe';
-
--- Rows are updated all the time and never indexed anew: room for HOT updates.
-CREATE TABLE burrow.progress (
-	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
-	topic text NOT NULL,
-	partition int NOT NULL,
-	lane int NOT NULL,
-	low bigint NOT NULL,
-	done bytea NOT NULL DEFAULT '',
-	seen_offset bigint,
-	seen_time timestamptz,
-	PRIMARY KEY (subid, topic, partition, lane)
-) WITH (fillfactor = 20);
-COMMENT ON TABLE burrow.progress IS 'how far each partition is handled; changed by Burrow only';
-COMMENT ON COLUMN burrow.progress.lane IS 'number of the worker that writes the row; -1: the consumer';
-COMMENT ON COLUMN burrow.progress.low IS 'all messages below this offset are handled';
-COMMENT ON COLUMN burrow.progress.done IS 'runs of offsets that are handled beyond low, encoded; see burrow.offset_runs()';
-COMMENT ON COLUMN burrow.progress.seen_offset IS 'a message that was read';
-COMMENT ON COLUMN burrow.progress.seen_time IS 'and its timestamp: another one tells that the topic was made anew';
-
--- Not columns of burrow.progress, whose rows are written with each transaction.
-CREATE TABLE burrow.topic_identity (
-	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
-	topic text NOT NULL,
-	partition int NOT NULL,
-	topic_id text NOT NULL,
-	PRIMARY KEY (subid, topic, partition)
-);
-COMMENT ON TABLE burrow.topic_identity IS 'which topic the positions in burrow.progress are of: the id changes when a topic is made anew';
-COMMENT ON COLUMN burrow.topic_identity.topic_id IS 'Kafka''s id of the topic, as kafka-topics --describe shows it';
-
-CREATE TABLE burrow.pending_seek (
-	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
-	topic text NOT NULL,
-	partition int NOT NULL,
-	"offset" bigint NOT NULL,
-	PRIMARY KEY (subid, topic, partition)
-);
-COMMENT ON TABLE burrow.pending_seek IS 'where partitions are to be moved by burrow.seek(); a row goes away when it was done';
-COMMENT ON COLUMN burrow.pending_seek."offset" IS 'next offset to be handled';
-
-CREATE TABLE burrow.dead_letter (
-	subid int NOT NULL REFERENCES burrow.subscription ON DELETE CASCADE,
-	topic text NOT NULL,
-	partition int NOT NULL,
-	"offset" bigint NOT NULL,
-	key bytea,
-	value bytea,
-	headers burrow.header[] NOT NULL,
-	raw_header_names bytea[],
-	"timestamp" timestamptz,
-	attempts int NOT NULL,
-	sqlstate text,
-	message text,
-	detail text,
-	hint text,
-	context text,
-	first_failed_at timestamptz NOT NULL,
-	last_failed_at timestamptz NOT NULL,
-	retry_asked_at timestamptz,
-	produced_at timestamptz,
-	PRIMARY KEY (subid, topic, partition, "offset")
-);
-
--- A function and not a column, so that a restore on another machine brings it up to date.
-CREATE FUNCTION burrow._key_order(key bytea) RETURNS bigint
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_key_order';
-COMMENT ON FUNCTION burrow._key_order IS 'for internal use: the number that stands for a message''s key';
-
-CREATE INDEX dead_letter_key ON burrow.dead_letter (subid, topic, partition, burrow._key_order(key), "offset")
-	WHERE key IS NOT NULL;
-CREATE INDEX dead_letter_retry ON burrow.dead_letter (subid) WHERE retry_asked_at IS NOT NULL;
-CREATE INDEX dead_letter_unproduced ON burrow.dead_letter (subid, topic, partition, "offset")
-	WHERE produced_at IS NULL AND sqlstate IS NOT NULL;
-COMMENT ON TABLE burrow.dead_letter IS 'messages whose attempts are used up; changed by Burrow only';
-COMMENT ON INDEX burrow.dead_letter_key IS 'dead letters of a key, in their order';
-COMMENT ON INDEX burrow.dead_letter_retry IS 'dead letters that are to be tried again';
-COMMENT ON INDEX burrow.dead_letter_unproduced IS 'dead letters that are not known to be in the dead-letter topic';
-COMMENT ON COLUMN burrow.dead_letter.raw_header_names IS 'names of the headers as the message has them; NULL: those in headers, which are text, are the same';
-COMMENT ON COLUMN burrow.dead_letter.attempts IS 'how often the handler was called for the message';
-COMMENT ON COLUMN burrow.dead_letter.sqlstate IS 'of the last error; NULL: the message was parked, and not handled yet';
-COMMENT ON COLUMN burrow.dead_letter.first_failed_at IS 'when it failed first, or was parked';
-COMMENT ON COLUMN burrow.dead_letter.last_failed_at IS 'when it failed last, or was parked';
-COMMENT ON COLUMN burrow.dead_letter.retry_asked_at IS 'when burrow.retry_dead_letters() was called for it; NULL: not, or it has failed since';
-COMMENT ON COLUMN burrow.dead_letter.produced_at IS 'when it was known to be in the dead-letter topic; NULL: not, or there is none';
-
--- What was done to subscriptions.  An owner's number means something in this cluster only, so a dump leaves the rows out.
--- The id is not out of a sequence, which others could set.
-CREATE TABLE burrow.audit_entry (
-	id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
-	at timestamptz NOT NULL,
-	action text NOT NULL,
-	subid int NOT NULL,
-	subscription text NOT NULL,
-	owner oid NOT NULL,
-	role text NOT NULL,
-	session_role text NOT NULL,
-	details jsonb NOT NULL
-);
-CREATE INDEX audit_entry_at ON burrow.audit_entry (at);
-COMMENT ON TABLE burrow.audit_entry IS 'who has changed which subscription; see the view burrow.audit';
-COMMENT ON INDEX burrow.audit_entry_at IS 'the oldest entries, which are removed first';
-COMMENT ON COLUMN burrow.audit_entry.owner IS 'of the subscription, at that time: may see the entry';
-COMMENT ON COLUMN burrow.audit_entry.role IS 'that has called the function';
-COMMENT ON COLUMN burrow.audit_entry.session_role IS 'that has logged in';
-COMMENT ON COLUMN burrow.audit_entry.details IS 'what was asked for, or has changed; long values are cut';
-
-SELECT pg_catalog.pg_extension_config_dump('burrow.subscription', '');
-SELECT pg_catalog.pg_extension_config_dump('burrow.subscription_subid_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('burrow.progress', '');
-SELECT pg_catalog.pg_extension_config_dump('burrow.topic_identity', '');
-SELECT pg_catalog.pg_extension_config_dump('burrow.pending_seek', '');
-SELECT pg_catalog.pg_extension_config_dump('burrow.dead_letter', '');
-
--- ---------------------------------------------------------------- Kafka clusters
-
-CREATE FUNCTION burrow._validator(options text[], catalog oid) RETURNS void
-LANGUAGE C STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'burrow_sql_validator';
-COMMENT ON FUNCTION burrow._validator IS 'internal: checks the options of foreign servers and user mappings';
-
--- It has no handler: there is nothing to select from.
-CREATE FOREIGN DATA WRAPPER burrow VALIDATOR burrow._validator;
-COMMENT ON FOREIGN DATA WRAPPER burrow IS 'Kafka clusters (foreign servers) and credentials for them (user mappings)';
-
 -- ---------------------------------------------------------------- subscriptions
 
--- A size, as a number of bytes or as pg_size_bytes() reads it.  It is text, and stays as it
--- was written until the option is known: the error names it then.
-CREATE TYPE burrow.byte_size;
-CREATE FUNCTION burrow._byte_size_in(cstring) RETURNS burrow.byte_size
-LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-AS 'textin';
-COMMENT ON FUNCTION burrow._byte_size_in IS 'internal: input of burrow.byte_size';
-
-CREATE FUNCTION burrow._byte_size_out(burrow.byte_size) RETURNS cstring
-LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-AS 'textout';
-COMMENT ON FUNCTION burrow._byte_size_out IS 'internal: output of burrow.byte_size';
-
-CREATE TYPE burrow.byte_size (INPUT = burrow._byte_size_in, OUTPUT = burrow._byte_size_out, LIKE = pg_catalog.text);
-COMMENT ON TYPE burrow.byte_size IS 'a size: a number of bytes, or a number and a unit (64 MB)';
-
-CREATE CAST (text AS burrow.byte_size) WITHOUT FUNCTION AS IMPLICIT;
-COMMENT ON CAST (text AS burrow.byte_size) IS 'a number and a unit';
-CREATE CAST (smallint AS burrow.byte_size) WITH INOUT AS IMPLICIT;
-COMMENT ON CAST (smallint AS burrow.byte_size) IS 'a number of bytes';
-CREATE CAST (integer AS burrow.byte_size) WITH INOUT AS IMPLICIT;
-COMMENT ON CAST (integer AS burrow.byte_size) IS 'a number of bytes';
-CREATE CAST (bigint AS burrow.byte_size) WITH INOUT AS IMPLICIT;
-COMMENT ON CAST (bigint AS burrow.byte_size) IS 'a number of bytes';
-CREATE CAST (numeric AS burrow.byte_size) WITH INOUT AS IMPLICIT;
-COMMENT ON CAST (numeric AS burrow.byte_size) IS 'a number of bytes';
-
 -- The defaults are those of the one option table in C; see burrow.options().
-CREATE FUNCTION burrow.subscribe(
+CREATE OR REPLACE FUNCTION burrow.subscribe(
 	topic text,
 	handler text,
 	subscription text DEFAULT NULL,
@@ -319,7 +56,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_subscribe';
 COMMENT ON FUNCTION burrow.subscribe IS 'have a function called for each message of a Kafka topic; returns the name of the subscription';
 
-CREATE FUNCTION burrow.alter(
+CREATE OR REPLACE FUNCTION burrow.alter(
 	subscription text,
 	topic text DEFAULT NULL,
 	handler text DEFAULT NULL,
@@ -362,32 +99,32 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_alter';
 COMMENT ON FUNCTION burrow.alter IS 'change options of a subscription; what is NULL is left as it is';
 
-CREATE FUNCTION burrow.unsubscribe(subscription text) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.unsubscribe(subscription text) RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_unsubscribe';
 COMMENT ON FUNCTION burrow.unsubscribe IS 'end a subscription and forget its progress';
 
-CREATE FUNCTION burrow.pause(subscription text) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.pause(subscription text) RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_pause';
 COMMENT ON FUNCTION burrow.pause IS 'stop a subscription until burrow.resume()';
 
-CREATE FUNCTION burrow.resume(subscription text) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.resume(subscription text) RETURNS void
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_resume';
 COMMENT ON FUNCTION burrow.resume IS 'have a paused, halted, disabled or copied subscription go on';
 
-CREATE FUNCTION burrow.seek(subscription text, topic text, partition int, "offset" bigint) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.seek(subscription text, topic text, partition int, "offset" bigint) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_seek';
 COMMENT ON FUNCTION burrow.seek(text, text, int, bigint) IS 'have a partition go on at an offset; ends a halt, too';
 
-CREATE FUNCTION burrow.seek(subscription text, "time" timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.seek(subscription text, "time" timestamptz) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_seek_time';
 COMMENT ON FUNCTION burrow.seek(text, timestamptz) IS 'have all partitions go on at their first message from this time on; ends a halt, too';
 
-CREATE FUNCTION burrow.wait_until_caught_up(
+CREATE OR REPLACE FUNCTION burrow.wait_until_caught_up(
 	subscription text,
 	timeout interval DEFAULT '1 min'
 ) RETURNS boolean
@@ -395,7 +132,7 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_wait_until_caught_up';
 COMMENT ON FUNCTION burrow.wait_until_caught_up IS 'wait until all messages that are in the topic now are handled and committed; false: the time was over';
 
-CREATE FUNCTION burrow.dry_run(
+CREATE OR REPLACE FUNCTION burrow.dry_run(
 	subscription text,
 	n int DEFAULT 10,
 	OUT topic text,
@@ -413,7 +150,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_dry_run';
 COMMENT ON FUNCTION burrow.dry_run IS 'call the handler for the next n messages, roll back what it does, and show what became of each; the subscription does not move';
 
-CREATE FUNCTION burrow.topics(
+CREATE OR REPLACE FUNCTION burrow.topics(
 	server name DEFAULT NULL,
 	OUT topic text,
 	OUT partitions int,
@@ -425,7 +162,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'burrow_sql_topics';
 COMMENT ON FUNCTION burrow.topics IS 'the topics of a Kafka cluster, how many messages they hold, and which subscriptions consume them';
 
-CREATE FUNCTION burrow.check_connection(
+CREATE OR REPLACE FUNCTION burrow.check_connection(
 	server name DEFAULT NULL,
 	subscription text DEFAULT NULL,
 	OUT step text,
@@ -438,7 +175,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_check_connection';
 COMMENT ON FUNCTION burrow.check_connection IS 'connect to a Kafka cluster step by step, and show what works and what does not, why, and what to do';
 
-CREATE FUNCTION burrow.peek(
+CREATE OR REPLACE FUNCTION burrow.peek(
 	topic text,
 	n int DEFAULT 10,
 	start_from text DEFAULT 'earliest',
@@ -448,7 +185,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_peek';
 COMMENT ON FUNCTION burrow.peek IS 'n messages of a topic, read without a consumer group: nothing moves, and Kafka keeps no trace';
 
-CREATE FUNCTION burrow.retry_dead_letters(
+CREATE OR REPLACE FUNCTION burrow.retry_dead_letters(
 	subscription text,
 	topic text DEFAULT NULL,
 	partition int DEFAULT NULL,
@@ -461,7 +198,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_retry_dead_letters';
 COMMENT ON FUNCTION burrow.retry_dead_letters IS 'have dead letters handled again by the workers of the subscription; those that succeed go away; returns their number';
 
-CREATE FUNCTION burrow.discard_dead_letters(
+CREATE OR REPLACE FUNCTION burrow.discard_dead_letters(
 	subscription text,
 	topic text DEFAULT NULL,
 	partition int DEFAULT NULL,
@@ -474,17 +211,17 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_discard_dead_letters';
 COMMENT ON FUNCTION burrow.discard_dead_letters IS 'delete dead letters; returns their number';
 
-CREATE FUNCTION burrow.reject(reason text) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.reject(reason text) RETURNS void
 LANGUAGE C VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_reject';
 COMMENT ON FUNCTION burrow.reject IS 'for handlers: fail for good, because another attempt would not help';
 
-CREATE FUNCTION burrow.offset_runs(done bytea, low bigint DEFAULT 0) RETURNS int8multirange
+CREATE OR REPLACE FUNCTION burrow.offset_runs(done bytea, low bigint DEFAULT 0) RETURNS int8multirange
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_offset_runs';
 COMMENT ON FUNCTION burrow.offset_runs IS 'what the column done of burrow.progress says: offsets that are handled beyond low; without low, distances from it';
 
-CREATE FUNCTION burrow.options(
+CREATE OR REPLACE FUNCTION burrow.options(
 	OUT name text,
 	OUT type text,
 	OUT default_value text,
@@ -502,12 +239,12 @@ COMMENT ON FUNCTION burrow.options IS 'the options of burrow.subscribe() and bur
 
 -- Asked before a view reads anything, because the planner may find that it needs none
 -- of the functions below, and an empty view would hide that nothing can run.
-CREATE FUNCTION burrow._is_loaded() RETURNS boolean
+CREATE OR REPLACE FUNCTION burrow._is_loaded() RETURNS boolean
 LANGUAGE C STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_is_loaded';
 COMMENT ON FUNCTION burrow._is_loaded IS 'for internal use: true, or an error if the library was not preloaded';
 
-CREATE FUNCTION burrow._subscription_slots(
+CREATE OR REPLACE FUNCTION burrow._subscription_slots(
 	OUT subid int,
 	OUT state text,
 	OUT consumer_pid int,
@@ -568,7 +305,7 @@ AS 'MODULE_PATHNAME', 'burrow_sql_subscription_slots';
 COMMENT ON FUNCTION burrow._subscription_slots IS 'for internal use: what shared memory knows of subscriptions';
 
 -- One row for each kind of trouble that there is: src/shmem/trouble_kinds.h.
-CREATE FUNCTION burrow._troubles(
+CREATE OR REPLACE FUNCTION burrow._troubles(
 	OUT subid int,
 	OUT kind text,
 	OUT cause text,
@@ -581,7 +318,7 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'burrow_sql_troubles';
 COMMENT ON FUNCTION burrow._troubles IS 'for internal use: what subscriptions wait for, each kind by itself';
 
-CREATE FUNCTION burrow._partition_slots(
+CREATE OR REPLACE FUNCTION burrow._partition_slots(
 	OUT subid int,
 	OUT topic text,
 	OUT partition int,
@@ -607,7 +344,7 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'burrow_sql_partition_slots';
 COMMENT ON FUNCTION burrow._partition_slots IS 'for internal use: what shared memory knows of partitions';
 
-CREATE FUNCTION burrow._worker_slots(
+CREATE OR REPLACE FUNCTION burrow._worker_slots(
 	OUT subid int,
 	OUT worker int,
 	OUT pid int,
@@ -624,7 +361,7 @@ AS 'MODULE_PATHNAME', 'burrow_sql_worker_slots';
 COMMENT ON FUNCTION burrow._worker_slots IS 'for internal use: what shared memory knows of workers';
 
 -- The last hour, each ten seconds.  A row of NULLs: a gap.
-CREATE FUNCTION burrow._history(
+CREATE OR REPLACE FUNCTION burrow._history(
 	OUT subid int,
 	OUT at timestamptz,
 	OUT messages_processed bigint,
@@ -640,7 +377,7 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000
 AS 'MODULE_PATHNAME', 'burrow_sql_history';
 COMMENT ON FUNCTION burrow._history IS 'for internal use: what shared memory knows of the last hour';
 
-CREATE FUNCTION burrow._state(
+CREATE OR REPLACE FUNCTION burrow._state(
 	status text,
 	system_identifier bigint,
 	dboid oid,
@@ -651,7 +388,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_state';
 COMMENT ON FUNCTION burrow._state IS 'for internal use: the state that burrow.subscriptions shows';
 
-CREATE FUNCTION burrow._options(
+CREATE OR REPLACE FUNCTION burrow._options(
 	options text[],
 	OUT server name,
 	OUT start_from text,
@@ -689,26 +426,26 @@ AS 'MODULE_PATHNAME', 'burrow_sql_option_columns';
 COMMENT ON FUNCTION burrow._options IS 'for internal use: stored options as columns, without secrets';
 
 -- NULLs: nothing is in the way.
-CREATE FUNCTION burrow._start_trouble(OUT cause text, OUT since timestamptz, OUT next_statement text) RETURNS record
+CREATE OR REPLACE FUNCTION burrow._start_trouble(OUT cause text, OUT since timestamptz, OUT next_statement text) RETURNS record
 LANGUAGE C STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_start_trouble';
 COMMENT ON FUNCTION burrow._start_trouble IS 'for internal use: why no consumer can be started';
 
 -- A row of NULLs: it may, or it is not for the caller to see.
-CREATE FUNCTION burrow._owner_trouble(subid int, OUT cause text, OUT next_statement text) RETURNS record
+CREATE OR REPLACE FUNCTION burrow._owner_trouble(subid int, OUT cause text, OUT next_statement text) RETURNS record
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_owner_trouble';
 COMMENT ON FUNCTION burrow._owner_trouble IS 'for internal use: why a subscription may not run with its owner''s rights';
 
 -- NULL: this is no database of Citus's.
-CREATE FUNCTION burrow._citus_commit() RETURNS text
+CREATE OR REPLACE FUNCTION burrow._citus_commit() RETURNS text
 LANGUAGE C STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_citus_commit';
 COMMENT ON FUNCTION burrow._citus_commit IS 'for internal use: how handlers'' transactions commit on Citus''s other nodes';
 
 -- ---------------------------------------------------------------- views
 
-CREATE VIEW burrow.subscriptions WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.subscriptions WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	w.state,
 	s.topic,
@@ -757,7 +494,7 @@ WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.subscriptions IS 'subscriptions of this database: state, last error and options';
 
-CREATE VIEW burrow.partitions WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.partitions WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	p.topic,
 	p.partition,
@@ -783,7 +520,7 @@ WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.partitions IS 'partitions that this server consumes now; offsets are those of the next message to read';
 
-CREATE VIEW burrow.workers WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.workers WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	w.worker,
 	w.pid,
@@ -800,7 +537,7 @@ WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.workers IS 'worker processes and the messages in their hands';
 
-CREATE VIEW burrow.stats WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.stats WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	coalesce(r.messages_processed, 0) AS messages_processed,
 	coalesce(r.messages_failed, 0) AS messages_failed,
@@ -864,7 +601,7 @@ WHERE burrow._is_loaded()
 	AND (pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW burrow.stats IS 'what each subscription did since its statistics were reset, and what it does now';
 
-CREATE VIEW burrow.history WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.history WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	h.at,
 	h.messages_processed,
@@ -882,7 +619,7 @@ WHERE burrow._is_loaded()
 COMMENT ON VIEW burrow.history IS 'what each subscription did in the last hour, in steps of ten seconds; NULLs are steps in which no consumer could say';
 
 -- Contents of messages are for the owner alone.
-CREATE VIEW burrow.dead_letters WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.dead_letters WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	d.topic,
 	d.partition,
@@ -916,7 +653,7 @@ WHERE pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE');
 COMMENT ON VIEW burrow.dead_letters IS 'messages that the handler could not take, with their last error, and those parked behind them';
 
 -- One by time means all partitions, and becomes their offsets when the consumer has asked Kafka for them.
-CREATE VIEW burrow.pending_seeks WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.pending_seeks WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	q.topic,
 	q.partition,
@@ -932,7 +669,7 @@ WHERE pg_catalog.pg_has_role(burrow._role_oid(s.owner), 'USAGE') OR pg_catalog.p
 COMMENT ON VIEW burrow.pending_seeks IS 'where partitions are to go on that burrow.seek() was called for, until the consumer has moved them';
 
 -- Entries outlive the subscription, and are for those who owned it then.
-CREATE VIEW burrow.audit WITH (security_barrier) AS
+CREATE OR REPLACE VIEW burrow.audit WITH (security_barrier) AS
 SELECT a.at,
 	a.subscription,
 	a.action,
@@ -943,12 +680,12 @@ FROM burrow.audit_entry a
 WHERE pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW burrow.audit IS 'who has subscribed, altered, paused, resumed, moved, given away, ended, or dealt with dead letters, when, and how';
 
-CREATE FUNCTION burrow.stats_reset(subscription text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION burrow.stats_reset(subscription text DEFAULT NULL) RETURNS void
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_stats_reset';
 COMMENT ON FUNCTION burrow.stats_reset IS 'have burrow.stats count anew, for a subscription, or for all of the caller''s; metrics and burrow.history go on';
 
-CREATE FUNCTION burrow.metrics(
+CREATE OR REPLACE FUNCTION burrow.metrics(
 	format text DEFAULT 'openmetrics',
 	per_partition boolean DEFAULT NULL
 ) RETURNS text
@@ -958,13 +695,13 @@ COMMENT ON FUNCTION burrow.metrics IS 'counters and gauges of the subscriptions 
 
 -- ---------------------------------------------------------------- why does it not move?
 
-CREATE FUNCTION burrow._visible_subid(subscription text) RETURNS int
+CREATE OR REPLACE FUNCTION burrow._visible_subid(subscription text) RETURNS int
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'burrow_sql_visible_subid';
 COMMENT ON FUNCTION burrow._visible_subid IS 'for internal use: number of a subscription; an error if there is none of this name';
 
 -- What ends somebody's hold on a lock.  Locks come and go: in the first seconds it only shows who it is.
-CREATE FUNCTION burrow._end_blocker(pid int, since timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION burrow._end_blocker(pid int, since timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -981,7 +718,7 @@ COMMENT ON FUNCTION burrow._end_blocker IS 'for internal use: the statement for 
 -- It reads the views, so it tells a role no more than they do.  A statement goes by the cause: that
 -- of a halt was written with it (catalog/subscription.c has the table), that of trouble comes with it from
 -- burrow._troubles(), the others are with their causes here.
-CREATE FUNCTION burrow.why_stuck(
+CREATE OR REPLACE FUNCTION burrow.why_stuck(
 	subscription text,
 	OUT cause text,
 	OUT since timestamptz,
@@ -1157,73 +894,6 @@ AS $$
 	WHERE p.subscription = $1 AND clock_timestamp() - p.behind_transaction_since > interval '5 s'
 $$;
 COMMENT ON FUNCTION burrow.why_stuck IS 'what holds up a subscription, since when, and the statement to run next; no rows: nothing does';
-
--- ---------------------------------------------------------------- protection of the tables
-
--- Privileges on all tables (pg_read_all_data, pg_write_all_data) are not meant for what is in these: whoever
--- writes burrow.subscription has functions run as other roles, and dead letters are their owners' alone.  Row
--- security without a policy shows no row to anybody but the owner of the tables, as which the views and Burrow's
--- functions read; the trigger holds for roles with BYPASSRLS, too.  Each table has both, and a test looks; they are
--- spelled out, because a loop would be PL/pgSQL, which a database need not have.
-CREATE FUNCTION burrow._guard() RETURNS trigger
-LANGUAGE C
-AS 'MODULE_PATHNAME', 'burrow_sql_guard';
-COMMENT ON FUNCTION burrow._guard IS 'for internal use: keeps everybody but Burrow from writing its tables';
-
-ALTER TABLE burrow.subscription ENABLE ROW LEVEL SECURITY;
-ALTER TABLE burrow.progress ENABLE ROW LEVEL SECURITY;
-ALTER TABLE burrow.topic_identity ENABLE ROW LEVEL SECURITY;
-ALTER TABLE burrow.pending_seek ENABLE ROW LEVEL SECURITY;
-ALTER TABLE burrow.dead_letter ENABLE ROW LEVEL SECURITY;
-ALTER TABLE burrow.audit_entry ENABLE ROW LEVEL SECURITY;
-
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.subscription
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
-ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER guard;
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.progress
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
-ALTER TABLE burrow.progress ENABLE ALWAYS TRIGGER guard;
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.topic_identity
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
-ALTER TABLE burrow.topic_identity ENABLE ALWAYS TRIGGER guard;
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.pending_seek
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
-ALTER TABLE burrow.pending_seek ENABLE ALWAYS TRIGGER guard;
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.dead_letter
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
-ALTER TABLE burrow.dead_letter ENABLE ALWAYS TRIGGER guard;
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON burrow.audit_entry
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._guard();
-ALTER TABLE burrow.audit_entry ENABLE ALWAYS TRIGGER guard;
-
--- Roles that own subscriptions are known to DROP ROLE, however a row came or went.
-CREATE FUNCTION burrow._keep_owner() RETURNS trigger
-LANGUAGE C
-AS 'MODULE_PATHNAME', 'burrow_sql_keep_owner';
-COMMENT ON FUNCTION burrow._keep_owner IS 'for internal use: keeps pg_shdepend up to date with the owners of subscriptions';
-CREATE TRIGGER keep_owner AFTER INSERT OR UPDATE OR DELETE ON burrow.subscription
-	FOR EACH ROW EXECUTE FUNCTION burrow._keep_owner();
-ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER keep_owner;
-CREATE TRIGGER keep_owners AFTER TRUNCATE ON burrow.subscription
-	FOR EACH STATEMENT EXECUTE FUNCTION burrow._keep_owner();
-ALTER TABLE burrow.subscription ENABLE ALWAYS TRIGGER keep_owners;
-
--- ANALYZE copies values into pg_statistic, which pg_read_all_data reads; no plan needs these columns'.
-ALTER TABLE burrow.dead_letter
-	ALTER key SET STATISTICS 0,
-	ALTER value SET STATISTICS 0,
-	ALTER headers SET STATISTICS 0,
-	ALTER raw_header_names SET STATISTICS 0,
-	ALTER message SET STATISTICS 0,
-	ALTER detail SET STATISTICS 0,
-	ALTER hint SET STATISTICS 0,
-	ALTER context SET STATISTICS 0;
-ALTER INDEX burrow.dead_letter_key ALTER COLUMN 4 SET STATISTICS 0;
-ALTER TABLE burrow.subscription
-	ALTER error_message SET STATISTICS 0,
-	ALTER error_detail SET STATISTICS 0,
-	ALTER error_hint SET STATISTICS 0,
-	ALTER error_context SET STATISTICS 0;
 
 -- ---------------------------------------------------------------- privileges
 

@@ -10,7 +10,7 @@
 #define BURROW_EXPORTER_LIBRARY	"$libdir/burrow_exporter"
 #define BURROW_EXTENSION		"burrow"
 #define BURROW_SCHEMA			"burrow"
-#define BURROW_VERSION			"0.1.0"
+#define BURROW_VERSION			"0.2.0"
 
 /* Bytes, without the terminating NUL.  Kafka's limit for topics; names of
  * subscriptions may be as long, because the topic is their default. */

@@ -1,6 +1,8 @@
 # The files of a newer version are installed, and ALTER EXTENSION ... UPDATE has been called, but the server still runs the
 # old library: burrow.why_stuck() says so, and a restart ends it.  The newer version is this one by another name.
 
+use File::Basename qw(dirname);
+
 use BurrowTest;
 
 # an installation of the test's own: others use the one that there is
@@ -11,6 +13,9 @@ foreach my $path (values %folder)
 	PostgreSQL::Test::Utils::system_or_bail('mkdir', '-p', "$root$path");
 	PostgreSQL::Test::Utils::system_or_bail('cp', '-R', "$path/.", "$root$path");
 }
+# an older library, which lacks a setting
+replace("$root$folder{pkglibdir}/burrow.so", 'burrow.stalled_after', 'burrow.stalled_befor');
+PostgreSQL::Test::Utils::system_or_bail('cp', dirname(dirname(__FILE__)) . '/upgrade/burrow--0.1.0.sql', "$root$folder{sharedir}/extension");
 my $kafka = BurrowTest::Kafka->create('kafka');
 my $node = BurrowTest::Node->create('main', kafka => $kafka, install_path => $root . ($folder{bindir} =~ s{/bin$}{}r));
 my $version = $node->sql(q{SELECT extversion FROM pg_extension WHERE extname = 'burrow'});
@@ -28,6 +33,14 @@ sub replace
 	rename "$file.new", $file or die "cannot rename $file.new: $!";
 	return;
 }
+
+# it cannot do what the newer version's script asks for
+$node->sql('CREATE DATABASE old');
+$node->sql("CREATE EXTENSION burrow VERSION '0.1.0'", 'old');
+like($node->sql_error('ALTER EXTENSION burrow UPDATE', 'old'),
+	qr/55000: the server runs the library of an older version of Burrow\nHINT:  Restart the server, and use ALTER EXTENSION burrow UPDATE again/, 'an update that the library is too old for says so');
+is($node->sql(q{SELECT extversion FROM pg_extension WHERE extname = 'burrow'}, 'old'), '0.1.0', '... and changes nothing');
+replace("$root$folder{pkglibdir}/burrow.so", 'burrow.stalled_befor', 'burrow.stalled_after');
 
 $kafka->create_topic('orders', 1);
 $node->sql(<<'SQL');
