@@ -125,18 +125,20 @@ my $ours = BurrowTest::Metrics->parse((BurrowTest::Prometheus->get("http://127.0
 	local $ENV{DATA_SOURCE_NAME} = "host=$host port=$server_port user=exporter dbname=postgres sslmode=disable";
 	my @theirs = samples_of_another('prometheus-postgres-exporter', qr/^pgburrow_wanted_workers/m,
 		"--extend.query-path=$example/postgres_exporter.yml", '--disable-default-metrics', '--disable-settings-metrics');
-	my (%seen, @differ);
+	my (%seen, %told, @differ);
 	foreach my $sample (@theirs)
 	{
 		my ($name, $labels, $value) = @$sample;
 		my ($metric) = $name =~ /^pgburrow_(.*)/;
 		my $series = "$metric\{" . join(',', sort grep { !/^server=/ } split /,/, $labels) . '}';
 		$seen{$metric}++;
+		$told{$series} = 1;
 		# ages go on; a state of the other kind; failures are by class in ours
 		next if $metric eq 'consumer_lag_seconds' || $metric eq 'handler_failures_total' || !exists $ours->{$series} && $value == 0;
 		push @differ, "$series: $value, and " . ($ours->{$series} // 'none') if $value != ($ours->{$series} // -1);
 	}
 	is_deeply(\@differ, [], 'what postgres_exporter tells is what ours does');
+	is_deeply([grep { /^(subscription_state|workers)\{/ && !$told{$_} } sort keys %$ours], [], '... with each state that there is');
 	my %used = map { $_ => 1 } (example_file('burrow.rules.yml') =~ /- name: burrow_alerts(.*)/s)[0] =~ /pgburrow_(\w+)\b(?=[{\[)> ])/g;
 	cmp_ok(scalar keys %used, '>=', 7, 'alerts use some metrics');
 	is_deeply([sort grep { !$seen{$_} } keys %used], ['restarts_total'], '... all of which postgres_exporter has, but for one');
