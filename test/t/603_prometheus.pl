@@ -185,9 +185,9 @@ foreach my $sql (map { s/\n/ /gr =~ s/ +/ /gr } $answers =~ /(SELECT [^;]*;)/g)
 #
 my $dashboard = JSON::PP->new->utf8->decode(example_file('burrow.dashboard.json'));
 my @variables = @{ $dashboard->{templating}{list} };
-is_deeply([map { $_->{name} } @variables], [qw(datasource instance database subscription)], 'its variables');
+is_deeply([map { $_->{name} } @variables], [qw(datasource job instance database subscription)], 'its variables');
 is($variables[0]{query}, 'prometheus', 'the data source is one');
-my %chosen = (instance => "127\\\\.0\\\\.0\\\\.1:$port", database => 'postgres', subscription => 'orders', __rate_interval => '1m');
+my %chosen = (job => 'burrow', instance => "127\\\\.0\\\\.0\\\\.1:$port", database => 'postgres', subscription => 'orders', __rate_interval => '1m');
 my %all = (%chosen, map { $_->{name} => $_->{allValue} } grep { $_->{includeAll} } @variables);
 
 # As Grafana does before it sends a query.
@@ -198,13 +198,14 @@ sub filled_in
 	return $query;
 }
 
-foreach my $variable (@variables[1 .. 3])
+foreach my $variable (@variables[1 .. $#variables])
 {
 	my ($matcher, $label) = $variable->{query}{query} =~ /\Alabel_values\((.*), (\w+)\)\z/ or die "a query: $variable->{query}{query}";
 	my $values = $prometheus->ask("label/$label/values", 'match[]' => filled_in($matcher, \%all));
-	is_deeply($values, { instance => ["127.0.0.1:$port"], database => ['postgres'], subscription => [qw(broken late orders)] }->{$label}, "its variable $label");
+	is_deeply($values, { job => ['burrow'], instance => ["127.0.0.1:$port"], database => ['postgres'], subscription => [qw(broken late orders)] }->{$label}, "its variable $label");
 }
 my (%ids, @taken);
+my @names = map { $_->{name} } @variables[1 .. $#variables];
 foreach my $panel (@{ $dashboard->{panels} })
 {
 	my $title = $panel->{title};
@@ -215,8 +216,16 @@ foreach my $panel (@{ $dashboard->{panels} })
 	my $at = $panel->{gridPos};
 	my @cells = map { my $y = $_; map { "$_,$y" } $at->{x} .. $at->{x} + $at->{w} - 1 } $at->{y} .. $at->{y} + $at->{h} - 1;
 	is_deeply([grep { $taken[0]{$_}++ } @cells], [], '... has its place');
+	my $defaults = $panel->{fieldConfig}{defaults};
+	like($defaults->{unit}, qr/\A(short|s|bytes|Bps|cps)\z/, '... has a unit that Grafana knows');
+	# without, Grafana has its own: red from 80 on
+	ok($defaults->{thresholds} || ($defaults->{color}{mode} // '') eq 'fixed', '... says when its number is bad, if ever') if $panel->{type} eq 'stat';
 	foreach my $target (@{ $panel->{targets} })
 	{
+		my @chooses = $target->{expr} =~ /ALERTS|build_info/ ? 'instance' : @names;
+		is_deeply([grep { my $is = $_; grep { index($is, qq{$_=~"\$$_"}) < 0 } @chooses } $target->{expr} =~ /\w+\{(.*?)\}/g], [], '... shows what is chosen');
+		# several servers may have databases and subscriptions of the same names
+		like($target->{legendFormat}, qr/\A\{\{instance\}\} \{\{database\}\}\/\{\{subscription\}\}/, '... says of which server') if $panel->{type} eq 'timeseries';
 		foreach my $values (\%all, \%chosen)
 		{
 			ok(samples("data for $title", filled_in($target->{expr}, $values)), "... has data: $target->{expr}");
