@@ -649,7 +649,7 @@ burrow_launcher_main(Datum arg)
 	MemoryContextSwitchTo(launcher_cxt);
 	consumer_handles = palloc0(sizeof(BackgroundWorkerHandle *) * burrow->nsubscriptions);
 	burrow_registry_attach_launcher();
-	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_activity(STATE_IDLE, "starting what subscriptions need");
 	ereport(LOG, (errmsg("burrow launcher started")));
 	if (burrow->start_not_before > GetCurrentTimestamp())
 		ereport(LOG,

@@ -218,6 +218,7 @@ $node->wait_for("the $_ to wait", "SELECT count(*) > 0 FROM pg_stat_activity WHE
 # where the server lists the names of waits, each of ours is there once it was used, in Burrow's own style
 is($node->sql(q{SELECT string_agg(name, ' ' ORDER BY name) FROM pg_wait_events WHERE type = 'Extension' AND name IN ('BurrowConsumer', 'BurrowLauncher', 'BurrowWorker')}),
 	'BurrowConsumer BurrowLauncher BurrowWorker', 'and PostgreSQL lists them') if $waits{worker} ne 'Extension';
+is($node->sql(q{SELECT state, query FROM pg_stat_activity WHERE backend_type = 'burrow launcher'}), 'idle|starting what subscriptions need', 'the launcher says what it is for');
 is($node->sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'burrow consumer' AND query NOT LIKE 'consuming topic "%"'}), '0', 'consumers say what they consume');
 like($node->sql(q{SELECT max(query) FROM pg_stat_activity WHERE backend_type = 'burrow worker' AND application_name LIKE '%late%'}), qr/^handling message from topic "late" partition 0 offset 1$/, 'workers what they have handled last');
 $node->wait_for('the calls', q{SELECT calls >= 270 AND total_time >= 2 * 270 FROM pg_stat_user_functions WHERE funcname = 'on_order'});

@@ -1,4 +1,5 @@
-# The numbers of docs/operations.md's "Sizing" are those of a run: processes, shared memory, WAL, transaction ids.
+# The numbers of docs/operations.md's "Sizing" are those of a run: processes, shared memory, WAL, transaction ids; and a consumer takes
+# no more memory than README's formula says.
 
 use BurrowTest;
 
@@ -95,6 +96,41 @@ cmp_ok($wal, '<', $n * documented('WAL of a transaction, `exactly_once`'), 'and 
 is($transactions, $n, 'at least once, one by one');
 cmp_ok($ids, '<', $n / 10, 'a handler that writes nothing takes no transaction id');
 cmp_ok($wal / $n, '<', documented('WAL of a transaction, `exactly_once`') / 5, 'nor WAL');
+
+#
+# Memory of a consumer whose queues are full, because its handler waits, and while it empties them.  Kafka's limits are small, so
+# that what is Burrow's is most of it.
+#
+my ($readme) = PostgreSQL::Test::Utils::slurp_file("$ENV{BURROW_ROOT}/README.md") =~ /^### Memory$(.*?)^### /ms;
+my ($of_queues, $of_window) = $readme =~ /^ +([\d.]+) x queue_memory .*^ +\+ window x (\d+) B x partitions$/ms or die 'README has no such formula';
+my ($mb, $partitions, $window) = (1024, 4, 20_000);
+my $limit = ($of_queues * 8 + $partitions * 0.25 + 1 * 2 + 8) * $mb + $window * $of_window * $partitions / 1024;
+my $full = 100_000;
+$kafka->create_topic('full', $partitions);
+$node->sql(<<"END");
+CREATE FUNCTION waits(value text) RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); END \$\$;
+SELECT burrow.subscribe('full', 'waits', workers => 1, "window" => $window, queue_memory => '8 MB', max_inflight_bytes => '8 MB',
+	kafka => '{"fetch.max.bytes": 2097152, "max.partition.fetch.bytes": 262144}');
+END
+$node->wait_for_state('full', 'running');
+$node->wait_for('its partitions', "SELECT count(*) = $partitions FROM burrow.partitions WHERE subscription = 'full'");
+my $consumer = $node->sql(q{SELECT consumer_pid FROM burrow.subscriptions WHERE subscription = 'full'});
+my $idle = BurrowTest::resident_kb($consumer);
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$kafka->produce_many('full', count => $full, keys => 1000, size => 200);
+my $most = 0;
+sub more
+{
+	my $kb = BurrowTest::resident_kb($consumer) - $idle;
+	$most = $kb if $kb > $most;
+	return $most;
+}
+wait_until('the queues to be full', sub { return more() > 14 * $mb && $node->sql(q{SELECT inflight_bytes > 7 * 1024 * 1024 FROM burrow.stats WHERE subscription = 'full'}) eq 't' });
+$holder->quit;
+wait_until('all of them to be handled', sub { more(); return $node->sql("SELECT messages_processed = $full FROM burrow.stats WHERE subscription = 'full'") eq 't' });
+note("a consumer with full queues: $most kB beside the $idle kB of an idle one; the formula's limit is $limit kB");
+cmp_ok($most, '<', $limit, 'a consumer takes no more memory than the formula says');
 
 $node->stop;
 done_testing();
