@@ -21,12 +21,14 @@ my @all;
 
 sub _python { return $ENV{BURROW_PYTHON} // croak 'BURROW_PYTHON is not set: run scripts/test tap' }
 
-# BurrowTest::Kafka->create($name, brokers => 1, sasl => 0, secure => 0, users => {}, formatted => 0, release => undef, config => { name => value })
+# BurrowTest::Kafka->create($name, brokers => 1, wires => 0, sasl => 0, secure => 0, users => {}, formatted => 0, release => undef,
+#	config => { name => value })
 #
 # A new cluster that runs.  It is gone when the test ends.  "sasl" gives it other
 # addresses as well, for clients that authenticate: sasl_bootstrap.  "secure" gives it two more, with
 # certificates (see "credentials" below), where "users" have PLAIN's passwords.  "formatted" makes it as
-# Kafka's own tool does, with the new group protocol, from "release" 4 on.
+# Kafka's own tool does, with the new group protocol, from "release" 4 on.  "wires" are ways to the brokers that can be
+# cut, each of its own: see "wires" below.
 sub create
 {
 	my ($class, $name, %options) = @_;
@@ -43,9 +45,10 @@ sub create
 
 	$self->_prepare_tls($options{users} // {}) if $options{secure};
 	my $config = $options{config} // {};
-	my $out = $self->_broker('start', '--brokers', $self->{brokers}, (map { $options{$_} ? "--$_" : () } qw(sasl secure formatted)), map { "$_=$config->{$_}" } sort keys %$config);
+	my $out = $self->_broker('start', '--brokers', $self->{brokers}, '--wires', $options{wires} // 0, (map { $options{$_} ? "--$_" : () } qw(sasl secure formatted)), map { "$_=$config->{$_}" } sort keys %$config);
 	$out =~ /^bootstrap (\S+)/m or croak "no bootstrap address in: $out";
 	$self->{bootstrap} = $1;
+	$self->_lay_wires if $options{wires};
 	for my $id (1 .. $self->{brokers})
 	{
 		my $link = "$PostgreSQL::Test::Utils::log_path/${test}_${name}_$id.log";
@@ -86,6 +89,37 @@ sub log_tail
 	my ($self, $lines) = @_;
 	$lines //= 20;
 	return join '', map { "--- broker $_:\n" . `tail -n $lines '$self->{dir}/node-$_/server.log'` } 1 .. $self->{brokers};
+}
+
+# ---------------------------------------------------------------- wires
+
+# Of a cluster with wires => N, by numbers from 1: who connects to wire_bootstrap(1) knows the brokers by addresses of this wire
+# alone.  While it is cut nothing is forwarded, in either direction, and no connection ends; when it is mended, what was
+# sent meanwhile arrives, where both ends are still there.
+sub wire_bootstrap { my ($self, $wire) = @_; return join ',', map { $_->[1] } grep { $_->[0] == $wire } @{ $self->{wires} } }
+sub cut { my ($self, $wire) = @_; return $self->_tell_wires("cut $wire") }
+sub mend { my ($self, $wire) = @_; return $self->_tell_wires("mend $wire") }
+
+sub _lay_wires
+{
+	my ($self) = @_;
+	$self->{wires} = [map { [split] } split /\n/, $self->_broker('wires')];
+	my $job = $self->{wire_job} = { in => '', out => '', err => '' };
+	$job->{run} = IPC::Run::start([_python(), "$programs/wire.py", map { join '=', @$_ } @{ $self->{wires} }],
+		'<', \$job->{in}, '>', \$job->{out}, '2>', \$job->{err});
+	return $self->_tell_wires('');
+}
+
+# It answers each line when that is so.
+sub _tell_wires
+{
+	my ($self, $what) = @_;
+	my $job = $self->{wire_job};
+	$job->{out} = '';
+	$job->{in} .= "$what\n";
+	$job->{run}->pump while $job->{run}->pumpable && $job->{out} !~ /\n/;
+	croak "wire.py has ended: $job->{err}" if $job->{out} !~ /\n/;
+	return;
 }
 
 # ---------------------------------------------------------------- topics
@@ -613,7 +647,7 @@ END
 	for my $self (grep { $_->{owner} == $$ } @all)
 	{
 		$self->{admin}{run}->kill_kill if $self->{admin};
-		$_->{run}->kill_kill foreach @{ $self->{members} // [] };
+		$_->{run}->kill_kill foreach @{ $self->{members} // [] }, $self->{wire_job} // ();
 		eval { $self->_broker('kill') };
 		system('rm', '-rf', "$self->{dir}/node-$_/data") foreach 1 .. $self->{brokers};
 	}

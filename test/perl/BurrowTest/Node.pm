@@ -11,10 +11,10 @@ use POSIX ();
 use Test::More ();
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 
-# BurrowTest::Node->create($name, kafka => $kafka, conf => "text", init => [...], extension => 1, preload => 1,
+# BurrowTest::Node->create($name, kafka => $kafka, wire => N, conf => "text", init => [...], extension => 1, preload => 1,
 #	libraries => $folder, gate => 1, install_path => $folder)
 #
-# A new server that runs.  "kafka" becomes burrow.bootstrap_servers; "conf" is
+# A new server that runs.  "kafka" becomes burrow.bootstrap_servers, by that wire of it, if one is given; "conf" is
 # added to postgresql.conf; "init" are further arguments of Cluster's init (such
 # as allows_streaming => 1); the extension is created in database postgres unless
 # extension => 0.  preload => 0 leaves the library out of shared_preload_libraries.  The
@@ -101,7 +101,9 @@ sub configure
 {
 	my ($self, %options) = @_;
 	my $preload = ($options{preload} // 1) ? "shared_preload_libraries = 'burrow'" : '';
-	my $bootstrap = $options{kafka} ? "burrow.bootstrap_servers = '" . $options{kafka}->bootstrap . "'" : '';
+	my $kafka = $options{kafka};
+	my $bootstrap = !$kafka ? '' :
+		"burrow.bootstrap_servers = '" . (defined $options{wire} ? $kafka->wire_bootstrap($options{wire}) : $kafka->bootstrap) . "'";
 	$self->append_conf('postgresql.conf', <<"END");
 $preload
 $bootstrap
