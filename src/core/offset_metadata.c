@@ -140,16 +140,18 @@ burrow_offset_metadata_encode(const BurrowOffsetMetadata *m, const BurrowOffsetS
 	size = done != NULL ? burrow_offset_set_encoded_size(done, committed) : 0;
 	if (size > 0)
 	{
-		size_t		used = (size_t) (p - out);
+		size_t		used = (size_t) (p - out) + 2;	/* with the blank, and the end */
+		BurrowOffsetSet within;
 
 		if (room > BURROW_OFFSET_METADATA_MAX + 1)
 			room = BURROW_OFFSET_METADATA_MAX + 1;
-		if (used + 1 + base64_size(size) + 1 > room)
-			*with_runs = false;
-		else
+		within = burrow_offset_set_within(done, committed, room > used ? (room - used) / 4 * 3 : 0);
+		*with_runs = within.nruns == done->nruns;
+		size = burrow_offset_set_encoded_size(&within, committed);
+		if (size > 0)
 		{
 			*p++ = ' ';
-			burrow_offset_set_encode(done, committed,
+			burrow_offset_set_encode(&within, committed,
 									 (uint8_t *) p + base64_size(size) - size, size);
 			base64_encode_in_place(p, size);
 			p += base64_size(size);

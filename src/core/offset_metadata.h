@@ -38,8 +38,8 @@ typedef struct BurrowOffsetMetadata
 
 /*
  * Writes the metadata with a terminating NUL; returns its length without that.
- * done may be NULL.  When the whole would pass room - 1 bytes, the runs are left
- * out as a whole and *with_runs is false; it is true when nothing was left out.
+ * done may be NULL.  When the whole would pass room - 1 bytes, the highest runs that
+ * have no room are left out and *with_runs is false; it is true when nothing was left out.
  * room must be above the minimum.  The UUID is PostgreSQL's text: lower case.
  */
 extern size_t burrow_offset_metadata_encode(const BurrowOffsetMetadata *m, const BurrowOffsetSet *done,

@@ -257,6 +257,18 @@ run_numbers(const BurrowOffsetRun *run, bool is_first, int64_t before,
 	*length = (uint64_t) run->last - (uint64_t) first;
 }
 
+/* Bytes of run i, where that at start is the first. */
+static inline size_t
+run_size(const BurrowOffsetSet *s, size_t i, size_t start, int64_t base)
+{
+	uint64_t	distance;
+	uint64_t	length;
+
+	run_numbers(&s->runs[i], i == start, i == start ? base : s->runs[i - 1].last,
+				&distance, &length);
+	return number_size(distance) + number_size(length);
+}
+
 size_t
 burrow_offset_set_encoded_size(const BurrowOffsetSet *s, int64_t base)
 {
@@ -264,15 +276,24 @@ burrow_offset_set_encoded_size(const BurrowOffsetSet *s, int64_t base)
 	size_t		size = 0;
 
 	for (size_t i = start; i < s->nruns; i++)
-	{
-		uint64_t	distance;
-		uint64_t	length;
-
-		run_numbers(&s->runs[i], i == start, i == start ? base : s->runs[i - 1].last,
-					&distance, &length);
-		size += number_size(distance) + number_size(length);
-	}
+		size += run_size(s, i, start, base);
 	return size;
+}
+
+BurrowOffsetSet
+burrow_offset_set_within(const BurrowOffsetSet *s, int64_t base, size_t room)
+{
+	size_t		start = find(s, base);
+	size_t		size = 0;
+	BurrowOffsetSet within = *s;
+
+	for (within.nruns = start; within.nruns < s->nruns; within.nruns++)
+	{
+		size += run_size(s, within.nruns, start, base);
+		if (size > room)
+			break;
+	}
+	return within;
 }
 
 /* Returns the bytes written; 0, and nothing written, if there is not the room. */

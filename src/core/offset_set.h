@@ -47,6 +47,8 @@ extern int64_t burrow_offset_set_next_missing(const BurrowOffsetSet *s, int64_t 
  */
 extern size_t burrow_offset_set_encoded_size(const BurrowOffsetSet *s, int64_t base);
 extern size_t burrow_offset_set_encode(const BurrowOffsetSet *s, int64_t base, uint8_t *out, size_t room);
+/* The set, up to what takes this many bytes: it shares the runs of s, and must not be changed or reset. */
+extern BurrowOffsetSet burrow_offset_set_within(const BurrowOffsetSet *s, int64_t base, size_t room);
 /* Adds what the bytes say to s.  False (and s as it was) if they are malformed:
  * cut off, overlong, or beyond INT64_MAX. */
 extern bool burrow_offset_set_decode(BurrowOffsetSet *s, int64_t base, const uint8_t *in, size_t len);

@@ -11,9 +11,10 @@
  * take back.  This file only looks at what is flushed; it flushes by itself at a
  * pause, a revocation, a stop, and when a commit is overdue.
  *
- * The last commit before partitions are given up also tells what is done beyond the
- * offset, for the next owner, which may be another server: so it is made when all of
- * that is durable, too.
+ * A commit also tells what is done beyond the offset, for the next owner, which may be
+ * another server; so one is owed when that has changed and the offset stands still.  What
+ * no commit has told when a server dies, its successor does again: docs/scale-out.md has the
+ * bound.  The last commit before partitions are given up is made when all of that is durable, too.
  *
  * One commit is under way at a time; what Kafka says to it is commit_answer.c's.
  */
@@ -192,10 +193,11 @@ owes(const BurrowConsumer *c, const BurrowPartition *part)
 
 	/*
 	 * What is done beyond a head that stands still: at least once, our database does not know it;
-	 * and the next owner's never does.
+	 * and the next owner's never does, which may have to go on without a last commit of ours.
 	 */
 	return may.runs && part->commit.ndone != part->commit.ndone_sent &&
-		(c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING);
+		(c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING ||
+		 (!without_runs && burrow_tracker_depth(&part->tracker) > 0));
 }
 
 /* Moves the heads of what has changed. */
@@ -215,7 +217,11 @@ advance_heads(const BurrowConsumer *c)
 		if (owes(c, part))
 			owing = true;
 		if (burrow_progress_merge_run(c, part))
+		{
 			part->commit.stored = -1;
+			/* much was done beyond the head, and the next owner would not know it */
+			now_asked_for = true;
+		}
 		if (part->dirty)
 			burrow_partition_publish(c, part);
 		/* what is not durable yet is looked at again */
@@ -596,7 +602,8 @@ send_commit(const BurrowConsumer *c)
 			if (!owes(c, part))
 				continue;
 			put_item(c, list, n++, part);
-			if (c->sub->options.delivery == BURROW_AT_LEAST_ONCE && part->commit.ndone_sent != part->commit.ndone)
+			/* what was not flushed yet */
+			if (part->commit.ndone_sent != part->commit.ndone && owes(c, part))
 				owing = true;
 		}
 		stored = store_positions(c) && keep_untagged(c);

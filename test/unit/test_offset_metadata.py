@@ -58,13 +58,21 @@ def test_form():
     assert encode(m, core.OffsetSet(), 10) == (b"burrow/1 eo " + OWN.encode(), True)
 
 
-@given(metadata, runs, st.integers(core.METADATA_MIN + 1, 300))
-def test_runs_are_left_out_as_a_whole(m, runs, room):
+@given(metadata, runs, st.integers(core.METADATA_MIN + 1, 300), st.integers(0, 3000))
+def test_highest_runs_are_left_out(m, runs, room, committed):
     done = core.OffsetSet(runs)
-    whole, _ = encode(m, done, 0)
-    text, with_runs = encode(m, done, 0, room)
+    whole, _ = encode(m, done, committed)
+    text, with_runs = encode(m, done, committed, room)
     assert with_runs == (len(whole) < room)
-    assert text == (whole if with_runs else encode(m, None, 0)[0])
+    core.set_remove_below(done.p, committed)
+    out = core.OffsetSet()
+    assert decode(text, committed, out)
+    kept = out.runs()
+    assert kept == done.runs()[: len(kept)]
+    if with_runs:
+        assert text == whole
+    else:  # the next one has no room
+        assert len(encode(m, core.OffsetSet(done.runs()[: len(kept) + 1]), committed)[0]) >= room
 
 
 def test_longest():
