@@ -41,6 +41,7 @@
 #include "delivery/pool.h"
 #include "delivery/reclaim.h"
 #include "delivery/retry.h"
+#include "offsets/commit_silence.h"
 #include "offsets/lookup.h"
 #include "offsets/offset_commit.h"
 #include "offsets/start.h"
@@ -392,6 +393,7 @@ burrow_assignment_assign(const BurrowConsumer *c, const BurrowKafkaList *list)
 
 	check_topics(c, list);
 	awaited = false;
+	burrow_commit_silence_forget();
 	BURROW_COUNT(c->slot, rebalances, 1);
 	which = burrow_named_partitions(list, NULL);
 	ereport(LOG,
@@ -529,6 +531,8 @@ burrow_assignment_revoke(const BurrowConsumer *c, const BurrowKafkaList *list, b
 	}
 	unanswered = false;
 	burrow_offset_commit_forbid(lost);
+	if (lost)
+		burrow_commit_silence_forget();
 	revoke_deadline = c->now + max_wait_us(c);
 	kill_deadline = 0;
 	straggler_deadline = 0;

@@ -12,6 +12,7 @@
 
 #include "consumer/commit_answer.h"
 #include "core/offset_metadata.h"
+#include "offsets/commit_silence.h"
 #include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
 #include "partition/context.h"
@@ -23,6 +24,11 @@
 /* Kafka's numbers. */
 #define UNKNOWN_TOPIC		3	/* UNKNOWN_TOPIC_OR_PARTITION */
 #define METADATA_TOO_LARGE	12	/* OFFSET_METADATA_TOO_LARGE */
+#define ILLEGAL_GENERATION	22
+#define UNKNOWN_MEMBER_ID	25
+#define FENCED_INSTANCE_ID	82
+#define FENCED_MEMBER_EPOCH	110
+#define STALE_MEMBER_EPOCH	113
 
 /* The commit has failed, and Kafka was asked what it has; 0: it was not. */
 static uint64 stored_tag;
@@ -153,6 +159,23 @@ ask_for_stored(const BurrowConsumer *c, const BurrowKafkaEvent *event)
 	return ok;
 }
 
+/* Has Kafka answered, and not that it does not know the member?  librdkafka's own numbers are negative. */
+static bool
+is_of_member(const BurrowKafkaEvent *event)
+{
+	switch (event->error)
+	{
+		case ILLEGAL_GENERATION:
+		case UNKNOWN_MEMBER_ID:
+		case FENCED_INSTANCE_ID:
+		case FENCED_MEMBER_EPOCH:
+		case STALE_MEMBER_EPOCH:
+			return false;
+		default:
+			return event->error >= 0;
+	}
+}
+
 /* Kafka has answered. */
 void
 burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event)
@@ -161,6 +184,8 @@ burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event
 
 	BURROW_CRASH_POINT("before acknowledgement");
 	burrow_offset_commit_answered(c);
+	if (is_of_member(event))
+		burrow_commit_silence_end(c);
 	reason = event->error != 0 ? event->text : take_results(c, &event->list);
 	if (reason == NULL)
 	{

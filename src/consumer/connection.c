@@ -27,6 +27,7 @@
 #include "consumer/connection.h"
 #include "consumer/fetch_trouble.h"
 #include "consumer/shutdown.h"
+#include "offsets/commit_silence.h"
 #include "offsets/lookup.h"
 #include "offsets/offset_commit.h"
 #include "offsets/positions.h"
@@ -585,6 +586,7 @@ burrow_connection_open(BurrowConsumer *c)
 	char		text[BURROW_KAFKA_TEXT_MAX];
 	BurrowKafkaList *list;
 	int64		max_poll_us;
+	int64		session_us;
 	int			partitions;
 	bool		is_shown;
 
@@ -613,8 +615,9 @@ burrow_connection_open(BurrowConsumer *c)
 	if (burrow_status_is_stopping())
 		return true;
 	c->client = burrow_kafka_client_open_member(c->kafka, c->sub, wake_write, Max(partitions, 1),
-												fingerprint, &max_poll_us);
+												fingerprint, &max_poll_us, &session_us);
 	burrow_assignment_set_max_poll(max_poll_us);
+	burrow_commit_silence_set_limit(session_us);
 	poll_interval_us = Min(max_poll_us / 3, 60 * USECS_PER_SEC);
 	if (!c->kafka->subscribe(c->client, c->sub->topic, text))
 		ereport(ERROR,

@@ -18,6 +18,7 @@
 #include "delivery/retry.h"
 #include "delivery/rights.h"
 #include "delivery/share.h"
+#include "offsets/commit_silence.h"
 #include "offsets/progress_merge.h"
 #include "partition/context.h"
 #include "partition/partition.h"
@@ -317,7 +318,7 @@ burrow_dispatch_run(const BurrowConsumer *c)
 	make_room(c);
 	do
 	{
-		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && give_next(c))
+		while (pool->nidle > 0 && burrow_failure_may_dispatch(c) && !burrow_commit_silence_is_long(c) && give_next(c))
 			;
 		more = burrow_reclaim_run(c);
 		/* what was parked lets others of its key go on, to be parked too */

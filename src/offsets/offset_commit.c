@@ -28,6 +28,7 @@
 #include "catalog/done_set.h"
 #include "catalog/position.h"
 #include "core/offset_metadata.h"
+#include "offsets/commit_silence.h"
 #include "offsets/durability.h"
 #include "offsets/offset_commit.h"
 #include "offsets/positions.h"
@@ -580,6 +581,7 @@ send_commit(const BurrowConsumer *c)
 	if (n == 0)
 	{
 		now_asked_for = false;
+		burrow_commit_silence_forget();
 		return;
 	}
 
@@ -610,6 +612,7 @@ send_commit(const BurrowConsumer *c)
 		if (stored)
 		{
 			BURROW_CRASH_POINT("before kafka commit");
+			burrow_commit_silence_begin(c);
 			committing = c->kafka->commit(c->client, list, text);
 		}
 	}

@@ -22,6 +22,9 @@
 /* librdkafka's own default for max.poll.interval.ms. */
 #define MAX_POLL_DEFAULT_US	INT64CONST(300000000)
 
+/* And for session.timeout.ms. */
+#define SESSION_DEFAULT_US	INT64CONST(45000000)
+
 /* One queued message for so many bytes of queue_memory. */
 #define QUEUED_MESSAGE_BYTES	128
 
@@ -310,7 +313,8 @@ burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const Burrow
 
 BurrowKafkaClient *
 burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
-								int wake_write, int partitions, uint32 fingerprint, int64 *max_poll_us)
+								int wake_write, int partitions, uint32 fingerprint, int64 *max_poll_us,
+								int64 *session_us)
 {
 	BurrowKafkaConf *conf = make_conf(kafka, sub, partitions, 1, fingerprint);
 	char		text[BURROW_KAFKA_TEXT_MAX];
@@ -318,6 +322,10 @@ burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka, const BurrowS
 	*max_poll_us = MAX_POLL_DEFAULT_US;
 	if (kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
 		*max_poll_us = (int64) atol(text) * 1000;
+	/* with group.protocol=consumer only the brokers know; the default is the same there */
+	*session_us = SESSION_DEFAULT_US;
+	if (kafka->conf_get(conf, "session.timeout.ms", text, sizeof(text)))
+		*session_us = (int64) atol(text) * 1000;
 	return start_client(kafka, sub, conf, wake_write);
 }
 

@@ -37,11 +37,11 @@ extern BurrowKafkaClient *burrow_kafka_client_open_visitor(const BurrowKafkaFunc
 extern uint32 burrow_kafka_client_fingerprint(const BurrowSubscription *sub, const BurrowKafkaList *partitions);
 
 /* The member of the group; queue_memory is divided by the partitions, of which there is one at
- * least.  *max_poll_us: its max.poll.interval.ms, in microseconds. */
+ * least.  *max_poll_us: its max.poll.interval.ms, in microseconds; *session_us: its session.timeout.ms. */
 extern BurrowKafkaClient *burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka,
 														  const BurrowSubscription *sub,
 														  int wake_write, int partitions,
-														  uint32 fingerprint, int64 *max_poll_us);
+														  uint32 fingerprint, int64 *max_poll_us, int64 *session_us);
 
 /* A client for dead letters. */
 extern BurrowKafkaClient *burrow_kafka_client_open_producer(const BurrowKafkaFunctions *kafka,
