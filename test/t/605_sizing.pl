@@ -109,7 +109,7 @@ my $full = 100_000;
 $kafka->create_topic('full', $partitions);
 $node->sql(<<"END");
 CREATE FUNCTION waits(value text) RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); END \$\$;
-SELECT burrow.subscribe('full', 'waits', workers => 1, "window" => $window, queue_memory => '8 MB', max_inflight_bytes => '8 MB',
+SELECT burrow.subscribe('full', 'waits', workers => 1, "window" => $window, queue_memory => '8 MB', max_inflight_bytes => '8 MB', max_inflight => 1000000,
 	kafka => '{"fetch.max.bytes": 2097152, "max.partition.fetch.bytes": 262144}');
 END
 $node->wait_for_state('full', 'running');
@@ -126,7 +126,9 @@ sub more
 	$most = $kb if $kb > $most;
 	return $most;
 }
-wait_until('the queues to be full', sub { return more() > 14 * $mb && $node->sql(q{SELECT inflight_bytes > 7 * 1024 * 1024 FROM burrow.stats WHERE subscription = 'full'}) eq 't' });
+my $queued = q{SELECT inflight_bytes, jobs_queued, inflight, messages_received FROM burrow.stats WHERE subscription = 'full'};
+wait_until('the queues to be full', sub { return more() > 14 * $mb && (split /\|/, $node->sql($queued))[0] > 7 * $mb * $mb },
+	diagnose => sub { return "$most kB; " . $node->sql($queued) });
 $holder->quit;
 wait_until('all of them to be handled', sub { more(); return $node->sql("SELECT messages_processed = $full FROM burrow.stats WHERE subscription = 'full'") eq 't' });
 note("a consumer with full queues: $most kB beside the $idle kB of an idle one; the formula's limit is $limit kB");
