@@ -444,22 +444,68 @@ insert_index_entries(Relation rel, HeapTuple tuple, bool is_version, bool only_s
 	FreeExecutorState(estate);
 }
 
-/* False: somebody else has changed it since it was fetched. */
-static bool
-update_row(const Table *table, Row *row, int64 low, Datum done, ItemPointer tid)
+/*
+ * The row's next version, where no columns were added to the table and dropped: done comes last then, behind low, and the bytes
+ * before them stay as they are.  NULL: it has to be made of its values.
+ */
+static HeapTuple
+next_version(const Table *table, const Row *row, int64 low, Datum done)
+{
+	const int  *at = table->at;
+	int			natts = RelationGetNumberOfAttributes(table->rel);
+	char	   *place = DatumGetPointer(value_of(table, row, BURROW_PROGRESS_DONE));
+	Size		before = place - (char *) row->tuple->t_data;
+	Size		size = VARSIZE_ANY_EXHDR(DatumGetPointer(done));
+	bool		is_short = size + VARHDRSZ_SHORT <= VARATT_SHORT_MAX;
+	HeapTuple	tuple;
+
+	if (natts != BURROW_PROGRESS_COLUMNS || HeapTupleHeaderGetNatts(row->tuple->t_data) != natts ||
+		HeapTupleHasExternal(row->tuple) || at[BURROW_PROGRESS_DONE] != at[BURROW_PROGRESS_LOW] + 1)
+		return NULL;
+	for (int i = at[BURROW_PROGRESS_DONE] + 1; i < natts; i++)
+		if (!row->isnull[i])
+			return NULL;
+
+	tuple = palloc(HEAPTUPLESIZE + before + VARHDRSZ + size);
+	tuple->t_len = before + (is_short ? VARHDRSZ_SHORT : VARHDRSZ) + size;
+	ItemPointerSetInvalid(&tuple->t_self);
+	tuple->t_tableOid = InvalidOid;
+	tuple->t_data = (HeapTupleHeader) ((char *) tuple + HEAPTUPLESIZE);
+	memcpy(tuple->t_data, row->tuple->t_data, before);
+	place = (char *) tuple->t_data + before;
+	memcpy(place - sizeof(low), &low, sizeof(low));
+	if (is_short)
+		SET_VARSIZE_SHORT(place, VARHDRSZ_SHORT + size);
+	else
+		SET_VARSIZE(place, VARHDRSZ + size);
+	memcpy(VARDATA_ANY(place), VARDATA_ANY(DatumGetPointer(done)), size);
+	return tuple;
+}
+
+static HeapTuple
+made_version(const Table *table, Row *row, int64 low, Datum done)
 {
 	TupleDesc	desc = RelationGetDescr(table->rel);
-	BurrowIndexes indexes;
-	TM_FailureData failure;
-	TM_Result	result;
-	HeapTuple	tuple;
 
 	row->values[table->at[BURROW_PROGRESS_LOW]] = Int64GetDatum(low);
 	row->values[table->at[BURROW_PROGRESS_DONE]] = done;
 	/* what a dropped column had need not be kept */
 	for (int i = 0; i < desc->natts; i++)
 		row->isnull[i] |= TupleDescAttr(desc, i)->attisdropped;
-	tuple = heap_form_tuple(desc, row->values, row->isnull);
+	return heap_form_tuple(desc, row->values, row->isnull);
+}
+
+/* False: somebody else has changed it since it was fetched. */
+static bool
+update_row(const Table *table, Row *row, int64 low, Datum done, ItemPointer tid)
+{
+	BurrowIndexes indexes;
+	TM_FailureData failure;
+	TM_Result	result;
+	HeapTuple	tuple = next_version(table, row, low, done);
+
+	if (tuple == NULL)
+		tuple = made_version(table, row, low, done);
 	result = burrow_heap_update(table->rel, &row->tuple->t_self, tuple, GetCurrentCommandId(true), &failure, &indexes);
 	if (result == TM_Updated || result == TM_Deleted)
 		return false;
