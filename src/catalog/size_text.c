@@ -56,5 +56,8 @@ burrow_size_text_format(int64 bytes)
 int64
 burrow_size_text_parse(const char *size)
 {
+	/* 0.1.0 has stored numbers of bytes */
+	if (size[0] != '\0' && size[strspn(size, "0123456789")] == '\0')
+		return strtoll(size, NULL, 10);
 	return burrow_unit_text_parse(&units, size);
 }

@@ -10,7 +10,7 @@ extern bool burrow_size_text_bytes(text * given, int64 *bytes);
 
 /* An integer and the largest unit that leaves one. */
 extern char *burrow_size_text_format(int64 bytes);
-/* Back; DATA_CORRUPTED for what was not written by the function above. */
+/* Back, or what 0.1.0 has stored, a number of bytes; DATA_CORRUPTED for what neither has. */
 extern int64 burrow_size_text_parse(const char *size);
 
 #endif							/* BURROW_CATALOG_SIZE_TEXT_H */

@@ -62,8 +62,9 @@ my %columns = (
 		qw(subid topic partition "offset" key value headers "timestamp" attempts sqlstate message detail hint context first_failed_at last_failed_at)],
 );
 my %list = map { $_ => join(', ', @{ $columns{$_} }) } keys %columns;
-# what 0.1.0 has no option for
-my $options = q{ARRAY(SELECT o FROM unnest(options) o WHERE o !~ '^(dead_letter_headers|run_as_owner)=') AS options};
+# without what 0.1.0 has no option for, and sizes without a unit
+my $options = q{ARRAY(SELECT CASE WHEN o ~ '^(queue_memory|max_inflight_bytes)=' THEN format('%s=%s', split_part(o, '=', 1), pg_size_bytes(split_part(o, '=', 2)))
+	ELSE o END FROM unnest(options) o WHERE o !~ '^(dead_letter_headers|run_as_owner)=') AS options};
 foreach my $table (qw(subscription progress dead_letter))
 {
 	my $taken = $list{$table} =~ s/\b(owner|handler_owner)\b/burrow._role_oid($1)::regrole AS $1/gr =~ s/\boptions\b/$options/r =~ s/\bheaders\b/'{}'::text[] AS headers/r;
