@@ -138,7 +138,10 @@ OBJS = $(CORE_OBJS) \
 	src/offsets/positions.o \
 	src/offsets/progress_merge.o \
 	src/handler/handler.o \
+	src/handler/array_builder.o \
+	src/handler/handler_arrays.o \
 	src/handler/handler_lookup.o \
+	src/handler/handler_message.o \
 	src/handler/handler_values.o \
 	src/consumer/intake.o \
 	src/runtime/kafka_client.o \

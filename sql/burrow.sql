@@ -54,7 +54,7 @@ CREATE OR REPLACE FUNCTION burrow.subscribe(
 ) RETURNS text
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'burrow_sql_subscribe';
-COMMENT ON FUNCTION burrow.subscribe IS 'have a function called for each message of a Kafka topic; returns the name of the subscription';
+COMMENT ON FUNCTION burrow.subscribe IS 'have a function called for each message of a Kafka topic, or for many at once where it takes arrays; returns the name of the subscription';
 
 CREATE OR REPLACE FUNCTION burrow.alter(
 	subscription text,

@@ -55,6 +55,32 @@ SELECT look_up(h) FROM unnest(ARRAY['handlers.takes_text', ' Takes_Text ', 'take
     'handlers."takes_text"(text)', '"Odd (name"(timestamptz)', 'takes_array(burrow.message[])']) h;
 
 --
+-- arrays of fields
+--
+CREATE FUNCTION arrays_all(attempt int[], "timestamp" timestamptz[], headers jsonb[], value jsonb[], key bytea[],
+    "offset" bigint[], partition int[], topic text[]) RETURNS void LANGUAGE plpgsql AS 'BEGIN END';
+CREATE FUNCTION arrays_some(key json[], value text[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION arrays_value(bytea[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION arrays_named_value(documents jsonb[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION arrays_key(key text[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION arrays_headers(headers jsonb[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION one_headers(headers burrow.header[]) RETURNS void LANGUAGE sql AS '';
+SELECT look_up(h) FROM unnest(ARRAY['arrays_all', 'arrays_some', 'arrays_value', 'arrays_named_value', 'arrays_key', 'arrays_headers',
+    'one_headers']) h;
+-- all of them or none, and each of its field's types
+CREATE DOMAIN texts AS text[];
+CREATE FUNCTION mixed(key text[], value jsonb) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION mixed_too("offset" bigint, value jsonb[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION arrays_of_headers(key text[], headers burrow.header[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION int_offsets(key text[], "offset" int[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION domain_array(key texts) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION other_array(int[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION no_field(key text[], n int[]) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION arrays_and_messages(m burrow.message[], key text[]) RETURNS void LANGUAGE sql AS '';
+SELECT look_up(h) FROM unnest(ARRAY['mixed', 'mixed_too', 'arrays_of_headers', 'int_offsets', 'domain_array', 'other_array', 'no_field',
+    'arrays_and_messages']) h;
+
+--
 -- overloads: a bare name means the only one that fits
 --
 CREATE FUNCTION one_fits(jsonb) RETURNS void LANGUAGE sql AS '';

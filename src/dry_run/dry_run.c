@@ -127,10 +127,7 @@ call_handler(DryRun *d, instr_time *since)
 	MemoryContextSwitchTo(d->message_cxt);
 	burrow_trace_begin(&m->view);
 	INSTR_TIME_SET_CURRENT(*since);
-	if (burrow_handler_form(handler) == BURROW_HANDLER_ARRAY)
-		burrow_handler_call_array(handler, m->topic, strlen(m->topic), m->partition, &m->view, 1);
-	else
-		burrow_handler_call(handler, m->topic, strlen(m->topic), m->partition, &m->view);
+	burrow_handler_call(handler, m->topic, strlen(m->topic), m->partition, &m->view, 1);
 	burrow_cancel_end_call();
 	PopActiveSnapshot();
 }

@@ -30,7 +30,9 @@
 
 #include "compat.h"
 #include "handler/handler.h"
+#include "handler/handler_arrays.h"
 #include "handler/handler_lookup.h"
+#include "handler/handler_message.h"
 #include "handler/handler_values.h"
 
 struct BurrowHandler
@@ -40,7 +42,8 @@ struct BurrowHandler
 	uint64		changes;		/* value of the counter below when it was made */
 	FmgrInfo	function;
 	FunctionCallInfo call;
-	bool		converting;		/* a message's values become arguments */
+	bool		converting;		/* messages' values become arguments */
+	int			converted;		/* which message's, of a call's */
 };
 
 /*
@@ -141,16 +144,22 @@ burrow_handler_stale(const BurrowHandler *h)
 	return h->changes != changes;
 }
 
-BurrowHandlerForm
-burrow_handler_form(const BurrowHandler *h)
+bool
+burrow_handler_takes_chunk(const BurrowHandler *h)
 {
-	return h->plan.form;
+	return h->plan.form == BURROW_HANDLER_ARRAY || h->plan.form == BURROW_HANDLER_FIELDS;
 }
 
 bool
 burrow_handler_is_converting(const BurrowHandler *h)
 {
 	return h->converting;
+}
+
+int
+burrow_handler_converted(const BurrowHandler *h)
+{
+	return h->converted;
 }
 
 /* Calls the function with the arguments that are in h->call; what it returns is ignored. */
@@ -166,38 +175,44 @@ call_function(BurrowHandler *h)
 	pgstat_end_function_usage(&usage, true);
 }
 
-/* What is being converted. */
-typedef struct Argument
+/* What is being converted; of which message is h->converted. */
+typedef struct Conversion
 {
+	const BurrowHandler *h;
 	BurrowField field;
-	const BurrowMessageView *message;
-} Argument;
+	const BurrowMessageView *messages;
+} Conversion;
 
 static void
 argument_context(void *arg)
 {
-	const Argument *argument = arg;
+	const Conversion *conversion = arg;
 
-	burrow_handler_values_hint(argument->message, argument->field);
-	errcontext("argument \"%s\"", burrow_handler_lookup_field_name(argument->field));
+	burrow_handler_values_hint(&conversion->messages[conversion->h->converted], conversion->field);
+	errcontext("argument \"%s\"", burrow_handler_lookup_field_name(conversion->field));
 }
 
-/* Fills in the arguments of the forms NAMED and VALUE; true if one is NULL. */
+/* Fills in the arguments of the forms NAMED, VALUE and FIELDS; true if one is NULL. */
 static bool
-fill_arguments(BurrowHandler *h, const BurrowSource *source, const BurrowMessageView *message)
+fill_arguments(BurrowHandler *h, BurrowMessageSet *set)
 {
-	Argument	argument = {.message = message};
-	ErrorContextCallback callback = {error_context_stack, argument_context, &argument};
+	Conversion	conversion = {.h = h, .messages = set->messages};
+	ErrorContextCallback callback = {error_context_stack, argument_context, &conversion};
 	bool		any_null = false;
 
 	error_context_stack = &callback;
 	for (int i = 0; i < h->plan.nargs; i++)
 	{
 		NullableDatum *value = &h->call->args[i];
+		Oid			type = h->plan.args[i].type;
 
-		argument.field = h->plan.args[i].field;
-		value->value = burrow_handler_values_field(&h->layout, source, message, argument.field, h->plan.args[i].type,
-												   &value->isnull);
+		conversion.field = h->plan.args[i].field;
+		value->isnull = false;
+		if (h->plan.form == BURROW_HANDLER_FIELDS)
+			value->value = burrow_handler_arrays_field(set, conversion.field, type);
+		else
+			value->value = burrow_handler_values_field(&h->layout, &set->source, set->messages, conversion.field, type,
+													   &value->isnull);
 		any_null |= value->isnull;
 	}
 	error_context_stack = callback.previous;
@@ -207,34 +222,23 @@ fill_arguments(BurrowHandler *h, const BurrowSource *source, const BurrowMessage
 /* A strict function is not called with a NULL; the message counts as handled. */
 void
 burrow_handler_call(BurrowHandler *h, const char *topic, size_t topic_len, int32 partition,
-					const BurrowMessageView *message)
+					const BurrowMessageView *messages, int n)
 {
-	BurrowSource source = {topic, topic_len, partition};
+	BurrowMessageSet set = {&h->layout, {topic, topic_len, partition}, messages, n, &h->converted};
 
-	Assert(h->plan.form != BURROW_HANDLER_ARRAY);
+	Assert(n == 1 || burrow_handler_takes_chunk(h));
 	h->converting = true;
-	if (h->plan.form == BURROW_HANDLER_MESSAGE)
+	h->converted = 0;
+	if (h->plan.form == BURROW_HANDLER_MESSAGE || h->plan.form == BURROW_HANDLER_ARRAY)
 	{
-		h->call->args[0].value = burrow_handler_values_message(&h->layout, &source, message);
+		h->call->args[0].value = h->plan.form == BURROW_HANDLER_MESSAGE ?
+			burrow_handler_message_row(&set) : burrow_handler_message_array(&set);
 		h->call->args[0].isnull = false;
 	}
-	else if (fill_arguments(h, &source, message) && h->function.fn_strict)
+	else if (fill_arguments(h, &set) && h->function.fn_strict)
 	{
 		h->converting = false;
 		return;
 	}
-	call_function(h);
-}
-
-void
-burrow_handler_call_array(BurrowHandler *h, const char *topic, size_t topic_len, int32 partition,
-						  const BurrowMessageView *messages, int n)
-{
-	BurrowSource source = {topic, topic_len, partition};
-
-	Assert(h->plan.form == BURROW_HANDLER_ARRAY);
-	h->converting = true;
-	h->call->args[0].value = burrow_handler_values_message_array(&h->layout, &source, messages, n);
-	h->call->args[0].isnull = false;
 	call_function(h);
 }

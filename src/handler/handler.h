@@ -26,16 +26,19 @@ extern BurrowHandler *burrow_handler_prepare(const char *signature, Oid recorded
 											 MemoryContext cxt);
 /* Must it be prepared anew (PROCOID, role or type invalidation since)? */
 extern bool burrow_handler_stale(const BurrowHandler *h);
-extern BurrowHandlerForm burrow_handler_form(const BurrowHandler *h);
-/* After an error: was it raised while a message became arguments, before the function was called? */
+/* Is it given a whole chunk in a call? */
+extern bool burrow_handler_takes_chunk(const BurrowHandler *h);
+/* After an error: was it raised while messages became arguments, before the function was called? */
 extern bool burrow_handler_is_converting(const BurrowHandler *h);
+/* If so: which of a call's messages it was then. */
+extern int	burrow_handler_converted(const BurrowHandler *h);
 
-/* Call it for one message / a whole chunk, in the current transaction with an active
- * snapshot and in a short-lived memory context.  Raises what the handler raises, and
- * DATA exceptions (22021 bad encoding, 22P02 bad json, ...) for values that do not fit. */
+/*
+ * Call it for a message (n is 1), or a whole chunk if it takes that, in the current transaction
+ * with an active snapshot and in a short-lived memory context.  Raises what the handler raises, and
+ * DATA exceptions (22021 bad encoding, 22P02 bad json, ...) for values that do not fit.
+ */
 extern void burrow_handler_call(BurrowHandler *h, const char *topic, size_t topic_len, int32 partition,
-								const BurrowMessageView *message);
-extern void burrow_handler_call_array(BurrowHandler *h, const char *topic, size_t topic_len, int32 partition,
-									  const BurrowMessageView *messages, int n);
+								const BurrowMessageView *messages, int n);
 
 #endif							/* BURROW_HANDLER_HANDLER_H */

@@ -42,16 +42,17 @@ typedef struct Misfit
 static const struct
 {
 	const char *name;
-	const char *types;			/* for messages */
+	const char *types;			/* for messages: of one message, */
+	const char *array_types;	/* and of a chunk */
 }			fields[BURROW_NFIELDS] = {
-	[BURROW_FIELD_TOPIC] = {"topic", "text"},
-	[BURROW_FIELD_PARTITION] = {"partition", "integer"},
-	[BURROW_FIELD_OFFSET] = {"offset", "bigint"},
-	[BURROW_FIELD_KEY] = {"key", "bytea, text, json or jsonb"},
-	[BURROW_FIELD_VALUE] = {"value", "bytea, text, json or jsonb"},
-	[BURROW_FIELD_HEADERS] = {"headers", "burrow.header[] or jsonb"},
-	[BURROW_FIELD_TIMESTAMP] = {"timestamp", "timestamp with time zone"},
-	[BURROW_FIELD_ATTEMPT] = {"attempt", "integer"},
+	[BURROW_FIELD_TOPIC] = {"topic", "text", "text[]"},
+	[BURROW_FIELD_PARTITION] = {"partition", "integer", "integer[]"},
+	[BURROW_FIELD_OFFSET] = {"offset", "bigint", "bigint[]"},
+	[BURROW_FIELD_KEY] = {"key", "bytea, text, json or jsonb", "bytea[], text[], json[] or jsonb[]"},
+	[BURROW_FIELD_VALUE] = {"value", "bytea, text, json or jsonb", "bytea[], text[], json[] or jsonb[]"},
+	[BURROW_FIELD_HEADERS] = {"headers", "burrow.header[] or jsonb", "jsonb[]"},
+	[BURROW_FIELD_TIMESTAMP] = {"timestamp", "timestamp with time zone", "timestamp with time zone[]"},
+	[BURROW_FIELD_ATTEMPT] = {"attempt", "integer", "integer[]"},
 };
 
 const char *
@@ -66,7 +67,8 @@ hint_what_fits(void)
 	return errhint("A handler takes one argument of type burrow.message or burrow.message[], or one of type bytea, "
 				   "text, json or jsonb (the value), or arguments named after fields: topic text, partition integer, "
 				   "\"offset\" bigint, key and value (each bytea, text, json or jsonb), headers (burrow.header[] or jsonb), "
-				   "\"timestamp\" timestamp with time zone, attempt integer.");
+				   "\"timestamp\" timestamp with time zone, attempt integer. Arrays of these types, all of them with "
+				   "headers as jsonb[], are the fields of a chunk of messages.");
 }
 
 static Oid
@@ -123,6 +125,15 @@ field_takes(BurrowField field, Oid type, const BurrowMessageTypes *types)
 	return false;
 }
 
+/* There is no array of arrays: headers of a chunk cannot be burrow.header[]. */
+static bool
+field_takes_array(BurrowField field, Oid type, const BurrowMessageTypes *types)
+{
+	Oid			element = get_element_type(type);
+
+	return OidIsValid(element) && field_takes(field, element, types);
+}
+
 /* BURROW_NFIELDS: no field has this name. */
 static int
 field_by_name(const char *name)
@@ -134,22 +145,40 @@ field_by_name(const char *name)
 	return field;
 }
 
-/* An argument whose name is a field's: plans it, or says what is wrong with its type. */
 static char *
-plan_field(BurrowField field, Oid type, const BurrowMessageTypes *types, BurrowHandlerArgument *arg)
+wrong_type(BurrowField field, Oid type)
 {
-	if (field_takes(field, type, types))
-	{
-		arg->field = field;
-		arg->type = type;
-		return NULL;
-	}
 	/* a domain's checks would have to run here, and with which error? */
 	if (get_typtype(type) == TYPTYPE_DOMAIN)
 		return psprintf("Argument \"%s\" has the domain type %s; it must be %s itself.",
 						fields[field].name, format_type_be(type), fields[field].types);
+	if (OidIsValid(get_element_type(type)))
+		return psprintf("Argument \"%s\" has type %s; it must be %s, or %s for a chunk of messages.",
+						fields[field].name, format_type_be(type), fields[field].types, fields[field].array_types);
 	return psprintf("Argument \"%s\" has type %s; it must be %s.",
 					fields[field].name, format_type_be(type), fields[field].types);
+}
+
+/* An argument whose name is a field's: plans it, or says what is wrong with its type.  The first decides on the form. */
+static char *
+plan_field(int i, BurrowField field, Oid type, const BurrowMessageTypes *types, BurrowHandlerPlan *plan)
+{
+	bool		is_array = field_takes_array(field, type, types);
+	BurrowHandlerForm form = is_array ? BURROW_HANDLER_FIELDS : BURROW_HANDLER_NAMED;
+
+	if (!is_array && !field_takes(field, type, types))
+		return wrong_type(field, type);
+	if (i == 0)
+		plan->form = form;
+	else if (form != plan->form)
+		return psprintf(is_array ?
+						"Argument \"%s\" is a field of one message, so argument \"%s\" must be %s, and not %s." :
+						"Argument \"%s\" is an array for a chunk of messages, so argument \"%s\" must be %s, and not %s.",
+						fields[plan->args[0].field].name, fields[field].name,
+						is_array ? fields[field].types : fields[field].array_types, format_type_be(type));
+	plan->args[i].field = field;
+	plan->args[i].type = is_array ? get_element_type(type) : type;
+	return NULL;
 }
 
 /* The only argument, and its name is no field's: its type alone decides. */
@@ -166,6 +195,12 @@ plan_only_argument(const char *name, Oid type, const BurrowMessageTypes *types, 
 		plan->args[0].field = BURROW_FIELD_VALUE;
 		plan->args[0].type = type;
 	}
+	else if (field_takes_array(BURROW_FIELD_VALUE, type, types))
+	{
+		plan->form = BURROW_HANDLER_FIELDS;
+		plan->args[0].field = BURROW_FIELD_VALUE;
+		plan->args[0].type = get_element_type(type);
+	}
 	else
 		return psprintf("A message cannot be given as an argument of type %s.", format_type_be(type));
 	return NULL;
@@ -180,7 +215,6 @@ plan_arguments(int nargs, const Oid *argtypes, char **argnames, const BurrowMess
 		return pstrdup("It takes no arguments.");
 
 	plan->nargs = nargs;
-	plan->form = BURROW_HANDLER_NAMED;
 	for (int i = 0; i < nargs; i++)
 	{
 		const char *name = argnames != NULL ? argnames[i] : "";
@@ -195,7 +229,7 @@ plan_arguments(int nargs, const Oid *argtypes, char **argnames, const BurrowMess
 			return psprintf("Argument %d has no name.", i + 1);
 		if (field == BURROW_NFIELDS)
 			return psprintf("Argument \"%s\" is not a field of a message.", name);
-		problem = plan_field(field, argtypes[i], types, &plan->args[i]);
+		problem = plan_field(i, field, argtypes[i], types, plan);
 		if (problem != NULL)
 			return problem;
 	}

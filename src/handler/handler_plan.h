@@ -10,7 +10,8 @@ typedef enum BurrowHandlerForm
 	BURROW_HANDLER_MESSAGE,		/* h(burrow.message) */
 	BURROW_HANDLER_ARRAY,		/* h(burrow.message[]) */
 	BURROW_HANDLER_NAMED,		/* named arguments, each a field */
-	BURROW_HANDLER_VALUE		/* one argument: the value */
+	BURROW_HANDLER_VALUE,		/* one argument: the value */
+	BURROW_HANDLER_FIELDS		/* as the two before, but each argument an array: a chunk's */
 } BurrowHandlerForm;
 
 /* The fields of a message, in the order of burrow.message's columns. */
@@ -40,10 +41,10 @@ typedef struct BurrowMessageTypes
 typedef struct BurrowHandlerArgument
 {
 	BurrowField field;
-	Oid			type;
+	Oid			type;			/* of one message's field: an array's element type */
 } BurrowHandlerArgument;
 
-/* What a call needs: for the forms NAMED and VALUE the field of each argument. */
+/* What a call needs: for the forms NAMED, VALUE and FIELDS the field of each argument. */
 typedef struct BurrowHandlerPlan
 {
 	Oid			funcoid;

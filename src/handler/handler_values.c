@@ -40,9 +40,8 @@
 
 /* ---- bytes, text, JSON ---- */
 
-/* Checked, and in the database's encoding; *len is changed where that differs from UTF-8. */
-static const char *
-server_text(const char *data, size_t *len)
+const char *
+burrow_handler_values_text(const char *data, size_t *len)
 {
 	const char *text = pg_any_to_server(data, (int) *len, PG_UTF8);
 
@@ -54,7 +53,7 @@ server_text(const char *data, size_t *len)
 static Datum
 text_datum(const char *data, size_t len)
 {
-	const char *text = server_text(data, &len);
+	const char *text = burrow_handler_values_text(data, &len);
 
 	return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
 }
@@ -63,7 +62,7 @@ text_datum(const char *data, size_t len)
 static Datum
 json_datum(const char *data, size_t len, PGFunction input)
 {
-	const char *text = server_text(data, &len);
+	const char *text = burrow_handler_values_text(data, &len);
 
 	if (text == data)
 		text = pnstrdup(text, len);
@@ -143,7 +142,7 @@ push_string(JsonbParseState **state, JsonbIteratorToken token, const char *data,
 	JsonbValue	value;
 
 	value.type = jbvString;
-	value.val.string.val = unconstify(char *, server_text(data, &len));
+	value.val.string.val = unconstify(char *, burrow_handler_values_text(data, &len));
 	value.val.string.len = (int) len;
 	pushJsonbValue(state, token, &value);
 }
@@ -249,7 +248,7 @@ burrow_handler_values_hint(const BurrowMessageView *message, BurrowField field)
 				name, id, FRAMING_LEN);
 }
 
-/* ---- burrow.message ---- */
+/* ---- the types ---- */
 
 static Oid
 column_type(BurrowField field, const BurrowMessageTypes *types)
@@ -295,6 +294,17 @@ row_type(Oid type, const Oid *columns, int ncolumns)
 	return desc;
 }
 
+/* What its header holds beside lengths and nulls is the server's own affair: one release has begun to stamp it. */
+static HeapTupleHeader
+some_row(TupleDesc desc)
+{
+	Datum		values[BURROW_NFIELDS] = {0};
+	bool		nulls[BURROW_NFIELDS];
+
+	memset(nulls, true, sizeof(nulls));
+	return DatumGetHeapTupleHeader(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
 void
 burrow_handler_values_layout(const BurrowMessageTypes *types, BurrowMessageLayout *layout)
 {
@@ -306,28 +316,5 @@ burrow_handler_values_layout(const BurrowMessageTypes *types, BurrowMessageLayou
 	layout->types = *types;
 	layout->message = row_type(types->message, message_columns, BURROW_NFIELDS);
 	layout->header = row_type(types->header, header_columns, 2);
-}
-
-Datum
-burrow_handler_values_message(const BurrowMessageLayout *layout, const BurrowSource *source,
-							  const BurrowMessageView *message)
-{
-	Datum		values[BURROW_NFIELDS];
-	bool		nulls[BURROW_NFIELDS];
-
-	for (int field = 0; field < BURROW_NFIELDS; field++)
-		values[field] = burrow_handler_values_field(layout, source, message, field,
-													TupleDescAttr(layout->message, field)->atttypid, &nulls[field]);
-	return HeapTupleGetDatum(heap_form_tuple(layout->message, values, nulls));
-}
-
-Datum
-burrow_handler_values_message_array(const BurrowMessageLayout *layout, const BurrowSource *source,
-									const BurrowMessageView *messages, int n)
-{
-	Datum	   *elements = palloc(sizeof(Datum) * n);
-
-	for (int i = 0; i < n; i++)
-		elements[i] = burrow_handler_values_message(layout, source, &messages[i]);
-	return PointerGetDatum(construct_array(elements, n, layout->types.message, -1, false, TYPALIGN_DOUBLE));
+	layout->row = some_row(layout->message);
 }

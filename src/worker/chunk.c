@@ -15,7 +15,8 @@
  * When a transaction of several messages fails, nobody knows whose fault it was (an
  * error at commit belongs to all of them), and they share what was rolled back.  So
  * they are run again, each alone: only one that fails alone has failed.  An array
- * handler's chunk is halved instead, which finds one culprit among n in log n calls.
+ * handler's chunk is halved instead, which finds one culprit among n in log n calls; one that could not
+ * be converted is known before the call, and is run alone, and those before it, and those after it.
  * After a failure the later messages of the same order go back unexecuted.
  *
  * A cancelled message is at fault without being run again: whoever cancelled it
@@ -229,41 +230,28 @@ take_letter(BurrowChunk *c, uint32 index)
 }
 
 static void
-call_one(BurrowChunk *c, uint32 index)
+call(BurrowChunk *c, const uint32 *members, uint32 n)
 {
-	BurrowHandler *handler;
+	const BurrowMessageView *messages = &c->messages[members[0]];
 
-	begin_attempt(c, index);
-	begin_call(c, &c->messages[index]);
-	if (!take_letter(c, index))
-	{
-		end_call(c);
-		return;
-	}
-	handler = ready_handler(c);
-	burrow_handler_call(handler, c->topic, c->header->topic_len, c->header->partition, &c->messages[index]);
-	end_call(c);
-}
-
-static void
-call_array(BurrowChunk *c)
-{
-	BurrowHandler *handler;
-	BurrowMessageView *messages;
-
-	begin_attempt(c, c->members[0]);
-	begin_call(c, c->nmembers == 1 ? &c->messages[c->members[0]] : NULL);
+	begin_attempt(c, members[0]);
+	begin_call(c, n == 1 ? messages : NULL);
 	/* dead letters come alone */
-	if (!take_letter(c, c->members[0]))
+	if (take_letter(c, members[0]))
 	{
-		end_call(c);
-		return;
+		BurrowHandler *handler = ready_handler(c);
+
+		/* are others between them? */
+		if (members[n - 1] - members[0] != n - 1)
+		{
+			BurrowMessageView *copies = palloc(sizeof(BurrowMessageView) * n);
+
+			for (uint32 i = 0; i < n; i++)
+				copies[i] = c->messages[members[i]];
+			messages = copies;
+		}
+		burrow_handler_call(handler, c->topic, c->header->topic_len, c->header->partition, messages, n);
 	}
-	handler = ready_handler(c);
-	messages = palloc(sizeof(BurrowMessageView) * c->nmembers);
-	for (uint32 i = 0; i < c->nmembers; i++)
-		messages[i] = c->messages[c->members[i]];
-	burrow_handler_call_array(handler, c->topic, c->header->topic_len, c->header->partition, messages, c->nmembers);
 	end_call(c);
 }
 
@@ -321,7 +309,7 @@ run_one_by_one(BurrowChunk *c, uint32 first, uint32 end)
 				burrow_cancel_begin_max_wait(burrow_sizer_max_wait_us(c->setup->batch_time_us));
 			add_member(c, i);
 		}
-		call_one(c, i);
+		call(c, &i, 1);
 		us = burrow_chunk_elapsed_us(&clock);
 		c->result->results[i].handler_us = us;
 		used_us += us;
@@ -346,7 +334,7 @@ run_array(BurrowChunk *c, uint32 first, uint32 end)
 	}
 	c->next = end;
 	INSTR_TIME_SET_CURRENT(clock);
-	call_array(c);
+	call(c, c->members, c->nmembers);
 	us = burrow_chunk_elapsed_us(&clock) / c->nmembers;
 	for (uint32 i = 0; i < c->nmembers; i++)
 		c->result->results[c->members[i]].handler_us = us;
@@ -436,6 +424,9 @@ abort_transaction(BurrowChunk *c)
 	FlushErrorState();
 	RESUME_INTERRUPTS();
 	c->origin = error_origin(c);
+	c->converted = -1;
+	if (c->array && c->origin == BURROW_ORIGIN_VALUE)
+		c->converted = c->members[burrow_handler_converted(c->w->handler)];
 	c->fresh = burrow_session_is_fresh();
 	c->preparing = c->saving = false;
 
@@ -449,7 +440,7 @@ abort_transaction(BurrowChunk *c)
 static void
 run_calls(BurrowChunk *c, uint32 first, uint32 end)
 {
-	c->array = burrow_handler_form(ready_handler(c)) == BURROW_HANDLER_ARRAY;
+	c->array = burrow_handler_takes_chunk(ready_handler(c));
 	if (c->array)
 		run_array(c, first, end);
 	else
@@ -599,8 +590,24 @@ record_loss(BurrowChunk *c)
 			(errmsg_internal("transaction of %u messages was rolled back: %s", c->nmembers, c->error->message)));
 }
 
-/* The transaction of the messages from first to before end was rolled back. */
-static void
+/* Tries messages of an array handler again, whose call has failed, in calls of fewer; returns what comes after them. */
+static uint32
+divide(BurrowChunk *c, uint32 first, uint32 end)
+{
+	uint32		middle = first + (end - first) / 2;
+
+	if (c->converted >= 0)
+	{
+		middle = c->converted;
+		end = middle + 1;
+	}
+	run_messages(c, first, middle, false);
+	run_messages(c, middle, end, false);
+	return end;
+}
+
+/* The transaction of the messages from first to before end was rolled back.  Returns which message is the next. */
+static uint32
 transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 {
 	c->result->rolled_back++;
@@ -624,14 +631,10 @@ transaction_failed(BurrowChunk *c, uint32 first, uint32 end)
 	else if (c->nmembers == 1)
 		burrow_chunk_frame_message_failed(c, first);
 	else if (c->array)
-	{
-		uint32		middle = first + (end - first) / 2;
-
-		run_messages(c, first, middle, false);
-		run_messages(c, middle, end, false);
-	}
+		return divide(c, first, end);
 	else
 		run_messages(c, first, end, true);
+	return end;
 }
 
 /* Those from first to before end that are not resolved, batch_size to a transaction or each alone. */
@@ -654,10 +657,7 @@ run_messages(BurrowChunk *c, uint32 first, uint32 end, bool alone)
 			transaction_committed(c);
 		}
 		else
-		{
-			next = c->next;
-			transaction_failed(c, i, next);
-		}
+			next = transaction_failed(c, i, c->next);
 	}
 }
 

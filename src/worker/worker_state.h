@@ -59,6 +59,8 @@ typedef struct BurrowChunk
 	ErrorData  *error;			/* why it failed */
 	bool		preparing;		/* the handler is being looked up */
 	BurrowErrorOrigin origin;	/* where the error was raised */
+	int			converted;		/* which message of an array handler's call raised it before the
+								 * call; -1: it came later */
 	bool		fresh;			/* the session could not be to blame for it */
 
 	bool		stopped;		/* what is not done goes back */
