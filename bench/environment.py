@@ -287,13 +287,27 @@ class Environment:
 
     def baseline(self, mode, topic, messages, batch, synchronous_commit):
         """The plain consumer, started; its output is a pipe."""
-        connection = f"host={self.server.socket_dir} user=postgres dbname=postgres"
-        connection += f" options='-c synchronous_commit={synchronous_commit}'"
         return subprocess.Popen(
-            [ROOT / "build/bench/baseline", mode, self.broker.bootstrap, topic, self.fresh_name(), connection,
-             str(messages), str(batch)],
+            [ROOT / "build/bench/baseline", mode, self.broker.bootstrap, topic, self.fresh_name(),
+             self.connection(synchronous_commit), str(messages), str(batch)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def connection(self, synchronous_commit):
+        """For libpq."""
+        return (
+            f"host={self.server.socket_dir} user=postgres dbname=postgres"
+            f" options='-c synchronous_commit={synchronous_commit}'"
+        )
+
+    def python_consumer(self, topic, messages, batch, synchronous_commit):
+        """The consumer in Python, run to its end: its rate, and its CPU in microseconds a message."""
+        said = subprocess.run(
+            [sys.executable, ROOT / "bench/copy_consumer.py", self.broker.bootstrap, topic, self.fresh_name(),
+             self.connection(synchronous_commit), str(messages), str(batch)],
+            check=True, stdout=subprocess.PIPE, text=True,
+        ).stdout  # fmt: skip
+        return map(float, said.split())
 
     def watch(self, topic, messages, out):
         """The plain consumer without a database, started; it writes when each message came."""

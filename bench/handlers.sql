@@ -24,6 +24,21 @@ BEGIN
 	FROM unnest(messages) m, LATERAL (SELECT convert_from(m.value, 'UTF8')::jsonb AS value OFFSET 0) v;
 END $$;
 
+CREATE FUNCTION on_fields(key text[], value jsonb[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO sink
+	SELECT m.key, (m.value->>'n')::bigint, (m.value->>'seq')::bigint, m.value->>'pad'
+	FROM unnest(on_fields.key, on_fields.value) AS m (key, value);
+END $$;
+
+-- The same with values that the statement has to parse.
+CREATE FUNCTION on_texts(key text[], value text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO sink
+	SELECT m.key, (v.value->>'n')::bigint, (v.value->>'seq')::bigint, v.value->>'pad'
+	FROM unnest(on_texts.key, on_texts.value) AS m (key, value), LATERAL (SELECT m.value::jsonb AS value OFFSET 0) v;
+END $$;
+
 -- Leaves when it was called, in microseconds since 1970.
 CREATE FUNCTION on_when(value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -96,6 +111,26 @@ DECLARE
 BEGIN
 	FOR i IN 1 .. calls LOOP
 		PERFORM on_bulk(content);
+		COMMIT;
+	END LOOP;
+END $$;
+
+-- The same with on_fields(), or on_texts().
+CREATE PROCEDURE loop_fields(sessions bigint, chunk int, parse boolean) LANGUAGE plpgsql AS $$
+DECLARE
+	calls bigint := (SELECT count(*) FROM messages) / sessions / chunk;
+	keys text[];
+	texts text[];
+	contents jsonb[];
+BEGIN
+	SELECT array_agg(m.key ORDER BY m.n), array_agg(m.value ORDER BY m.n), array_agg(m.value::jsonb ORDER BY m.n)
+	INTO keys, texts, contents FROM messages m WHERE m.n < chunk;
+	FOR i IN 1 .. calls LOOP
+		IF parse THEN
+			PERFORM on_texts(keys, texts);
+		ELSE
+			PERFORM on_fields(keys, contents);
+		END IF;
 		COMMIT;
 	END LOOP;
 END $$;

@@ -192,7 +192,16 @@ def io_loop(env, params):
 def bulk_loop(env, params):
     """The same statement over chunks that are in memory."""
     env.load_messages(params["messages"])
-    return sessions_rate(env, params, f"CALL loop_bulk({params['workers']}, {params['batch_size']})")
+    arguments = f"{params['workers']}, {params['batch_size']}"
+    if params["handler"] == "on_fields":
+        return sessions_rate(env, params, f"CALL loop_fields({arguments}, false)")
+    return sessions_rate(env, params, f"CALL loop_bulk({arguments})")
+
+
+def text_loop(env, params):
+    """INSERT ... SELECT FROM unnest of texts that are in memory, each of which it parses."""
+    env.load_messages(params["messages"])
+    return sessions_rate(env, params, f"CALL loop_fields({params['workers']}, {params['batch_size']}, true)")
 
 
 def copy(env, params):
@@ -230,6 +239,15 @@ def baseline_row(env, params):
 
 def baseline_copy(env, params):
     return baseline(env, params, "copy", params["messages"])
+
+
+def python_copy(env, params):
+    """The consumer in Python, over the same topic."""
+    topic = env.topic(params["messages"])
+    env.clear()
+    rate, cpu = env.python_consumer(topic, params["messages"], params["batch_size"], params["synchronous_commit"])
+    check_rows(env, params["messages"])
+    return {"rate": rate, "session_us": cpu}
 
 
 def tracker(env, params):

@@ -217,6 +217,31 @@ WORKLOADS = [
         ),
     ),
     Workload(
+        name="bulk_fields",
+        about="A handler of arrays, `on_fields(key text[], value jsonb[])`, inserts a whole chunk by one"
+        " `INSERT ... SELECT FROM unnest`; `on_bulk(burrow.message[])` is that of `bulk`."
+        " *Memory* is the same function with arrays that were made once, in as many sessions as there are workers;"
+        " *text* is the same `INSERT` from arrays of text that were made once, which it parses, as a handler's values"
+        " are parsed before the call; *python* is a consumer of one thread with confluent-kafka, `json`, and psycopg2's"
+        " `COPY` of a chunk.",
+        measure=measure.consume,
+        references=(
+            Reference("memory", measure.bulk_loop, ("handler", "messages", "workers", "batch_size"), "session_us"),
+            Reference("text", measure.text_loop, ("messages", "workers", "batch_size"), "session_us"),
+            Reference("python", measure.python_copy, ("messages", "batch_size"), "session_us"),
+        ),
+        shown=("handler", "delivery", "workers"),
+        columns=(RATE, *COSTS),
+        cases=grid(
+            handler=["on_fields", "on_bulk"],
+            delivery=DELIVERIES,
+            batch_size=5000,
+            workers=[1, 2],
+            synchronous_commit="off",
+            messages=1000000,
+        ),
+    ),
+    Workload(
         name="latency",
         about="A steady stream, from the call that produces a message to the timestamp of the commit that handled it,"
         " in milliseconds; the first second does not count. *Baseline* is the C program of `row`,"
