@@ -15,6 +15,8 @@ plan(skip_all => 'BURROW_CITUS_SOURCE is not set: nothing was tested with Citus'
 my $seed = $ENV{BURROW_TEST_SEED} // int time;
 my $messages = $ENV{BURROW_TEST_MESSAGES} // 5_000;
 my $faults = $ENV{BURROW_TEST_FAULTS} // 6;
+my $share = int($messages / ($faults + 1)) || 1;    # between two faults
+my $patience = 180 + $share;
 srand($seed);
 
 # ---- three nodes
@@ -70,7 +72,7 @@ sub rows { return $coordinator->sql('SELECT coalesce(sum(n), 0), count(*) FROM (
 sub wait_for_rows
 {
 	my ($n, $when) = @_;
-	$coordinator->wait_for("all rows $when", qq{SELECT count(*) >= $n FROM (SELECT 1 FROM got GROUP BY partition, "offset") s}, timeout => 180);
+	$coordinator->wait_for("all rows $when", qq{SELECT count(*) >= $n FROM (SELECT 1 FROM got GROUP BY partition, "offset") s}, timeout => $patience);
 	foreach my $name (@names)
 	{
 		$node{$name}->wait_for("nothing to be left prepared on $name $when", 'SELECT count(*) = 0 FROM pg_prepared_xacts', timeout => 60);
@@ -140,14 +142,13 @@ my %blow = (
 	}) } qw(west east)),
 );
 my ($began, $struck, @left, %count) = (time, 0);
-my $share = int($messages / ($faults + 1)) || 1;
 while ($struck < $faults)
 {
 	@left = shuffle(sort keys %blow) if !@left;
 	my $what = shift @left;
 	produce($share);
 	my $rows = $produced - int rand $share;
-	$coordinator->wait_for('some of the messages', qq{SELECT count(*) >= $rows FROM here});
+	$coordinator->wait_for('some of the messages', qq{SELECT count(*) >= $rows FROM here}, timeout => $patience);
 	$blow{$what}->();
 	$count{$what}++;
 	$struck++;
