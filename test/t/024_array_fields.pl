@@ -140,5 +140,54 @@ is($node->sql(q{SELECT burrow.subscribe('bad', 'loads', 'dry', enabled => false)
 is($node->sql(q{SELECT "offset", outcome, sqlstate FROM burrow.dry_run('dry', 3)}), "0|failed|22P02\n1|ok|\n2|ok|", 'a dry run gives messages one by one');
 $node->sql(q{SELECT burrow.unsubscribe('dry'); TRUNCATE got});
 
+#
+# Order: what is behind one that cannot be converted, in its order, does not run.
+#
+$kafka->create_topic('order', 1);
+$kafka->produce('order', (map { { key => "a$_", value => '1' } } 1 .. 20), { key => 'x', value => 'no' }, { key => 'x', value => '2' }, (map { { key => "b$_", value => '1' } } 1 .. 20));
+$node->sql(q{CREATE FUNCTION ordered(key text[], value jsonb[], "offset" bigint[]) RETURNS void LANGUAGE sql AS $$ INSERT INTO got SELECT * FROM unnest(key, "offset", value) $$});
+subscribe('order', 'ordered');
+$node->wait_for_state('ordered', 'halted');
+is($node->sql('SELECT error_offset, error_sqlstate FROM burrow.subscriptions'), '20|22P02', 'it halts at the message');
+is($node->sql(q{SELECT count(*), count(DISTINCT "offset"), count(*) FILTER (WHERE handler = 'x') FROM got}), '40|40|0', 'the others are done once, and nothing behind it in its order');
+$node->sql(q{SELECT burrow.alter('ordered', on_failure => 'skip'), burrow.resume('ordered')});
+done('order', 'ordered');
+is($node->sql('SELECT count(*), count(DISTINCT "offset") FROM got'), '41|41', 'it is skipped, and what was behind it is done');
+$node->sql(q{SELECT burrow.unsubscribe('ordered'); TRUNCATE got});
+
+#
+# Exactly once: a worker is killed while it loads.
+#
+$kafka->create_topic('load', 2);
+$kafka->produce_many('load', count => 20000, keys => 1000);
+$node->sql(q{CREATE FUNCTION bulk("offset" bigint[], partition int[], value jsonb[]) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO got SELECT p::text, o, v->>'n' FROM unnest(partition, "offset", value) AS m (p, o, v) $$});
+subscribe('load', 'bulk');
+my $victim;
+wait_until('a worker with rows to its name', sub {
+		return $node->sql('SELECT count(*) > 0 FROM got') eq 't' && ($victim = $node->sql(q{SELECT min(pid) FROM burrow.workers WHERE subscription = 'bulk'}));
+});
+kill9($victim);
+$node->wait_for('the server to be back', 'SELECT NOT pg_is_in_recovery()');
+done('load', 'bulk');
+is($node->sql('SELECT count(*), count(DISTINCT (handler, "offset")), count(DISTINCT what) FROM got'), '20000|20000|20000', 'each message took effect once');
+$node->sql(q{SELECT burrow.unsubscribe('bulk')});
+
+#
+# A database in another encoding: arrays of text are converted, and one that cannot be is its message's error.
+#
+$node->sql(q{CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'});
+$node->sql(<<'SQL', 'latin');
+CREATE EXTENSION burrow;
+CREATE TABLE got (key text, value text);
+CREATE FUNCTION keep(key text[], value text[]) RETURNS void LANGUAGE sql AS $$ INSERT INTO got SELECT * FROM unnest(key, value) $$;
+SQL
+$kafka->create_topic('latin', 1);
+$kafka->produce('latin', { key => "\x{e4}", value => "\x{fc}" }, { key => 'euro', value => "\x{20ac}" }, { value => "\x{df}" });
+$node->sql(q{SELECT burrow.subscribe('latin', 'keep', on_failure => 'dead_letter')}, 'latin');
+$node->wait_for('two rows and a dead letter', 'SELECT (SELECT count(*) FROM got) = 2 AND (SELECT count(*) FROM burrow.dead_letters) = 1', database => 'latin');
+is($node->sql(q{SELECT convert_to(key, 'LATIN1'), convert_to(value, 'LATIN1') FROM got ORDER BY 2}, 'latin'), "|\\xdf\n\\xe4|\\xfc", 'text is in the encoding of the database');
+is($node->sql('SELECT "offset", sqlstate FROM burrow.dead_letters', 'latin'), '1|22P05', 'what cannot be converted is an error of the message');
+
 $node->stop;
 done_testing();
