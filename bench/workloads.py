@@ -9,6 +9,7 @@ round for both.
 from dataclasses import dataclass, field
 from itertools import product
 
+import group_size
 import instructions
 import latency
 import lifecycle
@@ -431,6 +432,19 @@ WORKLOADS = [
             Column("stay", "partitions that stay"),
         ),
         cases=grid(delivery=DELIVERIES),
+    ),
+    Workload(
+        name="group",
+        about="A group of plain consumers, without messages, takes one more in: seconds until each has its share,"
+        " and the size of the record in which the group's coordinator keeps all members, which has to fit into"
+        " a message (`message.max.bytes`, 1 MB).",
+        measure=group_size.joined,
+        shown=("assignor", "members", "partitions"),
+        columns=(
+            Column("join_s", "until all have their shares, s", 1, spread=True),
+            Column("record_kb", "the group's record, kB", 1),
+        ),
+        cases=grid(assignor=["range", "cooperative-sticky"], members=[10, 50, 100], partitions=1000),
     ),
     Workload(
         name="tracker",
