@@ -97,6 +97,13 @@ is($node->sql($node->sql(q{SELECT next_statement FROM burrow.why_stuck('always')
 is($node->sql(q{SELECT kind FROM burrow._troubles() t JOIN burrow.subscription s USING (subid) WHERE s.name = 'always'}), 'stalled', 'by its kind');
 like($node->sql('SELECT burrow.metrics()'), qr/^pgburrow_subscription_state\{[^}]*subscription="always",state="stalled"\} 1$/m, 'and so have the metrics');
 
+# Where the queue has nothing the cause is another one.
+my $nothing = $node->data_dir . '/burrow nothing fetched';
+PostgreSQL::Test::Utils::append_to_file($nothing, '');
+$node->wait_for('the other cause', q{SELECT error = 'topic "always" partition 0 offset 10 is there and does not come: librdkafka does not fetch it' FROM burrow.why_stuck('always')});
+pass('a client that does not fetch is told apart from a queue that does not give out');
+unlink $nothing or die "$nothing: $!";
+
 # A wake-up that was lost needs no new client: the queue is looked at without one.
 unlink $file or die "$file: $!";
 all_of('always', 20, 'when they come, each is handled once');
