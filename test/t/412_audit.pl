@@ -64,7 +64,11 @@ is(last_entries(1), 'orders|seek|app|app|{"topic": "orders", "offset": 42, "part
 as('app', q{SELECT burrow.seek('orders', '2024-05-01 12:00+00')});
 is(last_entries(1), 'orders|seek|app|app|{"time": "2024-05-01 12:00:00+00"}', 'seek, by time');
 
-$node->sql(q{INSERT INTO burrow.dead_letter SELECT subid, 'orders', 0, n, 'secret', 'secret', '{}', NULL, now(), 1, '22023', 'secret', 'secret', 'secret', 'secret', now(), now() FROM burrow.subscription, generate_series(1, 5) n});
+$node->sql(<<'END');
+INSERT INTO burrow.dead_letter (subid, topic, partition, "offset", key, value, headers, attempts, sqlstate, message, detail, hint, context, first_failed_at, last_failed_at)
+	SELECT subid, 'orders', 0, n, 'secret', 'secret', '{}', 1, '22023', 'secret', 'secret', 'secret', 'secret', now(), now()
+	FROM burrow.subscription, generate_series(1, 5) n;
+END
 as('app', q{SELECT burrow.retry_dead_letters('orders', partition => 0, from_offset => 3, older_than => '-1 day')});
 is(last_entries(1), 'orders|retry_dead_letters|app|app|{"letters": 3, "partition": "0", "older_than": "-1 days", "from_offset": "3"}', 'retry_dead_letters: the filter, and how many');
 as('app', q{SELECT burrow.discard_dead_letters('orders', topic => 'orders', sqlstate => '22')});
