@@ -265,11 +265,8 @@ burrow_call_check_owner(const BurrowSubscription *sub)
 {
 	BurrowSubscription asked = *sub;
 	BurrowOwnerTrouble trouble;
-	const char *said = sub->values[BURROW_OPTION_RUN_AS_OWNER];
 
-	asked.options.run_as_owner = said != NULL && strcmp(said, "true") == 0;
-	asked.options.delivery = strcmp(sub->values[BURROW_OPTION_DELIVERY], "exactly_once") == 0 ?
-		BURROW_EXACTLY_ONCE : BURROW_AT_LEAST_ONCE;
+	burrow_options_decode(sub->values, &asked.options);
 	if (burrow_owner_may_run(&asked, &trouble))
 		return;
 	ereport(ERROR,

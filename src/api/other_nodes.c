@@ -49,8 +49,7 @@ burrow_other_nodes_check(const char *delivery)
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("delivery \"%s\" is not possible beside this build of Citus", delivery),
-			 errdetail("No library that the server has loaded exports %s(), by which other nodes commit together with Burrow's progress.",
-					   BURROW_CITUS_FUNCTION),
+			 errdetail(BURROW_CITUS_ONE_PHASE_DETAIL),
 			 errhint("Use delivery => 'at_least_once', or a build of Citus that exports the function, in shared_preload_libraries.")));
 }
 

@@ -14,6 +14,11 @@ typedef enum BurrowCitus
 	BURROW_CITUS_TWO_PHASE		/* it is, and can */
 } BurrowCitus;
 
+/* What is said of one phase. */
+#define BURROW_CITUS_ONE_PHASE_DETAIL \
+	"No library that the server has loaded exports " BURROW_CITUS_FUNCTION \
+	"(), by which other nodes commit together with Burrow's progress."
+
 /* Needs a transaction; costs next to nothing while no function of the database has changed. */
 extern BurrowCitus burrow_citus_find(void);
 

@@ -157,8 +157,7 @@ nodes_commit_apart(const BurrowSubscription *sub, BurrowOwnerTrouble *trouble)
 		return false;
 	trouble->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
 	trouble->message = psprintf("subscription \"%s\" cannot be exactly once beside this build of Citus", sub->name);
-	trouble->detail = pstrdup("No library that the server has loaded exports " BURROW_CITUS_FUNCTION
-							  "(), by which other nodes commit together with Burrow's progress.");
+	trouble->detail = pstrdup(BURROW_CITUS_ONE_PHASE_DETAIL);
 	trouble->statement = psprintf("SELECT burrow.alter(%s, delivery => 'at_least_once');", quote_literal_cstr(sub->name));
 	return true;
 }

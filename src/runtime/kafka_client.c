@@ -311,21 +311,25 @@ burrow_kafka_client_open_visitor(const BurrowKafkaFunctions *kafka, const Burrow
 	return made(kafka, NULL, kafka->open(conf, NULL, wake_write, text), conf, text);
 }
 
+/* In microseconds, of a property in milliseconds; the default where librdkafka does not have it. */
+static int64
+time_of(const BurrowKafkaFunctions *kafka, const BurrowKafkaConf *conf, const char *property, int64 default_us)
+{
+	char		text[BURROW_KAFKA_TEXT_MAX];
+
+	return kafka->conf_get(conf, property, text, sizeof(text)) ? (int64) atol(text) * 1000 : default_us;
+}
+
 BurrowKafkaClient *
 burrow_kafka_client_open_member(const BurrowKafkaFunctions *kafka, const BurrowSubscription *sub,
 								int wake_write, int partitions, uint32 fingerprint, int64 *max_poll_us,
 								int64 *session_us)
 {
 	BurrowKafkaConf *conf = make_conf(kafka, sub, partitions, 1, fingerprint);
-	char		text[BURROW_KAFKA_TEXT_MAX];
 
-	*max_poll_us = MAX_POLL_DEFAULT_US;
-	if (kafka->conf_get(conf, "max.poll.interval.ms", text, sizeof(text)))
-		*max_poll_us = (int64) atol(text) * 1000;
+	*max_poll_us = time_of(kafka, conf, "max.poll.interval.ms", MAX_POLL_DEFAULT_US);
 	/* with group.protocol=consumer only the brokers know; the default is the same there */
-	*session_us = SESSION_DEFAULT_US;
-	if (kafka->conf_get(conf, "session.timeout.ms", text, sizeof(text)))
-		*session_us = (int64) atol(text) * 1000;
+	*session_us = time_of(kafka, conf, "session.timeout.ms", SESSION_DEFAULT_US);
 	return start_client(kafka, sub, conf, wake_write);
 }
 
