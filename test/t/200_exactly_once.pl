@@ -132,8 +132,13 @@ else
 }
 
 # rows of burrow.progress are written by C
-$node->sql('CREATE EXTENSION amcheck');
-is($node->sql(q{SELECT bt_index_check('burrow.progress_pkey', heapallindexed => true)}), '', 'the index of burrow.progress is in order');
+SKIP:
+{
+	skip 'this server comes without amcheck', 1
+		if $node->sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'}) eq '0';
+	$node->sql('CREATE EXTENSION amcheck');
+	is($node->sql(q{SELECT bt_index_check('burrow.progress_pkey', heapallindexed => true)}), '', 'the index of burrow.progress is in order');
+}
 is($node->sql(q{SELECT count(*) FROM (SELECT FROM burrow.progress GROUP BY subid, lane, topic, partition HAVING count(*) > 1) twice}), 0,
 	'and its key is unique');
 

@@ -11,13 +11,12 @@ my $node = BurrowTest::Node->create('main', kafka => $kafka);
 # attempts), or an SQLSTATE.
 $node->sql(<<'SQL');
 CREATE TABLE got (id bigserial, topic text, "offset" bigint, key text, value text, attempt int);
-CREATE TABLE tried (topic text, "offset" bigint, attempt int, at timestamptz);
-CREATE EXTENSION dblink;
+-- Outside the transaction that will be rolled back: lines of a file.  Not every server has dblink.
+CREATE VIEW tried AS SELECT f[1] AS topic, f[2]::bigint AS "offset", f[3]::int AS attempt, f[4]::timestamptz AS at
+    FROM regexp_split_to_table(pg_read_file('tried', 0, 10000000, true), E'\n') line, string_to_array(line, E'\t') f WHERE line <> '';
 CREATE FUNCTION note(topic text, "offset" bigint, attempt int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    -- outside the transaction that will be rolled back
-    PERFORM dblink_exec(format('host=%s port=%s dbname=postgres user=%s', split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_user),
-        format('INSERT INTO tried VALUES (%L, %s, %s, %L)', topic, "offset", attempt, clock_timestamp()));
+    EXECUTE format('COPY (SELECT %L, %s, %s, %L) TO PROGRAM ''cat >>tried''', topic, "offset", attempt, clock_timestamp());
 END $$;
 CREATE FUNCTION h(topic text, "offset" bigint, key text, value text, attempt int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

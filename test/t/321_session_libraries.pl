@@ -5,10 +5,12 @@ use BurrowTest;
 my $kafka = BurrowTest::Kafka->create('kafka');
 my $node = BurrowTest::Node->create('main', kafka => $kafka);
 
-# auto_explain's settings have values where it is loaded, and are not known where it is not
+# a library whose setting has a value where it is loaded, and is not known where it is not; no server is without it, as
+# one may be without PostgreSQL's own contrib modules
+my $library = BurrowTest::server_module('trace_setting');
 $node->sql(<<'SQL');
 CREATE TABLE got (value text, loaded bool);
-CREATE FUNCTION loaded() RETURNS bool LANGUAGE sql AS $$ SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'auto_explain.log_timing') $$;
+CREATE FUNCTION loaded() RETURNS bool LANGUAGE sql AS $$ SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'pg_tracing.trace_context') $$;
 CREATE FUNCTION h(value text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO got VALUES (value, loaded());
@@ -40,19 +42,20 @@ sub loads
 
 loads('f', 'no library');
 my $user = $node->sql('SELECT quote_ident(current_user)');
-$node->sql("ALTER DATABASE postgres SET session_preload_libraries = 'auto_explain'");
+$node->sql("ALTER DATABASE postgres SET session_preload_libraries = '$library'");
 loads('t', 'session_preload_libraries of the database');
 $node->sql('ALTER DATABASE postgres RESET session_preload_libraries');
 loads('f', 'reset');
-$node->sql("ALTER ROLE $user SET session_preload_libraries = 'auto_explain'");
+$node->sql("ALTER ROLE $user SET session_preload_libraries = '$library'");
 loads('t', 'session_preload_libraries of the role');
 $node->sql("ALTER ROLE $user RESET session_preload_libraries");
 
 # Users may choose from this folder.
 my $folder = $node->sql(q{SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'});
 mkdir "$folder/plugins" unless -d "$folder/plugins";
-symlink '../auto_explain.so', "$folder/plugins/auto_explain.so" unless -e "$folder/plugins/auto_explain.so";
-$node->sql("ALTER ROLE $user SET local_preload_libraries = 'auto_explain'");
+unlink "$folder/plugins/trace_setting.so";
+symlink($library, "$folder/plugins/trace_setting.so") or die "cannot make a link to \"$library\": $!\n";
+$node->sql("ALTER ROLE $user SET local_preload_libraries = 'trace_setting'");
 loads('t', 'local_preload_libraries of the role');
 
 # One that is not there: clients cannot connect, nor can workers, and go on when they can.
