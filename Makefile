@@ -103,6 +103,7 @@ OBJS = $(CORE_OBJS) \
 	src/worker/chunk_frame.o \
 	src/worker/permission.o \
 	src/worker/session.o \
+	src/offsets/commit_room.o \
 	src/offsets/commit_silence.o \
 	src/offsets/offset_commit.o \
 	src/consumer/client_watch.o \

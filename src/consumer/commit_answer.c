@@ -12,6 +12,7 @@
 
 #include "consumer/commit_answer.h"
 #include "core/offset_metadata.h"
+#include "offsets/commit_room.h"
 #include "offsets/commit_silence.h"
 #include "offsets/offset_commit.h"
 #include "offsets/topic_identity.h"
@@ -98,7 +99,7 @@ is_what_was_sent(const BurrowConsumer *c, const BurrowPartition *part, const Bur
 
 	if (item->error != 0 || item->offset != part->commit.sent)
 		return false;
-	if (!burrow_offset_commit_has_tag())
+	if (!burrow_commit_room_has_tag())
 		return true;
 	return item->metadata != NULL &&
 		burrow_offset_metadata_decode(item->metadata, item->metadata_len, item->offset, &metadata, NULL) &&
@@ -199,7 +200,7 @@ burrow_commit_answer_take(const BurrowConsumer *c, const BurrowKafkaEvent *event
 		return;
 	}
 	BURROW_COUNT(c->slot, commits_failed, 1);
-	if (is_too_large(event) && burrow_offset_commit_carry_less(c))
+	if (is_too_large(event) && burrow_commit_room_shrink(c))
 	{
 		finish_failed(c, BURROW_CAUSE_NO_ANSWER, NULL);
 		burrow_offset_commit_retry_at_once(c);

@@ -28,6 +28,7 @@
 #include "catalog/done_set.h"
 #include "catalog/position.h"
 #include "core/offset_metadata.h"
+#include "offsets/commit_room.h"
 #include "offsets/commit_silence.h"
 #include "offsets/durability.h"
 #include "offsets/offset_commit.h"
@@ -56,9 +57,8 @@
 /* After a failure. */
 #define COMMIT_RETRY_US		INT64CONST(1000000)
 
-/* A commit is under way, and has some runs. */
+/* A commit is under way. */
 static bool committing;
-static bool sent_runs;
 
 static TimestampTz sent_at;
 
@@ -79,10 +79,6 @@ static bool owing;
 
 /* As this turn's look found it: all that Kafka is told counts on it. */
 static uint64 durable_lsn;
-
-/* The broker does not take commits with runs; nor with any metadata. */
-static bool without_runs;
-static bool without_tag;
 
 /* What closing parts are told of now is all that will be told. */
 static bool finishing;
@@ -198,7 +194,7 @@ owes(const BurrowConsumer *c, const BurrowPartition *part)
 	 */
 	return may.runs && part->commit.ndone != part->commit.ndone_sent &&
 		(c->sub->options.delivery == BURROW_AT_LEAST_ONCE || part->state == BURROW_PARTITION_CLOSING ||
-		 (!without_runs && burrow_tracker_depth(&part->tracker) > 0));
+		 (burrow_commit_room_has_runs() && burrow_tracker_depth(&part->tracker) > 0));
 }
 
 /* Moves the heads of what has changed. */
@@ -349,24 +345,24 @@ put_item(const BurrowConsumer *c, BurrowKafkaList *list, int i, BurrowPartition 
 		burrow_offset_set_union(&done, &part->skip);
 		burrow_tracker_each_done(&part->tracker, durable_lsn, add_run, &done);
 	}
-	len = burrow_offset_metadata_encode(&metadata, without_runs ? NULL : &done, may.offset,
-										text, sizeof(text), &with_runs);
+	len = burrow_offset_metadata_encode(&metadata, burrow_commit_room_has_runs() ? &done : NULL, may.offset,
+										text, burrow_commit_room_bytes(), &with_runs);
 	burrow_offset_set_reset(&done);
 	if (metadata.delivery == BURROW_AT_LEAST_ONCE)
 	{
 		/* what is not flushed yet has to fit into one of the next commits */
 		burrow_progress_merge_collect(part, &done);
-		burrow_progress_merge_check_room(part, &done, with_runs);
+		burrow_progress_merge_check_room(part, &done, with_runs || burrow_commit_room_is_small());
 		burrow_offset_set_reset(&done);
 	}
-	sent_runs |= len > BURROW_OFFSET_METADATA_MIN;
+	burrow_commit_room_record(len);
 	part->commit.ndone_sent = part->commit.ndone;
 	/* what is not flushed yet is told next time, if there is one */
 	if (part->state == BURROW_PARTITION_ACTIVE || !finishing)
 		part->commit.ndone_sent -= unflushed_beyond_head(part, durable_lsn);
 
-	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset, without_tag ? NULL : text,
-							without_tag ? 0 : len))
+	if (!c->kafka->list_set(list, i, part->topic, part->partition, may.offset,
+							burrow_commit_room_has_tag() ? text : NULL, burrow_commit_room_has_tag() ? len : 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
@@ -485,36 +481,6 @@ burrow_offset_commit_succeeded(const BurrowConsumer *c)
 	not_before = Min(not_before, c->now + c->sub->options.commit_interval_us);
 }
 
-bool
-burrow_offset_commit_has_tag(void)
-{
-	return !without_tag;
-}
-
-/* The commit was too large for the broker.  True: the next one carries less. */
-bool
-burrow_offset_commit_carry_less(const BurrowConsumer *c)
-{
-	if (!without_runs && sent_runs)
-	{
-		without_runs = true;
-		ereport(LOG,
-				(errmsg("subscription \"%s\" leaves out of its commits what is done beyond their offsets", c->sub->name),
-				 errdetail("It is more than the broker's limit offset.metadata.max.bytes.")));
-		return true;
-	}
-	if (without_tag)
-		return false;
-	without_runs = without_tag = true;
-	/* each run of the consumer tries it anew: the broker's limit may be another one */
-	ereport(c->sub->commits_untagged ? DEBUG1 : LOG,
-			(errmsg("subscription \"%s\" commits without metadata from now on", c->sub->name),
-			 errdetail("The broker's limit offset.metadata.max.bytes has no room for the %zu bytes that tell whose commits they are.",
-					   BURROW_OFFSET_METADATA_MIN),
-			 errhint("Move the subscription by burrow.seek() only: offsets that Kafka's own tools have set are not told from its own.")));
-	return true;
-}
-
 void
 burrow_offset_commit_retry_at_once(const BurrowConsumer *c)
 {
@@ -555,7 +521,7 @@ update_untagged(const BurrowConsumer *c, void *arg)
 static bool
 keep_untagged(const BurrowConsumer *c)
 {
-	if (!without_tag || c->sub->commits_untagged)
+	if (burrow_commit_room_has_tag() || c->sub->commits_untagged)
 		return true;
 	if (!burrow_status_try(c, update_untagged, NULL, BURROW_TROUBLE_KEEP_UNTAGGED))
 		return false;
@@ -575,7 +541,7 @@ send_commit(const BurrowConsumer *c)
 	MemoryContext old;
 
 	owing = false;
-	sent_runs = false;
+	burrow_commit_room_begin();
 	dlist_foreach(iter, burrow_partition_all())
 		n += owes(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
 	if (n == 0)

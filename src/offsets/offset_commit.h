@@ -30,10 +30,6 @@ extern void burrow_offset_commit_acknowledge(const BurrowConsumer *c, const Burr
 extern void burrow_offset_commit_resend(BurrowPartition *part);
 /* Kafka has all of the commit. */
 extern void burrow_offset_commit_succeeded(const BurrowConsumer *c);
-/* Do commits say whose they are? */
-extern bool burrow_offset_commit_has_tag(void);
-/* The commit was too large for the broker.  True: the next one carries less. */
-extern bool burrow_offset_commit_carry_less(const BurrowConsumer *c);
 /* There is no need to wait before it. */
 extern void burrow_offset_commit_retry_at_once(const BurrowConsumer *c);
 /* A commit failed: what was not acknowledged is owed again. */
