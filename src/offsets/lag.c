@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "offsets/lag.h"
+#include "offsets/lookup.h"
 #include "partition/context.h"
 #include "partition/end.h"
 #include "partition/partition.h"
@@ -80,26 +81,22 @@ wants_end(const BurrowConsumer *c, const BurrowPartition *part)
 		(part->end.behind_since + BEHIND_US <= c->now && part->end.known_at + END_STALE_US <= c->now);
 }
 
-/* NULL: there is none to be asked for, or no memory. */
+static int64
+log_end(const BurrowPartition *part)
+{
+	return BURROW_KAFKA_LATEST;
+}
+
+/* NULL: there is none to be asked for, or no memory, without which the lag waits for the next look. */
 static BurrowKafkaList *
 wanted(const BurrowConsumer *c)
 {
-	BurrowKafkaList *list;
-	dlist_iter	iter;
-	int			n = 0;
+	BurrowKafkaList *list = burrow_lookup_try_list(c, wants_end, log_end);
 
-	dlist_foreach(iter, burrow_partition_all())
-		n += wants_end(c, dlist_container(BurrowPartition, node, iter.cur)) ? 1 : 0;
-	if (n == 0 || (list = c->kafka->list_new(n)) == NULL)
-		return NULL;
-
-	n = 0;
-	dlist_foreach(iter, burrow_partition_all())
+	if (list != NULL && list->n == 0)
 	{
-		BurrowPartition *part = dlist_container(BurrowPartition, node, iter.cur);
-
-		if (wants_end(c, part))
-			(void) c->kafka->list_set(list, n++, part->topic, part->partition, BURROW_KAFKA_LATEST, NULL, 0);
+		c->kafka->list_free(list);
+		list = NULL;
 	}
 	return list;
 }

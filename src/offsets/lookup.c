@@ -18,7 +18,7 @@
 static BurrowStartInfo told;
 
 BurrowKafkaList *
-burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset)
+burrow_lookup_try_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset)
 {
 	BurrowKafkaList *list;
 	dlist_iter	iter;
@@ -39,11 +39,19 @@ burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, Burrow
 			list = NULL;
 		}
 	}
+	return list;
+}
+
+BurrowKafkaList *
+burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset)
+{
+	BurrowKafkaList *list = burrow_lookup_try_list(c, is_wanted, offset);
+
 	if (list == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
-				 errdetail("Failed while assigning %d partitions.", n)));
+				 errdetail("Failed while listing partitions.")));
 	return list;
 }
 

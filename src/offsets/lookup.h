@@ -18,7 +18,8 @@
 typedef bool (*BurrowLookupFilter) (const BurrowConsumer *c, const BurrowPartition *part);
 typedef int64 (*BurrowLookupOffset) (const BurrowPartition *part);
 
-/* A list of the partitions that are wanted, with an offset each. */
+/* A list of the partitions that are wanted, with an offset each; the first one is NULL when there is no memory. */
+extern BurrowKafkaList *burrow_lookup_try_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset);
 extern BurrowKafkaList *burrow_lookup_list(const BurrowConsumer *c, BurrowLookupFilter is_wanted, BurrowLookupOffset offset);
 /* The one where it starts. */
 extern int64 burrow_lookup_start(const BurrowPartition *part);
