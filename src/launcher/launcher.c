@@ -560,6 +560,21 @@ start_consumers(TimestampTz now)
 
 /* ---- the process ---- */
 
+/* The exporter is a static worker: where it was not wanted at the server's start, a reload does not bring it. */
+static void
+report_no_exporter(void)
+{
+	static bool reported = false;
+	bool		is_missing = !burrow_has_exporter && burrow_metrics_listen[0] != '\0';
+
+	if (is_missing && !reported)
+		ereport(WARNING,
+				(errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
+				 errmsg("burrow.metrics_listen takes effect when the server is started again"),
+				 errdetail("It was empty at the server's start, so that there is no exporter.")));
+	reported = is_missing;
+}
+
 static void
 reload_config(void)
 {
@@ -567,6 +582,7 @@ reload_config(void)
 
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	report_no_exporter();
 	if (burrow_enabled == was_enabled)
 		return;
 

@@ -256,5 +256,13 @@ $node->wait_for('the messages to be dealt with', q{SELECT (SELECT count(*) FROM 
 $node->wait_for('what was handled since', q{SELECT messages_processed = 270 AND handler_ms_p50 > 2 FROM burrow.stats WHERE subscription = 'orders'});
 $node->wait_for('they are counted', q[SELECT strpos(burrow.metrics(), 'messages_processed_total{database="postgres",subscription="orders",outcome="handled"} 540') > 0]);
 
+#
+# A server that has begun without the exporter says what it takes to get one.
+#
+my $log = $node->log_position;
+$node->sql(q{ALTER SYSTEM SET burrow.metrics_listen = 'localhost:9187'});
+$node->reload;
+ok($node->wait_for_log_line(qr/WARNING: .*burrow\.metrics_listen takes effect when the server is started again/, $log), 'an exporter takes a restart');
+
 $node->stop;
 done_testing();
