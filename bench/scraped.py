@@ -1,7 +1,8 @@
 """What it costs to be asked for metrics each second, and how long an answer takes.
 
-Two runs of one build differ by more than what is looked for.  So one run is cut into phases, in which the exporter is
-asked and not asked, in turns; and the rate of a phase with questions is compared with those of its two neighbours.
+Two runs of one build differ by more than what is looked for, and so do two minutes of one run.  So each second is cut in two:
+its first half begins with a question, and in the second half there is none.  What a half with a question does is
+compared with its two neighbours.
 """
 
 import os
@@ -23,7 +24,7 @@ sys.path.insert(0, str(ROOT / "test/metrics"))
 import scrape  # noqa: E402  what asks, and what checks the answers
 
 EVERY_S = 1
-PHASE_S = 2
+HALF_S = EVERY_S / 2
 ANSWERS = 1000  # of one figure of times
 DISTURB_S = 5  # from the end of a process to that of the next
 
@@ -37,9 +38,9 @@ def free_port():
 
 
 @contextmanager
-def asked_each_second(url, path):
+def scraper_of(url, path, every_s=EVERY_S):
     """A scraper in a process of its own; the last answer is of the end."""
-    program = [sys.executable, ROOT / "test/metrics/scrape.py", url, str(EVERY_S), path]
+    program = [sys.executable, ROOT / "test/metrics/scrape.py", url, str(every_s), path]
     with subprocess.Popen(program) as process:
         try:
             wait_until("an answer", lambda: path.exists() and path.stat().st_size > 0)
@@ -90,67 +91,91 @@ def disturbed(env, subscription):
         session.close()
 
 
-class Phases:
-    """Rates of a run, phase by phase, and what exporter and scraper took of the processors."""
+class Counters:
+    """Messages that are done, and what processes have taken of the processors until now."""
+
+    def __init__(self, subscription, burrow, others):
+        self.at, self.messages = subscription.processed()
+        self.burrow = sum(map(processes.main_seconds, burrow))
+        self.others = [processes.main_seconds(pid) for pid in others]
+
+
+class Halves:
+    """Halves of seconds, one of which has a question: what is done in it, and what a message takes of the processors."""
 
     def __init__(self):
-        self.ratios = []  # of phases with questions and their neighbours
+        self.rates, self.costs = [], []  # of halves with a question, in proportion to their neighbours
         self.asked, self.not_asked = [], []
-        self.asked_s = self.not_asked_s = 0
-        self.exporter_s = self.exporter_idle_s = self.scraper_s = 0
+        self.seconds = self.exporter_s = self.exporter_idle_s = self.scraper_s = 0
 
     def run(self, env, subscription, params, scraper):
-        """Phases until the messages are at an end; the first and the last one are without questions."""
+        """Halves until the messages are at an end; the first and the last one are without a question."""
         (exporter,) = exporters(env)
+        others = (exporter, scraper.pid)
         total = params["messages"]
-        scraper.send_signal(signal.SIGUSR2)
         _, count = subscription.wait_for(total // 20)
         while count < total // 2 and len(subscription.workers()) < params["workers"]:
             _, count = subscription.processed()
-        rates = []
+        rates, costs = [], []
+        due = time.monotonic()
+        burrow = [subscription.consumer(), *subscription.workers()]
+        first = Counters(subscription, burrow, others)
         for is_asked in cycle((False, True)):
-            scraper.send_signal(signal.SIGUSR1 if is_asked else signal.SIGUSR2)
-            began, first = subscription.processed()
-            cpu, of_scraper = processes.main_seconds(exporter), processes.main_seconds(scraper.pid)
-            time.sleep(PHASE_S)
-            ended, last = subscription.processed()
-            if last > total * 0.98:
+            if is_asked:
+                scraper.send_signal(signal.SIGUSR1)
+            due += HALF_S
+            time.sleep(max(0, due - time.monotonic()))
+            last = Counters(subscription, burrow, others)
+            if last.messages > total * 0.98:
                 break
-            cpu, of_scraper = processes.main_seconds(exporter) - cpu, processes.main_seconds(scraper.pid) - of_scraper
-            rates.append((last - first) / (ended - began))
+            seconds, messages = last.at - first.at, last.messages - first.messages
+            rates.append(messages / seconds)
+            costs.append((last.burrow - first.burrow) / messages)
+            of_exporter, of_scraper = (after - before for before, after in zip(first.others, last.others, strict=True))
+            self.scraper_s += of_scraper
             if is_asked:
                 self.asked.append(rates[-1])
-                self.asked_s += ended - began
-                self.exporter_s += cpu
-                self.scraper_s += of_scraper
+                self.exporter_s += of_exporter
             else:
                 self.not_asked.append(rates[-1])
-                self.not_asked_s += ended - began
-                self.exporter_idle_s += cpu
-        self.ratios += [rates[i] * 2 / (rates[i - 1] + rates[i + 1]) for i in range(1, len(rates) - 1, 2)]
+                self.exporter_idle_s += of_exporter
+            self.seconds += seconds
+            first = last
+        self.rates += beside_neighbours(rates)
+        self.costs += beside_neighbours(costs)
 
     def figures(self):
-        ratios = sorted(self.ratios)
-        n = len(ratios)
-        if n == 0:
-            raise Failure("there are too few messages for a phase")
-        # of the median, by the binomial distribution of the ranks: 95 %
-        off = round(0.98 * n**0.5)
-        return {
+        if not self.rates:
+            raise Failure("there are too few messages for half a second")
+        figures = {
             "rate": median(self.asked),
             "without_rate": median(self.not_asked),
-            "ratio": median(ratios),
-            "ratio_low": ratios[max(0, (n - 1) // 2 - off)],
-            "ratio_high": ratios[min(n - 1, n // 2 + off)],
-            "phases": n,
-            "exporter_us": self.exporter_s / self.asked_s * 1e6,
-            "exporter_idle_us": self.exporter_idle_s / self.not_asked_s * 1e6,
-            "scraper_us": self.scraper_s / self.asked_s * 1e6,
+            "halves": len(self.rates),
+            "exporter_us": (self.exporter_s + self.exporter_idle_s) / self.seconds * 1e6,
+            "exporter_idle_us": self.exporter_idle_s / self.seconds * 1e6,
+            "scraper_us": self.scraper_s / self.seconds * 1e6,
         }
+        for name, ratios in (("ratio", self.rates), ("cost", self.costs)):
+            low, middle, high = bounds_of_median(ratios)
+            figures |= {f"{name}_low": low, name: middle, f"{name}_high": high}
+        return figures
 
 
-def consume_scraped(env, params, url, number, phases=None):
-    """One run with a scraper beside it, in phases or disturbed; returns what the answers were.  A run of which a counter goes
+def beside_neighbours(values):
+    """Every second one, divided by the mean of the one before and the one after."""
+    return [values[i] * 2 / (values[i - 1] + values[i + 1]) for i in range(1, len(values) - 1, 2)]
+
+
+def bounds_of_median(values):
+    """The median, and bounds of 95 % for it, by the binomial distribution of the ranks."""
+    values = sorted(values)
+    n = len(values)
+    off = round(0.98 * n**0.5)
+    return values[max(0, (n - 1) // 2 - off)], median(values), values[min(n - 1, n // 2 + off)]
+
+
+def consume_scraped(env, params, url, number, halves=None):
+    """One run with a scraper beside it, in halves or disturbed; returns what the answers were.  A run of which a counter goes
     back, or is not in the end what the table holds, is no figure but a failure."""
     path = env.folder / f"answers.{number}"
     topic = env.topic(**measure.chosen(params, measure.OF_THE_TOPIC))
@@ -158,11 +183,11 @@ def consume_scraped(env, params, url, number, phases=None):
     options = measure.chosen(params, OF_THE_SUBSCRIPTION)
     with (
         env.subscribe(topic, params["handler"], min_workers=params["workers"], **options) as subscription,
-        asked_each_second(url, path) as scraper,
+        # in halves it asks when it is told to
+        scraper_of(url, path, 3600 if halves else EVERY_S) as scraper,
     ):
-        if phases:
-            phases.run(env, subscription, params, scraper)
-            scraper.send_signal(signal.SIGUSR1)
+        if halves:
+            halves.run(env, subscription, params, scraper)
             subscription.wait_for(params["messages"])
         else:
             with disturbed(env, subscription):
@@ -207,16 +232,16 @@ def listening(port):
 
 
 def full_load(env, params):
-    """Runs in phases until those with questions have taken so many seconds, and then one in which processes end."""
+    """Runs until it has been asked each second for so many, and then one in which processes end."""
     port = free_port()
     env.require(**listening(port))
     url = f"http://127.0.0.1:{port}/metrics"
-    phases, answers = Phases(), Answers()
+    halves, answers = Halves(), Answers()
     runs = 0
-    while phases.asked_s < params["seconds"]:
-        answers.add(consume_scraped(env, params, url, runs, phases))
+    while halves.seconds < params["seconds"]:
+        answers.add(consume_scraped(env, params, url, runs, halves))
         runs += 1
-    figures = phases.figures() | {"runs": runs} | answers.figures()
+    figures = halves.figures() | {"runs": runs} | answers.figures()
     consume_scraped(env, params, url, runs)
     return figures
 
