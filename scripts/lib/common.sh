@@ -8,6 +8,7 @@
 #                  version than the one in test/kafka/pom.xml
 #   BURROW_KAFKA_4 the same for a recent Kafka 4, for what older ones do not have
 #   BURROW_PROMETHEUS the folder with the programs of Prometheus's Debian packages
+#   BURROW_GRAFANA the folder with the npm packages that draw a dashboard as Grafana does
 #   BURROW_KERBEROS the folder with Kerberos' programs of Debian packages: bin/krb5kdc, bin/kinit
 #
 # PostgreSQL's server refuses to run as root.  When the caller is root, what
@@ -37,9 +38,10 @@ BURROW_KAFKA=$(kafka_folder "${BURROW_KAFKA_VERSION:-}")
 BURROW_KAFKA_4=$(kafka_folder $burrow_kafka_4_version)
 BURROW_KERBEROS=$BURROW_CACHE/kerberos-$(. /etc/os-release 2>/dev/null && echo "$ID${VERSION_ID:-}" || true)
 BURROW_PROMETHEUS=$BURROW_CACHE/prometheus-$(. /etc/os-release 2>/dev/null && echo "$ID${VERSION_ID:-}" || true)
+BURROW_GRAFANA=$BURROW_CACHE/grafana-$(fingerprint "$BURROW_ROOT/test/dashboard/package.json")
 burrow_venv=$BURROW_CACHE/python-$(fingerprint "$BURROW_ROOT/test/requirements.txt")
 BURROW_PYTHON=$burrow_venv/bin/python
-export BURROW_ROOT BURROW_CACHE BURROW_PYTHON BURROW_KAFKA BURROW_KAFKA_4 BURROW_PROMETHEUS BURROW_KERBEROS
+export BURROW_ROOT BURROW_CACHE BURROW_PYTHON BURROW_KAFKA BURROW_KAFKA_4 BURROW_PROMETHEUS BURROW_GRAFANA BURROW_KERBEROS
 
 say() { printf '%s\n' "$*"; }
 die() {

@@ -2,6 +2,7 @@
 # dashboard has data, its rules work, and its alerts fire.
 
 use BurrowTest;
+use BurrowTest::Dashboard;
 use BurrowTest::Metrics;
 use BurrowTest::Prometheus;
 use JSON::PP ();
@@ -183,30 +184,22 @@ foreach my $sql (map { s/\n/ /gr =~ s/ +/ /gr } $answers =~ /(SELECT [^;]*;)/g)
 #
 # The dashboard.
 #
-my $dashboard = JSON::PP->new->utf8->decode(example_file('burrow.dashboard.json'));
-my @variables = @{ $dashboard->{templating}{list} };
+my $dashboard = BurrowTest::Dashboard->read("$example/burrow.dashboard.json");
+my @variables = @{ $dashboard->{json}{templating}{list} };
 is_deeply([map { $_->{name} } @variables], [qw(datasource job instance database subscription)], 'its variables');
 is($variables[0]{query}, 'prometheus', 'the data source is one');
 my %chosen = (job => 'burrow', instance => "127\\\\.0\\\\.0\\\\.1:$port", database => 'postgres', subscription => 'orders', __rate_interval => '1m');
 my %all = (%chosen, map { $_->{name} => $_->{allValue} } grep { $_->{includeAll} } @variables);
 
-# As Grafana does before it sends a query.
-sub filled_in
-{
-	my ($query, $values) = @_;
-	$query =~ s/\$(\w+)/$values->{$1} \/\/ die "no variable $1: $query"/ge;
-	return $query;
-}
-
-foreach my $variable (@variables[1 .. $#variables])
+foreach my $variable ($dashboard->variables)
 {
 	my ($matcher, $label) = $variable->{query}{query} =~ /\Alabel_values\((.*), (\w+)\)\z/ or die "a query: $variable->{query}{query}";
-	my $values = $prometheus->ask("label/$label/values", 'match[]' => filled_in($matcher, \%all));
+	my $values = $prometheus->ask("label/$label/values", 'match[]' => $dashboard->filled_in($matcher, \%all));
 	is_deeply($values, { job => ['burrow'], instance => ["127.0.0.1:$port"], database => ['postgres'], subscription => [qw(broken late orders)] }->{$label}, "its variable $label");
 }
 my (%ids, @taken);
-my @names = map { $_->{name} } @variables[1 .. $#variables];
-foreach my $panel (@{ $dashboard->{panels} })
+my @names = map { $_->{name} } $dashboard->variables;
+foreach my $panel (@{ $dashboard->{json}{panels} })
 {
 	my $title = $panel->{title};
 	ok(!$ids{ $panel->{id} }++, "$title: a number of its own");
@@ -228,7 +221,7 @@ foreach my $panel (@{ $dashboard->{panels} })
 		like($target->{legendFormat}, qr/\A\{\{instance\}\} \{\{database\}\}\/\{\{subscription\}\}/, '... says of which server') if $panel->{type} eq 'timeseries';
 		foreach my $values (\%all, \%chosen)
 		{
-			ok(samples("data for $title", filled_in($target->{expr}, $values)), "... has data: $target->{expr}");
+			ok(samples("data for $title", $dashboard->filled_in($target->{expr}, $values)), "... has data: $target->{expr}");
 		}
 	}
 }

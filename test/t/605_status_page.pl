@@ -1,11 +1,13 @@
 # The page for people, in a real browser: it says what burrow.stats says, shows no contents, and can be used
 # without a mouse, on a telephone, in the dark, and without JavaScript.
 #
-# BURROW_TEST_PICTURES names a folder for pictures of it after some minutes: docs/status-page.png is one.  With it, no more than that
-# is tested.
+# BURROW_TEST_PICTURES names a folder for pictures of it after some minutes: docs/status-page.png is one, and docs/dashboard.png is the
+# example's dashboard in the same run.  With it, no more than that is tested.
 
 use BurrowTest;
 use BurrowTest::Browser;
+use BurrowTest::Dashboard;
+use BurrowTest::Prometheus;
 use HTTP::Tiny;
 use JSON::PP qw(decode_json);
 
@@ -145,6 +147,11 @@ unlike($source, qr/secret|"n":|key-3/, 'no contents of messages');
 #
 if (my $pictures = $ENV{BURROW_TEST_PICTURES})
 {
+	my $example = "$ENV{BURROW_ROOT}/examples/with-metrics";
+	my $config = PostgreSQL::Test::Utils::slurp_file("$example/prometheus.yml");
+	$config =~ s/localhost:9187/127.0.0.1:$port/ or die 'no target';
+	$config =~ s/_interval: 15s/_interval: 5s/g == 2 or die 'no intervals';
+	my $prometheus = BurrowTest::Prometheus->start($config, files => { 'burrow.rules.yml' => PostgreSQL::Test::Utils::slurp_file("$example/burrow.rules.yml") });
 	my @jobs = (
 		$kafka->start_producing('orders', count => 9000, keys => 10, first => 2000, rate => 60),
 		$kafka->start_producing('mails', count => 3000, keys => 10, first => 2000, rate => 20));
@@ -154,6 +161,7 @@ if (my $pictures = $ENV{BURROW_TEST_PICTURES})
 		$kafka->produce_many('clicks', count => 25 * $rate, keys => 10, first => 2000 * $burst, rate => $rate);
 	}
 	$kafka->finish_producing($_) foreach @jobs;
+	BurrowTest::Dashboard->read("$example/burrow.dashboard.json")->picture($browser, $prometheus, "$pictures/dashboard.png", from => time() - 140, to => time(), step => 5, width => 1500);
 	$browser->go($url);
 	foreach my $name ('status-page', 'status-page-telephone')
 	{
