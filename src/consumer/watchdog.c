@@ -8,9 +8,10 @@
  * Whatever is known to be the matter has a trouble of its own, which says so.  This is for what is not known: a
  * client that has stopped to fetch, a queue of librdkafka's whose wake-up was lost, a group that gives no
  * assignment.  core/watchdog.c decides about a partition.  One that is behind has its queue looked at without
- * being called, which mends the second; one that stalls gets a new client, once: the consumer ends what is in
- * hand, and starts anew where it was, as after a change of its server.  Whether that was done is kept in the slot
- * until the subscription has been well for a while: a client that does not help is not made again and again.
+ * being called, which mends the second, and its end is asked for again and again, which tells of a leader that does
+ * not serve it; one that stalls gets a new client, once: the consumer ends what is in hand, and starts anew
+ * where it was, as after a change of its server.  Whether that was done is kept in the slot until the
+ * subscription has been well for a while: a client that does not help is not made again and again.
  */
 #include "postgres.h"
 
@@ -109,6 +110,8 @@ look_at_partitions(const BurrowConsumer *c, bool *behind)
 				first = first != NULL ? first : part;
 				/* FALLTHROUGH */
 			case BURROW_WATCH_BEHIND:
+				/* what the broker says now tells why */
+				ask = true;
 				*behind = true;
 				burrow_partition_readable(part);
 				break;

@@ -17,6 +17,8 @@
  * While there is a file "burrow no commits", or "burrow no committed", each commit of offsets, or each question for those
  * that a group has committed, fails with librdkafka's error of the number that is in the file.
  *
+ * With a file "burrow no offsets" each partition's answer to a question for offsets is Kafka's error of the number in it.
+ *
  * Whoever asks for the address of hang.example waits for ever.
  *
  * While there is a file "burrow no contact" there, the client that asks for the broker's metadata of no topic in particular, which
@@ -42,6 +44,24 @@
 
 typedef int (*Function) (void *client, void *list, int timeout_ms);
 
+/* rd_kafka_topic_partition_list_t, as far as it is needed */
+typedef struct Partitions
+{
+	int			n;
+	int			size;
+	struct
+	{
+		const char *topic;
+		int			partition;
+		long long	offset;
+		void	   *metadata;
+		size_t		metadata_size;
+		void	   *opaque;
+		int			error;
+		void	   *private;
+	}		   *items;
+}			Partitions;
+
 static void
 wait_at_gate(const char *name)
 {
@@ -58,28 +78,6 @@ wait_at_gate(const char *name)
 	close(fd);
 }
 
-int
-rd_kafka_offsets_for_times(void *client, void *list, int timeout_ms)
-{
-	static Function real;
-	int			result;
-
-	if (real == NULL)
-		real = (Function) dlsym(RTLD_NEXT, "rd_kafka_offsets_for_times");
-	if (real == NULL)
-		abort();
-	result = real(client, list, timeout_ms);
-	wait_at_gate("burrow gate offsets");
-	return result;
-}
-
-/* RD_KAFKA_EVENT_OFFSET_COMMIT, LISTCONSUMERGROUPOFFSETS_RESULT and DESCRIBETOPICS_RESULT */
-#define COMMIT			0x20
-#define COMMITTED		0x8000
-#define DESCRIPTION		0x100000
-/* RD_KAFKA_RESP_ERR__TIMED_OUT */
-#define TIMED_OUT		(-185)
-
 /* The number in the file; 0: there is no such file. */
 static int
 number_in(const char *name)
@@ -94,6 +92,30 @@ number_in(const char *name)
 	close(fd);
 	return atoi(text);
 }
+
+int
+rd_kafka_offsets_for_times(void *client, void *list, int timeout_ms)
+{
+	static Function real;
+	int			result;
+
+	if (real == NULL)
+		real = (Function) dlsym(RTLD_NEXT, "rd_kafka_offsets_for_times");
+	if (real == NULL)
+		abort();
+	result = real(client, list, timeout_ms);
+	for (int i = 0, number = number_in("burrow no offsets"); number != 0 && i < ((Partitions *) list)->n; i++)
+		((Partitions *) list)->items[i].error = number;
+	wait_at_gate("burrow gate offsets");
+	return result;
+}
+
+/* RD_KAFKA_EVENT_OFFSET_COMMIT, LISTCONSUMERGROUPOFFSETS_RESULT and DESCRIBETOPICS_RESULT */
+#define COMMIT			0x20
+#define COMMITTED		0x8000
+#define DESCRIPTION		0x100000
+/* RD_KAFKA_RESP_ERR__TIMED_OUT */
+#define TIMED_OUT		(-185)
 
 int
 rd_kafka_event_error(void *event)

@@ -102,6 +102,14 @@ my $nothing = $node->data_dir . '/burrow nothing fetched';
 PostgreSQL::Test::Utils::append_to_file($nothing, '');
 $node->wait_for('the other cause', q{SELECT error = 'topic "always" partition 0 offset 10 is there and does not come: librdkafka does not fetch it' FROM burrow.why_stuck('always')});
 pass('a client that does not fetch is told apart from a queue that does not give out');
+my $elsewhere = $node->data_dir . '/burrow no offsets';
+PostgreSQL::Test::Utils::append_to_file("$elsewhere.new", '6'); # not the leader
+rename("$elsewhere.new", $elsewhere) or die "$elsewhere: $!";
+$node->wait_for('the cause that comes before it',
+	q{SELECT error = 'topic "always" partition 0 offset 10 is there and does not come: the broker that leads it does not serve it (Broker: Not leader for partition)' FROM burrow.why_stuck('always')});
+pass('so is a broker that does not serve what it leads');
+unlink $elsewhere or die "$elsewhere: $!";
+$node->wait_for('that to be over', q{SELECT error LIKE '%: librdkafka does not fetch it' FROM burrow.why_stuck('always')});
 unlink $nothing or die "$nothing: $!";
 
 # A wake-up that was lost needs no new client: the queue is looked at without one.
