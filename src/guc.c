@@ -201,8 +201,8 @@ burrow_guc_define(void)
 							   &burrow_default_server, "",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.worker_queue_size",
-							"Sets the size of each of the two queues between a consumer and a worker.",
-							"A larger message goes through in pieces.",
+							"Sets the least size of the queue from a consumer to a worker.",
+							"With a large batch_size it is larger. What does not fit goes through in pieces.",
 							&burrow_worker_queue_size, 64, 16, 16384,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("burrow.max_receive_message_bytes",

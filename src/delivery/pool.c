@@ -38,6 +38,13 @@
 #define START_AGAIN_MIN_US	INT64CONST(1000000)
 #define START_AGAIN_MAX_US	INT64CONST(60000000)
 
+/*
+ * A transaction of batch_size messages of a usual size goes into a worker's queue as a whole: in pieces, a process
+ * wakes the other for each quarter of the queue.  Up to so much, since it is taken for each worker.
+ */
+#define QUEUE_MESSAGE_BYTES	640
+#define QUEUE_MOST_BYTES	(4 * 1024 * 1024)
+
 static BurrowPool pool;
 
 /* What a worker must know.  Made anew when options change. */
@@ -266,6 +273,19 @@ found_full(const BurrowConsumer *c, BurrowShortage shortage, const BurrowWorkerS
 	report_shortage(c, shortage, shortage_hints[shortage]);
 }
 
+/* Its segment; NULL: the server gives no memory, and why.  The larger queue only makes it faster. */
+static BurrowTransport *
+make_transport(const BurrowConsumer *c, const char **why)
+{
+	Size		least = (Size) burrow_worker_queue_size * 1024;
+	Size		wanted = Min((Size) c->sub->options.batch_size * QUEUE_MESSAGE_BYTES, QUEUE_MOST_BYTES);
+	BurrowTransport *transport = NULL;
+
+	if (wanted > least)
+		transport = burrow_transport_create(pool.setup, wanted, why);
+	return transport != NULL ? transport : burrow_transport_create(pool.setup, least, why);
+}
+
 /* Starts one worker; false: not now. */
 static bool
 start_worker(const BurrowConsumer *c, const BurrowWorkerShare *share)
@@ -285,7 +305,7 @@ start_worker(const BurrowConsumer *c, const BurrowWorkerShare *share)
 		return false;
 	}
 
-	lane->transport = burrow_transport_create(pool.setup, (Size) burrow_worker_queue_size * 1024, &why);
+	lane->transport = make_transport(c, &why);
 	if (lane->transport == NULL)
 	{
 		BurrowTroubleReport report = {.sqlstate = "53000", .message = why};

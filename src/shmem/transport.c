@@ -65,6 +65,7 @@ make(void *arg)
 	toc = shm_toc_create(TRANSPORT_MAGIC, dsm_segment_address(t->segment), shm_toc_estimate(&e));
 	shared_setup = shm_toc_allocate(toc, sizeof(BurrowWorkerSetup));
 	*shared_setup = *making->setup;
+	shared_setup->queue_size = queue_size;
 	shm_toc_insert(toc, TRANSPORT_KEY_SETUP, shared_setup);
 	t->setup = shared_setup;
 

@@ -28,6 +28,7 @@ typedef struct BurrowWorkerSetup
 	int64		handler_timeout_us; /* 0: none */
 	int			synchronous_commit; /* SyncCommitLevel */
 	BurrowDelivery delivery;	/* exactly once: progress goes into each transaction */
+	Size		queue_size;		/* of the queue of chunks, in bytes; filled in with the segment */
 	char		uuid[BURROW_UUID_TEXT_LEN + 1]; /* the subscription's */
 	bool		run_as_owner;	/* a superuser calls what somebody else owns, and means it */
 	Oid			handler_owner;	/* owner of the function when it was subscribed */

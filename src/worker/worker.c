@@ -33,7 +33,6 @@
 
 #include "burrow.h"
 #include "compat.h"
-#include "guc.h"
 #include "runtime/bgw.h"
 #include "handler/cancel.h"
 #include "shmem/wait_events.h"
@@ -177,7 +176,7 @@ static void
 work(BurrowWorker *w)
 {
 	TimestampTz started_at = GetCurrentTimestamp();
-	Size		room = (Size) burrow_worker_queue_size * 1024;
+	Size		room = w->transport->setup->queue_size;
 	Size		largest = 0;
 
 	for (;;)
