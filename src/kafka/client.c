@@ -225,10 +225,8 @@ burrow_kafka_commit(BurrowKafkaClient *c, const BurrowKafkaList *list, char *err
  * A request to a group's coordinator that has timed out, while there was none, is still in a list
  * of librdkafka's; when the coordinator is there, it is told of as failed though its record is
  * freed, and an assertion (rdkafka_queue.h) aborts the process: 2.0.2 to 2.12.0, read and seen.
- * So it gets the longest time that there is, and who asks does not count on an answer.
+ * So it gets the longest time that there is (BURROW_KAFKA_COMMITTED_MS), and who asks does not count on an answer.
  */
-#define COMMITTED_TIMEOUT_MS	(3600 * 1000)
-
 bool
 burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, uint64_t tag, char *error)
 {
@@ -247,7 +245,7 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 	}
 
 	options = rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-	code = rd_kafka_AdminOptions_set_request_timeout(options, COMMITTED_TIMEOUT_MS, why, sizeof(why));
+	code = rd_kafka_AdminOptions_set_request_timeout(options, BURROW_KAFKA_COMMITTED_MS, why, sizeof(why));
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		rd_kafka_AdminOptions_destroy(options);
@@ -263,6 +261,8 @@ burrow_kafka_fetch_committed(BurrowKafkaClient *c, const BurrowKafkaList *list, 
 		return burrow_kafka_no_memory(error);
 	}
 
+	if (c->nfetches++ == 0)
+		c->fetching_since_ms = burrow_kafka_now_ms();
 	request = rd_kafka_ListConsumerGroupOffsets_new(c->group, rd);
 	rd_kafka_ListConsumerGroupOffsets(c->rk, &request, 1, options, c->main);
 	rd_kafka_ListConsumerGroupOffsets_destroy(request);

@@ -146,6 +146,20 @@ on_rebalance(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd
 	return fill_list(c, event, rd_kafka_event_topic_partition_list(rd));
 }
 
+/*
+ * A request that has timed out has librdkafka give up the connection, and all else that is under way there is said to
+ * have timed out, too, however short it was there.  That is a connection's loss like any other, and not what
+ * fetch_committed() in kafka.h warns of, as long as no question has been there for its own time.
+ */
+static rd_kafka_resp_err_t
+fetch_error(const BurrowKafkaClient *c, rd_kafka_resp_err_t code)
+{
+	if (code == RD_KAFKA_RESP_ERR__TIMED_OUT &&
+		burrow_kafka_now_ms() - c->fetching_since_ms < BURROW_KAFKA_COMMITTED_MS - 1000)
+		return RD_KAFKA_RESP_ERR__TRANSPORT;
+	return code;
+}
+
 static bool
 on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 {
@@ -157,9 +171,10 @@ on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 
 	event->type = BURROW_KAFKA_FETCHED;
 	event->tag = (uint64_t) (uintptr_t) rd_kafka_event_opaque(rd);
+	c->nfetches--;
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		burrow_kafka_fill_error(c, event, code, rd_kafka_event_error_string(rd));
+		burrow_kafka_fill_error(c, event, fetch_error(c, code), rd_kafka_event_error_string(rd));
 		return true;
 	}
 
@@ -173,7 +188,7 @@ on_fetched(BurrowKafkaClient *c, BurrowKafkaEvent *event, rd_kafka_event_t *rd)
 	error = rd_kafka_group_result_error(groups[0]);
 	if (error != NULL)
 	{
-		burrow_kafka_fill_error(c, event, rd_kafka_error_code(error), rd_kafka_error_string(error));
+		burrow_kafka_fill_error(c, event, fetch_error(c, rd_kafka_error_code(error)), rd_kafka_error_string(error));
 		return true;
 	}
 	if (!fill_list(c, event, rd_kafka_group_result_partitions(groups[0])))

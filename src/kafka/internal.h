@@ -2,9 +2,8 @@
  * internal.h
  *	  What the files of src/kafka/ share, and nobody else includes.
  *
- * Everything here belongs to the one thread that calls the functions of kafka.h.
- * librdkafka's own threads touch only librdkafka's objects: of ours they know no
- * more than the file descriptor of the wake-up pipe.
+ * Everything here belongs to the one thread that calls the functions of kafka.h.  librdkafka's own threads
+ * touch only librdkafka's objects: of ours they know no more than the file descriptor of the wake-up pipe.
  */
 #ifndef BURROW_KAFKA_INTERNAL_H
 #define BURROW_KAFKA_INTERNAL_H
@@ -82,10 +81,11 @@ struct BurrowKafkaClient
 	rd_kafka_queue_t *descriptions; /* see topic_id.c; NULL: nothing was asked */
 	Asker	   *asker;			/* NULL: nothing was asked */
 	int			nlooks;			/* asked and not answered: poll() leaves the main queue to them */
+	int			nfetches;		/* the same of fetch_committed(), and since when there are some */
+	int64_t		fetching_since_ms;
 	BurrowKafkaConf *conf;		/* for its secrets */
 	char	   *group;			/* NULL: a producer, or a consumer without one */
 	int			wake_fd;
-
 	BurrowKafkaPartition *partitions;	/* all that are split off */
 
 	/* what poll() returned last: its list points into the event */

@@ -28,6 +28,9 @@
 
 #define BURROW_KAFKA_ABI		1
 
+/* How long librdkafka waits for the answer to fetch_committed(), see there. */
+#define BURROW_KAFKA_COMMITTED_MS	(3600 * 1000)
+
 typedef struct BurrowKafkaConf BurrowKafkaConf; /* properties, checked one by one */
 typedef struct BurrowKafkaClient BurrowKafkaClient; /* rd_kafka_t and its queues */
 typedef struct BurrowKafkaPartition BurrowKafkaPartition;	/* a partition queue, split off */

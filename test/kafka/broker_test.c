@@ -91,3 +91,33 @@ test_coordinator_back(void)
 	kafka->list_free(list);
 	(void) close_consumer(c);
 }
+
+/*
+ * A broker that is slow: a request that is not answered in time has librdkafka give up the connection, and with it the
+ * question about what the group has committed, which is said to have timed out.  Nothing is wrong with the client then.
+ */
+void
+test_slow_coordinator(void)
+{
+	static const char *const properties[] = {"socket.timeout.ms", "2000", NULL};
+	BurrowKafkaList *list = kafka->list_new(1);
+	Consumer   *c;
+	char		error[BURROW_KAFKA_TEXT_MAX];
+
+	create_topic("slow", 1);
+	produce("slow", 0, 0, 1);
+	c = joined("slow", "slow", properties);
+	(void) kafka->list_set(list, 0, "slow", 0, BURROW_KAFKA_NONE_OFFSET, NULL, 0);
+	check(kafka->fetch_committed(c->client, list, 1, error) && pump(c, c->fetched == 1) && c->error == 0, "the coordinator is known");
+	rd_kafka_mock_broker_set_rtt(cluster, 1, 8000);
+	check(kafka->fetch_committed(c->client, list, 2, error), "commits asked for, while others have been under way");
+	check(pump(c, c->fetched == 2) && c->error != 0, "no answer");
+	check(c->error == RD_KAFKA_RESP_ERR__TRANSPORT, "because the connection was lost, and not by a time-out of its own");
+	rd_kafka_mock_broker_set_rtt(cluster, 1, 0);
+	for (int i = 3; i < 100 && c->error != 0; i++)
+		if (!kafka->fetch_committed(c->client, list, i, error) || !pump(c, c->fetched == i))
+			break;
+	check(c->error == 0, "asked for again, they are answered: error %d", c->error);
+	kafka->list_free(list);
+	(void) close_consumer(c);
+}

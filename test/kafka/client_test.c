@@ -91,6 +91,7 @@ static const struct
 	{"secrets", test_secrets},
 	{"broker_down", test_broker_down},
 	{"coordinator_back", test_coordinator_back},
+	{"slow_coordinator", test_slow_coordinator},
 	{"producer_properties", test_producer_properties},
 	{"producer_answers", test_producer_answers},
 	{"producer_refusals", test_producer_refusals},

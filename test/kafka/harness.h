@@ -74,6 +74,7 @@ extern void test_backpressure(void);
 /* broker_test.c */
 extern void test_broker_down(void);
 extern void test_coordinator_back(void);
+extern void test_slow_coordinator(void);
 
 /* producer_test.c */
 extern void test_producer_properties(void);
