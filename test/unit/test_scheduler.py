@@ -159,6 +159,9 @@ class Scheduler:
     def put_back(self, m):
         core.sched_put_back(self.s, c.byref(m.item))
         m.partition.in_hand.remove(m)
+        # before those of its age, one of which may have come first since this one was picked
+        same_age = [other.rank[1] for other in m.partition.waiting if other.rank[0] == m.rank[0]]
+        m.rank = (m.rank[0], min([m.rank[1], *(place - 1 for place in same_age)]))
         m.partition.waiting.append(m)
         m.partition.waiting.sort(key=lambda m: m.rank)
         self.turn(m.partition)
@@ -381,6 +384,20 @@ def test_one_that_comes_before_what_came_back():
     assert s.pick() == [first]
     s.finish(first)
     assert s.pick() == [last]
+    s.destroy()
+
+
+def test_two_that_came_first_and_one_comes_back():
+    """The one that was picked is before the one that came meanwhile, though both came before the same."""
+    s = Scheduler()
+    p = s.add_partition()
+    a, b = s.add(p, 1), s.add(p, 1)
+    first = s.add_first(p, 1)
+    assert s.pick(2) == [first, a]
+    s.put_back(a)
+    second = s.add_first(p, 1)
+    s.put_back(first)
+    assert s.pick() == [first, second, a, b]
     s.destroy()
 
 
