@@ -25,8 +25,10 @@ SQL
 my $group = $node->group_of('load');
 $node->wait_for_state('load', 'running');
 
-my $messages = 100_000;
-my $job = $kafka->start_producing('load', count => $messages, keys => 1000, rate => 2500);
+# Each blow has messages of its own to fall among, however long the one before it took.
+my $each = 6_667;
+my $messages = 0;
+my $job;
 
 # what Kafka believes to be done has its rows: read Kafka first, then the table
 sub check_committed
@@ -58,6 +60,9 @@ for my $round (1 .. 5)
 		# some progress since the last blow, and then a moment more
 		my $rows = $node->sql('SELECT count(*) FROM got');
 		my $more = 200 + int rand 1500;
+		$kafka->finish_producing($job) if $job;
+		$job = $kafka->start_producing('load', count => $each, first => $messages, keys => 1000, rate => 2500);
+		$messages += $each;
 		$node->wait_for("$more more rows", "SELECT count(*) > $rows + $more FROM got", timeout => 90);
 		if ($kind eq 'postmaster')
 		{
