@@ -32,7 +32,7 @@ use PostgreSQL::Test::Utils ();
 
 our $DEFAULT_TIMEOUT = 60;
 
-our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids processes_of cpu_seconds resident_kb slow_by recent_librdkafka);
+our @EXPORT = qw(wait_until kill9 is_running wait_gone child_pids processes_of cpu_seconds resident_kb memory_below slow_by recent_librdkafka);
 
 # A test that is told to end cleans up as one that fails does.
 $SIG{$_} = sub { die "the test was ended by a signal\n" } foreach qw(TERM INT HUP);
@@ -62,7 +62,7 @@ require BurrowTest::Session;
 sub wait_until
 {
 	my ($description, $condition, %options) = @_;
-	my $limit = $options{timeout} // $DEFAULT_TIMEOUT;
+	my $limit = ($options{timeout} // $DEFAULT_TIMEOUT) * ($ENV{BURROW_SANITIZER} ? 2 : 1);
 	my $deadline = time + $limit;
 	my $longest = $options{pause} // 0.2;
 	my $pause = 0.02;
@@ -143,6 +143,17 @@ sub resident_kb
 	my ($pid) = @_;
 	my $status = _slurp("/proc/$pid/status") // croak "no process $pid";
 	return $status =~ /^RssAnon:\s+(\d+) kB/m ? $1 : 0;
+}
+
+# A check of a limit on memory.  The sanitizer for addresses keeps much for itself, so with it there is no such check, and the
+# test says so.
+sub memory_below
+{
+	my ($kb, $limit, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return Test::More::cmp_ok($kb, '<', $limit, $name) unless ($ENV{BURROW_SANITIZER} // '') =~ /address/;
+	Test::More->builder->skip("the sanitizer for addresses takes memory itself ($kb kB were seen): $name");
+	return 1;
 }
 
 # A path for something that this test makes: others that run at the same time have their own.

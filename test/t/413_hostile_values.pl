@@ -204,8 +204,8 @@ foreach my $kind (['Kafka properties', \&property_call, 1], ['SQL functions', su
 	is($errors, '', "$name: each call has ended, and the session has not");
 	is($node->sql(q{SELECT * FROM bad ORDER BY ms DESC LIMIT 20}), '', "$name: no error that cannot happen, and no call of more than a second");
 	my ($first, $last, $most) = $output =~ /memory (\d+) (\d+) (\d+)/;
-	cmp_ok($last - $first, '<', 20_000, "$name: no memory stays (kB; $first, then $last, $most at most)");
-	cmp_ok($most, '<', 300_000, "$name: nor is there ever much (kB)");
+	memory_below($last - $first, 20_000, "$name: no memory stays (kB; $first, then $last, $most at most)");
+	memory_below($most, 300_000, "$name: nor is there ever much (kB)");
 	$node->sql('TRUNCATE bad');
 }
 

@@ -47,7 +47,7 @@ cmp_ok($said->{healthy} // 0, '>', 10 * ($said->{unhealthy} // 0), 'who asks for
 is(exporter(), $pid, 'it is the same process');
 # 128 connections of 16 kB, an answer for each, and what malloc() keeps of them
 my $grown = resident_kb($pid) - $kb;
-cmp_ok($grown, '<', 16 * 1024, "it has grown by $grown kB");
+memory_below($grown, 16 * 1024, "it has grown by $grown kB");
 is_deeply([grep { /burrow exporter|WARNING|ERROR|FATAL|PANIC/ } split /\n/, $node->log_since($log)], [], 'the log has no word of it');
 
 $kafka->finish_producing($producer);
