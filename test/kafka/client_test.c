@@ -75,6 +75,7 @@ static const struct
 	{"combinations", test_combinations},
 	{"conf", test_conf},
 	{"messages", test_messages},
+	{"headers", test_headers},
 	{"broken", test_broken},
 	{"commit", test_commit},
 	{"questions", test_questions},

@@ -51,6 +51,7 @@ extern void test_secrets(void);
 
 /* message_test.c */
 extern void test_messages(void);
+extern void test_headers(void);
 extern void test_broken(void);
 
 /* group_test.c */

@@ -98,6 +98,72 @@ test_messages(void)
 	note("closed in %d ms", (int) close_consumer(c));
 }
 
+/* Values of lengths around those at which their length takes more bytes. */
+static const int lengths[] = {0, 1, 2, 63, 64, 65, 127, 128, 4095, 4096, 8190, 8191, 8192, 8193, 20000};
+
+enum
+{
+	NLENGTHS = sizeof(lengths) / sizeof(lengths[0])
+};
+
+/* Message i has the length's number i / 3, and i % 3 headers; one in seven is all zeros. */
+static void
+produce_lengths(const char *topic, const char *codec)
+{
+	rd_kafka_topic_conf_t *conf = rd_kafka_topic_conf_new();
+	rd_kafka_topic_t *to;
+	static char value[20000];
+	char		why[256];
+
+	check(rd_kafka_topic_conf_set(conf, "compression.codec", codec, why, sizeof(why)) == RD_KAFKA_CONF_OK, "%s", codec);
+	to = rd_kafka_topic_new(producer, topic, conf);
+	for (int i = 0; i < 3 * NLENGTHS; i++)
+	{
+		rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
+
+		for (int n = 0; n < i % 3; n++)
+			rd_kafka_header_add(headers, "name", -1, "", 0);
+		memset(value, i % 7 == 0 ? 0 : i, sizeof(value));
+		rd_kafka_producev(producer, RD_KAFKA_V_RKT(to), RD_KAFKA_V_PARTITION(0),
+						  RD_KAFKA_V_VALUE(value, lengths[i / 3]), RD_KAFKA_V_HEADERS(headers),
+						  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+	}
+	flush_producer();
+	rd_kafka_topic_destroy(to);
+}
+
+/* How many headers a message has is known, whatever its length and the compression. */
+void
+test_headers(void)
+{
+	static const char *const codecs[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+
+	for (size_t k = 0; k < sizeof(codecs) / sizeof(codecs[0]); k++)
+	{
+		char		topic[32];
+		Consumer   *c;
+		Part	   *part;
+		int			wrong = 0;
+
+		snprintf(topic, sizeof(topic), "headers-%s", codecs[k]);
+		create_topic(topic, 1);
+		produce_lengths(topic, codecs[k]);
+		c = joined(topic, topic, NULL);
+		part = c->parts[0];
+		part->paused = true;
+		for (int i = 0; i < 3 * NLENGTHS; i++)
+		{
+			BurrowKafkaMessage m;
+
+			if (take_next(c, part, &m) != BURROW_KAFKA_MESSAGE || m.offset != i ||
+				m.value_len != (size_t) lengths[i / 3] || m.nheaders != (size_t) i % 3)
+				wrong++;
+		}
+		check(wrong == 0, "%s: lengths and headers; %d are wrong", codecs[k], wrong);
+		(void) close_consumer(c);
+	}
+}
+
 /* A position that the partition does not have: told, with the offset, and nothing skipped. */
 void
 test_broken(void)
