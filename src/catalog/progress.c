@@ -598,8 +598,7 @@ new_done(const BurrowProgress *p, RowHint *hint, const Table *table, const Row *
 			burrow_done_set_read(set, DatumGetInt64(value_of(table, old, BURROW_PROGRESS_LOW)), done);
 	}
 	burrow_offset_set_remove_below(set, p->head);
-	for (int i = 0; i < p->noffsets; i++)
-		burrow_offset_set_add(set, p->offsets[i], p->offsets[i]);
+	burrow_offset_set_add_each(set, p->offsets, p->noffsets);
 	MemoryContextSwitchTo(caller);
 	return burrow_done_set_datum(set, p->head);
 }

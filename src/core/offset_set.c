@@ -119,6 +119,20 @@ burrow_offset_set_add(BurrowOffsetSet *s, int64_t first, int64_t last)
 	s->nruns -= to - from - 1;
 }
 
+void
+burrow_offset_set_add_each(BurrowOffsetSet *s, const int64_t *offsets, size_t n)
+{
+	size_t		first = 0;
+
+	for (size_t i = 1; i <= n; i++)
+	{
+		if (i < n && offsets[i] > offsets[i - 1] && offsets[i] - 1 == offsets[i - 1])
+			continue;
+		burrow_offset_set_add(s, offsets[first], offsets[i - 1]);
+		first = i;
+	}
+}
+
 /*
  * Merges from the end into the room behind, then joins forward what touches: in
  * place and in linear time.

@@ -30,6 +30,8 @@ extern void burrow_offset_set_init(BurrowOffsetSet *s, void *(*resize) (void *, 
 extern void burrow_offset_set_reset(BurrowOffsetSet *s);	/* frees */
 /* both inclusive; an empty range adds nothing */
 extern void burrow_offset_set_add(BurrowOffsetSet *s, int64_t first, int64_t last);
+/* in any order; quick where they follow each other */
+extern void burrow_offset_set_add_each(BurrowOffsetSet *s, const int64_t *offsets, size_t n);
 extern void burrow_offset_set_union(BurrowOffsetSet *s, const BurrowOffsetSet *other);
 /* drop all below offset */
 extern void burrow_offset_set_remove_below(BurrowOffsetSet *s, int64_t offset);

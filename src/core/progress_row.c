@@ -49,6 +49,5 @@ burrow_progress_row_committed(BurrowProgressRow *row, const BurrowProgressStep *
 	row->newer_chunk = step->chunk;
 
 	burrow_offset_set_remove_below(&row->newer, step->head);
-	for (int i = 0; i < step->noffsets; i++)
-		burrow_offset_set_add(&row->newer, step->offsets[i], step->offsets[i]);
+	burrow_offset_set_add_each(&row->newer, step->offsets, (size_t) step->noffsets);
 }

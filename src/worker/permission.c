@@ -15,8 +15,8 @@
 #include "catalog/owner.h"
 #include "worker/permission.h"
 
-bool
-burrow_permission_holds(BurrowWorker *w)
+static bool
+may_run(BurrowWorker *w)
 {
 	BurrowWorkerSetup *setup = unconstify(BurrowWorkerSetup *, w->transport->setup);
 	BurrowSubscription asked = {
@@ -26,13 +26,21 @@ burrow_permission_holds(BurrowWorker *w)
 		.options = {.run_as_owner = setup->run_as_owner, .delivery = setup->delivery},
 	};
 	BurrowOwnerTrouble trouble;
+
+	return burrow_owner_may_run(&asked, &trouble);
+}
+
+bool
+burrow_permission_holds(BurrowWorker *w)
+{
 	uint64		changes;
 
 	AcceptInvalidationMessages();
 	changes = burrow_owner_changes();
-	if (w->permitted && w->permitted_at == changes)
-		return true;
-	w->permitted = burrow_owner_may_run(&asked, &trouble);
-	w->permitted_at = changes;
+	if (!w->permitted || w->permitted_at != changes)
+	{
+		w->permitted = may_run(w);
+		w->permitted_at = changes;
+	}
 	return w->permitted;
 }
