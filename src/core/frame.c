@@ -37,6 +37,7 @@ extern inline size_t burrow_frame_message_size(size_t key_len, size_t value_len,
 extern inline char *burrow_frame_key(BurrowMessageHeader *header);
 extern inline char *burrow_frame_value(BurrowMessageHeader *header);
 extern inline char *burrow_frame_headers(BurrowMessageHeader *header);
+extern inline void burrow_frame_end_value(BurrowMessageHeader *header);
 
 size_t
 burrow_frame_header_size(size_t name_len, int64_t value_len)
@@ -98,7 +99,7 @@ burrow_frame_next_message(BurrowChunkReader *r, BurrowMessageView *m)
 
 	if (r->left == 0 || there < sizeof(BurrowMessageHeader) || header->total > there)
 		return false;
-	parts = (uint64_t) header->key_len + header->value_len + header->headers_len;
+	parts = (uint64_t) header->key_len + header->value_len + 1 + header->headers_len;
 	if (header->total != BURROW_FRAME_ALIGN(sizeof(BurrowMessageHeader) + parts))
 		return false;
 	if ((header->key_len > 0 && !(header->flags & BURROW_MESSAGE_HAS_KEY)) ||
@@ -111,7 +112,9 @@ burrow_frame_next_message(BurrowChunkReader *r, BurrowMessageView *m)
 	m->header = header;
 	m->key = (const char *) (header + 1);
 	m->value = m->key + header->key_len;
-	m->headers = m->value + header->value_len;
+	m->headers = m->value + header->value_len + 1;
+	if (m->headers[-1] != '\0')
+		return false;
 	if (!(header->flags & BURROW_MESSAGE_HAS_KEY))
 		m->key = NULL;
 	if (!(header->flags & BURROW_MESSAGE_HAS_VALUE))

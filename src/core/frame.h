@@ -9,7 +9,9 @@
  * Consumer -> worker: one queue message is one chunk:
  *
  *		BurrowChunkHeader, then per message, each at an 8-byte boundary:
- *		BurrowMessageHeader, key, value, headers
+ *		BurrowMessageHeader, key, value, a zero byte, headers
+ *
+ * The zero byte is for those who parse a value where it lies.
  *
  * The consumer keeps each message encoded this way (header and payload in one
  * piece of memory, padded to 8 bytes), so a chunk is sent by an I/O vector and
@@ -75,7 +77,7 @@ typedef struct BurrowMessageView
 {
 	const BurrowMessageHeader *header;
 	const char *key;			/* NULL if there is none */
-	const char *value;			/* NULL: tombstone */
+	const char *value;			/* NULL: tombstone; a zero byte follows it */
 	const char *headers;		/* encoded, header->headers_len bytes */
 } BurrowMessageView;
 
@@ -97,7 +99,7 @@ burrow_frame_message_size(size_t key_len, size_t value_len, size_t headers_len)
 	/* each of them first, so that the sum cannot wrap */
 	if (key_len > limit || value_len > limit || headers_len > limit)
 		return 0;
-	size = BURROW_FRAME_ALIGN(sizeof(BurrowMessageHeader) + key_len + value_len + headers_len);
+	size = BURROW_FRAME_ALIGN(sizeof(BurrowMessageHeader) + key_len + value_len + 1 + headers_len);
 	return size <= limit ? size : 0;
 }
 
@@ -117,7 +119,14 @@ burrow_frame_value(BurrowMessageHeader *header)
 inline char *
 burrow_frame_headers(BurrowMessageHeader *header)
 {
-	return burrow_frame_value(header) + header->value_len;
+	return burrow_frame_value(header) + header->value_len + 1;
+}
+
+/* Puts the byte that ends the value. */
+inline void
+burrow_frame_end_value(BurrowMessageHeader *header)
+{
+	burrow_frame_value(header)[header->value_len] = '\0';
 }
 
 /* Encoded size of one header, and its encoding at p; returns the byte after. */

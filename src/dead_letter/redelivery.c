@@ -152,6 +152,7 @@ make_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowDeadLet
 		memcpy(burrow_frame_key(h), VARDATA_ANY(row->key), h->key_len);
 	if (h->value_len > 0)
 		memcpy(burrow_frame_value(h), VARDATA_ANY(row->value), h->value_len);
+	/* the byte that ends the value is zero, as all memory was */
 	put_headers(row, burrow_frame_headers(h));
 	return m;
 }

@@ -58,19 +58,20 @@ text_datum(const char *data, size_t len)
 	return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
 }
 
-/* The input functions of the JSON types want a terminated string. */
+/* The input functions of the JSON types want a terminated string, and only read it. */
 static Datum
-json_datum(const char *data, size_t len, PGFunction input)
+json_datum(const char *data, size_t len, bool terminated, PGFunction input)
 {
 	const char *text = burrow_handler_values_text(data, &len);
 
-	if (text == data)
+	if (text == data && !terminated)
 		text = pnstrdup(text, len);
 	return DirectFunctionCall1(input, CStringGetDatum(text));
 }
 
+/* terminated: a zero byte follows it. */
 static Datum
-value_datum(const char *data, size_t len, Oid type)
+value_datum(const char *data, size_t len, bool terminated, Oid type)
 {
 	switch (type)
 	{
@@ -79,9 +80,9 @@ value_datum(const char *data, size_t len, Oid type)
 		case TEXTOID:
 			return text_datum(data, len);
 		case JSONOID:
-			return json_datum(data, len, json_in);
+			return json_datum(data, len, terminated, json_in);
 		case JSONBOID:
-			return json_datum(data, len, jsonb_in);
+			return json_datum(data, len, terminated, jsonb_in);
 	}
 	elog(ERROR, "unexpected type %u of a value", type);
 }
@@ -195,11 +196,11 @@ burrow_handler_values_field(const BurrowMessageLayout *layout, const BurrowSourc
 			return Int64GetDatum(header->offset);
 		case BURROW_FIELD_KEY:
 			if (message->key != NULL)
-				return value_datum(message->key, header->key_len, type);
+				return value_datum(message->key, header->key_len, false, type);
 			break;
 		case BURROW_FIELD_VALUE:
 			if (message->value != NULL)
-				return value_datum(message->value, header->value_len, type);
+				return value_datum(message->value, header->value_len, true, type);
 			break;
 		case BURROW_FIELD_HEADERS:
 			return type == JSONBOID ? headers_jsonb(message) : headers_array(layout, message);

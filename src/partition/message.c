@@ -76,6 +76,7 @@ burrow_message_copy(const BurrowKafkaFunctions *kafka, BurrowKafkaPartition *que
 		memcpy(burrow_frame_key(h), km->key, km->key_len);
 	if (km->value_len > 0)
 		memcpy(burrow_frame_value(h), km->value, km->value_len);
+	burrow_frame_end_value(h);
 	if (headers_len > 0)
 		copy_headers(kafka, queue, km->nheaders, burrow_frame_headers(h));
 }

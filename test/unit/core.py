@@ -454,6 +454,7 @@ frame_message_size = declare(c.c_size_t, "burrow_frame_message_size", c.c_size_t
 frame_key = declare(c.c_void_p, "burrow_frame_key", c.c_void_p)
 frame_value = declare(c.c_void_p, "burrow_frame_value", c.c_void_p)
 frame_headers = declare(c.c_void_p, "burrow_frame_headers", c.c_void_p)
+frame_end_value = declare(None, "burrow_frame_end_value", c.c_void_p)
 frame_header_size = declare(c.c_size_t, "burrow_frame_header_size", c.c_size_t, c.c_int64)
 frame_put_header = declare(
     c.c_void_p, "burrow_frame_put_header", c.c_void_p, c.c_char_p, c.c_size_t, c.c_char_p, c.c_int64

@@ -551,6 +551,7 @@ random_chunk(char **frame)
 		m->total = (uint32_t) burrow_frame_message_size(m->key_len, m->value_len, m->headers_len);
 		memset(burrow_frame_key(m), 'k', m->key_len);
 		memset(burrow_frame_value(m), 'v', m->value_len);
+		burrow_frame_end_value(m);
 		p = burrow_frame_headers(m);
 		if (headers)
 		{

@@ -69,7 +69,7 @@ def encode_message(m):
     headers = encode_headers(m["headers"])
     key, value = m["key"] or b"", m["value"] or b""
     size = core.frame_message_size(len(key), len(value), len(headers))
-    assert size == align(64 + len(key) + len(value) + len(headers))
+    assert size == align(64 + len(key) + len(value) + 1 + len(headers))
     buffer = c.create_string_buffer(size)
     h = core.MessageHeader.from_buffer(buffer)
     h.total = size
@@ -80,6 +80,7 @@ def encode_message(m):
     h.nheaders, h.headers_len = len(m["headers"]), len(headers)
     c.memmove(core.frame_key(c.addressof(h)), key, len(key))
     c.memmove(core.frame_value(c.addressof(h)), value, len(value))
+    core.frame_end_value(c.addressof(h))
     c.memmove(core.frame_headers(c.addressof(h)), headers, len(headers))
     return buffer.raw
 
@@ -110,6 +111,8 @@ def walk(address, size):
         m = {field: getattr(h, field) for field in ("offset", "timestamp_ms", "order", "slots", "slot", "attempt")}
         m["key"] = piece(view.key, h.key_len, low, high) if view.key else None
         m["value"] = piece(view.value, h.value_len, low, high) if view.value else None
+        if view.value:
+            assert piece(view.value + h.value_len, 1, low, high) == b"\0"
         p = c.c_void_p(view.headers)
         end = view.headers + h.headers_len
         m["headers"] = []
@@ -228,6 +231,9 @@ def test_refused():
         frame = bytes(core.ChunkHeader(core.CHUNK_MAGIC, 1)) + stray
         assert walk(guarded.put(frame), len(frame)) is None
     assert changed("key_len", 10) is None  # parts beyond the total
+    unended = bytearray(whole)
+    unended[c.sizeof(core.ChunkHeader) + 8 + 64 + 2 + 4] = 1
+    assert walk(guarded.put(bytes(unended)), len(unended)) is None  # no zero byte behind the value
     assert changed("total", 64) is None
     assert changed("total", 2**32 - 8) is None
     assert not core.frame_read_chunk(c.byref(core.Reader()), guarded.put(whole) + 4, 40)
@@ -235,10 +241,11 @@ def test_refused():
 
 def test_message_size():
     limit = 2**31 - 1
-    assert core.frame_message_size(0, 0, 0) == 64
-    assert core.frame_message_size(1, 0, 0) == 72
-    assert core.frame_message_size(0, limit - 64 - 7, 0) == limit - 7
-    assert core.frame_message_size(0, limit - 64, 0) == 0
+    assert core.frame_message_size(0, 0, 0) == 72
+    assert core.frame_message_size(7, 0, 0) == 72
+    assert core.frame_message_size(8, 0, 0) == 80
+    assert core.frame_message_size(0, limit - 64 - 8, 0) == limit - 7
+    assert core.frame_message_size(0, limit - 64 - 7, 0) == 0
     for huge in (limit + 1, 2**63, 2**64 - 1):
         assert core.frame_message_size(huge, 0, 0) == 0
         assert core.frame_message_size(0, huge, 0) == 0

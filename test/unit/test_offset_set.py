@@ -37,7 +37,9 @@ def test_add(ranges):
         assert core.set_contains(s.p, n) == (n in members)
 
 
-@given(ranges, st.lists(st.one_of(st.integers(0, 60), st.sampled_from([-(2**63), INT64_MAX - 1, INT64_MAX])), max_size=60))
+@given(
+    ranges, st.lists(st.one_of(st.integers(0, 60), st.sampled_from([-(2**63), INT64_MAX - 1, INT64_MAX])), max_size=60)
+)
 @example([], [])
 @example([(3, 5)], [6, 7, 8, 2, 1, 10, 11])
 def test_add_each(ranges, offsets):
