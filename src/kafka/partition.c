@@ -20,6 +20,11 @@
  * alone: so it is done before assign(), or the first messages run through the main queue.
  * close_queue() does not forward it back: an unassigned partition gets no messages.
  *
+ * Messages are taken one by one, as events.  rd_kafka_consume_batch_queue() would cost less for each, but its source says
+ * that it loses some: in 2.0.2, if librdkafka pauses the partition meanwhile, those that were taken before are thrown away and the
+ * position stays behind them; from 2.1.0 to 2.13.1 the end of a partition in a batch moves the position one too far, and so
+ * after a pause the next message is left out.
+ *
  * Runs in: the consumer.
  */
 #include <stdio.h>
