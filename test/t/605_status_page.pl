@@ -161,7 +161,6 @@ if (my $pictures = $ENV{BURROW_TEST_PICTURES})
 		$kafka->produce_many('clicks', count => 25 * $rate, keys => 10, first => 2000 * $burst, rate => $rate);
 	}
 	$kafka->finish_producing($_) foreach @jobs;
-	BurrowTest::Dashboard->read("$example/burrow.dashboard.json")->picture($browser, $prometheus, "$pictures/dashboard.png", from => time() - 140, to => time(), step => 5, width => 1500);
 	$browser->go($url);
 	foreach my $name ('status-page', 'status-page-telephone')
 	{
@@ -173,6 +172,8 @@ if (my $pictures = $ENV{BURROW_TEST_PICTURES})
 			$browser->picture("$pictures/$name" . ($scheme eq 'dark' ? '-dark' : '') . '.png');
 		}
 	}
+	$browser->scheme('light');
+	BurrowTest::Dashboard->read("$example/burrow.dashboard.json")->picture($browser, $prometheus, "$pictures/dashboard.png", from => time() - 140, to => time(), step => 5, width => 1500);
 	done_testing();
 	exit;
 }
