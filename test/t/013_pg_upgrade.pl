@@ -12,6 +12,7 @@ chomp(my $new_bin = `pg_config --bindir`);
 my $old_path = $ENV{BURROW_OLD_POSTGRES} // dirname($new_bin);
 my $kafka = BurrowTest::Kafka->create('kafka');
 my $old = BurrowTest::Node->create('old', kafka => $kafka, install_path => $old_path);
+my $old_version = $old->sql('SHOW server_version');
 
 foreach my $topic (qw(orders parts))
 {
@@ -50,7 +51,7 @@ my $new = BurrowTest::Node->prepare('new', kafka => $kafka,
 my $folder = PostgreSQL::Test::Utils::tempdir();
 chdir $folder or die "cannot enter $folder: $!";
 $new->command_ok(['pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', "$old_path/bin", '-B', $new_bin,
-		'-s', $new->host, '-p', $old->port, '-P', $new->port], "pg_upgrade to $major");
+		'-s', $new->host, '-p', $old->port, '-P', $new->port], "pg_upgrade from $old_version to $major");
 $new->start;
 is($new->sql($rows), $before, 'subscriptions and progress are as they were');
 is($new->sql("SELECT string_agg(state, ' ' ORDER BY subscription) FROM burrow.subscriptions"), 'disabled paused', 'they stand still');
