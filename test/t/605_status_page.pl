@@ -232,7 +232,8 @@ foreach my $width (1280, 390)
 	is_deeply($nodes{table}, ['Subscriptions', 'Errors and dead letters', 'Partitions', 'Workers'], "tables have names, $width pixels wide");
 	is(scalar @{ $nodes{columnheader} // [] }, 9 + 10 + 10 + 8, 'columns have headers');
 	is(scalar @{ $nodes{rowheader} // [] }, $browser->run('return document.querySelectorAll("tbody tr").length'), 'and so have rows');
-	is(() = grep(/^Messages a second/, map { @$_ } values %nodes), $browser->run('return document.querySelectorAll("td[data-label=Rate] svg").length'), 'lines have names');
+	# a cell is named after its line where no rate stands before it
+	is(() = grep(/^Messages a second/, map { @{ $nodes{$_} } } grep { !/cell/i } keys %nodes), $browser->run('return document.querySelectorAll("td[data-label=Rate] svg").length'), 'lines have names');
 	is_deeply($nodes{status}, [''], 'what changes is told of in one place');
 	is($browser->run('return document.documentElement.scrollWidth <= innerWidth'), JSON::PP::true, 'nothing is wider than the window');
 }
