@@ -490,11 +490,12 @@ serve_client(const BurrowConsumer *c)
 }
 
 /* Reads the ids of the queues that are no longer empty. */
-void
+bool
 burrow_connection_read_pipe(const BurrowConsumer *c)
 {
 	uint32		ids[WAKE_BUFFER / sizeof(uint32)];
 	ssize_t		n = read(wake_read, ids, sizeof(ids));
+	bool		told = false;
 	dlist_iter	iter;
 
 	if (n == sizeof(ids))
@@ -507,7 +508,7 @@ burrow_connection_read_pipe(const BurrowConsumer *c)
 			if (part->state == BURROW_PARTITION_ACTIVE)
 				burrow_partition_readable(part);
 		}
-		return;
+		return false;
 	}
 	for (ssize_t i = 0; i < n / (ssize_t) sizeof(uint32); i++)
 	{
@@ -515,8 +516,12 @@ burrow_connection_read_pipe(const BurrowConsumer *c)
 
 		/* 0 is the main queue, which is polled each turn */
 		if (part != NULL && part->state == BURROW_PARTITION_ACTIVE)
+		{
 			burrow_partition_readable(part);
+			told = true;
+		}
 	}
+	return told;
 }
 
 /* ---- the cluster ---- */

@@ -18,8 +18,9 @@ extern int64 burrow_connection_poll_interval_us(void);
 extern bool burrow_connection_open(BurrowConsumer *c);
 /* Serves the events of both clients. */
 extern void burrow_connection_serve(const BurrowConsumer *c);
-/* Takes the numbers of readable queues out of the pipe. */
-extern void burrow_connection_read_pipe(const BurrowConsumer *c);
+/* Takes the numbers of readable queues out of the pipe.  True: those of partitions are among them, and not so many that all
+ * may be meant. */
+extern bool burrow_connection_read_pipe(const BurrowConsumer *c);
 /* Finds out whether Kafka, or the topic, is there, where that is in doubt.  When it is next due. */
 extern TimestampTz burrow_connection_probe(const BurrowConsumer *c);
 

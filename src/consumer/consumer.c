@@ -77,6 +77,7 @@
 #include "runtime/kafka_library.h"
 #include "shmem/groups.h"
 #include "shmem/wait_events.h"
+#include "shmem/worker_slots.h"
 
 /* For trouble at the start. */
 #define CONNECT_AGAIN_US	INT64CONST(2000000)
@@ -392,6 +393,26 @@ publish(BurrowConsumer *c)
 	burrow_retry_publish(c, burrow_failure_wait_until());
 }
 
+/*
+ * Messages that have ended the sleep of a consumer all of whose workers are idle go to a worker before the turn's other
+ * steps.  They would be given out by the same steps later in the turn; whatever else has come is as if it had come a moment later.
+ * The worker is woken first: to be woken takes it about as long as it takes us to have something for it.
+ */
+static void
+hand_over_at_once(const BurrowConsumer *c)
+{
+	const BurrowPool *pool = burrow_pool();
+	int			worker;
+
+	if (pool->nidle == 0 || pool->nbusy > 0 || c->client == NULL || burrow_status_is_stopping() || burrow_status_is_waiting())
+		return;
+	worker = dlist_head_element(BurrowLane, idle_node, unconstify(dlist_head *, &pool->idle))->worker;
+	burrow_worker_slot_announce(worker);
+	(void) burrow_intake_run(c);
+	(void) burrow_dispatch_run(c);
+	burrow_worker_slot_announced_is_sent(worker);
+}
+
 /* One turn, but for what makes the clients.  When the next one is due. */
 static TimestampTz
 take_turn(BurrowConsumer *c)
@@ -444,11 +465,12 @@ serve_signals(BurrowConsumer *c)
 		ProcessCatchupInterrupt();
 }
 
-/* Sleeps until something has come or is due. */
-static void
+/* Sleeps until something has come or is due.  True: there are messages. */
+static bool
 wait(BurrowConsumer *c, WaitEventSet *events, long timeout_ms)
 {
 	WaitEvent	occurred[3];
+	bool		messages = false;
 	int			n;
 
 	if (timeout_ms > 0)
@@ -459,8 +481,9 @@ wait(BurrowConsumer *c, WaitEventSet *events, long timeout_ms)
 		if (occurred[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		if (occurred[i].events & WL_SOCKET_READABLE)
-			burrow_connection_read_pipe(c);
+			messages = burrow_connection_read_pipe(c);
 	}
+	return messages;
 }
 
 /* One attempt, when it is time for one; false: there is no client yet. */
@@ -479,6 +502,7 @@ static void
 run(BurrowConsumer *c, int wake_read)
 {
 	WaitEventSet *events = burrow_create_wait_event_set(3);
+	bool		messages = false;
 
 	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -497,12 +521,13 @@ run(BurrowConsumer *c, int wake_read)
 		due = burrow_earlier(burrow_status_run(c), burrow_history_step_run(c));
 		if (c->client == NULL && !burrow_status_is_stopping() && !connect_to_kafka(c))
 		{
-			wait(c, events, burrow_ms_until(burrow_earlier(connect_again_at, burrow_earlier(due, reload_again_at)), c->now));
+			(void) wait(c, events, burrow_ms_until(burrow_earlier(connect_again_at, burrow_earlier(due, reload_again_at)), c->now));
 			continue;
 		}
+		if (messages)
+			hand_over_at_once(c);
 		due = burrow_earlier(take_turn(c), due);
-		if (!burrow_shutdown_is_over())
-			wait(c, events, burrow_ms_until(due, c->now));
+		messages = !burrow_shutdown_is_over() && wait(c, events, burrow_ms_until(due, c->now));
 	}
 	burrow_shutdown_report(c);
 }

@@ -39,6 +39,12 @@ typedef struct BurrowWorkerSlot
 	pg_atomic_uint64 cancel;
 
 	/*
+	 * 1: its consumer has something for it, and is about to send it; written by the consumer
+	 * alone.
+	 */
+	pg_atomic_uint32 announced;
+
+	/*
 	 * What it does; written by the worker alone, read by views without a lock.  A reader may see
 	 * the offset of one message with the start of the next.
 	 */

@@ -42,6 +42,7 @@ burrow_worker_slot_reserve(int slot, uint32 generation, int lane)
 		worker->pid = 0;
 		worker->proc = NULL;
 		pg_atomic_write_u64(&worker->cancel, 0);
+		pg_atomic_write_u32(&worker->announced, 0);
 		pg_atomic_write_u64(&worker->attempts, 0);
 		pg_atomic_write_u64(&worker->hand, 0);
 		pg_atomic_write_u64(&worker->running_since, 0);
@@ -263,6 +264,26 @@ burrow_worker_slot_result_ready(int slot, int lane)
 	/* a full barrier: the consumer that is woken sees the bit */
 	pg_atomic_fetch_or_u64(&sub->ready[lane / 64], UINT64CONST(1) << (lane % 64));
 	burrow_registry_wake(*(PGPROC *volatile *) &sub->consumer_proc);
+}
+
+/*
+ * The pointer is read without the lock, as above: at worst another process is woken for nothing, and
+ * another worker looks into its queue.
+ */
+void
+burrow_worker_slot_announce(int worker)
+{
+	BurrowWorkerSlot *slot = &burrow->workers[worker];
+
+	pg_atomic_write_u32(&slot->announced, 1);
+	burrow_registry_wake(*(PGPROC *volatile *) &slot->proc);
+}
+
+void
+burrow_worker_slot_announced_is_sent(int worker)
+{
+	pg_write_barrier();
+	pg_atomic_write_u32(&burrow->workers[worker].announced, 0);
 }
 
 const char *const burrow_worker_state_names[] = {

@@ -44,6 +44,12 @@ extern void burrow_worker_slot_set_hand(int worker, const char *topic, int32 par
 extern uint64 burrow_worker_slot_hand(const char *topic, int32 partition);
 /* Process: worker.  A result was sent: set the lane's bit and the consumer's latch. */
 extern void burrow_worker_slot_result_ready(int slot, int lane);
+/*
+ * Process: consumer.  It is about to send a chunk to this worker, which is idle: wakes it, and has it wait a moment for
+ * the chunk without sleeping.  Whether one was sent or not, the second call follows.
+ */
+extern void burrow_worker_slot_announce(int worker);
+extern void burrow_worker_slot_announced_is_sent(int worker);
 
 /* What a worker does, as burrow.workers shows it. */
 typedef enum BurrowWorkerState

@@ -13,9 +13,12 @@
  * here.
  *
  * It waits on its latch alone: a chunk, the consumer's end, a signal, a barrier all
- * set it.  The one timed wait is the flush of statistics, once after the last chunk.
+ * set it.  The one timed wait is the flush of statistics, once after the last chunk.  But a chunk that the consumer
+ * has announced is waited for without sleeping, for a moment: see wait_for_announced().
  */
 #include "postgres.h"
+
+#include <sched.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -53,6 +56,9 @@ bool		burrow_am_worker = false;
 
 /* So does one that has had a chunk of this size: its queue keeps the memory for it. */
 #define LARGE_CHUNK			(64 * 1024 * 1024)
+
+/* A chunk that is announced comes within this, or is waited for as any other. */
+#define ANNOUNCED_US		100
 
 static BurrowWorker worker;
 
@@ -141,6 +147,31 @@ tend_session(void)
 }
 
 /*
+ * The consumer has woken us for a chunk that it is about to send.  That takes it less than falling asleep and being woken
+ * would take us; but it may have to wait for this processor, so that is offered.
+ *
+ * What sends the chunk sets the latch, too; so that is reset once more before the queue is looked at, or it would be looked at
+ * again after the chunk.
+ */
+static void
+wait_for_announced(const BurrowWorker *w)
+{
+	instr_time	began;
+	instr_time	now;
+
+	if (pg_atomic_read_u32(&w->slot->announced) == 0)
+		return;
+	INSTR_TIME_SET_CURRENT(began);
+	do
+	{
+		(void) sched_yield();
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, began);
+	} while (pg_atomic_read_u32(&w->slot->announced) != 0 && INSTR_TIME_GET_MICROSEC(now) < ANNOUNCED_US);
+	ResetLatch(MyLatch);
+}
+
+/*
  * Nothing to do: sleeps until the latch is set.  The latch was reset before the
  * queue was looked at, so a chunk that has come since ends the sleep at once.
  */
@@ -186,6 +217,7 @@ work(BurrowWorker *w)
 		shm_mq_result r;
 
 		ResetLatch(MyLatch);
+		wait_for_announced(w);
 		tend_session();
 		r = shm_mq_receive(w->transport->chunks, &len, &data, true);
 		if (r == SHM_MQ_DETACHED)
