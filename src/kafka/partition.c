@@ -23,7 +23,7 @@
  * Messages are taken one by one, as events.  rd_kafka_consume_batch_queue() would cost less for each, but its source says
  * that it loses some: in 2.0.2, if librdkafka pauses the partition meanwhile, those that were taken before are thrown away and the
  * position stays behind them; from 2.1.0 to 2.13.1 the end of a partition in a batch moves the position one too far, and so
- * after a pause the next message is left out.
+ * after a pause the next message is left out (findings/batch-with-an-end-loses-a-message.sh).
  *
  * Runs in: the consumer.
  */
