@@ -406,7 +406,7 @@ hand_over_at_once(const BurrowConsumer *c)
 
 	if (pool->nidle == 0 || pool->nbusy > 0 || c->client == NULL || burrow_status_is_stopping() || burrow_status_is_waiting())
 		return;
-	worker = dlist_head_element(BurrowLane, idle_node, unconstify(dlist_head *, &pool->idle))->worker;
+	worker = burrow_pool_next()->worker;
 	burrow_worker_slot_announce(worker);
 	(void) burrow_intake_run(c);
 	(void) burrow_dispatch_run(c);

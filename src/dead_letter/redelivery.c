@@ -152,7 +152,11 @@ make_message(const BurrowConsumer *c, BurrowPartition *part, const BurrowDeadLet
 		memcpy(burrow_frame_key(h), VARDATA_ANY(row->key), h->key_len);
 	if (h->value_len > 0)
 		memcpy(burrow_frame_value(h), VARDATA_ANY(row->value), h->value_len);
-	/* the byte that ends the value is zero, as all memory was */
+
+	/*
+	 * the byte that ends the value is zero, as all memory was; gcc 12 takes
+	 * burrow_frame_end_value() here for one beyond the header
+	 */
 	put_headers(row, burrow_frame_headers(h));
 	return m;
 }

@@ -241,8 +241,7 @@ give_retry(const BurrowConsumer *c, BurrowLane *lane)
 static bool
 give_next(const BurrowConsumer *c)
 {
-	const BurrowPool *pool = burrow_pool();
-	BurrowLane *lane = dlist_container(BurrowLane, idle_node, dlist_head_node((dlist_head *) &pool->idle));
+	BurrowLane *lane = burrow_pool_next();
 	uint64		ready = burrow_scheduler_ready(c->sched);
 	BurrowSchedulerLimits limits;
 	BurrowSchedulerItem *items;

@@ -82,6 +82,12 @@ burrow_pool(void)
 	return &pool;
 }
 
+BurrowLane *
+burrow_pool_next(void)
+{
+	return dlist_head_element(BurrowLane, idle_node, &pool.idle);
+}
+
 /* Has the lane's worker taken its slot, and not left it yet? */
 bool
 burrow_pool_is_attached(const BurrowConsumer *c, const BurrowLane *lane)

@@ -83,6 +83,8 @@ typedef struct BurrowPool
 
 extern void burrow_pool_init(const BurrowConsumer *c);
 extern const BurrowPool *burrow_pool(void);
+/* The idle worker that is given the next chunk; there is one. */
+extern BurrowLane *burrow_pool_next(void);
 /* New setup: workers leave after what they have in hand, and others start. */
 extern void burrow_pool_replace(const BurrowConsumer *c);
 /* The same, soon: the settings that a session begins with have changed. */

@@ -1,6 +1,6 @@
 // Draw a dashboard of Grafana's with the components that Grafana draws it with: @grafana/ui and @grafana/data.
 //
-// window.run has what there is to draw (test/t/606_dashboard_picture.pl writes it):
+// window.run has what there is to draw (test/perl/BurrowTest/Dashboard.pm writes it):
 //
 //	dashboard   the dashboard's JSON, as it is
 //	answers     of Prometheus to each query: { panel's id: [one for each target] }, as its API has given them

@@ -76,7 +76,7 @@ foreach my $subscription (sort keys %seen)
 is(scalar $prometheus->query('up{job="burrow"} == 1'), 1, 'it asks the demo\'s server');
 is_deeply([grep { $_->{state} eq 'firing' && $_->{labels}{alertname} ne 'BurrowDeadLetters' } @{ $prometheus->ask('alerts')->{alerts} }], [], 'and has no alarm but for the dead letters');
 my $dashboard = BurrowTest::Dashboard->read("$example/burrow.dashboard.json");
-my %all = (__rate_interval => '1m', map { $_->{name} => $_->{allValue} } $dashboard->variables);
+my %all = $dashboard->everything('1m');
 foreach my $query (map { $dashboard->filled_in($_->{expr}, \%all) } map { @{ $_->{targets} } } @{ $dashboard->{json}{panels} })
 {
 # alerts need not fire, and ratios of what has not happened lately are NaN or nothing; 603 has a run in which all is a number

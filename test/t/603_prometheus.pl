@@ -189,7 +189,7 @@ my @variables = @{ $dashboard->{json}{templating}{list} };
 is_deeply([map { $_->{name} } @variables], [qw(datasource job instance database subscription)], 'its variables');
 is($variables[0]{query}, 'prometheus', 'the data source is one');
 my %chosen = (job => 'burrow', instance => "127\\\\.0\\\\.0\\\\.1:$port", database => 'postgres', subscription => 'orders', __rate_interval => '1m');
-my %all = (%chosen, map { $_->{name} => $_->{allValue} } grep { $_->{includeAll} } @variables);
+my %all = (%chosen, $dashboard->everything('1m'));
 
 foreach my $variable ($dashboard->variables)
 {

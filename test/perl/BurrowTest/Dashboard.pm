@@ -24,6 +24,9 @@ sub read
 # Its variables but for the data source.
 sub variables { my ($self) = @_; return grep { $_->{type} eq 'query' } @{ $self->{json}{templating}{list} } }
 
+# The values with which it shows everything; $rate_interval is that of $__rate_interval, such as "1m".
+sub everything { my ($self, $rate_interval) = @_; return (__rate_interval => $rate_interval, map { $_->{name} => $_->{allValue} } $self->variables) }
+
 # A query with its variables filled in, as Grafana does before it sends one.
 sub filled_in
 {
@@ -42,7 +45,7 @@ sub picture
 {
 	my ($self, $browser, $prometheus, $path, %options) = @_;
 	my ($from, $to, $step) = @options{qw(from to step)};
-	my %values = (__rate_interval => (4 * $step) . 's', map { $_->{name} => $_->{allValue} } $self->variables);
+	my %values = $self->everything((4 * $step) . 's');
 	my %answers;
 	foreach my $panel (@{ $self->{json}{panels} })
 	{
